@@ -1,0 +1,110 @@
+"""Partial Latin squares (quasigroup completion): order n, n*n variables, values 1..n."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from ortools.sat.python import cp_model
+
+from nnsearch.errors import InstanceError
+
+GroupKind = Literal["cell", "row", "column"]
+
+
+@dataclass(frozen=True)
+class LatinSquare:
+    """The Latin square problem of one order.
+
+    Variables are the cells, row by row; values are 1..order. Candidate ``(cell, value)`` has the index
+    ``cell * order + value - 1``.
+
+    Args:
+        order: number of rows, columns and values, at least 1.
+    """
+
+    order: int
+
+    name = "latin-square"
+    first_value = 1
+
+    def __post_init__(self) -> None:
+        if self.order < 1:
+            raise InstanceError(f"a Latin square has order 1 or more, not {self.order}")
+
+    @property
+    def num_variables(self) -> int:
+        """V, the number of cells."""
+        return self.order**2
+
+    @property
+    def num_values(self) -> int:
+        """D, the number of values of every cell."""
+        return self.order
+
+    @property
+    def num_candidates(self) -> int:
+        """N = V * D."""
+        return self.order**3
+
+    def groups(self, *kinds: GroupKind) -> npt.NDArray[np.int64]:
+        """Return int64[G, order]: the exactly-one groups of the given kinds, all three kinds when none is given.
+
+        ``cell``: one value per cell; ``row``: one place per value in each row; ``column``: the same in each column.
+        """
+        n = self.order
+        candidate = np.arange(n**3, dtype=np.int64).reshape(n, n, n)
+        views = {
+            "cell": candidate,
+            "row": candidate.transpose(0, 2, 1),
+            "column": candidate.transpose(1, 2, 0),
+        }
+        return np.concatenate([views[kind].reshape(-1, n) for kind in kinds or views])
+
+    def build(self, grid: npt.ArrayLike | None = None) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
+        """Build the CP-SAT model of a partial Latin square.
+
+        Args:
+            grid: int[order, order], 0 = hole, else the value of the cell; None is the empty square.
+
+        Returns:
+            The model, and its variables row by row (the first ``order**2`` variables of the model).
+
+        Raises:
+            InstanceError: the grid has another shape, or a value outside 0..order.
+        """
+        n = self.order
+        cells = np.zeros((n, n), dtype=np.int64) if grid is None else np.asarray(grid)
+        if cells.shape != (n, n):
+            raise InstanceError(f"expected a grid of {n} x {n} cells, got shape {cells.shape}")
+        if cells.min() < 0 or cells.max() > n:
+            raise InstanceError(f"expected values 1..{n}, or 0 for a hole; got {cells.min()}..{cells.max()}")
+        model = cp_model.CpModel()
+        model.name = f"{self.name}-{n}"
+        variables = [
+            model.new_int_var(int(v) or 1, int(v) or n, f"x[{i // n},{i % n}]") for i, v in enumerate(cells.ravel())
+        ]
+        for i in range(n):
+            model.add_all_different(variables[i * n : (i + 1) * n])
+            model.add_all_different(variables[i::n])
+        return model, variables
+
+
+def is_solution(square: npt.ArrayLike, grid: npt.ArrayLike | None = None) -> bool:
+    """Tell whether a square is Latin and keeps every filled cell of a grid. Independent of any solver.
+
+    Args:
+        square: int[n, n] of values 1..n.
+        grid: int[n, n], 0 = hole; None asks only whether the square is Latin.
+    """
+    cells = np.asarray(square)
+    if cells.ndim != 2 or cells.shape[0] != cells.shape[1]:
+        return False
+    expected = np.arange(1, cells.shape[0] + 1)
+    latin = bool((np.sort(cells, axis=0) == expected[:, None]).all() and (np.sort(cells, axis=1) == expected).all())
+    if grid is None:
+        return latin
+    given = np.asarray(grid)
+    return latin and given.shape == cells.shape and bool(((given == 0) | (given == cells)).all())

@@ -1,0 +1,237 @@
+"""The description of a training run: one TOML file, checked key by key, and a seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from nnsearch.errors import ConfigError
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class ProblemConfig:
+    """The problem family and its size."""
+
+    kind: str = "latin-square"
+    """Problem family; latin-square is the one there is."""
+    order: int = 10
+    """Order of the square: rows, columns and values."""
+
+    def __post_init__(self) -> None:
+        _check(self.kind == "latin-square", f"problem.kind: expected latin-square, got {self.kind!r}")
+        _check(2 <= self.order <= 64, f"problem.order: expected 2 to 64, got {self.order}")
+
+
+@dataclass(frozen=True)
+class PoolConfig:
+    """Where the solutions come from."""
+
+    solutions: int = 10_000
+    """Solutions to sample (uniform, Jacobson-Matthews); with a file, how many of its first ones to use."""
+    seed: int = 1
+    """Seed of the sampler."""
+    file: str = ""
+    """Read the solutions from this .npz or .csv file instead of sampling."""
+
+    def __post_init__(self) -> None:
+        _check(self.solutions >= 2, f"pool.solutions: expected 2 or more, got {self.solutions}")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """From solutions to examples."""
+
+    passes: int = 1
+    """Deconstructions of each solution (Algorithm 1)."""
+    held_out: float = 0.25
+    """Share of the *solutions* kept from training; the validation states come from them."""
+    validation_states: int = 5_000
+    """Partial solutions, over all fill levels, on which feasibility is measured while training."""
+
+    def __post_init__(self) -> None:
+        _check(self.passes >= 1, f"data.passes: expected 1 or more, got {self.passes}")
+        _check(0 < self.held_out < 1, f"data.held_out: expected a share between 0 and 1, got {self.held_out}")
+        _check(self.validation_states >= 1, f"data.validation_states: expected 1 or more, got {self.validation_states}")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network."""
+
+    hidden: tuple[int, ...] = (512, 512, 512)
+    """Width of each hidden layer."""
+
+    def __post_init__(self) -> None:
+        _check(all(width >= 1 for width in self.hidden), f"network.hidden: expected widths >= 1, got {self.hidden}")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Cross-entropy + weight * SBR."""
+
+    target: str = "single"
+    """single: the pair just removed (the paper); solution: uniform over the solution's remaining pairs."""
+    propagator: str = "none"
+    """Source of knowledge: none (no SBR: the agnostic network), rows, full, or module:function of your own."""
+    form: str = "mse"
+    """Form of the SBR term: mse, bce or negative."""
+    weight: float = 1.0
+    """Lambda, the weight of the SBR term."""
+
+    def __post_init__(self) -> None:
+        _check(self.target in ("single", "solution"), f"loss.target: expected single or solution, got {self.target!r}")
+        _check(self.form in ("mse", "bce", "negative"), f"loss.form: expected mse, bce or negative, got {self.form!r}")
+        _check(self.weight >= 0, f"loss.weight: expected 0 or more, got {self.weight}")
+        _check(
+            self.propagator in ("none", "rows", "full") or ":" in self.propagator,
+            f"loss.propagator: expected none, rows, full or module:function, got {self.propagator!r}",
+        )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The optimisation."""
+
+    presentations: int = 3_000_000
+    """Budget: examples shown, counted with repetition."""
+    batch_size: int = 1024
+    """Examples per step."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start."""
+    decay: str = "none"
+    """Step size over the budget: none (the paper), or cosine (to 0)."""
+    precision: str = "fp32"
+    """fp32, or bf16 (autocast, weights stay fp32)."""
+    device: str = "auto"
+    """auto (CUDA where there is one), cpu, or cuda."""
+    threads: int = 0
+    """CPU threads; 0 leaves torch's default. Results are the same only for the same number."""
+    evaluate_every: int = 250_000
+    """Presentations between two measurements of validation feasibility."""
+    patience: int = 0
+    """Stop after this many measurements without a gain; 0 never stops early."""
+
+    def __post_init__(self) -> None:
+        for name in ("presentations", "batch_size", "evaluate_every"):
+            _check(getattr(self, name) >= 1, f"train.{name}: expected 1 or more, got {getattr(self, name)}")
+        for name in ("threads", "patience"):
+            _check(getattr(self, name) >= 0, f"train.{name}: expected 0 or more, got {getattr(self, name)}")
+        _check(self.learning_rate > 0, f"train.learning_rate: expected above 0, got {self.learning_rate}")
+        _check(self.decay in ("none", "cosine"), f"train.decay: expected none or cosine, got {self.decay!r}")
+        _check(self.precision in ("fp32", "bf16"), f"train.precision: expected fp32 or bf16, got {self.precision!r}")
+        _check(self.device in ("auto", "cpu", "cuda"), f"train.device: expected auto, cpu or cuda, got {self.device!r}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run."""
+
+    name: str = "pls"
+    """Name of the run, and of the exported model."""
+    seed: int = 0
+    """Seed of the split, the deconstruction, the initial weights and the order of the examples."""
+    problem: ProblemConfig = field(default_factory=ProblemConfig)
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> Config:
+    """Read a TOML file and apply overrides.
+
+    Args:
+        path: the file; every key is optional, unknown keys are errors.
+        overrides: ``{"loss.weight": "0.1"}``: dotted keys, values as written in TOML (a bare word is a string).
+
+    Raises:
+        ConfigError: the file is missing or not TOML, a key is unknown, or a value has the wrong type or range.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a TOML file ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected TOML: {error}") from None
+    for key, text in (overrides or {}).items():
+        *parents, last = key.split(".")
+        inner = table
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+            _check(isinstance(inner, dict), f"{key}: {parent} is not a table")
+        inner[last] = _toml_value(text)
+    try:
+        return config_from_table(table)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def config_from_table(table: Mapping[str, Any]) -> Config:
+    """Build a config from nested tables, as TOML or JSON give them.
+
+    Raises:
+        ConfigError: as :func:`read_config`.
+    """
+    return _build(Config, table, "")
+
+
+def config_to_table(config: Config) -> dict[str, Any]:
+    """Return nested tables of plain values; :func:`config_from_table` is the inverse."""
+    table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return table
+
+
+def config_to_toml(config: Config) -> str:
+    """Return the resolved config as TOML text."""
+    lines: list[str] = []
+    tables: list[str] = []
+    for key, value in config_to_table(config).items():
+        if isinstance(value, dict):
+            tables += ["", f"[{key}]", *(f"{inner} = {json.dumps(v)}" for inner, v in value.items())]
+        else:
+            lines.append(f"{key} = {json.dumps(value)}")
+    return "\n".join(lines + tables) + "\n"
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _build(cls: Any, table: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(cls)
+    known = [f.name for f in dataclasses.fields(cls)]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        _check(key in known, f"unknown key {name!r}; expected one of {', '.join(prefix + k for k in known)}")
+        if dataclasses.is_dataclass(hints[key]):
+            _check(isinstance(value, dict), f"{name}: expected a table, got {value!r}")
+            values[key] = _build(hints[key], value, f"{name}.")
+        else:
+            values[key] = _convert(hints[key], value, name)
+    return cls(**values)
+
+
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    if get_origin(hint) is tuple:
+        _check(isinstance(value, list), f"{name}: expected a list, got {value!r}")
+        return tuple(_convert(get_args(hint)[0], item, name) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    matches = isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)
+    _check(matches, f"{name}: expected {hint.__name__}, got {value!r}")
+    return value

@@ -1,0 +1,120 @@
+"""From a config to what the trainer consumes: problem, examples on the device, validation states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from nnsearch.errors import ConfigError
+from nnsearch.problems.latin_square import LatinSquare
+from training.config import Config
+from training.deconstruction import Examples, deconstruct
+from training.feasibility import FeasibilityStates, make_states
+from training.pools.jacobson_matthews import JacobsonMatthews
+from training.pools.pool import Pool, read_pool
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What one run learns from and is validated on; no solution is on both sides."""
+
+    problem: LatinSquare
+    examples: Examples
+    validation: FeasibilityStates
+    num_solutions: int
+
+
+def sample_pool(order: int, count: int, seed: int) -> Pool:
+    """Sample uniform Latin squares with a progress bar."""
+    sampler = JacobsonMatthews(order, seed)
+    parts = []
+    with tqdm(total=count, desc="pool", unit=" squares") as bar:
+        for squares in sampler.chunks(count, size=max(1, 1_000_000 // order**3)):
+            parts.append(squares.reshape(len(squares), -1))
+            bar.update(len(squares))
+    return Pool(np.concatenate(parts), first_value=1, num_values=order)
+
+
+def prepare(config: Config, pool_file: Path) -> TrainingData:
+    """Build everything that a run needs, the same for the same config.
+
+    Args:
+        config: the run.
+        pool_file: where the sampled pool is kept; it is read from there when it exists.
+
+    Raises:
+        ConfigError: fewer than two distinct solutions, or none left for one side of the split.
+        PoolError: the user's file of solutions is malformed.
+    """
+    problem = LatinSquare(config.problem.order)
+    source = Path(config.pool.file) if config.pool.file else pool_file
+    if config.pool.file or pool_file.exists():
+        pool = read_pool(source, problem.num_variables, problem.first_value, problem.num_values)
+    else:
+        pool = sample_pool(problem.order, config.pool.solutions, config.pool.seed)
+        pool.save(pool_file)
+    solutions = pool.distinct()[: config.pool.solutions]
+    split_rng, order_rng, state_rng = np.random.default_rng(config.seed).spawn(3)
+    held_out = round(len(solutions) * config.data.held_out)
+    if not 0 < held_out < len(solutions):
+        raise ConfigError(
+            f"{len(solutions)} distinct solutions cannot be split with data.held_out = {config.data.held_out}: "
+            "one side is empty; use more solutions"
+        )
+    shuffled = solutions[split_rng.permutation(len(solutions))]
+    examples = deconstruct(shuffled[held_out:], config.data.passes, order_rng)
+    validation = make_states(problem, shuffled[:held_out], config.data.validation_states, state_rng)
+    return TrainingData(problem, examples, validation, len(solutions))
+
+
+class ExampleBatches:
+    """Examples held compactly on a device and expanded batch by batch.
+
+    Args:
+        examples: the examples.
+        num_values: D.
+        target: ``single`` or ``solution`` (see ``training.config.LossConfig``).
+        device: where the batches are wanted.
+    """
+
+    def __init__(self, examples: Examples, num_values: int, target: str, device: torch.device) -> None:
+        self._num_variables = examples.num_variables
+        self._num_values = num_values
+        self._target = target
+        self._solutions = torch.from_numpy(examples.solutions).to(device)
+        self._solution = torch.from_numpy(examples.solution).to(device)
+        self._assigned = torch.from_numpy(examples.assigned).to(device)
+        self._removed = torch.from_numpy(examples.target).to(device)
+        self._bit = torch.arange(8, dtype=torch.uint8, device=device)
+        self._offset = torch.arange(self._num_variables, device=device) * num_values
+
+    def __len__(self) -> int:
+        return len(self._solution)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Expand examples.
+
+        Args:
+            index: int64[B], on the device.
+
+        Returns:
+            ``assignment`` and ``target``, float32[B, V * D] each.
+        """
+        size = len(index)
+        bits = (self._assigned[index].unsqueeze(2) >> self._bit) & 1
+        assigned = bits.reshape(size, -1)[:, : self._num_variables].to(torch.float32)  # [B, V]
+        candidate = self._solutions[self._solution[index].long()].long() + self._offset  # [B, V]
+        empty = torch.zeros(size, self._num_variables * self._num_values, device=index.device)
+        assignment = empty.scatter(1, candidate, assigned)
+        if self._target == "single":
+            removed = candidate.gather(1, self._removed[index].long().unsqueeze(1))  # [B, 1]
+            target = empty.scatter(1, removed, 1.0)
+        else:
+            remaining = 1 - assigned
+            target = empty.scatter(1, candidate, remaining / remaining.sum(1, keepdim=True))
+        return assignment, target

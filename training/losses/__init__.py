@@ -1,0 +1,1 @@
+"""Losses: one file per idea. Batch first, logits in, a scalar out."""

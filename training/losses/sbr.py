@@ -1,0 +1,45 @@
+"""Semantic-based regularisation: the outputs are pulled towards what a propagator says is still possible."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import Tensor
+from torch.nn import functional
+
+SBRForm = Literal["mse", "bce", "negative"]
+
+
+def semantic_based_regularisation(scores: Tensor, possible: Tensor, form: SBRForm = "mse") -> Tensor:
+    r"""Sum over candidates, then mean over the batch (Silvestri et al. 2021, section 3; Diligenti et al. 2017).
+
+    With :math:`C_j = 1` iff the propagator leaves candidate j possible and :math:`\sigma_j = \mathrm{sigmoid}(s_j)`:
+
+    - ``mse``: :math:`\sum_j (C_j - \sigma_j)^2`, the paper's form
+    - ``bce``: :math:`-\sum_j C_j \log \sigma_j + (1 - C_j) \log(1 - \sigma_j)`
+    - ``negative``: :math:`\sum_j (1 - C_j) \sigma_j^2`, only pairs that were ruled out are penalised
+
+    The sum matters: with a mean over the N candidates the term is lost in the noise of the cross-entropy.
+
+    Args:
+        scores: float[B, N], logits.
+        possible: [B, N], non-zero = the candidate is a possible next decision (see ``nnsearch.propagation``).
+        form: one of the above.
+
+    Returns:
+        A scalar, at least 0; it is 0 in the limit of logits that are +inf on possible candidates and -inf elsewhere
+        (``negative``: -inf on the others is enough).
+
+    Raises:
+        ValueError: the form is unknown.
+    """
+    target = possible.to(scores.dtype)
+    if form == "mse":
+        terms = (target - scores.sigmoid()) ** 2
+    elif form == "bce":
+        terms = functional.binary_cross_entropy_with_logits(scores, target, reduction="none")
+    elif form == "negative":
+        terms = (1 - target) * scores.sigmoid() ** 2
+    else:
+        raise ValueError(f"expected one of {', '.join(get_args(SBRForm))}, got {form!r}")
+    return terms.sum(1).mean()

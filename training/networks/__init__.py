@@ -1,0 +1,1 @@
+"""Networks: encoder input in, one score per candidate out."""

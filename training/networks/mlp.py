@@ -1,0 +1,38 @@
+"""The paper's network: a multi-layer perceptron on the one-hot assignment, fixed to one size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Fully connected layers with ReLU between (Silvestri et al. 2021: three hidden layers of 512).
+
+    Args:
+        num_candidates: N = V * D, the length of input and output.
+        hidden: width of each hidden layer.
+    """
+
+    def __init__(self, num_candidates: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        widths = [num_candidates, *hidden, num_candidates]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(widths):
+            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, assignment: Tensor) -> Tensor:
+        """Score every candidate.
+
+        Args:
+            assignment: float32[B, N], 1 iff the candidate is assigned.
+
+        Returns:
+            float32[B, N], logits; higher = assign earlier.
+        """
+        scores: Tensor = self.layers(assignment)
+        return scores.to(torch.float32)

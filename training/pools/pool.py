@@ -1,0 +1,126 @@
+"""A solution pool: full solutions of one problem, without duplicates, split by solution."""
+
+from __future__ import annotations
+
+import csv
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.errors import PoolError
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Solutions of one problem.
+
+    Args:
+        solutions: integer[S, V], the value of every variable in each solution; S and V at least 1.
+        first_value: the smallest value of a domain, value index 0.
+        num_values: D, the number of values of a domain, at most 256.
+
+    Raises:
+        PoolError: the array has another shape, is empty, or holds a value outside the domain.
+    """
+
+    solutions: npt.NDArray[np.integer]
+    first_value: int
+    num_values: int
+
+    def __post_init__(self) -> None:
+        if self.solutions.ndim != 2 or 0 in self.solutions.shape:
+            raise PoolError(f"expected solutions as an array [S, V] that is not empty, got {self.solutions.shape}")
+        if not np.issubdtype(self.solutions.dtype, np.integer):
+            raise PoolError(f"expected integer values, got {self.solutions.dtype}")
+        if not 1 <= self.num_values <= 256:
+            raise PoolError(f"expected 1 to 256 values in a domain, got {self.num_values}")
+        last = self.first_value + self.num_values - 1
+        outside = (self.solutions < self.first_value) | (self.solutions > last)
+        if outside.any():
+            row, variable = np.argwhere(outside)[0]
+            raise PoolError(
+                f"solution {row + 1}, variable {variable + 1}: expected a value {self.first_value}..{last}, "
+                f"got {self.solutions[row, variable]}"
+            )
+
+    def distinct(self) -> npt.NDArray[np.uint8]:
+        """Return uint8[S', V]: value indices (from 0) of the solutions without repetition, in order of appearance."""
+        index = (self.solutions - self.first_value).astype(np.uint8)
+        first = np.sort(np.unique(index, axis=0, return_index=True)[1])
+        return index[first]
+
+    def save(self, path: Path) -> None:
+        """Write the pool as ``.npz``; an older file is only replaced once the new one is complete."""
+        temporary = path.with_name(path.name + ".tmp")
+        with temporary.open("wb") as file:
+            np.savez_compressed(
+                file, solutions=self.solutions, first_value=self.first_value, num_values=self.num_values
+            )
+        os.replace(temporary, path)
+
+
+def read_pool(path: Path, num_variables: int, first_value: int, num_values: int) -> Pool:
+    """Read a user's own solutions.
+
+    Args:
+        path: ``.npz`` with an array ``solutions`` (integer[S, V]; [S, n, n] is flattened), or ``.csv`` with one solution
+            a line, V integers separated by commas, a first line of names allowed.
+        num_variables: V of the problem.
+        first_value: smallest value of the problem.
+        num_values: D of the problem.
+
+    Raises:
+        PoolError: the file is missing, malformed, or does not fit the problem; the message names file and line.
+    """
+    if not path.is_file():
+        raise PoolError(f"{path}: expected a file of solutions (.npz or .csv), found none")
+    if path.suffix == ".npz":
+        solutions = _read_npz(path)
+    elif path.suffix == ".csv":
+        solutions = _read_csv(path, num_variables)
+    else:
+        raise PoolError(f"{path}: expected a file ending in .npz or .csv")
+    solutions = solutions.reshape(len(solutions), -1)
+    if solutions.shape[1] != num_variables:
+        raise PoolError(f"{path}: expected {num_variables} values per solution, got {solutions.shape[1]}")
+    try:
+        return Pool(solutions, first_value, num_values)
+    except PoolError as error:
+        raise PoolError(f"{path}: {error}") from None
+
+
+def _read_npz(path: Path) -> npt.NDArray[np.integer]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "solutions" not in archive:
+                raise PoolError(f"{path}: expected an array named 'solutions', found {', '.join(archive.files)}")
+            return archive["solutions"]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise PoolError(f"{path}: expected an .npz archive of numpy arrays, got an unreadable file ({error})") from None
+
+
+def _read_csv(path: Path, num_variables: int) -> npt.NDArray[np.integer]:
+    rows: list[list[int]] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, fields in enumerate(csv.reader(file), start=1):
+                if not fields:
+                    continue
+                try:
+                    row = [int(field) for field in fields]
+                except ValueError:
+                    if number == 1:
+                        continue  # names of the variables
+                    raise PoolError(f"{path}:{number}: expected integers separated by commas") from None
+                if len(row) != num_variables:
+                    raise PoolError(f"{path}:{number}: expected {num_variables} values, got {len(row)}")
+                rows.append(row)
+    except UnicodeDecodeError:
+        raise PoolError(f"{path}: expected a text file of comma-separated integers") from None
+    if not rows:
+        raise PoolError(f"{path}: expected at least one solution, found none")
+    return np.array(rows, dtype=np.int64)

@@ -1,0 +1,321 @@
+"""The trainer: one loop, resumable to the same result, early stopping on feasibility."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from nnsearch.errors import ConfigError
+from nnsearch.problems.latin_square import LatinSquare
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.config import Config, LossConfig, config_from_table, config_to_table, config_to_toml
+from training.data import ExampleBatches, TrainingData, prepare
+from training.feasibility import (
+    FeasibilityStates,
+    fixed_cell,
+    free_choice,
+    latin_square_propagator,
+    possible_candidates,
+    score_states,
+)
+from training.losses.cross_entropy import candidate_cross_entropy
+from training.losses.sbr import SBRForm, semantic_based_regularisation
+from training.networks.mlp import MLP
+
+Propagator = Callable[[Tensor], Tensor]
+"""assignment float32[B, N] -> [B, N], non-zero where the candidate is still a possible next decision."""
+
+_CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with.
+
+    Attributes:
+        network: the network with the weights of the best measurement, on the CPU, in evaluation mode.
+        feasibility: its validation feasibility (free choice, no propagation).
+        presentations: examples shown until the run ended.
+        best_presentations: examples shown until the best measurement.
+        num_examples: distinct training examples.
+        num_solutions: distinct solutions in the pool, held-out ones included.
+        seconds: wall time of training, data preparation excluded, over all resumed parts.
+        interrupted: True when Ctrl-C stopped the run before its end.
+    """
+
+    network: MLP
+    feasibility: float
+    presentations: int
+    best_presentations: int
+    num_examples: int
+    num_solutions: int
+    seconds: float
+    interrupted: bool
+
+
+def fit(config: Config, run_dir: Path) -> Outcome:
+    """Train, or go on where an earlier call in the same folder stopped.
+
+    The order of examples is a function of the seed and the step, so a run that was killed and resumed ends with the
+    same weights as one that was not (on a CPU, with the same number of threads).
+
+    Args:
+        config: the run.
+        run_dir: receives ``config.toml``, ``pool.npz``, ``checkpoint.pt``, ``metrics.jsonl`` and TensorBoard events.
+
+    Raises:
+        ConfigError: the folder holds a run with another config, or CUDA is asked for and absent.
+    """
+    device = choose_device(config.train.device)
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    _claim(run_dir, config)
+    data = prepare(config, run_dir / "pool.npz")
+    return _Run(config, run_dir, data, device).train()
+
+
+def choose_device(name: str) -> torch.device:
+    """Resolve ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: CUDA is asked for and torch sees none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("train.device: expected a CUDA device, torch sees none; use --device cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def load_propagator(name: str, problem: LatinSquare) -> Propagator | None:
+    """Return the propagator of a config: None for ``none``, a built-in, or the user's ``module:function``.
+
+    Raises:
+        ConfigError: the module cannot be imported, or has no such function.
+    """
+    if name == "none":
+        return None
+    if ":" not in name:
+        return latin_square_propagator(problem, name)
+    module, _, attribute = name.partition(":")
+    try:
+        return cast(Propagator, getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"loss.propagator: expected module:function that can be imported, got {name!r} ({error})") from None
+
+
+def total_loss(scores: Tensor, assignment: Tensor, target: Tensor, config: LossConfig, propagator: Propagator | None) -> Tensor:
+    """Cross-entropy + weight * SBR (Silvestri et al. 2021, eq. 5); without a propagator the cross-entropy alone."""
+    loss = candidate_cross_entropy(scores, target)
+    if propagator is not None:
+        possible = propagator(assignment)
+        loss = loss + config.weight * semantic_based_regularisation(scores, possible, cast(SBRForm, config.form))
+    return loss
+
+
+def measure(network: torch.nn.Module, states: FeasibilityStates, device: torch.device) -> dict[str, float]:
+    """Measure a network on labelled states: free choice without propagation, fixed cell with full propagation."""
+
+    def score(assignment: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            scores: npt.NDArray[np.float32] = network(torch.from_numpy(assignment).to(device)).cpu().numpy()
+        return scores
+
+    scores = score_states(score, states)
+    free = states.by_level(free_choice(states, scores, possible_candidates(states, "none")))
+    fixed = states.by_level(fixed_cell(states, scores, possible_candidates(states, "full")))
+    return {"free_choice": float(np.nanmean(free)), "fixed_cell_full": float(np.nanmean(fixed))}
+
+
+class _Run:
+    """The state of one run between steps; everything in it is in the checkpoint or follows from the config."""
+
+    def __init__(self, config: Config, run_dir: Path, data: TrainingData, device: torch.device) -> None:
+        self.config, self.run_dir, self.data, self.device = config, run_dir, data, device
+        torch.manual_seed(config.seed)
+        self.network = MLP(data.problem.num_candidates, config.network.hidden).to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.train.learning_rate, fused=True)
+        self.batches = ExampleBatches(data.examples, data.problem.num_values, config.loss.target, device)
+        self.propagator = load_propagator(config.loss.propagator, data.problem)
+        self.batch_size = min(config.train.batch_size, len(self.batches))
+        self.steps_per_epoch = len(self.batches) // self.batch_size
+        self.total_steps = max(1, config.train.presentations // self.batch_size)
+        self.evaluate_steps = max(1, config.train.evaluate_every // self.batch_size)
+        self.step = 0
+        self.stale = 0
+        self.seconds = 0.0
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Any] = {"feasibility": -1.0, "step": 0, "weights": self._weights()}
+
+    def train(self) -> Outcome:
+        """Run the loop to the end, to an early stop, or to Ctrl-C."""
+        checkpoint = self.run_dir / "checkpoint.pt"
+        if checkpoint.exists():
+            self._restore(load_checkpoint(checkpoint))
+        writer = SummaryWriter(str(self.run_dir), purge_step=self.step * self.batch_size)
+        bar = tqdm(
+            total=self.total_steps * self.batch_size,
+            initial=self.step * self.batch_size,
+            desc=self.config.name,
+            unit="ex",
+            unit_scale=True,
+        )
+        loss_sum, loss_steps = torch.zeros((), device=self.device), 0
+        started = saved = shown = time.monotonic()
+        before = self.seconds
+        with _interrupt_flag() as interrupted, writer, bar:
+            while not self.finished and not interrupted():
+                loss_sum += self._train_step()
+                loss_steps += 1
+                now = time.monotonic()
+                if now - shown > 0.5:
+                    bar.update(self.step * self.batch_size - bar.n)
+                    bar.set_postfix_str(self._status(float(loss_sum) / loss_steps), refresh=False)
+                    shown = now
+                evaluated = self.step % self.evaluate_steps == 0 or self.step == self.total_steps
+                if evaluated:
+                    self._evaluate(float(loss_sum) / loss_steps, writer)
+                    loss_sum, loss_steps = torch.zeros((), device=self.device), 0
+                if evaluated or now - saved > _CHECKPOINT_SECONDS:
+                    self.seconds = before + time.monotonic() - started
+                    save_checkpoint(self._state(), checkpoint)
+                    saved = time.monotonic()
+            self.seconds = before + time.monotonic() - started
+            save_checkpoint(self._state(), checkpoint)
+            bar.update(self.step * self.batch_size - bar.n)
+        self.network.load_state_dict(self.best["weights"])
+        return Outcome(
+            network=self.network.cpu().eval(),
+            feasibility=self.best["feasibility"],
+            presentations=self.step * self.batch_size,
+            best_presentations=self.best["step"] * self.batch_size,
+            num_examples=len(self.batches),
+            num_solutions=self.data.num_solutions,
+            seconds=self.seconds,
+            interrupted=not self.finished,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """The budget is spent, or patience is."""
+        patience = self.config.train.patience
+        return self.step >= self.total_steps or (patience > 0 and self.stale >= patience)
+
+    def _train_step(self) -> Tensor:
+        train = self.config.train
+        if train.decay == "cosine":
+            rate = 0.5 * train.learning_rate * (1 + math.cos(math.pi * self.step / self.total_steps))
+            self.optimizer.param_groups[0]["lr"] = rate
+        assignment, target = self.batches.batch(self._batch_index())
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=train.precision == "bf16"):
+            scores = self.network(assignment)
+        loss = total_loss(scores, assignment, target, self.config.loss, self.propagator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.step += 1
+        return loss.detach()
+
+    def _batch_index(self) -> Tensor:
+        """The examples of the next step: a fresh permutation each epoch, a function of seed and step alone."""
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        if position == 0 or not hasattr(self, "_order"):
+            generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+            self._order = torch.randperm(len(self.batches), generator=generator).to(self.device)
+        return self._order[position * self.batch_size : (position + 1) * self.batch_size]
+
+    def _evaluate(self, loss: float, writer: SummaryWriter) -> None:
+        self.network.eval()
+        measured = measure(self.network, self.data.validation, self.device)
+        self.network.train()
+        presentations = self.step * self.batch_size
+        self.history.append({"presentations": presentations, "loss": loss, **measured})
+        if measured["free_choice"] > self.best["feasibility"]:
+            self.best = {"feasibility": measured["free_choice"], "step": self.step, "weights": self._weights()}
+            self.stale = 0
+        else:
+            self.stale += 1
+        writer.add_scalar("loss", loss, presentations)  # type: ignore[no-untyped-call]
+        for name, value in measured.items():
+            writer.add_scalar(f"feasibility/{name}", value, presentations)  # type: ignore[no-untyped-call]
+        lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
+        temporary = self.run_dir / "metrics.jsonl.tmp"
+        temporary.write_text(lines, encoding="utf-8")
+        os.replace(temporary, self.run_dir / "metrics.jsonl")
+
+    def _status(self, loss: float) -> str:
+        feasibility = f"{self.history[-1]['free_choice']:.3f}" if self.history else "-"
+        return f"loss {loss:.3f}, feasibility {feasibility}"
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "stale": self.stale,
+            "seconds": self.seconds,
+            "history": self.history,
+            "best": self.best,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step, self.stale, self.seconds = state["step"], state["stale"], state["seconds"]
+        self.history, self.best = state["history"], state["best"]
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _claim(run_dir: Path, config: Config) -> None:
+    """Write the resolved config into the folder, or check that the one there is the same."""
+    path = run_dir / "config.json"
+    table = config_to_table(config)
+    if path.exists():
+        there = config_to_table(config_from_table(json.loads(path.read_text(encoding="utf-8"))))
+        if there != table:
+            raise ConfigError(
+                f"{run_dir} holds a run with another config; choose another folder with --out, "
+                "or remove it to start afresh"
+            )
+        return
+    (run_dir / "config.toml").write_text(config_to_toml(config), encoding="utf-8")
+    path.write_text(json.dumps(table), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _interrupt_flag() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a flag, so that a step is never torn apart; a second Ctrl-C stops at once."""
+    pressed = False
+
+    def handler(signum: int, frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    try:
+        previous = signal.signal(signal.SIGINT, handler)
+    except ValueError:  # not in the main thread, where signals cannot be caught
+        yield lambda: False
+        return
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
