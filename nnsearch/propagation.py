@@ -30,19 +30,38 @@ class ForwardChecking:
     """
 
     def __init__(self, groups: IntArray, num_candidates: int) -> None:
-        self.groups = groups
         self.num_candidates = num_candidates
-        self._groups_of = _groups_of_candidate(groups, num_candidates)
+        self._numpy_index = (groups, _groups_of_candidate(groups, num_candidates))
+        self._torch_index: dict[str, tuple[Any, Any]] = {}
 
     def __call__(self, assignment: Any) -> Any:
         """Return bool[B, N], True where the candidate is still possible.
 
         Args:
             assignment: [B, N] array or tensor of any dtype, non-zero = assigned.
+
+        Raises:
+            ValueError: the state has another shape.
         """
+        if assignment.ndim != 2 or assignment.shape[1] != self.num_candidates:
+            raise ValueError(
+                f"expected an assignment [B, {self.num_candidates}], got {tuple(assignment.shape)}; "
+                "a single state is assignment[None]"
+            )
+        groups, groups_of = self.index(assignment)
         assigned = assignment != 0
-        satisfied = assigned[:, self.groups].any(-1)
-        return ~satisfied[:, self._groups_of].any(-1)
+        satisfied = assigned[:, groups].any(-1)
+        return ~satisfied[:, groups_of].any(-1)
+
+    def index(self, like: Any) -> tuple[Any, Any]:
+        """Return the groups int64[G, K] and each candidate's groups int64[N, M], where ``like`` lives."""
+        if isinstance(like, np.ndarray):
+            return self._numpy_index
+        device = str(like.device)
+        if device not in self._torch_index:
+            integers = like.new_zeros(0).long()
+            self._torch_index[device] = tuple(integers.new_tensor(array) for array in self._numpy_index)
+        return self._torch_index[device]
 
 
 class SinglesPropagation:
@@ -65,8 +84,7 @@ class SinglesPropagation:
         A state without a completion may end with an unsatisfied group that has no possible candidate (a wipe-out) or
         with two candidates forced in one group; neither is repaired here.
         """
-        groups = self.forward_checking.groups
-        groups_of = self.forward_checking._groups_of
+        groups, groups_of = self.forward_checking.index(assignment)
         assigned = assignment != 0
         while True:
             possible = self.forward_checking(assigned)

@@ -46,9 +46,7 @@ class Examples:
         return Examples(self.solutions, self.solution[index], self.assigned[index], self.target[index])
 
 
-def deconstruct(
-    solutions: npt.NDArray[np.uint8], passes: int, rng: np.random.Generator, chunk: int = 2000
-) -> Examples:
+def deconstruct(solutions: npt.NDArray[np.uint8], passes: int, rng: np.random.Generator, chunk: int = 2000) -> Examples:
     """Deconstruct every solution ``passes`` times and remove duplicate examples.
 
     Two examples are duplicates when both their partial assignment and their target pair are equal, whatever solution

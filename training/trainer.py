@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import json
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -116,10 +115,14 @@ def load_propagator(name: str, problem: LatinSquare) -> Propagator | None:
     try:
         return cast(Propagator, getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"loss.propagator: expected module:function that can be imported, got {name!r} ({error})") from None
+        raise ConfigError(
+            f"loss.propagator: expected module:function that can be imported, got {name!r} ({error})"
+        ) from None
 
 
-def total_loss(scores: Tensor, assignment: Tensor, target: Tensor, config: LossConfig, propagator: Propagator | None) -> Tensor:
+def total_loss(
+    scores: Tensor, assignment: Tensor, target: Tensor, config: LossConfig, propagator: Propagator | None
+) -> Tensor:
     """Cross-entropy + weight * SBR (Silvestri et al. 2021, eq. 5); without a propagator the cross-entropy alone."""
     loss = candidate_cross_entropy(scores, target)
     if propagator is not None:
@@ -256,7 +259,7 @@ class _Run:
         lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
         temporary = self.run_dir / "metrics.jsonl.tmp"
         temporary.write_text(lines, encoding="utf-8")
-        os.replace(temporary, self.run_dir / "metrics.jsonl")
+        temporary.replace(self.run_dir / "metrics.jsonl")
 
     def _status(self, loss: float) -> str:
         feasibility = f"{self.history[-1]['free_choice']:.3f}" if self.history else "-"

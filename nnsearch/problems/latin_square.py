@@ -31,8 +31,8 @@ class LatinSquare:
     first_value = 1
 
     def __post_init__(self) -> None:
-        if self.order < 1:
-            raise InstanceError(f"a Latin square has order 1 or more, not {self.order}")
+        if not isinstance(self.order, int) or self.order < 1:
+            raise InstanceError(f"a Latin square has an integer order of 1 or more, not {self.order}")
 
     @property
     def num_variables(self) -> int:
@@ -73,10 +73,15 @@ class LatinSquare:
             The model, and its variables row by row (the first ``order**2`` variables of the model).
 
         Raises:
-            InstanceError: the grid has another shape, or a value outside 0..order.
+            InstanceError: the grid has another shape, is not of integers, or has a value outside 0..order.
         """
         n = self.order
-        cells = np.zeros((n, n), dtype=np.int64) if grid is None else np.asarray(grid)
+        try:
+            cells = np.zeros((n, n), dtype=np.int64) if grid is None else np.asarray(grid)
+        except ValueError:
+            raise InstanceError(f"expected a grid of {n} x {n} cells, got rows of different lengths") from None
+        if not np.issubdtype(cells.dtype, np.integer):
+            raise InstanceError(f"expected integer cells, got {cells.dtype}")
         if cells.shape != (n, n):
             raise InstanceError(f"expected a grid of {n} x {n} cells, got shape {cells.shape}")
         if cells.min() < 0 or cells.max() > n:
@@ -100,7 +105,7 @@ def is_solution(square: npt.ArrayLike, grid: npt.ArrayLike | None = None) -> boo
         grid: int[n, n], 0 = hole; None asks only whether the square is Latin.
     """
     cells = np.asarray(square)
-    if cells.ndim != 2 or cells.shape[0] != cells.shape[1]:
+    if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or cells.size == 0:
         return False
     expected = np.arange(1, cells.shape[0] + 1)
     latin = bool((np.sort(cells, axis=0) == expected[:, None]).all() and (np.sort(cells, axis=1) == expected).all())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,15 +59,15 @@ class Pool:
             np.savez_compressed(
                 file, solutions=self.solutions, first_value=self.first_value, num_values=self.num_values
             )
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def read_pool(path: Path, num_variables: int, first_value: int, num_values: int) -> Pool:
     """Read a user's own solutions.
 
     Args:
-        path: ``.npz`` with an array ``solutions`` (integer[S, V]; [S, n, n] is flattened), or ``.csv`` with one solution
-            a line, V integers separated by commas, a first line of names allowed.
+        path: ``.npz`` with an array ``solutions`` (integer[S, V]; [S, n, n] is flattened), or ``.csv`` with one
+            solution a line, V integers separated by commas, a first line of names allowed.
         num_variables: V of the problem.
         first_value: smallest value of the problem.
         num_values: D of the problem.

@@ -1,0 +1,97 @@
+"""Hints and a search strategy for CP-SAT, in the order of a network.
+
+CP-SAT gives Python no hook at its search nodes, so the network is asked once, at the root, before the search. For
+inference at every node use :class:`nnsearch.cp.ValuePhase`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from nnsearch.encoding.one_hot import one_hot
+from nnsearch.errors import ModelFileError, ScoreError
+from nnsearch.inference.session import load_scorer
+from nnsearch.result import InferenceCount
+from nnsearch.scorer import Scorer
+
+
+def guide(
+    model: cp_model.CpModel,
+    variables: Sequence[cp_model.IntVar],
+    scorer: str | Path | Scorer,
+    *,
+    hints: bool = True,
+    strategy: bool = True,
+) -> InferenceCount:
+    """Add learned guidance to a model, before solving it as usual.
+
+    Two lines plug it into an existing program::
+
+        nnsearch.cpsat.guide(model, variables, "pls-10-full")
+        solver.parameters.search_branching = cp_model.FIXED_SEARCH
+
+    The strategy branches on literals "variable = value", best-scored pair first, and sets them true. Workers with
+    ``fixed`` search follow it; the other workers of a portfolio use the hints. Solutions and proofs stay exact.
+
+    Args:
+        model: the model; hints on the variables, one literal per open pair, and a strategy are added to it.
+        variables: V variables in the order of the network.
+        scorer: name or path of a network, or a scorer.
+        hints: hint every open variable at its best-scored value.
+        strategy: add the decision strategy over literals.
+
+    Returns:
+        The cost of the inference.
+
+    Raises:
+        ModelFileError: the network was made for another number of variables or values.
+    """
+    loaded = load_scorer(scorer)
+    domains = [_values(model, variable) for variable in variables]
+    first_value = min(values[0] for values in domains)
+    num_values = max(values[-1] for values in domains) - first_value + 1
+    if (len(domains), num_values) != (loaded.num_variables, loaded.num_values):
+        raise ModelFileError(
+            f"{loaded.name}: expected {loaded.num_variables} variables of {loaded.num_values} values, "
+            f"the problem has {len(domains)} variables of {num_values} values"
+        )
+    assigned = [values[0] if len(values) == 1 else first_value - 1 for values in domains]
+    state = one_hot(np.array([assigned]), num_values, first_value)
+    started = time.perf_counter()
+    batch_scores = loaded.score(state)
+    inference = InferenceCount(calls=1, states=1, seconds=time.perf_counter() - started)
+    if batch_scores.shape != state.shape:
+        raise ScoreError(f"{loaded.name}: expected scores of shape {state.shape}, got {batch_scores.shape}")
+    scores = batch_scores.reshape(len(domains), num_values)
+    open_pairs = [
+        (float(scores[i, value - first_value]), i, value)
+        for i, values in enumerate(domains)
+        if len(values) > 1
+        for value in values
+    ]
+    open_pairs.sort(key=lambda pair: -pair[0])
+    if hints:
+        hinted: set[int] = set()
+        for _, i, value in open_pairs:
+            if i not in hinted:
+                hinted.add(i)
+                model.add_hint(variables[i], value)
+    if strategy:
+        literals = []
+        for _, i, value in open_pairs:
+            literal = model.new_bool_var(f"{variables[i].name}={value}")
+            model.add(variables[i] == value).only_enforce_if(literal)
+            model.add(variables[i] != value).only_enforce_if(~literal)
+            literals.append(literal)
+        model.add_decision_strategy(literals, cp_model.CHOOSE_FIRST, cp_model.SELECT_MAX_VALUE)
+    return inference
+
+
+def _values(model: cp_model.CpModel, variable: cp_model.IntVar) -> list[int]:
+    bounds = list(model.proto.variables[variable.index].domain)
+    return [v for low, high in zip(bounds[::2], bounds[1::2], strict=True) for v in range(low, high + 1)]

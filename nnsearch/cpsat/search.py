@@ -1,0 +1,73 @@
+"""Solve a CpModel by CP-SAT, guided by a network or with its defaults."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ortools.sat.python import cp_model
+
+from nnsearch.cpsat.guidance import guide
+from nnsearch.inference.session import load_scorer
+from nnsearch.limits import Limits
+from nnsearch.result import InferenceCount, SolveResult, Status
+from nnsearch.scorer import Scorer
+
+
+def solve(
+    model: cp_model.CpModel,
+    variables: Sequence[cp_model.IntVar],
+    scorer: str | Path | Scorer | None,
+    *,
+    limits: Limits | None = None,
+    seed: int = 0,
+    workers: int = 1,
+) -> SolveResult:
+    """Find one solution (or the optimum), or prove that there is none.
+
+    Args:
+        model: any model; it is not changed.
+        variables: the variables that the network knows, in its order.
+        scorer: name or path of a network, a scorer, or None for CP-SAT's defaults.
+        limits: when to give up; a failure is a conflict here.
+        seed: CP-SAT's random seed.
+        workers: number of workers; with one and a scorer, the learned strategy is followed strictly.
+
+    Raises:
+        ModelFileError: the network does not fit.
+    """
+    limits = limits or Limits()
+    loaded = None if scorer is None else load_scorer(scorer)
+    started = time.perf_counter()
+    solver = cp_model.CpSolver()
+    solver.parameters.random_seed = seed
+    solver.parameters.num_workers = workers
+    inference = InferenceCount()
+    guided = model
+    if loaded is not None:
+        guided = model.clone()
+        inference = guide(guided, [guided.get_int_var_from_proto_index(v.index) for v in variables], loaded)
+        if workers == 1:
+            solver.parameters.search_branching = cp_model.FIXED_SEARCH
+    if limits.seconds is not None:
+        solver.parameters.max_time_in_seconds = limits.seconds
+    if limits.failures is not None:
+        solver.parameters.max_number_of_conflicts = limits.failures
+    status = Status(solver.status_name(solver.solve(guided)))
+    solution = None
+    if status.solved:
+        count = len(model.proto.variables)
+        solution = [solver.value(guided.get_int_var_from_proto_index(i)) for i in range(count)]
+    return SolveResult(
+        status=status,
+        solution=solution,
+        branches=solver.num_branches,
+        failures=solver.num_conflicts,
+        inference_calls=inference.calls,
+        states_scored=inference.states,
+        inference_seconds=inference.seconds,
+        wall_seconds=time.perf_counter() - started,
+        engine="cp-sat",
+        model=loaded.name if loaded else "none",
+    )

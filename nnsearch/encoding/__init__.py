@@ -1,0 +1,1 @@
+"""Encoders: the state of a search as network input, batch first."""

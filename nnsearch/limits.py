@@ -1,0 +1,29 @@
+"""When a search gives up, the same for every engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnsearch.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to give up.
+
+    Args:
+        seconds: wall time; None is no limit.
+        failures: dead ends (conflicts of CP-SAT); None is no limit.
+
+    Raises:
+        ConfigError: a limit is negative.
+    """
+
+    seconds: float | None = None
+    failures: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not self.seconds >= 0:
+            raise ConfigError(f"time limit: expected 0 or more seconds, got {self.seconds}")
+        if self.failures is not None and self.failures < 0:
+            raise ConfigError(f"failure limit: expected 0 or more failures, got {self.failures}")

@@ -1,0 +1,69 @@
+"""What a solve ends with, the same for every engine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """CP-SAT's words. A model without objective is OPTIMAL once one solution is found."""
+
+    OPTIMAL = "OPTIMAL"
+    FEASIBLE = "FEASIBLE"
+    INFEASIBLE = "INFEASIBLE"
+    UNKNOWN = "UNKNOWN"  # a limit was reached: raise the limit, or try another model or seed
+
+    @property
+    def solved(self) -> bool:
+        """A solution is there."""
+        return self in (Status.OPTIMAL, Status.FEASIBLE)
+
+
+@dataclass
+class InferenceCount:
+    """The cost of inference in one solve.
+
+    Attributes:
+        calls: how often the scorer was asked.
+        states: states scored; one call may score a batch.
+        seconds: wall time inside the scorer.
+    """
+
+    calls: int = 0
+    states: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class SolveResult:
+    """The outcome of one solve.
+
+    Attributes:
+        status: see :class:`Status`.
+        solution: the values of the variables in model order; None without a solution.
+        branches: decisions taken, as the engine counts them (CP-SAT's branches are not search nodes).
+        failures: dead ends of the CP engine; conflicts of CP-SAT.
+        inference_calls: how often the scorer was asked.
+        states_scored: states in those calls.
+        inference_seconds: wall time in the scorer.
+        wall_seconds: wall time of the solve, model building and inference included, loading the network excluded.
+        engine: ``cp`` or ``cp-sat``.
+        model: name of the scorer, or ``none``.
+    """
+
+    status: Status
+    solution: list[int] | None
+    branches: int
+    failures: int
+    inference_calls: int
+    states_scored: int
+    inference_seconds: float
+    wall_seconds: float
+    engine: str
+    model: str
+
+    def to_json(self) -> str:
+        """Return one JSON object on one line."""
+        return json.dumps(asdict(self))
