@@ -1,1 +1,1 @@
-"""Training: solution pools, deconstruction, networks, losses, the trainer, ONNX export. Run as ``python -m training``."""
+"""Solution pools, deconstruction, networks, losses, the trainer, ONNX export: ``python -m training``."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nnsearch.errors import ConfigError
+from nnsearch.errors import ConfigError, PoolError
 from nnsearch.problems.latin_square import LatinSquare
 from training.config import Config
 from training.deconstruction import Examples, deconstruct
@@ -59,6 +60,7 @@ def prepare(config: Config, pool_file: Path) -> TrainingData:
         pool = sample_pool(problem.order, config.pool.solutions, config.pool.seed)
         pool.save(pool_file)
     solutions = pool.distinct()[: config.pool.solutions]
+    _check_solutions(solutions, problem, source)
     split_rng, order_rng, state_rng = np.random.default_rng(config.seed).spawn(3)
     held_out = round(len(solutions) * config.data.held_out)
     if not 0 < held_out < len(solutions):
@@ -70,6 +72,20 @@ def prepare(config: Config, pool_file: Path) -> TrainingData:
     examples = deconstruct(shuffled[held_out:], config.data.passes, order_rng)
     validation = make_states(problem, shuffled[:held_out], config.data.validation_states, state_rng)
     return TrainingData(problem, examples, validation, len(solutions))
+
+
+def _check_solutions(solutions: npt.NDArray[np.uint8], problem: LatinSquare, source: Path) -> None:
+    """Refuse a pool of anything but solutions: a network would learn from it without complaint."""
+    squares = solutions.reshape(len(solutions), problem.order, problem.order)
+    expected = np.arange(problem.order)
+    right = (np.sort(squares, axis=1) == expected[:, None]) & (np.sort(squares, axis=2) == expected)
+    wrong = np.flatnonzero(~right.all(axis=(1, 2)))
+    if len(wrong):
+        square = (squares[wrong[0]] + problem.first_value).tolist()
+        raise PoolError(
+            f"{source}: expected Latin squares of order {problem.order}; {len(wrong)} of {len(solutions)} distinct "
+            f"solutions are not, the first is {square}"
+        )
 
 
 class ExampleBatches:

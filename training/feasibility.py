@@ -47,7 +47,8 @@ class FeasibilityStates:
 
     def unassigned(self) -> BoolArray:
         """Return bool[P, V], True where a variable is not assigned."""
-        return ~self.assignment.reshape(len(self.filled), self.problem.num_variables, -1).any(2)
+        shape = (len(self.filled), self.problem.num_variables, self.problem.num_values)
+        return np.asarray(~self.assignment.reshape(shape).any(axis=2))
 
     def by_level(self, outcome: FloatArray) -> FloatArray:
         """Average outcomes per number of assigned variables: float64[V], NaN where there is no state."""

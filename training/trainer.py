@@ -163,7 +163,7 @@ class _Run:
         self.stale = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
-        self.best: dict[str, Any] = {"feasibility": -1.0, "step": 0, "weights": self._weights()}
+        self.best: dict[str, Any] = {"feasibility": -1.0, "presentations": 0, "weights": self._weights()}
 
     def train(self) -> Outcome:
         """Run the loop to the end, to an early stop, or to Ctrl-C."""
@@ -206,7 +206,7 @@ class _Run:
             network=self.network.cpu().eval(),
             feasibility=self.best["feasibility"],
             presentations=self.step * self.batch_size,
-            best_presentations=self.best["step"] * self.batch_size,
+            best_presentations=self.best["presentations"],
             num_examples=len(self.batches),
             num_solutions=self.data.num_solutions,
             seconds=self.seconds,
@@ -249,13 +249,17 @@ class _Run:
         presentations = self.step * self.batch_size
         self.history.append({"presentations": presentations, "loss": loss, **measured})
         if measured["free_choice"] > self.best["feasibility"]:
-            self.best = {"feasibility": measured["free_choice"], "step": self.step, "weights": self._weights()}
+            self.best = {
+                "feasibility": measured["free_choice"],
+                "presentations": presentations,
+                "weights": self._weights(),
+            }
             self.stale = 0
         else:
             self.stale += 1
-        writer.add_scalar("loss", loss, presentations)  # type: ignore[no-untyped-call]
+        writer.add_scalar("loss", loss, presentations)
         for name, value in measured.items():
-            writer.add_scalar(f"feasibility/{name}", value, presentations)  # type: ignore[no-untyped-call]
+            writer.add_scalar(f"feasibility/{name}", value, presentations)
         lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
         temporary = self.run_dir / "metrics.jsonl.tmp"
         temporary.write_text(lines, encoding="utf-8")
@@ -271,6 +275,9 @@ class _Run:
     def _state(self) -> dict[str, Any]:
         return {
             "step": self.step,
+            "presentations": self.step * self.batch_size,
+            "num_examples": len(self.batches),
+            "num_solutions": self.data.num_solutions,
             "stale": self.stale,
             "seconds": self.seconds,
             "history": self.history,

@@ -75,10 +75,8 @@ def solve(
         solver.EndSearch()
     if stop.error is not None:
         raise stop.error
-    if solution is not None:
-        status = Status.OPTIMAL
-    else:
-        status = Status.UNKNOWN if stop.crossed else Status.INFEASIBLE
+    without_solution = Status.UNKNOWN if stop.crossed else Status.INFEASIBLE
+    status = without_solution if solution is None else Status.OPTIMAL
     return SolveResult(
         status=status,
         solution=solution,

@@ -213,7 +213,7 @@ def _check_size(variables: Sequence[pywrapcp.IntVar], scorer: Scorer, first_valu
     if len(variables) != scorer.num_variables:
         raise ModelFileError(
             f"{scorer.name}: expected {scorer.num_variables} variables, the problem has {len(variables)}; "
-            "train a network for this size: python -m training fit training/configs/pls.toml --order N"
+            "use no network, or train one for this size: python -m training fit training/configs/pls.toml --order N"
         )
     low = min(variable.Min() for variable in variables)
     high = max(variable.Max() for variable in variables)

@@ -55,8 +55,8 @@ class ModelMetadata:
         """
         if "nnsearch.format" not in props:
             raise ModelFileError(
-                f"{source}: expected an ONNX file exported by nnsearch (metadata nnsearch.format), found a foreign model; "
-                "export with: python -m training export"
+                f"{source}: expected an ONNX file exported by nnsearch (metadata nnsearch.format), "
+                "found a foreign model; export with: python -m training export"
             )
         if props["nnsearch.format"] != FORMAT:
             raise ModelFileError(

@@ -37,6 +37,7 @@ def find_model(spec: str | Path) -> Path:
     known = pretrained_models()
     if text not in known:
         raise ModelFileError(
-            f"unknown model {text!r}: expected one of {', '.join(known) or '(none installed)'}, or a path to an .onnx file"
+            f"unknown model {text!r}: expected one of {', '.join(known) or '(none installed)'}, "
+            "or a path to an .onnx file"
         )
     return known[text]

@@ -1,0 +1,269 @@
+"""The ``nnsearch`` command: solve, models, inspect, demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+import nnsearch
+from nnsearch import cp, cpsat
+from nnsearch.cp.value_phase import VARIABLE_ORDERS
+from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.inference.pretrained import models_dir, pretrained_models
+from nnsearch.inference.session import OnnxScorer
+from nnsearch.instances import Instance, read_instance
+from nnsearch.limits import Limits
+from nnsearch.problems.latin_square import LatinSquare, is_solution
+from nnsearch.rendering import render_square
+from nnsearch.result import SolveResult, Status
+
+EXIT_DONE, EXIT_LIMIT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+DEFAULT_MODEL = "pls-10-full"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code: 0 solved or proved, 1 limit reached, 2 bad input, 130 Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except NNSearchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) went away; without this Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nnsearch",
+        description="Learned value ordering for OR-Tools.",
+        epilog="exit codes: 0 solved or proved, 1 limit reached, 2 bad input, 130 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=f"nnsearch {nnsearch.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    solve = commands.add_parser(
+        "solve",
+        help="solve an instance",
+        description="Solve an instance, values in the order of a network, and print the solution and what it cost.",
+    )
+    solve.add_argument("instance", metavar="INSTANCE", help="a .dzn or .pls file, or FILE.jsonl#NAME")
+    solve.add_argument("--problem", choices=("latin-square",), default="latin-square", help="problem family")
+    solve.add_argument(
+        "--model",
+        metavar="NAME|PATH|none",
+        help=f"pretrained network (see: nnsearch models), .onnx file, or none for no network (default {DEFAULT_MODEL})",
+    )
+    solve.add_argument("--engine", choices=("cp", "cp-sat"), default="cp", help="search engine (default cp)")
+    solve.add_argument(
+        "--variables",
+        choices=VARIABLE_ORDERS,
+        help="which variable next, cp engine: fewest values, in order, or chosen by the network (default min-domain)",
+    )
+    solve.add_argument(
+        "--infer-every",
+        type=int,
+        metavar="K",
+        help="cp engine: ask the network after every K decisions; 1 = at every node, 0 = only at the root (default 1)",
+    )
+    solve.add_argument("--infer-after-failure", action="store_true", help="cp engine: ask again after a failure")
+    solve.add_argument(
+        "--sample",
+        action="store_true",
+        help="cp engine: values at random in proportion to the scores, instead of best first",
+    )
+    solve.add_argument("--temperature", type=float, metavar="T", help="of --sample (default 1)")
+    solve.add_argument("--time-limit", type=float, metavar="S", help="seconds")
+    solve.add_argument("--failure-limit", type=int, metavar="N", help="failures (conflicts of cp-sat)")
+    solve.add_argument("--seed", type=int, metavar="N", help="of --sample and of cp-sat (default 0)")
+    solve.add_argument("--workers", type=int, metavar="N", help="cp-sat: number of workers (default 1)")
+    _add_provider(solve)
+    solve.add_argument("--json", action="store_true", help="print one JSON object")
+    solve.set_defaults(run=_solve)
+
+    models = commands.add_parser("models", help="list the pretrained networks")
+    models.set_defaults(run=_models)
+
+    inspect = commands.add_parser(
+        "inspect", help="describe a network", description="Say what a network is for, how it was made, where it runs."
+    )
+    inspect.add_argument("model", metavar="MODEL", help="name of a pretrained network, or an .onnx file")
+    _add_provider(inspect)
+    inspect.add_argument("--json", action="store_true", help="print one JSON object")
+    inspect.set_defaults(run=_inspect)
+
+    demo = commands.add_parser("demo", help="solve a partial Latin square with and without the network")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_provider(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs (default auto)"
+    )
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """A result together with what is needed to show it."""
+
+    instance: Instance
+    result: SolveResult
+
+    def square(self) -> npt.NDArray[np.int64]:
+        return np.array(self.result.solution, dtype=np.int64).reshape(self.instance.order, -1)
+
+
+def _solve(arguments: argparse.Namespace) -> int:
+    _refuse_unused(arguments)
+    instance = read_instance(arguments.instance)
+    model = arguments.model or DEFAULT_MODEL
+    scorer = None if model == "none" else OnnxScorer(model, arguments.provider)
+    problem = LatinSquare(instance.order)
+    cp_model, variables = problem.build(instance.grid)
+    limits = Limits(arguments.time_limit, arguments.failure_limit)
+    seed = arguments.seed or 0
+    if arguments.engine == "cp":
+        policy = cp.InferencePolicy(
+            1 if arguments.infer_every is None else arguments.infer_every, arguments.infer_after_failure
+        )
+        sampling = cp.Sampling(seed, arguments.temperature or 1.0) if arguments.sample else None
+        result = cp.solve(
+            cp_model,
+            variables,
+            scorer,
+            variable_order=arguments.variables or "min-domain",
+            policy=policy,
+            sampling=sampling,
+            limits=limits,
+        )
+    else:
+        result = cpsat.solve(cp_model, variables, scorer, limits=limits, seed=seed, workers=arguments.workers or 1)
+    solved = _Solved(instance, result)
+    _check(solved)
+    if arguments.json:
+        sys.stdout.write(result.to_json() + "\n")
+    else:
+        _print_result(solved)
+    return EXIT_LIMIT if result.status is Status.UNKNOWN else EXIT_DONE
+
+
+def _refuse_unused(arguments: argparse.Namespace) -> None:
+    """Refuse options that the chosen engine would silently ignore."""
+    cp_only = {
+        "--variables": arguments.variables,
+        "--infer-every": arguments.infer_every,
+        "--infer-after-failure": arguments.infer_after_failure or None,
+        "--sample": arguments.sample or None,
+        "--temperature": arguments.temperature,
+    }
+    unused = cp_only if arguments.engine == "cp-sat" else {"--workers": arguments.workers}
+    for option, value in unused.items():
+        if value is not None:
+            raise ConfigError(f"{option} has no meaning for --engine {arguments.engine}; leave it out")
+    if arguments.temperature is not None and not arguments.sample:
+        raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
+
+
+def _check(solved: _Solved) -> None:
+    """Trust no engine: check the solution before it is shown."""
+    if solved.result.solution is not None and not is_solution(solved.square(), solved.instance.grid):
+        raise NNSearchError(f"{solved.instance.name}: the engine returned a wrong solution; please report this")
+
+
+def _print_result(solved: _Solved) -> None:
+    result = solved.result
+    sys.stdout.write(f"{solved.instance.name}: order {solved.instance.order}, {solved.instance.num_holes} holes\n")
+    if result.solution is not None:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        sys.stdout.write(render_square(solved.square(), solved.instance.grid, colour) + "\n")
+    sys.stdout.write(f"{_statistics(result)}\n")
+
+
+def _statistics(result: SolveResult) -> str:
+    failures = "conflicts" if result.engine == "cp-sat" else "failures"
+    return (
+        f"{result.status}  {result.branches} branches, {result.failures} {failures}, "
+        f"{result.inference_calls} inferences in {result.inference_seconds * 1000:.1f} ms, "
+        f"{result.wall_seconds * 1000:.1f} ms in total  ({result.engine}, {result.model})"
+    )
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    known = pretrained_models()
+    if not known:
+        raise NNSearchError(f"expected pretrained networks in {models_dir()}, found none; install nnsearch again")
+    sys.stdout.write(f"{'name':20} {'problem':14} {'variables x values':>18} {'feasibility':>12}  loss\n")
+    for name, path in known.items():
+        metadata = OnnxScorer(path, "cpu").metadata
+        training = metadata.training
+        loss = training.get("config", {}).get("loss", {})
+        size = f"{metadata.num_variables} x {metadata.num_values}"
+        sys.stdout.write(
+            f"{name:20} {metadata.problem:14} {size:>18} {training.get('validation_feasibility', '?'):>12}  "
+            f"target {loss.get('target', '?')}, SBR {loss.get('propagator', '?')}\n"
+        )
+    sys.stdout.write("feasibility: validation, free choice, no propagation at test time; see models/README.md\n")
+    return EXIT_DONE
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    scorer = OnnxScorer(arguments.model, arguments.provider)
+    metadata = scorer.metadata
+    description = {
+        "file": str(scorer.path),
+        "bytes": scorer.path.stat().st_size,
+        "encoder": metadata.encoder,
+        "problem": metadata.problem,
+        "num_variables": metadata.num_variables,
+        "num_values": metadata.num_values,
+        "provider": scorer.provider,
+        "training": metadata.training,
+    }
+    if arguments.json:
+        sys.stdout.write(json.dumps(description) + "\n")
+        return EXIT_DONE
+    for key, value in description.items():
+        if key == "training":
+            sys.stdout.write("training\n")
+            for inner, detail in metadata.training.items():
+                sys.stdout.write(f"  {inner}: {json.dumps(detail)}\n")
+        else:
+            sys.stdout.write(f"{key}: {value}\n")
+    return EXIT_DONE
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    source = files("nnsearch") / "demo.dzn"
+    instance = read_instance(str(source))
+    problem = LatinSquare(instance.order)
+    sys.stdout.write(
+        f"A partial Latin square of order {instance.order} with {instance.num_holes} holes, filled in by\n"
+    )
+    sys.stdout.write("depth-first search that asks a network for the order of the values at every node:\n\n")
+    for model in (OnnxScorer(DEFAULT_MODEL), None):
+        cp_model, variables = problem.build(instance.grid)
+        solved = _Solved(instance, cp.solve(cp_model, variables, model))
+        _check(solved)
+        if model is not None:
+            colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+            sys.stdout.write(render_square(solved.square(), instance.grid, colour) + "\n\n")
+        label = "with the network   " if model is not None else "smallest value first"
+        sys.stdout.write(f"{label:20}  {_statistics(solved.result)}\n")
+    sys.stdout.write("\nNext: nnsearch models; nnsearch solve FILE.dzn; nnsearch solve --help\n")
+    return EXIT_DONE

@@ -1,0 +1,265 @@
+"""``python -m training pool | fit | evaluate | export``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_type_hints
+
+import numpy as np
+
+from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.inference.session import OnnxScorer
+from nnsearch.problems.latin_square import LatinSquare
+from training.checkpoint import load_checkpoint
+from training.config import Config, config_from_table, read_config
+from training.data import sample_pool
+from training.export import export, training_record
+from training.feasibility import (
+    PROPAGATORS,
+    fixed_cell,
+    free_choice,
+    make_states,
+    possible_candidates,
+    random_fixed_cell,
+    random_free_choice,
+    score_states,
+)
+from training.networks.mlp import MLP
+from training.pools.jacobson_matthews import JacobsonMatthews
+from training.trainer import Outcome, fit
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code: 0 done, 2 bad input, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except NNSearchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    pool = commands.add_parser(
+        "pool",
+        help="sample solutions",
+        description="Sample uniform Latin squares (Jacobson-Matthews) into a pool file that fit can use.",
+    )
+    pool.add_argument("--order", type=int, default=10, help="order of the squares (default 10)")
+    pool.add_argument("--solutions", type=int, default=10_000, help="how many (default 10000)")
+    pool.add_argument("--seed", type=int, default=1, help="seed of the sampler (default 1)")
+    pool.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="the file to write")
+    pool.set_defaults(run=_pool)
+
+    fit_command = commands.add_parser(
+        "fit",
+        help="train a network and export it",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(
+            "Train the network that a TOML file describes, and export it to FOLDER/NAME.onnx.\n\n"
+            "A run lives in a folder (runs/NAME by default): resolved config, pool, checkpoint, metrics.jsonl,\n"
+            "TensorBoard events. The same command goes on where a stopped run ended (Ctrl-C, a crash, kill -9),\n"
+            "to the same result."
+        ),
+        epilog=_config_help(),
+    )
+    fit_command.add_argument("config", type=Path, help="TOML file, for example training/configs/pls.toml")
+    fit_command.add_argument("--order", type=int, help="another size: sets problem.order and the name of the run")
+    fit_command.add_argument("--seed", type=int, help="sets seed")
+    fit_command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="sets train.device")
+    fit_command.add_argument("--pool", type=Path, metavar="FILE", help="sets pool.file: your solutions, .npz or .csv")
+    fit_command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key below, e.g. --set loss.weight=0.1"
+    )
+    fit_command.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the run (default runs/NAME)")
+    fit_command.set_defaults(run=_fit)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure the feasibility of exported networks on fresh squares",
+        description=(
+            "Measure how often the suggested assignment of a network can be completed (Algorithm 2 of the paper) on "
+            "partial solutions of freshly sampled squares, for every propagation at test time. rnd is a uniform random "
+            "suggestion, by its exact expectation. For curves and plots: python -m benchmarks feasibility."
+        ),
+    )
+    evaluate.add_argument("models", nargs="+", metavar="MODEL", help="name of a pretrained network, or an .onnx file")
+    evaluate.add_argument("--states", type=int, default=10_000, help="partial solutions to test on (default 10000)")
+    evaluate.add_argument("--squares", type=int, default=1_000, help="fresh squares they come from (default 1000)")
+    evaluate.add_argument("--seed", type=int, default=20_000, help="seed of the squares (default 20000)")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object per line instead of a table")
+    evaluate.set_defaults(run=_evaluate)
+
+    export_command = commands.add_parser(
+        "export",
+        help="export the best weights of a run again",
+        description=(
+            "Export the best weights so far of a run (finished or not) to ONNX. fit does this at its end by itself. "
+            "The file is kept only if ONNX Runtime gives torch's scores."
+        ),
+    )
+    export_command.add_argument("folder", type=Path, help="folder of a run")
+    export_command.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
+    export_command.set_defaults(run=_export)
+    return parser
+
+
+def _config_help() -> str:
+    lines = ["keys of the TOML file and of --set, with their defaults:"]
+    config = Config()
+    for field in dataclasses.fields(Config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            docs = _attribute_docs(type(value))
+            lines += [
+                f"  {field.name}.{inner.name} = {json.dumps(getattr(value, inner.name))}\n      {docs[inner.name]}"
+                for inner in dataclasses.fields(value)
+            ]
+        else:
+            lines.append(f"  {field.name} = {json.dumps(value)}\n      {_attribute_docs(Config)[field.name]}")
+    return "\n".join(lines)
+
+
+def _attribute_docs(cls: type) -> dict[str, str]:
+    """Read the strings under the attributes of a config class, so that --help has one source."""
+    import ast
+    import inspect
+    import textwrap
+
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs: dict[str, str] = dict.fromkeys(get_type_hints(cls), "")
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            value = following.value if isinstance(following, ast.Expr) else None
+            if isinstance(value, ast.Constant):
+                docs[statement.target.id] = str(value.value)
+    return docs
+
+
+def _pool(arguments: argparse.Namespace) -> int:
+    if arguments.out.suffix != ".npz":
+        raise ConfigError(f"--out: expected a file ending in .npz, got {arguments.out}")
+    pool = sample_pool(arguments.order, arguments.solutions, arguments.seed)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    pool.save(arguments.out)
+    sys.stdout.write(f"{arguments.out}: {len(pool.solutions)} Latin squares of order {arguments.order}\n")
+    return 0
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    overrides: dict[str, str] = {}
+    for text in arguments.set:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise ConfigError(f"--set: expected KEY=VALUE, got {text!r}")
+        overrides[key] = value
+    if arguments.seed is not None:
+        overrides["seed"] = str(arguments.seed)
+    if arguments.device is not None:
+        overrides["train.device"] = json.dumps(arguments.device)
+    if arguments.pool is not None:
+        overrides["pool.file"] = json.dumps(str(arguments.pool))
+    config = read_config(arguments.config, overrides)
+    if arguments.order is not None:
+        name = f"{config.name}-{arguments.order}"
+        config = read_config(
+            arguments.config, {**overrides, "problem.order": str(arguments.order), "name": json.dumps(name)}
+        )
+    folder = arguments.out or Path("runs") / config.name
+    outcome = fit(config, folder)
+    if outcome.interrupted:
+        sys.stderr.write(
+            f"interrupted at {outcome.presentations:,} presentations; the same command goes on from there\n"
+        )
+        return 130
+    path = folder / f"{config.name}.onnx"
+    export(outcome.network, LatinSquare(config.problem.order), training_record(config, outcome), path)
+    sys.stdout.write(
+        f"{path}: validation feasibility {outcome.feasibility:.4f} (free choice, no propagation) after "
+        f"{outcome.presentations:,} presentations in {outcome.seconds:.0f} s\n"
+        f"use it: nnsearch solve INSTANCE --model {path}\n"
+    )
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    scorers = [OnnxScorer(model) for model in arguments.models]
+    for name in ("states", "squares"):
+        if getattr(arguments, name) < 1:
+            raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
+    rows = []
+    for order in sorted({scorer.num_values for scorer in scorers}):
+        problem = LatinSquare(order)
+        squares = JacobsonMatthews(order, arguments.seed).sample(arguments.squares)
+        solutions = squares.reshape(len(squares), -1) - 1
+        states = make_states(problem, solutions, arguments.states, np.random.default_rng(arguments.seed))
+        scores = {s.name: score_states(s.score, states) for s in scorers if s.num_values == order}
+        for propagator in PROPAGATORS:
+            possible = possible_candidates(states, propagator)
+            random = (random_free_choice(states, possible), random_fixed_cell(states, possible))
+            arms = {"rnd": random} | {
+                name: (free_choice(states, value, possible), fixed_cell(states, value, possible))
+                for name, value in scores.items()
+            }
+            for arm, questions in arms.items():
+                row: dict[str, object] = {"order": order, "arm": arm, "propagation": propagator}
+                for question, outcome in zip(("free_choice", "fixed_cell"), questions, strict=True):
+                    level = states.by_level(outcome)
+                    row[f"{question}_mean"] = round(float(np.nanmean(level)), 4)
+                    row[f"{question}_worst"] = round(float(np.nanmin(level)), 4)
+                    row[f"{question}_worst_filled"] = int(np.nanargmin(level))
+                rows.append(row)
+    if arguments.json:
+        sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
+        return 0
+    titles = ("free choice: mean worst (at)", "fixed cell: mean worst (at)")
+    sys.stdout.write(f"{'arm':24} {'order':>5} {'propagation':>11}   {titles[0]:>28}   {titles[1]:>27}\n")
+    for row in rows:
+        free = f"{row['free_choice_mean']:.3f} {row['free_choice_worst']:.3f} ({row['free_choice_worst_filled']})"
+        fixed = f"{row['fixed_cell_mean']:.3f} {row['fixed_cell_worst']:.3f} ({row['fixed_cell_worst_filled']})"
+        sys.stdout.write(f"{row['arm']:24} {row['order']:>5} {row['propagation']:>11}   {free:>28}   {fixed:>27}\n")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    path = arguments.folder / "config.json"
+    if not path.is_file():
+        raise ConfigError(f"{arguments.folder}: expected the folder of a run (config.json), found none")
+    config = config_from_table(json.loads(path.read_text(encoding="utf-8")))
+    checkpoint = arguments.folder / "checkpoint.pt"
+    if not checkpoint.is_file():
+        raise ConfigError(f"{arguments.folder}: expected a checkpoint, found none; start with: python -m training fit")
+    state = load_checkpoint(checkpoint)
+    problem = LatinSquare(config.problem.order)
+    network = MLP(problem.num_candidates, config.network.hidden)
+    network.load_state_dict(state["best"]["weights"])
+    outcome = Outcome(
+        network=network.eval(),
+        feasibility=state["best"]["feasibility"],
+        presentations=state["presentations"],
+        best_presentations=state["best"]["presentations"],
+        num_examples=state["num_examples"],
+        num_solutions=state["num_solutions"],
+        seconds=state["seconds"],
+        interrupted=False,
+    )
+    export(outcome.network, problem, training_record(config, outcome), arguments.out)
+    sys.stdout.write(f"{arguments.out}: validation feasibility {outcome.feasibility:.4f}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
