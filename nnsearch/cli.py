@@ -16,7 +16,7 @@ import numpy.typing as npt
 import nnsearch
 from nnsearch import cp, cpsat
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
-from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.inference.pretrained import models_dir, pretrained_models
 from nnsearch.inference.session import OnnxScorer
 from nnsearch.instances import Instance, read_instance
@@ -135,6 +135,10 @@ def _solve(arguments: argparse.Namespace) -> int:
     model = arguments.model or DEFAULT_MODEL
     scorer = None if model == "none" else OnnxScorer(model, arguments.provider)
     problem = LatinSquare(instance.order)
+    if scorer is not None and scorer.metadata.problem != problem.name:
+        raise ModelFileError(
+            f"{scorer.path}: expected a network for {problem.name}, got one for {scorer.metadata.problem}"
+        )
     cp_model, variables = problem.build(instance.grid)
     limits = Limits(arguments.time_limit, arguments.failure_limit)
     seed = arguments.seed or 0
