@@ -42,7 +42,7 @@ def guide(
         model: the model; hints on the variables, one literal per open pair, and a strategy are added to it.
         variables: V variables in the order of the network.
         scorer: name or path of a network, or a scorer.
-        hints: hint every open variable at its best-scored value.
+        hints: hint every open variable at its best-scored value; hints that are there already are kept.
         strategy: add the decision strategy over literals.
 
     Returns:
@@ -52,14 +52,15 @@ def guide(
         ModelFileError: the network was made for another number of variables or values.
     """
     loaded = load_scorer(scorer)
-    domains = [_values(model, variable) for variable in variables]
-    first_value = min(values[0] for values in domains)
-    num_values = max(values[-1] for values in domains) - first_value + 1
-    if (len(domains), num_values) != (loaded.num_variables, loaded.num_values):
+    bounds = [list(model.proto.variables[variable.index].domain) for variable in variables]
+    first_value = min((intervals[0] for intervals in bounds), default=0)
+    num_values = max((intervals[-1] for intervals in bounds), default=-1) - first_value + 1
+    if (len(bounds), num_values) != (loaded.num_variables, loaded.num_values):
         raise ModelFileError(
             f"{loaded.name}: expected {loaded.num_variables} variables of {loaded.num_values} values, "
-            f"the problem has {len(domains)} variables of {num_values} values"
+            f"the problem has {len(bounds)} variables of {num_values} values"
         )
+    domains = [_values(intervals) for intervals in bounds]
     assigned = [values[0] if len(values) == 1 else first_value - 1 for values in domains]
     state = one_hot(np.array([assigned]), num_values, first_value)
     started = time.perf_counter()
@@ -76,10 +77,10 @@ def guide(
     ]
     open_pairs.sort(key=lambda pair: -pair[0])
     if hints:
-        hinted: set[int] = set()
+        hinted = set(model.proto.solution_hint.vars)
         for _, i, value in open_pairs:
-            if i not in hinted:
-                hinted.add(i)
+            if variables[i].index not in hinted:
+                hinted.add(variables[i].index)
                 model.add_hint(variables[i], value)
     if strategy:
         literals = []
@@ -92,6 +93,5 @@ def guide(
     return inference
 
 
-def _values(model: cp_model.CpModel, variable: cp_model.IntVar) -> list[int]:
-    bounds = list(model.proto.variables[variable.index].domain)
-    return [v for low, high in zip(bounds[::2], bounds[1::2], strict=True) for v in range(low, high + 1)]
+def _values(intervals: list[int]) -> list[int]:
+    return [v for low, high in zip(intervals[::2], intervals[1::2], strict=True) for v in range(low, high + 1)]

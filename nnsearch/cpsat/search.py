@@ -9,6 +9,7 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.guidance import guide
+from nnsearch.errors import NNSearchError
 from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
@@ -36,6 +37,7 @@ def solve(
 
     Raises:
         ModelFileError: the network does not fit.
+        NNSearchError: CP-SAT finds the model invalid.
     """
     limits = limits or Limits()
     loaded = None if scorer is None else load_scorer(scorer)
@@ -54,7 +56,10 @@ def solve(
         solver.parameters.max_time_in_seconds = limits.seconds
     if limits.failures is not None:
         solver.parameters.max_number_of_conflicts = limits.failures
-    status = Status(solver.status_name(solver.solve(guided)))
+    answer = solver.solve(guided)
+    if answer == cp_model.MODEL_INVALID:
+        raise NNSearchError(f"CP-SAT refuses the model: {guided.validate()}")
+    status = Status(solver.status_name(answer))
     solution = None
     if status.solved:
         count = len(model.proto.variables)
