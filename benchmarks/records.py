@@ -1,0 +1,181 @@
+"""Measured results as JSON lines: the only thing that tables and plots are made from.
+
+A line is an object of three objects. ``config`` is what was measured, down to seed, limits and the digest of the
+network's file; it is the identity of the line, and a suite that is run again skips what the file already holds.
+``result`` is what came out. ``environment`` says where: commit, versions, processor, threads, time.
+
+A line is written whole, as soon as it is measured. A killed run leaves at most its last line incomplete, which the next
+run drops.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypedDict
+
+import onnxruntime
+from tqdm import tqdm
+
+import nnsearch
+from nnsearch.errors import NNSearchError
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+class RecordError(NNSearchError):
+    """A file of results is not one."""
+
+
+class Record(TypedDict):
+    """One line of a results file."""
+
+    config: dict[str, Any]
+    result: dict[str, Any]
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One result to measure.
+
+    Attributes:
+        config: what is measured, JSON values only; two jobs with equal configs are the same.
+        measure: measures it; returns the ``result`` of the record, JSON values only.
+    """
+
+    config: dict[str, Any]
+    measure: Callable[[], dict[str, Any]]
+
+    @property
+    def key(self) -> str:
+        """The config as canonical text."""
+        return _key(self.config)
+
+
+def run_jobs(path: Path, jobs: Sequence[Job], *, threads: int, fresh: bool = False) -> list[Record]:
+    """Measure what the file does not hold yet, appending each result at once.
+
+    Args:
+        path: the results file; it is created, with its folder, when it is not there.
+        jobs: what to measure, in this order; repeated ones are measured once.
+        threads: CPU threads that the measured code may use, for the records.
+        fresh: first remove the lines of these jobs from the file; other lines stay.
+
+    Returns:
+        The records of these jobs, in their order.
+
+    Raises:
+        RecordError: the file is not one of records.
+        OSError: the file cannot be written.
+    """
+    wanted = {job.key: job for job in jobs}
+    here = environment(threads)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = {_key(record["config"]): record for record in read_records(path)}
+    if fresh:
+        known = {key: record for key, record in known.items() if key not in wanted}
+    _rewrite(path, known.values())
+    with path.open("a", encoding="utf-8") as file:
+        todo = [job for job in wanted.values() if job.key not in known]
+        for job in tqdm(todo, disable=None, unit=" results"):
+            result = job.measure()
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            record = Record(config=job.config, result=result, environment={**here, "time": now})
+            file.write(json.dumps(record, allow_nan=False) + "\n")
+            file.flush()
+            known[job.key] = record
+    # Through JSON, so that a fresh record reads like one from the file.
+    records: list[Record] = json.loads(json.dumps([known[key] for key in wanted]))
+    return records
+
+
+def read_records(path: Path) -> list[Record]:
+    """Read a results file; a missing file is empty, and an incomplete last line is left out.
+
+    Raises:
+        RecordError: another line is not a record; the message names file and line.
+        OSError: the file cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise RecordError(f"{path}: expected a text file of JSON lines; choose another --output") from None
+    records: list[Record] = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not all(isinstance(record.get(k), dict) for k in Record.__annotations__):
+            if number == len(lines):  # no newline at its end: the run that wrote it was killed
+                continue
+            raise RecordError(f"{path}:{number}: expected a JSON object with {', '.join(Record.__annotations__)}")
+        records.append(Record(config=record["config"], result=record["result"], environment=record["environment"]))
+    return records
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Return where a measurement runs: commit, versions, processor, threads."""
+    commit, dirty = _commit()
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "versions": {
+            "nnsearch": nnsearch.__version__,
+            "ortools": version("ortools"),
+            "onnxruntime": onnxruntime.__version__,
+            "numpy": version("numpy"),
+            "python": platform.python_version(),
+        },
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "threads": threads,
+    }
+
+
+def _key(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, sort_keys=True)
+
+
+def _rewrite(path: Path, records: Iterable[Record]) -> None:
+    """Replace the file in one step when its text differs from these records."""
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+def _commit() -> tuple[str, bool | None]:
+    """Return the commit, and whether files differ from it (results aside); ``("unknown", None)`` outside git."""
+    # No optional locks: a measurement never touches the index.
+    git = ["git", "--no-optional-locks", "-C", str(_ROOT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        status = [*git, "status", "--porcelain", "--", ".", ":(exclude)benchmarks/results"]
+        changes = subprocess.run(status, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", None
+    return head.stdout.strip(), bool(changes.stdout.strip())
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

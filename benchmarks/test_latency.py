@@ -1,0 +1,39 @@
+"""Inference latency by batch size: ``pytest benchmarks/test_latency.py``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.qwh import generate
+from nnsearch.encoding.one_hot import one_hot
+from nnsearch.inference.pretrained import pretrained_models
+from nnsearch.inference.session import OnnxScorer
+from nnsearch.problems.latin_square import LatinSquare
+
+_LARGEST = 256
+
+
+@pytest.fixture(scope="module")
+def scorer() -> OnnxScorer:
+    latin = [scorer for scorer in map(OnnxScorer, pretrained_models()) if scorer.metadata.problem == LatinSquare.name]
+    if not latin:
+        pytest.skip("there is no pretrained network for Latin squares in models/")
+    return latin[0]
+
+
+@pytest.mark.parametrize("batch", [1, 4, 16, 64, _LARGEST])
+def test_latency(benchmark: BenchmarkFixture, scorer: OnnxScorer, batch: int) -> None:
+    order = scorer.num_values
+    squares = generate(order, holes=0.5, count=batch, seed=1, pattern="uniform")
+    states = one_hot(np.stack([square.grid.ravel() for square in squares]), order, first_value=1)
+    benchmark.extra_info.update(model=scorer.name, provider=scorer.provider)
+
+    scores = benchmark(scorer.score, states)
+
+    assert scores.shape == states.shape
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+    singles = np.concatenate([scorer.score(state[None]) for state in states])
+    np.testing.assert_allclose(scores, singles, rtol=1e-3, atol=1e-3)
