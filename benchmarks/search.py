@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -18,19 +17,13 @@ import nnsearch.cpsat
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
 from nnsearch.cp import InferencePolicy
-from nnsearch.cp.search import _StopCondition
-from nnsearch.cp.translate import translate
+from nnsearch.cp.search import solve_by_phase
 from nnsearch.cp.value_phase import VariableOrder
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.instances import Instance
 from nnsearch.limits import Limits
 from nnsearch.problems.latin_square import LatinSquare, is_solution
 from nnsearch.result import SolveResult, Status
-
-MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar], int], pywrapcp.DecisionBuilder]
-"""(solver, variables, seed) -> the decision builder of a baseline."""
-
-_ABOUT = 0.9  # CP-SAT stops a little before its time limit
 
 
 class AnswerError(NNSearchError):
@@ -216,60 +209,16 @@ def table(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def solve_by_phase(
-    make_phase: MakePhase,
-    model: cp_model.CpModel,
-    variables: Sequence[cp_model.IntVar],
-    *,
-    seed: int,
-    limits: Limits,
-) -> SolveResult:
-    """Solve a model as :func:`nnsearch.cp.solve` does, by a decision builder of the engine.
-
-    Args:
-        make_phase: makes the decision builder.
-        model: a model without an objective.
-        variables: the variables that the decision builder assigns.
-        seed: seed of the engine.
-        limits: when to give up.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C, within a second.
-    """
-    started = time.perf_counter()
-    translation = translate(model)
-    solver = translation.solver
-    solver.ReSeed(seed)
-    phase = make_phase(solver, [translation.variables[variable.index] for variable in variables], seed)
-    stop = _StopCondition(solver, limits)
-    solver.NewSearch(phase, [solver.CustomLimit(stop)])
-    try:
-        found = solver.NextSolution()
-        solution = [variable.Value() for variable in translation.variables] if found else None
-    finally:
-        solver.EndSearch()
-    if stop.error is not None:
-        raise stop.error
-    unsolved = Status.UNKNOWN if stop.crossed else Status.INFEASIBLE
-    return SolveResult(
-        status=unsolved if solution is None else Status.OPTIMAL,
-        solution=solution,
-        branches=solver.Branches(),
-        failures=solver.Failures(),
-        inference_calls=0,
-        states_scored=0,
-        inference_seconds=0.0,
-        wall_seconds=time.perf_counter() - started,
-        engine="cp",
-        model="none",
-    )
-
-
 def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
     limits, once = suite.limits, [suite.seed]
 
     def cp(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, **options: Any) -> SolveResult:
         return nnsearch.cp.solve(model, variables, limits=limits, **options)
+
+    def by_phase(
+        model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, make_phase: Callable[..., Any]
+    ) -> SolveResult:
+        return solve_by_phase(model, variables, partial(make_phase, seed=seed), limits=limits)
 
     def cp_sat(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int) -> SolveResult:
         return nnsearch.cpsat.solve(model, variables, None, limits=limits, seed=seed, workers=suite.workers)
@@ -278,10 +227,10 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
         _Arm({"arm": "min-value"}, partial(cp, scorer=None), once),
         _Arm(
             {"arm": "random-value"},
-            partial(solve_by_phase, _random_value, limits=limits),
+            partial(by_phase, make_phase=_random_value),
             range(suite.seed, suite.seed + suite.repeats),
         ),
-        _Arm({"arm": "default-phase"}, partial(solve_by_phase, _default_phase, limits=limits), once),
+        _Arm({"arm": "default-phase"}, partial(by_phase, make_phase=_default_phase), once),
         _Arm({"arm": "cp-sat", "workers": suite.workers}, cp_sat, once),
         *(
             _Arm(
@@ -302,6 +251,7 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
 
 
 def _random_value(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], seed: int) -> pywrapcp.DecisionBuilder:
+    solver.ReSeed(seed)
     return solver.Phase(variables, solver.CHOOSE_MIN_SIZE, solver.ASSIGN_RANDOM_VALUE)
 
 
@@ -315,23 +265,11 @@ def _default_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], se
 def _measure(case: Case, arm: _Arm, seed: int, limits: Limits) -> dict[str, Any]:
     instance = case.instance
     model, variables = LatinSquare(instance.order).build(instance.grid)
-    try:
-        result = arm.solve(model, variables, seed=seed)
-    except SystemError as error:
-        # What becomes of Ctrl-C when it meets the engine on its way into a Python callback.
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            raise error.__cause__ from None
-        raise
+    result = arm.solve(model, variables, seed=seed)
     check(case, arm.config["arm"], result)
     limit = None
     if result.status is Status.UNKNOWN:
-        if limits.failures is not None and result.failures >= limits.failures:
-            limit = "failures"
-        elif limits.seconds is not None and result.wall_seconds >= _ABOUT * limits.seconds:
-            limit = "seconds"
-        else:
-            # CP-SAT catches Ctrl-C itself and returns as if a limit were reached.
-            raise KeyboardInterrupt
+        limit = "failures" if limits.failures is not None and result.failures >= limits.failures else "seconds"
     fields = asdict(result)
     del fields["solution"]
     return {

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
+from nnsearch.interrupt import deferred_interrupt
 from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import Config, LossConfig, config_from_table, config_to_table, config_to_toml
@@ -181,7 +180,7 @@ class _Run:
         loss_sum, loss_steps = torch.zeros((), device=self.device), 0
         started = saved = shown = time.monotonic()
         before = self.seconds
-        with _interrupt_flag() as interrupted, writer, bar:
+        with deferred_interrupt() as interrupted, writer, bar:
             while not self.finished and not interrupted():
                 loss_sum += self._train_step()
                 loss_steps += 1
@@ -307,25 +306,3 @@ def _claim(run_dir: Path, config: Config) -> None:
         return
     (run_dir / "config.toml").write_text(config_to_toml(config), encoding="utf-8")
     path.write_text(json.dumps(table), encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _interrupt_flag() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a flag, so that a step is never torn apart; a second Ctrl-C stops at once."""
-    pressed = False
-
-    def handler(signum: int, frame: object) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    try:
-        previous = signal.signal(signal.SIGINT, handler)
-    except ValueError:  # not in the main thread, where signals cannot be caught
-        yield lambda: False
-        return
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)

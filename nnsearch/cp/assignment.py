@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from ortools.constraint_solver import pywrapcp
+
+
+def bare_method(proxy: Any, name: str) -> Callable[..., Any]:
+    """Return a method of an engine object, called through SWIG's C function without its Python proxy.
+
+    A look at a variable takes 0.06 microseconds this way and 0.4 through ``variable.Bound()``, and search nodes take
+    many looks. The object must be kept alive by somebody else.
+
+    Args:
+        proxy: an object of pywrapcp.
+        name: class and method joined by an underscore, as in the extension module.
+    """
+    return functools.partial(getattr(pywrapcp._pywrapcp, name), proxy.this)
 
 
 class AssignmentTracker:
@@ -25,13 +40,15 @@ class AssignmentTracker:
     def __init__(self, variables: Sequence[pywrapcp.IntVar], num_values: int, first_value: int) -> None:
         self.assignment = np.zeros((1, len(variables) * num_values), dtype=np.float32)
         """float32[1, V * D], 1 iff the variable is bound to the value; valid after :meth:`refresh`."""
+        self._variables = list(variables)  # what the bare methods below point to
         self._num_values = num_values
         self._first_value = first_value
-        self._is_bound = [variable.Bound for variable in variables]
-        self._value = [variable.Value for variable in variables]
+        self._is_bound = [bare_method(variable, "IntExpr_Bound") for variable in variables]
+        self._value = [bare_method(variable, "IntVar_Value") for variable in variables]
         self._dense = list(range(len(variables)))
         self._candidate = [0] * len(variables)
         self._num_unbound = pywrapcp.RevInteger(len(variables))
+        self._read_num_unbound = bare_method(self._num_unbound, "RevInteger_Value")
         self._known_unbound = len(variables)
 
     def refresh(self, solver: pywrapcp.Solver) -> bool:
@@ -40,27 +57,25 @@ class AssignmentTracker:
         To be called at search nodes only, where propagation is at its fixpoint.
         """
         one_hot = self.assignment[0]
-        size = self._num_unbound.Value()
+        size = self._read_num_unbound()
         dense, candidates = self._dense, self._candidate
         changed = size != self._known_unbound
         for variable in dense[self._known_unbound : size]:  # unbound again since the last refresh
             one_hot[candidates[variable]] = 0.0
-        position = 0
-        before = size
-        while position < size:
-            variable = dense[position]
-            if self._is_bound[variable]():
-                size -= 1
-                dense[position], dense[size] = dense[size], variable
+        is_bound = self._is_bound
+        unbound: list[int] = []
+        newly_bound: list[int] = []
+        for variable in dense[:size]:
+            (newly_bound if is_bound[variable]() else unbound).append(variable)
+        if newly_bound:
+            dense[:size] = unbound + newly_bound
+            for variable in newly_bound:
                 candidate = variable * self._num_values + self._value[variable]() - self._first_value
                 candidates[variable] = candidate
                 one_hot[candidate] = 1.0
-            else:
-                position += 1
-        if size != before:
-            self._num_unbound.SetValue(solver, size)
+            self._num_unbound.SetValue(solver, len(unbound))
             changed = True
-        self._known_unbound = size
+        self._known_unbound = len(unbound)
         return changed
 
     def bound_variables(self) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ortools.constraint_solver import pywrapcp
@@ -14,9 +14,13 @@ from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import InferencePolicy, Sampling, ValuePhase, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.inference.session import load_scorer
+from nnsearch.interrupt import deferred_interrupt
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
 from nnsearch.scorer import Scorer
+
+MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
+"""(solver, variables) -> the decision builder that assigns them."""
 
 
 def solve(
@@ -50,35 +54,58 @@ def solve(
         ConfigError: ``most-confident`` without a scorer.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    limits = limits or Limits()
-    loaded = None if scorer is None else load_scorer(scorer)
+    if scorer is None:
+        return solve_by_phase(model, variables, _smallest_value(variable_order), limits=limits)
+    loaded = load_scorer(scorer)
+
+    def make_phase(solver: pywrapcp.Solver, chosen: list[pywrapcp.IntVar]) -> ValuePhase:
+        return ValuePhase(solver, chosen, loaded, variable_order=variable_order, policy=policy, sampling=sampling)
+
+    return solve_by_phase(model, variables, make_phase, limits=limits)
+
+
+def solve_by_phase(
+    model: cp_model.CpModel,
+    variables: Sequence[cp_model.IntVar],
+    make_phase: MakePhase,
+    *,
+    limits: Limits | None = None,
+) -> SolveResult:
+    """Solve a model as :func:`solve` does, by any decision builder; baselines and networks are counted alike.
+
+    Args:
+        model: as for :func:`solve`.
+        variables: the variables that the decision builder assigns.
+        make_phase: makes the decision builder.
+        limits: when to give up; the default is never.
+
+    Raises:
+        TranslationError: the model has something that the CP engine cannot be given.
+        KeyboardInterrupt: Ctrl-C, within a second.
+    """
     started = time.perf_counter()
     translation = translate(model)
     solver = translation.solver
-    chosen = [translation.variables[variable.index] for variable in variables]
-    inference = InferenceCount()
-    if loaded is None:
-        phase = _plain_phase(solver, chosen, variable_order)
-    else:
-        phase = ValuePhase(solver, chosen, loaded, variable_order=variable_order, policy=policy, sampling=sampling)
-        inference = phase.inference
+    main_phase = phase = make_phase(solver, [translation.variables[variable.index] for variable in variables])
     named = {variable.index for variable in variables}
     rest = [v for i, v in enumerate(translation.variables) if i not in named]
     if rest:
-        phase = solver.Compose([phase, _plain_phase(solver, rest, "min-domain")])
-    stop = _StopCondition(solver, limits)
-    solver.NewSearch(phase, [solver.CustomLimit(stop)])
-    try:
-        found = solver.NextSolution()
-        solution = [variable.Value() for variable in translation.variables] if found else None
-    finally:
-        solver.EndSearch()
-    if stop.error is not None:
-        raise stop.error
+        phase = solver.Compose([main_phase, _smallest_value("min-domain")(solver, rest)])
+    with deferred_interrupt() as interrupted:
+        stop = _StopCondition(solver, limits or Limits(), interrupted)
+        solver.NewSearch(phase, [solver.CustomLimit(stop)])
+        try:
+            found = solver.NextSolution()
+            solution = [variable.Value() for variable in translation.variables] if found else None
+        finally:
+            solver.EndSearch()
+        if interrupted():
+            raise KeyboardInterrupt
     without_solution = Status.UNKNOWN if stop.crossed else Status.INFEASIBLE
-    status = without_solution if solution is None else Status.OPTIMAL
+    learned = main_phase if isinstance(main_phase, ValuePhase) else None
+    inference = learned.inference if learned else InferenceCount()
     return SolveResult(
-        status=status,
+        status=without_solution if solution is None else Status.OPTIMAL,
         solution=solution,
         branches=solver.Branches(),
         failures=solver.Failures(),
@@ -87,17 +114,19 @@ def solve(
         inference_seconds=inference.seconds,
         wall_seconds=time.perf_counter() - started,
         engine="cp",
-        model=loaded.name if loaded else "none",
+        model=learned.scorer.name if learned else "none",
     )
 
 
-def _plain_phase(
-    solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], variable_order: VariableOrder
-) -> pywrapcp.DecisionBuilder:
+def _smallest_value(variable_order: VariableOrder) -> MakePhase:
     if variable_order == "most-confident":
         raise ConfigError("variable order most-confident needs a network; choose one with --model")
-    strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
-    return solver.Phase(variables, strategy, solver.ASSIGN_MIN_VALUE)
+
+    def make_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar]) -> pywrapcp.DecisionBuilder:
+        strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
+        return solver.Phase(variables, strategy, solver.ASSIGN_MIN_VALUE)
+
+    return make_phase
 
 
 class _StopCondition:
@@ -107,19 +136,18 @@ class _StopCondition:
     wait for the end of the search. One call takes a third of a microsecond.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, limits: Limits) -> None:
+    def __init__(self, solver: pywrapcp.Solver, limits: Limits, interrupted: Callable[[], bool]) -> None:
         self.crossed = False
-        self.error: BaseException | None = None
+        self._interrupted = interrupted
         self._failures = solver.Failures
         self._max_failures = math.inf if limits.failures is None else limits.failures
         self._deadline = math.inf if limits.seconds is None else time.perf_counter() + limits.seconds
 
     def __call__(self) -> bool:
-        try:
-            if time.perf_counter() >= self._deadline or self._failures() >= self._max_failures:
-                self.crossed = True
-        except BaseException as error:
-            # Ctrl-C lands here; through the engine's C++ frames it would not reach the caller as itself.
-            self.error = error
-            self.crossed = True
+        self.crossed = (
+            self.crossed
+            or time.perf_counter() >= self._deadline
+            or self._failures() >= self._max_failures
+            or self._interrupted()
+        )
         return self.crossed

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import AssignmentTracker
+from nnsearch.cp.assignment import AssignmentTracker, bare_method
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
 from nnsearch.inference.session import load_scorer
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import FloatArray, Scorer
+from nnsearch.scorer import Scorer
 
 VariableOrder = Literal["min-domain", "first", "most-confident"]
 VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
-
-_LAST = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -109,42 +106,44 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         if variable_order not in VARIABLE_ORDERS:
             raise ConfigError(f"variable_order: expected one of {', '.join(VARIABLE_ORDERS)}, got {variable_order!r}")
         self.inference = InferenceCount()
-        self._scorer = load_scorer(scorer)
+        self.scorer = load_scorer(scorer)
         self._variables = list(variables)
-        self._first_value = _check_size(self._variables, self._scorer, first_value)
+        self._first_value = _check_size(self._variables, self.scorer, first_value)
         self._policy = policy or InferencePolicy()
         self._sampling = sampling
         self._rng = np.random.default_rng(sampling.seed if sampling else None)
-        self._tracker = AssignmentTracker(self._variables, self._scorer.num_values, self._first_value)
-        self._keys = np.zeros(len(self._variables) * self._scorer.num_values, dtype=np.int64)
+        self._tracker = AssignmentTracker(self._variables, self.scorer.num_values, self._first_value)
+        self._scores = np.zeros(len(self._variables) * self.scorer.num_values, dtype=np.float32)
         self._stale = True  # no scores yet, or the state moved on since they were computed
         self._decisions = 0  # since the last inference
         self._failures = 0  # of the engine, at the last inference
         self._error: BaseException | None = None
         self._phase = None if variable_order == "most-confident" else self._native_phase(solver, variable_order)
+        self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
+        self._contains = [bare_method(variable, "IntVar_Contains") for variable in self._variables]
         # A decision builder that Python frees while the engine uses it crashes the process.
         vars(solver).setdefault("_nnsearch_alive", []).append(self)
 
     def Next(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:  # noqa: N802 - the engine's name
         """Return the next decision, None when all variables are bound. Called by the engine at every node."""
         if self._is_due(solver):
-            self._update_keys(solver)
+            self._update_scores(solver)
         self._decisions += 1
-        if self._phase is None:
+        if self._next is None:
             return self._most_confident(solver)
-        decision = self._phase.NextWrapper(solver)
+        decision: pywrapcp.Decision | None = self._next(solver)
         if self._error is not None:
             raise self._error
         return decision
 
     def _native_phase(self, solver: pywrapcp.Solver, variable_order: VariableOrder) -> pywrapcp.DecisionBuilder:
         strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
-        key_of = self._keys.item
-        num_values, first_value = self._scorer.num_values, self._first_value
+        score_bits = self._scores.view(np.int32).item
+        num_values, first_value = self.scorer.num_values, self._first_value
 
         def key(variable: int, value: int) -> int:
             try:
-                return key_of(variable * num_values + value - first_value)
+                return sort_key(score_bits(variable * num_values + value - first_value))
             except BaseException as error:  # Ctrl-C: the engine cannot pass an exception on from here, Next can
                 self._error = error
                 return 0
@@ -157,55 +156,54 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             return True
         return self._policy.after_failure and solver.Failures() != self._failures
 
-    def _update_keys(self, solver: pywrapcp.Solver) -> None:
+    def _update_scores(self, solver: pywrapcp.Solver) -> None:
         self._decisions = 0
-        self._failures = solver.Failures()
+        if self._policy.after_failure:
+            self._failures = solver.Failures()
         self._stale |= self._tracker.refresh(solver)
         if not self._stale:
             return
         started = time.perf_counter()
-        scores = self._scorer.score(self._tracker.assignment)
+        scores = self.scorer.score(self._tracker.assignment)
         self.inference.seconds += time.perf_counter() - started
         self.inference.calls += 1
         self.inference.states += 1
         if scores.shape != self._tracker.assignment.shape:
             raise ScoreError(
-                f"{self._scorer.name}: expected scores of shape {self._tracker.assignment.shape}, got {scores.shape}"
+                f"{self.scorer.name}: expected scores of shape {self._tracker.assignment.shape}, got {scores.shape}"
             )
         row = scores[0]
         if self._sampling is not None:
             # Sorting by score + Gumbel noise draws without replacement in proportion to the softmax.
             row = row / np.float32(self._sampling.temperature) + self._rng.gumbel(size=row.shape)
-        order_keys(row, self._keys)
+        self._scores[:] = row
         self._stale = False
 
     def _most_confident(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:
         self._stale |= self._tracker.refresh(solver)
-        keys = self._keys.reshape(len(self._variables), -1).copy()
-        keys[self._tracker.bound_variables()] = _LAST
-        flat = keys.ravel()
+        open_scores = self._scores.reshape(len(self._variables), -1).copy()
+        open_scores[self._tracker.bound_variables()] = -np.inf
+        flat = open_scores.ravel()
         while True:
-            best = int(flat.argmin())
-            if flat[best] == _LAST:
+            best = int(flat.argmax())
+            if flat[best] == -np.inf:
                 return None
-            variable = self._variables[best // self._scorer.num_values]
-            value = best % self._scorer.num_values + self._first_value
-            if variable.Contains(value):
-                return solver.AssignVariableValue(variable, value)
-            flat[best] = _LAST
+            variable, index = divmod(best, self.scorer.num_values)
+            value = index + self._first_value
+            if self._contains[variable](value):
+                return solver.AssignVariableValue(self._variables[variable], value)
+            flat[best] = -np.inf
 
 
-def order_keys(scores: FloatArray | npt.NDArray[np.float64], out: npt.NDArray[np.int64]) -> None:
-    """Write integer keys that sort ascending as the scores (rounded to float32) sort descending; equal scores tie.
+def sort_key(bits: int) -> int:
+    """Return an integer that sorts ascending as scores sort descending; equal scores, 0 and -0 too, tie.
 
     The engine compares integers. The bits of an IEEE 754 float, read as an integer, sort like its magnitude.
 
     Args:
-        scores: float[N], finite.
-        out: int64[N], receives the keys.
+        bits: the bits of a float32 score that is not NaN, as int32.
     """
-    bits = scores.astype(np.float32, copy=False).view(np.int32).astype(np.int64)
-    np.copyto(out, np.where(bits >= 0, -bits, bits & 0x7FFFFFFF))
+    return -bits if bits >= 0 else bits & 0x7FFFFFFF
 
 
 def _check_size(variables: Sequence[pywrapcp.IntVar], scorer: Scorer, first_value: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ortools.sat.python import cp_model
@@ -38,6 +39,7 @@ def solve(
     Raises:
         ModelFileError: the network does not fit.
         NNSearchError: CP-SAT finds the model invalid.
+        KeyboardInterrupt: Ctrl-C, within a second.
     """
     limits = limits or Limits()
     loaded = None if scorer is None else load_scorer(scorer)
@@ -56,7 +58,7 @@ def solve(
         solver.parameters.max_time_in_seconds = limits.seconds
     if limits.failures is not None:
         solver.parameters.max_number_of_conflicts = limits.failures
-    answer = solver.solve(guided)
+    answer = _solve_interruptible(solver, guided)
     if answer == cp_model.MODEL_INVALID:
         raise NNSearchError(f"CP-SAT refuses the model: {guided.validate()}")
     status = Status(solver.status_name(answer))
@@ -76,3 +78,15 @@ def solve(
         engine="cp-sat",
         model=loaded.name if loaded else "none",
     )
+
+
+def _solve_interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> cp_model.CpSolverStatus:
+    """Solve in a thread: left to itself, CP-SAT catches Ctrl-C and answers UNKNOWN as if a limit had been reached."""
+    solver.parameters.catch_sigint_signal = False
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        answer = thread.submit(solver.solve, model)
+        try:
+            return answer.result()
+        except BaseException:
+            solver.stop_search()
+            raise

@@ -98,14 +98,16 @@ class JacobsonMatthews:
     def __init__(self, order: int, seed: int, thinning: int | None = None) -> None:
         if not 1 <= order <= 255:
             raise PoolError(f"expected an order from 1 to 255, got {order}")
+        if seed < 0:
+            raise PoolError(f"expected a seed of 0 or more, got {seed}")
         self.order = order
         self.thinning = order**3 if thinning is None else thinning
         self._rng = np.random.default_rng(seed)
         index = np.arange(order)
         self._cube = np.zeros((order, order, order), dtype=np.int8)
         self._cube[index[:, None], index, (index[:, None] + index) % order] = 1
-        if order > 1:
-            _advance(self._cube, _BURN_IN * self.thinning, self._rng)
+        for _ in range(_BURN_IN if order > 1 else 0):  # one by one, because Ctrl-C is seen between calls only
+            _advance(self._cube, self.thinning, self._rng)
 
     def sample(self, count: int) -> npt.NDArray[np.uint8]:
         """Return the next ``count`` squares, uint8[count, order, order] of values 1..order."""
