@@ -32,6 +32,18 @@ DEFAULT_MODEL = "pls-10-full"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0 solved or proved, 1 limit reached, 2 bad input, 130 Ctrl-C."""
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) went away; without this Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -41,10 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) went away; without this Python complains once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
     return code
 
 
@@ -130,9 +138,9 @@ class _Solved:
 
 
 def _solve(arguments: argparse.Namespace) -> int:
-    _refuse_unused(arguments)
+    model = DEFAULT_MODEL if arguments.model is None else arguments.model
+    _refuse_unused(arguments, model)
     instance = read_instance(arguments.instance)
-    model = arguments.model or DEFAULT_MODEL
     scorer = None if model == "none" else OnnxScorer(model, arguments.provider)
     problem = LatinSquare(instance.order)
     if scorer is not None and scorer.metadata.problem != problem.name:
@@ -146,7 +154,8 @@ def _solve(arguments: argparse.Namespace) -> int:
         policy = cp.InferencePolicy(
             1 if arguments.infer_every is None else arguments.infer_every, arguments.infer_after_failure
         )
-        sampling = cp.Sampling(seed, arguments.temperature or 1.0) if arguments.sample else None
+        temperature = 1.0 if arguments.temperature is None else arguments.temperature
+        sampling = cp.Sampling(seed, temperature) if arguments.sample else None
         result = cp.solve(
             cp_model,
             variables,
@@ -157,7 +166,8 @@ def _solve(arguments: argparse.Namespace) -> int:
             limits=limits,
         )
     else:
-        result = cpsat.solve(cp_model, variables, scorer, limits=limits, seed=seed, workers=arguments.workers or 1)
+        workers = 1 if arguments.workers is None else arguments.workers
+        result = cpsat.solve(cp_model, variables, scorer, limits=limits, seed=seed, workers=workers)
     solved = _Solved(instance, result)
     _check(solved)
     if arguments.json:
@@ -167,19 +177,21 @@ def _solve(arguments: argparse.Namespace) -> int:
     return EXIT_LIMIT if result.status is Status.UNKNOWN else EXIT_DONE
 
 
-def _refuse_unused(arguments: argparse.Namespace) -> None:
-    """Refuse options that the chosen engine would silently ignore."""
-    cp_only = {
-        "--variables": arguments.variables,
+def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
+    """Refuse options that the choice of engine and model would silently ignore."""
+    network_only = {
         "--infer-every": arguments.infer_every,
         "--infer-after-failure": arguments.infer_after_failure or None,
         "--sample": arguments.sample or None,
         "--temperature": arguments.temperature,
     }
-    unused = cp_only if arguments.engine == "cp-sat" else {"--workers": arguments.workers}
-    for option, value in unused.items():
-        if value is not None:
-            raise ConfigError(f"{option} has no meaning for --engine {arguments.engine}; leave it out")
+    cp_only = {"--variables": arguments.variables, **network_only}
+    unused = dict.fromkeys(cp_only if arguments.engine == "cp-sat" else ["--workers"], f"--engine {arguments.engine}")
+    if model == "none":
+        unused = dict.fromkeys(network_only, "--model none") | unused
+    for option, choice in unused.items():
+        if {**cp_only, "--workers": arguments.workers}[option] is not None:
+            raise ConfigError(f"{option} has no meaning for {choice}; leave it out")
     if arguments.temperature is not None and not arguments.sample:
         raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
 

@@ -16,7 +16,7 @@ class Limits:
         failures: dead ends (conflicts of CP-SAT); None is no limit.
 
     Raises:
-        ConfigError: a limit is negative.
+        ConfigError: a limit is negative, or beyond what the engines count.
     """
 
     seconds: float | None = None
@@ -25,5 +25,5 @@ class Limits:
     def __post_init__(self) -> None:
         if self.seconds is not None and not self.seconds >= 0:
             raise ConfigError(f"time limit: expected 0 or more seconds, got {self.seconds}")
-        if self.failures is not None and self.failures < 0:
-            raise ConfigError(f"failure limit: expected 0 or more failures, got {self.failures}")
+        if self.failures is not None and not 0 <= self.failures < 2**63:
+            raise ConfigError(f"failure limit: expected 0 or more failures (63 bits), got {self.failures}")

@@ -149,7 +149,7 @@ def test_is_solution_accepts(grid: npt.ArrayLike | None) -> None:
 
 @pytest.mark.parametrize("order", [0, -2])
 def test_order_must_be_positive(order: int) -> None:
-    with pytest.raises(InstanceError, match=f"order 1 or more, not {order}"):
+    with pytest.raises(InstanceError, match=f"order of 1 or more, not {order}"):
         LatinSquare(order)
 
 

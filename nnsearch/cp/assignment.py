@@ -50,6 +50,10 @@ class AssignmentTracker:
         self._num_unbound = pywrapcp.RevInteger(len(variables))
         self._read_num_unbound = bare_method(self._num_unbound, "RevInteger_Value")
         self._known_unbound = len(variables)
+        self._state_at = [0] * (len(variables) + 1)  # by number of unbound variables, valid on the current path
+        self._states = 0
+        self.state = 0
+        """int, valid after :meth:`refresh`; equal numbers mean equal assignments."""
 
     def refresh(self, solver: pywrapcp.Solver) -> bool:
         """Bring ``assignment`` up to date with the current node; return whether it changed.
@@ -59,7 +63,6 @@ class AssignmentTracker:
         one_hot = self.assignment[0]
         size = self._read_num_unbound()
         dense, candidates = self._dense, self._candidate
-        changed = size != self._known_unbound
         for variable in dense[self._known_unbound : size]:  # unbound again since the last refresh
             one_hot[candidates[variable]] = 0.0
         is_bound = self._is_bound
@@ -74,9 +77,11 @@ class AssignmentTracker:
                 candidates[variable] = candidate
                 one_hot[candidate] = 1.0
             self._num_unbound.SetValue(solver, len(unbound))
-            changed = True
+            self._states += 1
+            self._state_at[len(unbound)] = self._states
         self._known_unbound = len(unbound)
-        return changed
+        before, self.state = self.state, self._state_at[len(unbound)]
+        return self.state != before
 
     def bound_variables(self) -> list[int]:
         """Return the indices of the variables that were bound at the last refresh."""

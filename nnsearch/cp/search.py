@@ -11,7 +11,7 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import InferencePolicy, Sampling, ValuePhase, VariableOrder
+from nnsearch.cp.value_phase import InferencePolicy, Sampling, ValuePhase, VariableOrder, check_variable_order
 from nnsearch.errors import ConfigError
 from nnsearch.inference.session import load_scorer
 from nnsearch.interrupt import deferred_interrupt
@@ -119,6 +119,7 @@ def solve_by_phase(
 
 
 def _smallest_value(variable_order: VariableOrder) -> MakePhase:
+    check_variable_order(variable_order)
     if variable_order == "most-confident":
         raise ConfigError("variable order most-confident needs a network; choose one with --model")
 

@@ -50,7 +50,7 @@ def translate(model: cp_model.CpModel) -> Translation:
         if constraint.enforcement_literal:
             raise TranslationError(f"{label}: enforcement literals have no translation to the CP engine; use cp-sat")
         if constraint.has_all_diff():
-            _add_all_different(solver, [_affine(variables, e) for e in constraint.all_diff.exprs])
+            _add_all_different(solver, [_affine(solver, variables, e) for e in constraint.all_diff.exprs])
         elif constraint.has_linear():
             _add_linear(solver, variables, constraint.linear)
         else:
@@ -64,18 +64,19 @@ def translate(model: cp_model.CpModel) -> Translation:
 def _variable(solver: pywrapcp.Solver, proto: Any, index: int) -> pywrapcp.IntVar:
     domain = list(proto.domain)
     name = proto.name or f"v{index}"
+    if not domain or domain[-1] < domain[0]:
+        raise TranslationError(f"variable {name}: expected at least one value, its domain is empty")
     variable = solver.IntVar(domain[0], domain[-1], name)
     for hole_start, hole_end in zip(domain[1:-1:2], domain[2:-1:2], strict=True):
         variable.RemoveInterval(hole_start + 1, hole_end - 1)
     return variable
 
 
-def _affine(variables: list[pywrapcp.IntVar], expression: Any) -> pywrapcp.IntVar:
+def _affine(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], expression: Any) -> pywrapcp.IntVar:
     terms = [variables[v] * c for v, c in zip(expression.vars, expression.coeffs, strict=True)]
     if len(terms) == 1 and expression.coeffs[0] == 1 and expression.offset == 0:
         return variables[expression.vars[0]]
-    solver = variables[0].solver()
-    return (solver.Sum(terms) + expression.offset).Var()
+    return (solver.Sum(terms) + expression.offset).Var() if terms else solver.IntConst(expression.offset)
 
 
 def _add_all_different(solver: pywrapcp.Solver, expressions: list[pywrapcp.IntVar]) -> None:

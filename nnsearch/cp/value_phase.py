@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.assignment import AssignmentTracker, bare_method
-from nnsearch.errors import ConfigError, ModelFileError, ScoreError
+from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.inference.session import load_scorer
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import Scorer
+from nnsearch.scorer import Scorer, ask
 
 VariableOrder = Literal["min-domain", "first", "most-confident"]
 VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
@@ -54,7 +54,7 @@ class Sampling:
         temperature: above 0; towards 0 the choice is greedy, towards infinity uniform.
 
     Raises:
-        ConfigError: the temperature is not above 0.
+        ConfigError: the temperature is not above 0, or the seed is negative.
     """
 
     seed: int = 0
@@ -63,6 +63,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ConfigError(f"Sampling.temperature: expected above 0, got {self.temperature}")
+        if self.seed < 0:
+            raise ConfigError(f"Sampling.seed: expected 0 or more, got {self.seed}")
 
 
 class ValuePhase(pywrapcp.PyDecisionBuilder):
@@ -73,8 +75,10 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         phase = nnsearch.cp.ValuePhase(solver, variables, "pls-10-full")
         solver.Solve(phase)
 
-    The engine selects the variable in C++ (except with ``most-confident``) and asks only for the order of its values.
-    The solver object keeps a reference to the phase, so it may be passed without being kept.
+    The engine selects the variable in C++ (except with ``most-confident``) and asks only for the order of its values;
+    of values with equal scores the smallest comes first. The solver object keeps a reference to the phase, so it may be
+    passed without being kept. An exception in the scorer, or Ctrl-C, ends the search, and ``Solve`` or ``NextSolution``
+    of the solver object raises it.
 
     Args:
         solver: the CP solver.
@@ -103,8 +107,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         first_value: int | None = None,
     ) -> None:
         super().__init__()
-        if variable_order not in VARIABLE_ORDERS:
-            raise ConfigError(f"variable_order: expected one of {', '.join(VARIABLE_ORDERS)}, got {variable_order!r}")
+        check_variable_order(variable_order)
         self.inference = InferenceCount()
         self.scorer = load_scorer(scorer)
         self._variables = list(variables)
@@ -114,27 +117,35 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._rng = np.random.default_rng(sampling.seed if sampling else None)
         self._tracker = AssignmentTracker(self._variables, self.scorer.num_values, self._first_value)
         self._scores = np.zeros(len(self._variables) * self.scorer.num_values, dtype=np.float32)
-        self._stale = True  # no scores yet, or the state moved on since they were computed
+        self._scored_state: int | None = None  # of the tracker, when the scores were computed
         self._decisions = 0  # since the last inference
         self._failures = 0  # of the engine, at the last inference
         self._error: BaseException | None = None
         self._phase = None if variable_order == "most-confident" else self._native_phase(solver, variable_order)
         self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
         self._contains = [bare_method(variable, "IntVar_Contains") for variable in self._variables]
-        # A decision builder that Python frees while the engine uses it crashes the process.
-        vars(solver).setdefault("_nnsearch_alive", []).append(self)
+        _attach(solver, self)
 
     def Next(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:  # noqa: N802 - the engine's name
         """Return the next decision, None when all variables are bound. Called by the engine at every node."""
-        if self._is_due(solver):
-            self._update_scores(solver)
-        self._decisions += 1
-        if self._next is None:
-            return self._most_confident(solver)
-        decision: pywrapcp.Decision | None = self._next(solver)
-        if self._error is not None:
-            raise self._error
-        return decision
+        try:
+            if self._is_due(solver):
+                self._update_scores(solver)
+            self._decisions += 1
+            decision: pywrapcp.Decision | None = (
+                self._most_confident(solver) if self._next is None else self._next(solver)
+            )
+        except BaseException as error:
+            self._error = error
+        # An exception that crosses the engine leaves it in the middle of a search; failing from here on ends the search
+        # in order, and then the caller gets the exception.
+        return decision if self._error is None else solver.FailDecision()
+
+    def raise_error(self) -> None:
+        """Raise what a callback could not, and forget it. ``Solve`` and ``NextSolution`` of the solver call this."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     def _native_phase(self, solver: pywrapcp.Solver, variable_order: VariableOrder) -> pywrapcp.DecisionBuilder:
         strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
@@ -143,8 +154,10 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
 
         def key(variable: int, value: int) -> int:
             try:
-                return sort_key(score_bits(variable * num_values + value - first_value))
-            except BaseException as error:  # Ctrl-C: the engine cannot pass an exception on from here, Next can
+                index = value - first_value
+                # The engine takes the last of equal keys; the index makes it the smallest value.
+                return sort_key(score_bits(variable * num_values + index)) * num_values + index
+            except BaseException as error:  # Ctrl-C; an exception must not cross the engine
                 self._error = error
                 return 0
 
@@ -160,27 +173,19 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._decisions = 0
         if self._policy.after_failure:
             self._failures = solver.Failures()
-        self._stale |= self._tracker.refresh(solver)
-        if not self._stale:
+        self._tracker.refresh(solver)
+        if self._tracker.state == self._scored_state:
             return
-        started = time.perf_counter()
-        scores = self.scorer.score(self._tracker.assignment)
-        self.inference.seconds += time.perf_counter() - started
-        self.inference.calls += 1
-        self.inference.states += 1
-        if scores.shape != self._tracker.assignment.shape:
-            raise ScoreError(
-                f"{self.scorer.name}: expected scores of shape {self._tracker.assignment.shape}, got {scores.shape}"
-            )
+        scores = ask(self.scorer, self._tracker.assignment, self.inference)
         row = scores[0]
         if self._sampling is not None:
             # Sorting by score + Gumbel noise draws without replacement in proportion to the softmax.
             row = row / np.float32(self._sampling.temperature) + self._rng.gumbel(size=row.shape)
         self._scores[:] = row
-        self._stale = False
+        self._scored_state = self._tracker.state
 
     def _most_confident(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:
-        self._stale |= self._tracker.refresh(solver)
+        self._tracker.refresh(solver)
         open_scores = self._scores.reshape(len(self._variables), -1).copy()
         open_scores[self._tracker.bound_variables()] = -np.inf
         flat = open_scores.ravel()
@@ -195,6 +200,12 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             flat[best] = -np.inf
 
 
+def check_variable_order(name: str) -> None:
+    """Raise a ``ConfigError`` unless the name is one of :data:`VARIABLE_ORDERS`."""
+    if name not in VARIABLE_ORDERS:
+        raise ConfigError(f"variable_order: expected one of {', '.join(VARIABLE_ORDERS)}, got {name!r}")
+
+
 def sort_key(bits: int) -> int:
     """Return an integer that sorts ascending as scores sort descending; equal scores, 0 and -0 too, tie.
 
@@ -204,6 +215,30 @@ def sort_key(bits: int) -> int:
         bits: the bits of a float32 score that is not NaN, as int32.
     """
     return -bits if bits >= 0 else bits & 0x7FFFFFFF
+
+
+def _attach(solver: pywrapcp.Solver, phase: ValuePhase) -> None:
+    """Keep the phase alive as long as the solver, and let the solver's methods raise its errors.
+
+    A decision builder that Python frees while the engine uses it crashes the process.
+    """
+    attached = vars(solver)
+    if "_nnsearch_phases" not in attached:
+        attached["_nnsearch_phases"] = []
+        for name in ("Solve", "NextSolution"):
+            setattr(solver, name, _raising(getattr(solver, name), attached["_nnsearch_phases"]))
+    attached["_nnsearch_phases"].append(phase)
+
+
+def _raising(method: Callable[..., bool], phases: list[ValuePhase]) -> Callable[..., bool]:
+    @functools.wraps(method)
+    def call(*arguments: Any) -> bool:
+        found = method(*arguments)
+        for phase in phases:
+            phase.raise_error()
+        return found
+
+    return call
 
 
 def _check_size(variables: Sequence[pywrapcp.IntVar], scorer: Scorer, first_value: int | None) -> int:

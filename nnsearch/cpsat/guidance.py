@@ -6,7 +6,6 @@ inference at every node use :class:`nnsearch.cp.ValuePhase`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,10 +13,10 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from nnsearch.encoding.one_hot import one_hot
-from nnsearch.errors import ModelFileError, ScoreError
+from nnsearch.errors import ModelFileError, NNSearchError
 from nnsearch.inference.session import load_scorer
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import Scorer
+from nnsearch.scorer import Scorer, ask
 
 
 def guide(
@@ -37,6 +36,8 @@ def guide(
 
     The strategy branches on literals "variable = value", best-scored pair first, and sets them true. Workers with
     ``fixed`` search follow it; the other workers of a portfolio use the hints. Solutions and proofs stay exact.
+    CP-SAT's presolve may keep another one of several symmetric solutions than the network prefers;
+    ``solver.parameters.symmetry_level = 0`` forbids it.
 
     Args:
         model: the model; hints on the variables, one literal per open pair, and a strategy are added to it.
@@ -50,9 +51,14 @@ def guide(
 
     Raises:
         ModelFileError: the network was made for another number of variables or values.
+        ScoreError: the scores have another shape, or one is not finite.
+        NNSearchError: a variable has an empty domain.
     """
     loaded = load_scorer(scorer)
     bounds = [list(model.proto.variables[variable.index].domain) for variable in variables]
+    for variable, intervals in zip(variables, bounds, strict=True):
+        if not intervals or intervals[-1] < intervals[0]:
+            raise NNSearchError(f"variable {variable.name}: expected at least one value, its domain is empty")
     first_value = min((intervals[0] for intervals in bounds), default=0)
     num_values = max((intervals[-1] for intervals in bounds), default=-1) - first_value + 1
     if (len(bounds), num_values) != (loaded.num_variables, loaded.num_values):
@@ -63,12 +69,8 @@ def guide(
     domains = [_values(intervals) for intervals in bounds]
     assigned = [values[0] if len(values) == 1 else first_value - 1 for values in domains]
     state = one_hot(np.array([assigned]), num_values, first_value)
-    started = time.perf_counter()
-    batch_scores = loaded.score(state)
-    inference = InferenceCount(calls=1, states=1, seconds=time.perf_counter() - started)
-    if batch_scores.shape != state.shape:
-        raise ScoreError(f"{loaded.name}: expected scores of shape {state.shape}, got {batch_scores.shape}")
-    scores = batch_scores.reshape(len(domains), num_values)
+    inference = InferenceCount()
+    scores = ask(loaded, state, inference).reshape(len(domains), num_values)
     open_pairs = [
         (float(scores[i, value - first_value]), i, value)
         for i, values in enumerate(domains)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.guidance import guide
-from nnsearch.errors import NNSearchError
+from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
@@ -37,10 +37,15 @@ def solve(
         workers: number of workers; with one and a scorer, the learned strategy is followed strictly.
 
     Raises:
+        ConfigError: no workers, or a seed that CP-SAT cannot hold.
         ModelFileError: the network does not fit.
         NNSearchError: CP-SAT finds the model invalid.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
+    if workers < 1:
+        raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f"seed: expected 0 to 2147483647, got {seed}")
     limits = limits or Limits()
     loaded = None if scorer is None else load_scorer(scorer)
     started = time.perf_counter()
@@ -52,6 +57,8 @@ def solve(
     if loaded is not None:
         guided = model.clone()
         inference = guide(guided, [guided.get_int_var_from_proto_index(v.index) for v in variables], loaded)
+        # Presolve would otherwise keep whichever of several symmetric solutions it likes.
+        solver.parameters.symmetry_level = 0
         if workers == 1:
             solver.parameters.search_branching = cp_model.FIXED_SEARCH
     if limits.seconds is not None:
@@ -60,7 +67,7 @@ def solve(
         solver.parameters.max_number_of_conflicts = limits.failures
     answer = _solve_interruptible(solver, guided)
     if answer == cp_model.MODEL_INVALID:
-        raise NNSearchError(f"CP-SAT refuses the model: {guided.validate()}")
+        raise NNSearchError(f"CP-SAT refuses the model: {' '.join(guided.validate().split())}")
     status = Status(solver.status_name(answer))
     solution = None
     if status.solved:

@@ -26,4 +26,4 @@ def one_hot(values: npt.ArrayLike, num_values: int, first_value: int) -> npt.NDA
     if index.size and index.max() >= num_values:
         raise ValueError(f"expected values up to {first_value + num_values - 1}, got {index.max() + first_value}")
     encoded = index[:, :, None] == np.arange(num_values)
-    return encoded.reshape(len(index), -1).astype(np.float32)
+    return encoded.reshape(len(index), index.shape[1] * num_values).astype(np.float32)

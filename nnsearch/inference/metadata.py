@@ -67,9 +67,11 @@ class ModelMetadata:
         if encoder not in ENCODERS:
             raise ModelFileError(f"{source}: expected encoder {' or '.join(ENCODERS)}, got {encoder!r}")
         try:
-            training = json.loads(props.get("nnsearch.training", "{}"))
-        except json.JSONDecodeError:
-            raise ModelFileError(f"{source}: expected JSON in nnsearch.training") from None
+            training = json.loads(_require(props, "nnsearch.training", source))
+        except (json.JSONDecodeError, RecursionError):
+            training = None
+        if not isinstance(training, dict):
+            raise ModelFileError(f"{source}: expected JSON in nnsearch.training, an object")
         return cls(
             encoder=encoder,
             problem=_require(props, "nnsearch.problem", source),
@@ -87,6 +89,6 @@ def _require(props: Mapping[str, str], key: str, source: str) -> str:
 
 def _positive(props: Mapping[str, str], key: str, source: str) -> int:
     text = _require(props, key, source)
-    if not text.isdecimal() or int(text) < 1:
-        raise ModelFileError(f"{source}: expected a positive integer in {key}, got {text!r}")
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise ModelFileError(f"{source}: expected a positive integer in {key}, got {text[:20]!r}")
     return int(text)

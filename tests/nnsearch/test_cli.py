@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stand_ins import (
+    COMMAND,
+    ENVIRONMENT,
+    INSTANCES,
+    completes,
+    dzn,
+    latin_square,
+    network,
+    saved,
+    with_holes,
+)
+
+from nnsearch.cli import main
+from nnsearch.inference import pretrained
+from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.inference.pretrained import pretrained_models
+
+KEYS = [
+    "status",
+    "solution",
+    "branches",
+    "failures",
+    "inference_calls",
+    "states_scored",
+    "inference_seconds",
+    "wall_seconds",
+    "engine",
+    "model",
+]
+SIX = with_holes(latin_square(6, 1), 26, 1)
+NO_SQUARE = np.array([[1, 2, 0], [0, 0, 3], [0, 0, 0]])
+HARD = with_holes(latin_square(40, 0), 672, 0)  # neither the smallest value first nor zero scores get anywhere
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Instances and networks of several sizes."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "six.dzn").write_text(dzn(SIX))
+    (folder / "six.pls").write_text("order 6\n" + "".join(" ".join(map(str, row)) + "\n" for row in (SIX - 1).tolist()))
+    line = json.dumps({"name": "six", "order": 6, "grid": SIX.tolist()})
+    (folder / "six.jsonl").write_text(line.replace("six", "other") + "\n" + line + "\n")
+    (folder / "no-square.dzn").write_text(dzn(NO_SQUARE))
+    (folder / "hard.dzn").write_text(dzn(HARD))
+    (folder / "malformed.dzn").write_text("N=2;\nstart=[|1, 1|0, 0|];")
+    saved(network(36, 6), folder / "six.onnx")
+    saved(network(9, 3), folder / "three.onnx")
+    zeros = np.zeros(64_000, dtype=np.float32)
+    saved(network(1600, 40, weight=zeros, bias=zeros), folder / "forty.onnx")
+    saved(network(9, 3, metadata={}), folder / "foreign.onnx")
+    sudoku = ModelMetadata("one_hot", "sudoku", 36, 6, {}).to_props()
+    saved(network(36, 6, metadata=sudoku), folder / "sudoku.onnx")
+    (folder / "truncated.onnx").write_bytes((folder / "six.onnx").read_bytes()[:5000])
+    return folder
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+class Nnsearch:
+    """Runs the command in this process, in the folder of the instances."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self.capture = capture
+
+    def __call__(self, *arguments: str) -> Done:
+        self.capture.readouterr()
+        try:
+            code = main(arguments)
+        except SystemExit as exit_:  # argparse
+            code = int(exit_.code or 0)
+        return Done(code, *self.capture.readouterr())
+
+    def solve(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        done = self("solve", *arguments, "--json")
+        assert (done.code, done.err) == (code, "")
+        assert done.out.count("\n") == 1
+        result: dict[str, Any] = json.loads(done.out)
+        return result
+
+
+@pytest.fixture
+def nnsearch(capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Nnsearch:
+    monkeypatch.chdir(folder)
+    return Nnsearch(capsys)
+
+
+@pytest.mark.parametrize("engine", ["cp", "cp-sat"])
+@pytest.mark.parametrize("model", ["none", "./six.onnx"])
+@pytest.mark.parametrize("instance", ["six.dzn", "six.pls", "six.jsonl#six"])
+def test_every_format_by_every_engine(nnsearch: Nnsearch, instance: str, model: str, engine: str) -> None:
+    result = nnsearch.solve(instance, "--model", model, "--engine", engine)
+    assert list(result) == KEYS
+    assert result["status"] == "OPTIMAL"
+    assert completes(result["solution"], SIX)
+    assert (result["engine"], result["model"]) == (engine, Path(model).stem)
+    counts = [result[key] for key in ("branches", "failures", "inference_calls", "states_scored")]
+    assert all(isinstance(count, int) for count in counts)
+    assert (result["inference_calls"] > 0) == (result["inference_seconds"] > 0) == (model != "none")
+    assert 0 <= result["inference_seconds"] < result["wall_seconds"]
+    assert result["inference_calls"] > 1 or engine == "cp-sat" or model == "none"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--variables", "first"],
+        ["--variables", "most-confident"],
+        ["--infer-every", "0"],
+        ["--infer-every", "3", "--infer-after-failure"],
+        ["--sample", "--seed", "5", "--temperature", "0.5"],
+        ["--problem", "latin-square", "--time-limit", "60", "--failure-limit", "100000", "--provider", "cpu"],
+        ["--engine", "cp-sat", "--workers", "2", "--seed", "5", "--time-limit", "60"],
+    ],
+    ids=" ".join,
+)
+def test_options(nnsearch: Nnsearch, options: list[str]) -> None:
+    result = nnsearch.solve("six.dzn", "--model", "./six.onnx", *options)
+    assert completes(result["solution"], SIX)
+    if options == ["--infer-every", "0"]:
+        assert result["inference_calls"] == 1
+
+
+def test_the_seed_decides(nnsearch: Nnsearch) -> None:
+    def solution(seed: int) -> list[int]:
+        result = nnsearch.solve("six.dzn", "--model", "six.onnx", "--sample", "--temperature", "9", "--seed", f"{seed}")
+        return [result["branches"], *result["solution"]]
+
+    first = [solution(seed) for seed in range(4)]
+    assert first == [solution(seed) for seed in range(4)]
+    assert len(set(map(tuple, first))) > 1
+
+
+@pytest.mark.parametrize("options", [["--model", "three.onnx"], ["--model", "none"], ["--engine", "cp-sat"]], ids=str)
+def test_infeasibility_is_an_answer(nnsearch: Nnsearch, options: list[str]) -> None:
+    options = options if "--model" in options else [*options, "--model", "three.onnx"]
+    result = nnsearch.solve("no-square.dzn", *options)
+    assert (result["status"], result["solution"]) == ("INFEASIBLE", None)
+    done = nnsearch("solve", "no-square.dzn", *options)
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[0] for line in done.out.splitlines()] == ["no-square:", "INFEASIBLE"]
+
+
+@pytest.mark.parametrize("engine", ["cp", "cp-sat"])
+@pytest.mark.parametrize("limit", [["--time-limit", "0"], ["--failure-limit", "0"]], ids=" ".join)
+def test_a_limit_is_exit_code_1(nnsearch: Nnsearch, engine: str, limit: list[str]) -> None:
+    result = nnsearch.solve("hard.dzn", "--model", "none", "--engine", engine, *limit, code=1)
+    assert (result["status"], result["solution"]) == ("UNKNOWN", None)
+
+
+READY = "import sys, nnsearch.cli as cli; print(flush=True); sys.exit(cli.main())"
+COLOUR = re.compile(r"\x1b\[36m *(\d+)\x1b\[0m")
+
+
+@pytest.mark.parametrize(("terminal", "no_color"), [(True, False), (True, True), (False, False)])
+def test_the_square_is_shown(
+    nnsearch: Nnsearch, monkeypatch: pytest.MonkeyPatch, terminal: bool, no_color: bool
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    done = nnsearch("solve", "six.dzn", "--model", "six.onnx")
+    assert (done.code, done.err) == (0, "")
+    first, *rows, last = done.out.splitlines()
+    assert first == "six: order 6, 26 holes"
+    square = [int(word) for row in rows for word in re.sub(r"\x1b\[\d+m", "", row).split()]
+    assert completes(square, SIX)
+    filled_in = [value for value, given in zip(square, SIX.ravel().tolist(), strict=True) if not given]
+    assert [int(value) for value in COLOUR.findall(done.out)] == (filled_in if terminal and not no_color else [])
+    statistics = r"OPTIMAL  \d+ branches, \d+ failures, \d+ inferences in [\d.]+ ms, [\d.]+ ms in total  \(cp, six\)"
+    assert re.fullmatch(statistics, last)
+
+
+BAD_INPUT = [
+    (["solve", "missing.dzn"], "missing.dzn: expected a file"),
+    (["solve", "malformed.dzn"], "malformed.dzn:2: expected distinct values in row 1"),
+    (["solve", "six.jsonl"], "add #NAME"),
+    (["solve", "six.jsonl#seven"], "seven"),
+    (["solve", "six.onnx"], "expected a file that ends in"),
+    (["solve", "."], "."),
+    (["solve", "six.dzn", "--model", "no-such"], "unknown model 'no-such'"),
+    (["solve", "six.dzn", "--model", "missing.onnx"], "missing.onnx: expected an .onnx file, found none"),
+    (["solve", "six.dzn", "--model", "three.onnx"], "three: expected 9 variables, the problem has 36"),
+    (["solve", "six.dzn", "--model", "three.onnx", "--engine", "cp-sat"], "three: expected 9 variables of 3 values"),
+    (["solve", "six.dzn", "--model", "truncated.onnx"], "truncated.onnx: expected a complete ONNX model"),
+    (["solve", "six.dzn", "--model", "foreign.onnx"], "foreign.onnx: expected an ONNX file exported by nnsearch"),
+    (["solve", "six.dzn", "--model", "sudoku.onnx"], "sudoku.onnx: expected a network for latin-square, got one for"),
+    (["solve", "six.dzn", "--model", "./six.dzn"], "six.dzn: expected a complete ONNX model"),
+    (["solve", "six.dzn", "--model", "none", "--variables", "most-confident"], "most-confident needs a network"),
+    (["solve", "six.dzn", "--model", "none", "--time-limit", "-1"], "time limit: expected 0 or more"),
+    (["solve", "six.dzn", "--model", "none", "--time-limit", "nan"], "time limit: expected 0 or more"),
+    (["solve", "six.dzn", "--model", "none", "--failure-limit", "-1"], "failure limit: expected 0 or more"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--infer-every", "-1"], "expected 0 or more decisions, got -1"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--sample", "--temperature", "-1"], "expected above 0, got -1.0"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--temperature", "1"], "--temperature is for --sample"),
+    (["solve", "six.dzn", "--workers", "2"], "--workers has no meaning for --engine cp"),
+    *(
+        (["solve", "six.dzn", "--engine", "cp-sat", *option], f"{option[0]} has no meaning for --engine cp-sat")
+        for option in (
+            ["--variables", "first"],
+            ["--infer-every", "1"],
+            ["--infer-after-failure"],
+            ["--sample"],
+            ["--temperature", "1"],
+        )
+    ),
+    (["inspect", "no-such"], "unknown model 'no-such'"),
+    (["inspect", "truncated.onnx"], "truncated.onnx: expected a complete ONNX model"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--sample", "--temperature", "0"], "temperature"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--sample", "--seed", "-1"], "seed"),
+    (["solve", "six.dzn", "--model", "none", "--sample"], "--sample"),
+    (["solve", "six.dzn", "--model", "none", "--infer-every", "3"], "--infer-every"),
+    (["solve", "six.dzn", "--model", ""], "model"),
+    (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--workers", "0"], "workers"),
+    (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--workers", "-1"], "workers"),
+    (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--seed", "99999999999"], "seed"),
+    (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--failure-limit", "9" * 20], "failure limit"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase"),
+    BAD_INPUT,
+    ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line_and_exit_code_2(nnsearch: Nnsearch, arguments: list[str], phrase: str) -> None:
+    done = nnsearch(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert phrase in done.err
+    assert len(done.err) < 500
+
+
+@pytest.mark.parametrize("arguments", [[], ["solve"], ["solve", "six.dzn", "--engine", "z3"], ["paint"], ["inspect"]])
+def test_a_wrong_command_line_is_exit_code_2(nnsearch: Nnsearch, arguments: list[str]) -> None:
+    done = nnsearch(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "usage: nnsearch" in done.err
+
+
+def test_help_says_what_there_is(nnsearch: Nnsearch) -> None:
+    assert all(word in nnsearch("--help").out for word in ("solve", "models", "inspect", "demo", "exit codes: 0"))
+    text = nnsearch("solve", "--help").out
+    options = ("--model", "--engine", "--variables", "--time-limit", "--failure-limit", "--seed", "--json", "--problem")
+    assert all(option in text for option in options)
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A models folder with a stand-in for pls-10-full."""
+    record = {"config": {"loss": {"target": "single", "propagator": "full"}}, "validation_feasibility": 0.8125}
+    metadata = ModelMetadata("one_hot", "latin-square", 100, 10, record).to_props()
+    zeros = np.zeros(1000, dtype=np.float32)
+    path = saved(network(100, 10, weight=zeros, bias=zeros, metadata=metadata), tmp_path / "pls-10-full.onnx")
+    monkeypatch.setattr(pretrained, "models_dir", lambda: tmp_path)
+    return path
+
+
+def test_models_are_listed(nnsearch: Nnsearch, installed: Path) -> None:
+    done = nnsearch("models")
+    assert (done.code, done.err) == (0, "")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("pls-10-full")]
+    assert line.split(maxsplit=6)[:6] == ["pls-10-full", "latin-square", "100", "x", "10", "0.8125"]
+    assert "target single, SBR full" in line
+
+
+def test_no_models_are_an_error(nnsearch: Nnsearch, installed: Path) -> None:
+    installed.unlink()
+    for arguments in (["models"], ["solve", "six.dzn"]):
+        done = nnsearch(*arguments)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def test_inspect(nnsearch: Nnsearch, installed: Path) -> None:
+    done = nnsearch("inspect", "pls-10-full", "--json", "--provider", "cpu")
+    assert (done.code, done.err) == (0, "")
+    description = json.loads(done.out)
+    assert description == {
+        "file": str(installed),
+        "bytes": installed.stat().st_size,
+        "encoder": "one_hot",
+        "problem": "latin-square",
+        "num_variables": 100,
+        "num_values": 10,
+        "provider": "CPUExecutionProvider",
+        "training": {"config": {"loss": {"target": "single", "propagator": "full"}}, "validation_feasibility": 0.8125},
+    }
+    text = nnsearch("inspect", str(installed), "--provider", "cpu").out
+    assert all(f"{key}: {value}\n" in text for key, value in description.items() if key != "training")
+    assert "  validation_feasibility: 0.8125\n" in text
+
+
+def test_the_demo(nnsearch: Nnsearch, installed: Path) -> None:
+    done = nnsearch("demo")
+    assert (done.code, done.err) == (0, "")
+    rows = re.findall(r"^[ \d]+$", done.out, re.MULTILINE)
+    assert completes([int(value) for value in " ".join(rows).split()], np.zeros((10, 10), dtype=np.int64))
+    assert done.out.count("OPTIMAL") == 2
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_in_a_process_of_its_own(folder: Path) -> None:
+    process = start("solve", "six.dzn", "--model", "truncated.onnx", folder=folder)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("arguments", [["solve", "six.dzn", "--model", "none"], ["solve", "--help"]], ids=" ".join)
+def test_a_reader_that_goes_away_is_no_error(folder: Path, arguments: list[str]) -> None:
+    process = start(*arguments, folder=folder)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--model", "none"],
+        ["--model", "forty.onnx"],
+        ["--model", "forty.onnx", "--infer-every", "0"],
+        ["--model", "none", "--engine", "cp-sat"],
+    ],
+    ids=" ".join,
+)
+def test_ctrl_c_ends_a_search_within_a_second(folder: Path, options: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", READY, "solve", "hard.dzn", "--time-limit", "30", *options],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # imported
+    time.sleep(1.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - sent < 2  # one second, on a busy machine
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+@pytest.mark.skipif(not INSTANCES.is_dir(), reason=f"no public instances in {INSTANCES}")
+@pytest.mark.skipif("pls-10-full" not in pretrained_models(), reason="no pretrained network pls-10-full")
+def test_public_instances_of_order_10(nnsearch: Nnsearch) -> None:
+    path = INSTANCES / "qcp.jsonl"
+    squares = [json.loads(line) for line in path.read_text().splitlines()]
+    squares = [square for square in squares if square["order"] == 10]
+    assert [square["satisfiable"] for square in squares] == [True] * 10 + [False] * 5
+    inferences = 0
+    for square in squares:
+        result = nnsearch.solve(f"{path}#{square['name']}", "--model", "pls-10-full")
+        inferences += result["inference_calls"]
+        if square["satisfiable"]:
+            assert completes(result["solution"], np.array(square["grid"])), square["name"]
+        else:
+            assert result["status"] == "INFEASIBLE", square["name"]
+    assert inferences > 100

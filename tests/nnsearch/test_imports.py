@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from stand_ins import ENVIRONMENT
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import nnsearch
+for module in pkgutil.walk_packages(nnsearch.__path__, "nnsearch."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+modules = {name.partition(".")[0] for name in sys.modules}
+heavy = {"torch", "onnx", "onnxscript", "matplotlib", "numba", "tensorboard", "tqdm", "training", "benchmarks"}
+assert "nnsearch.cp.value_phase" in sys.modules
+sys.exit(", ".join(sorted(modules & heavy)) or 0)
+"""
+
+
+def test_importing_everything_loads_nothing_heavy_and_prints_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:nnsearch", "-c", IMPORT_ALL],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import ctypes
+import logging
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stand_ins import COMMAND, ENVIRONMENT, network, saved
+
+from nnsearch.errors import ModelFileError
+from nnsearch.inference import providers
+from nnsearch.inference.providers import CPU, CUDA, choose_providers, gpu_count, warn_if_fallen_back
+from nnsearch.inference.session import OnnxScorer
+
+needs_gpu = pytest.mark.skipif(gpu_count() == 0, reason="no GPU is visible to the NVIDIA driver")
+without_gpu = pytest.mark.skipif(gpu_count() > 0, reason="a GPU is there")
+
+
+@pytest.fixture
+def preloaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: calls.append("preloaded"))
+    return calls
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, *, built: bool, gpus: int) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU] if built else [CPU])
+    monkeypatch.setattr(providers, "gpu_count", lambda: gpus)
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_auto_takes_the_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, preloaded: list[str], built: bool, gpus: int
+) -> None:
+    machine(monkeypatch, built=built, gpus=gpus)
+    usable = built and gpus > 0
+    assert choose_providers("auto") == ([CUDA, CPU] if usable else [CPU])
+    assert preloaded == ["preloaded"] * usable
+    assert choose_providers("cpu") == [CPU]
+    assert preloaded == ["preloaded"] * usable  # nothing of CUDA is touched for the CPU
+
+
+@pytest.mark.parametrize(
+    ("built", "gpus", "reason"),
+    [
+        (True, 0, "no GPU is visible to the NVIDIA driver"),
+        (False, 2, "this ONNX Runtime has no CUDA provider"),
+        (False, 0, "this ONNX Runtime has no CUDA provider"),
+    ],
+)
+def test_cuda_where_there_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, preloaded: list[str], built: bool, gpus: int, reason: str
+) -> None:
+    machine(monkeypatch, built=built, gpus=gpus)
+    with pytest.raises(ModelFileError) as caught:
+        choose_providers("cuda")
+    assert str(caught.value) == f"expected a CUDA device, but {reason}; use --provider cpu or auto"
+    assert not preloaded
+
+
+def test_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch, preloaded: list[str]) -> None:
+    machine(monkeypatch, built=True, gpus=1)
+    assert choose_providers("cuda") == [CUDA, CPU]
+    assert preloaded
+
+
+class Driver:
+    def __init__(self, init: int, count_error: int, gpus: int) -> None:
+        self.init, self.count_error, self.gpus = init, count_error, gpus
+
+    def cuInit(self, flags: int) -> int:
+        return self.init
+
+    def cuDeviceGetCount(self, count: ctypes._Pointer[ctypes.c_int]) -> int:
+        ctypes.cast(count, ctypes.POINTER(ctypes.c_int)).contents.value = self.gpus
+        return self.count_error
+
+
+@pytest.mark.parametrize(
+    ("driver", "count"),
+    [(None, 0), (Driver(100, 0, 1), 0), (Driver(0, 3, 1), 0), (Driver(0, 0, 0), 0), (Driver(0, 0, 2), 2)],
+    ids=["no-driver", "no-device", "no-count", "zero", "two"],
+)
+def test_the_driver_counts_the_gpus(monkeypatch: pytest.MonkeyPatch, driver: Driver | None, count: int) -> None:
+    def load(name: str) -> Driver:
+        if driver is None:
+            raise OSError(name)
+        return driver
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert gpu_count.__wrapped__() == count
+
+
+@pytest.mark.parametrize(
+    ("wanted", "active", "warnings"),
+    [([CUDA, CPU], [CPU], 1), ([CUDA, CPU], [CUDA, CPU], 0), ([CPU], [CPU], 0)],
+)
+def test_a_gpu_that_cannot_be_used_is_one_warning(
+    caplog: pytest.LogCaptureFixture, wanted: list[str], active: list[str], warnings: int
+) -> None:
+    with caplog.at_level(logging.WARNING, "nnsearch"):
+        warn_if_fallen_back(wanted, active)
+    assert len(caplog.messages) == warnings
+    assert all("pip install 'nnsearch[cuda]'" in message for message in caplog.messages)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(network(4, 2), tmp_path_factory.mktemp("models") / "small.onnx")
+
+
+def inspect(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "inspect", *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=120, check=False
+    )
+
+
+@without_gpu
+def test_without_a_gpu_there_is_no_noise(model: Path) -> None:
+    done = inspect(str(model))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "provider: CPUExecutionProvider\n" in done.stdout
+
+
+@without_gpu
+def test_without_a_gpu_cuda_is_one_line(model: Path) -> None:
+    done = inspect(str(model), "--provider", "cuda")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: expected a CUDA device, but ")
+    assert done.stderr.count("\n") == 1
+
+
+@needs_gpu
+def test_a_gpu_is_used_and_gives_the_same_scores(model: Path) -> None:
+    gpu, cpu = OnnxScorer(model), OnnxScorer(model, "cpu")
+    assert gpu.provider == OnnxScorer(model, "cuda").provider == CUDA
+    states = np.eye(8, dtype=np.float32)
+    np.testing.assert_allclose(gpu.score(states), cpu.score(states), rtol=1e-3, atol=1e-3)
