@@ -47,7 +47,9 @@ def _run(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
-    except NNSearchError as error:
+    except BrokenPipeError:
+        raise
+    except (NNSearchError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

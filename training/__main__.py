@@ -16,7 +16,7 @@ from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.session import OnnxScorer
 from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint
-from training.config import Config, config_from_table, read_config
+from training.config import Config, read_config, toml_text
 from training.data import sample_pool
 from training.export import export, training_record
 from training.feasibility import (
@@ -31,7 +31,7 @@ from training.feasibility import (
 )
 from training.networks.mlp import MLP
 from training.pools.jacobson_matthews import JacobsonMatthews
-from training.trainer import Outcome, fit
+from training.trainer import Outcome, fit, read_claim
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
-    except NNSearchError as error:
+    except (NNSearchError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -150,6 +150,8 @@ def _attribute_docs(cls: type) -> dict[str, str]:
 
 
 def _pool(arguments: argparse.Namespace) -> int:
+    if arguments.solutions < 1:
+        raise ConfigError(f"--solutions: expected 1 or more, got {arguments.solutions}")
     if arguments.out.suffix != ".npz":
         raise ConfigError(f"--out: expected a file ending in .npz, got {arguments.out}")
     pool = sample_pool(arguments.order, arguments.solutions, arguments.seed)
@@ -169,14 +171,14 @@ def _fit(arguments: argparse.Namespace) -> int:
     if arguments.seed is not None:
         overrides["seed"] = str(arguments.seed)
     if arguments.device is not None:
-        overrides["train.device"] = json.dumps(arguments.device)
+        overrides["train.device"] = toml_text(arguments.device)
     if arguments.pool is not None:
-        overrides["pool.file"] = json.dumps(str(arguments.pool))
+        overrides["pool.file"] = toml_text(str(arguments.pool))
     config = read_config(arguments.config, overrides)
     if arguments.order is not None:
         name = f"{config.name}-{arguments.order}"
         config = read_config(
-            arguments.config, {**overrides, "problem.order": str(arguments.order), "name": json.dumps(name)}
+            arguments.config, {**overrides, "problem.order": str(arguments.order), "name": toml_text(name)}
         )
     folder = arguments.out or Path("runs") / config.name
     outcome = fit(config, folder)
@@ -206,7 +208,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         squares = JacobsonMatthews(order, arguments.seed).sample(arguments.squares)
         solutions = squares.reshape(len(squares), -1) - 1
         states = make_states(problem, solutions, arguments.states, np.random.default_rng(arguments.seed))
-        scores = {s.name: score_states(s.score, states) for s in scorers if s.num_values == order}
+        twice = len({s.name for s in scorers}) < len(scorers)
+        scores = {
+            str(s.path) if twice else s.name: score_states(s.score, states) for s in scorers if s.num_values == order
+        }
         for propagator in PROPAGATORS:
             possible = possible_candidates(states, propagator)
             random = (random_free_choice(states, possible), random_fixed_cell(states, possible))
@@ -235,14 +240,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    path = arguments.folder / "config.json"
-    if not path.is_file():
-        raise ConfigError(f"{arguments.folder}: expected the folder of a run (config.json), found none")
-    config = config_from_table(json.loads(path.read_text(encoding="utf-8")))
+    if arguments.out.suffix != ".onnx":
+        raise ConfigError(f"--out: expected a file ending in .onnx, got {arguments.out}")
+    config = read_claim(arguments.folder)
     checkpoint = arguments.folder / "checkpoint.pt"
     if not checkpoint.is_file():
         raise ConfigError(f"{arguments.folder}: expected a checkpoint, found none; start with: python -m training fit")
     state = load_checkpoint(checkpoint)
+    if not state["history"]:
+        raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
     problem = LatinSquare(config.problem.order)
     network = MLP(problem.num_candidates, config.network.hidden)
     network.load_state_dict(state["best"]["weights"])

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from nnsearch.errors import ConfigError
+
+KEYS = frozenset(
+    {
+        "step",
+        "presentations",
+        "num_examples",
+        "num_solutions",
+        "stale",
+        "seconds",
+        "history",
+        "best",
+        "loss_sum",
+        "loss_steps",
+        "network",
+        "optimizer",
+    }
+)
+"""What a checkpoint of the trainer holds."""
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -34,8 +51,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         ConfigError: the file is not a checkpoint of this trainer.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes torch, pickle and zipfile raise nearly anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ConfigError(f"{path}: expected a checkpoint ({reason}); remove it to start afresh") from None
-    return state
+    missing = KEYS - state.keys() if isinstance(state, dict) else KEYS
+    if missing:
+        raise ConfigError(
+            f"{path}: expected a checkpoint (it lacks {', '.join(sorted(missing))}); remove it to start afresh"
+        )
+    return cast(dict[str, Any], state)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,10 @@ from nnsearch.errors import ConfigError
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise ConfigError(message)
+
+
+def _check_seed(name: str, seed: int) -> None:
+    _check(0 <= seed < 2**32, f"{name}: expected 0 to 4294967295, got {seed}")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class PoolConfig:
 
     def __post_init__(self) -> None:
         _check(self.solutions >= 2, f"pool.solutions: expected 2 or more, got {self.solutions}")
+        _check_seed("pool.seed", self.seed)
 
 
 @dataclass(frozen=True)
@@ -91,9 +98,9 @@ class LossConfig:
     def __post_init__(self) -> None:
         _check(self.target in ("single", "solution"), f"loss.target: expected single or solution, got {self.target!r}")
         _check(self.form in ("mse", "bce", "negative"), f"loss.form: expected mse, bce or negative, got {self.form!r}")
-        _check(self.weight >= 0, f"loss.weight: expected 0 or more, got {self.weight}")
+        _check(0 <= self.weight < math.inf, f"loss.weight: expected 0 or more, got {self.weight}")
         _check(
-            self.propagator in ("none", "rows", "full") or ":" in self.propagator,
+            self.propagator in ("none", "rows", "full") or re.fullmatch("[^:]+:[^:]+", self.propagator) is not None,
             f"loss.propagator: expected none, rows, full or module:function, got {self.propagator!r}",
         )
 
@@ -126,7 +133,7 @@ class TrainConfig:
             _check(getattr(self, name) >= 1, f"train.{name}: expected 1 or more, got {getattr(self, name)}")
         for name in ("threads", "patience"):
             _check(getattr(self, name) >= 0, f"train.{name}: expected 0 or more, got {getattr(self, name)}")
-        _check(self.learning_rate > 0, f"train.learning_rate: expected above 0, got {self.learning_rate}")
+        _check(0 < self.learning_rate < math.inf, f"train.learning_rate: expected above 0, got {self.learning_rate}")
         _check(self.decay in ("none", "cosine"), f"train.decay: expected none or cosine, got {self.decay!r}")
         _check(self.precision in ("fp32", "bf16"), f"train.precision: expected fp32 or bf16, got {self.precision!r}")
         _check(self.device in ("auto", "cpu", "cuda"), f"train.device: expected auto, cpu or cuda, got {self.device!r}")
@@ -146,6 +153,13 @@ class Config:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        _check(
+            self.name.strip(". ") != "" and not set(self.name) & set("/\\"),
+            f"name: expected a file name without folders, got {self.name!r}",
+        )
+        _check_seed("seed", self.seed)
 
 
 def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> Config:
@@ -198,10 +212,15 @@ def config_to_toml(config: Config) -> str:
     tables: list[str] = []
     for key, value in config_to_table(config).items():
         if isinstance(value, dict):
-            tables += ["", f"[{key}]", *(f"{inner} = {json.dumps(v)}" for inner, v in value.items())]
+            tables += ["", f"[{key}]", *(f"{inner} = {toml_text(v)}" for inner, v in value.items())]
         else:
-            lines.append(f"{key} = {json.dumps(value)}")
+            lines.append(f"{key} = {toml_text(value)}")
     return "\n".join(lines + tables) + "\n"
+
+
+def toml_text(value: Any) -> str:
+    """Write a string, number, boolean or list as TOML, which JSON is but for DEL and surrogate escapes."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _toml_value(text: str) -> Any:

@@ -127,10 +127,27 @@ def _complete(grid):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _is_consistent(grid):  # type: ignore[no-untyped-def]
+    """Tell whether no value is twice in a row or column."""
+    n = grid.shape[0]
+    for i in range(n):
+        row = np.zeros(n + 1, np.bool_)
+        column = np.zeros(n + 1, np.bool_)
+        for j in range(n):
+            for seen, value in ((row, grid[i, j]), (column, grid[j, i])):
+                if value != 0 and seen[value]:
+                    return False
+                seen[value] = True
+    return True
+
+
+@numba.njit(cache=True)
 def _label(grids, labels):  # type: ignore[no-untyped-def]
     """Fill ``labels`` (bool[B, n, n, n]) for ``grids`` (int64[B, n, n])."""
     n = grids.shape[1]
     for b in range(grids.shape[0]):
+        if not _is_consistent(grids[b]):
+            continue
         for r in range(n):
             for c in range(n):
                 if grids[b, r, c] != 0:
@@ -159,7 +176,7 @@ def label_latin_squares(grids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]
     """Label every pair of partial Latin squares by exact search.
 
     Args:
-        grids: int[B, n, n], values 1..n, 0 = hole, n at most 64; no value twice in a row or column.
+        grids: int[B, n, n], values 1..n, 0 = hole, n at most 64.
 
     Returns:
         bool[B, n**3]: True iff the candidate's cell is a hole and the square with the candidate assigned has a

@@ -83,9 +83,12 @@ def fit(config: Config, run_dir: Path) -> Outcome:
     device = choose_device(config.train.device)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    _claim(run_dir, config)
+    load_propagator(config.loss.propagator, LatinSquare(config.problem.order))
+    _check_claim(run_dir, config)
+    if not config.pool.file:
+        _claim(run_dir, config)  # before the sampled pool is written there
     data = prepare(config, run_dir / "pool.npz")
+    _claim(run_dir, config)
     return _Run(config, run_dir, data, device).train()
 
 
@@ -112,8 +115,11 @@ def load_propagator(name: str, problem: LatinSquare) -> Propagator | None:
         return latin_square_propagator(problem, name)
     module, _, attribute = name.partition(":")
     try:
-        return cast(Propagator, getattr(importlib.import_module(module), attribute))
-    except (ImportError, AttributeError) as error:
+        propagator = getattr(importlib.import_module(module), attribute)
+        if not callable(propagator):
+            raise TypeError(f"{attribute} is not a function")
+        return cast(Propagator, propagator)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(
             f"loss.propagator: expected module:function that can be imported, got {name!r} ({error})"
         ) from None
@@ -161,6 +167,8 @@ class _Run:
         self.step = 0
         self.stale = 0
         self.seconds = 0.0
+        self.loss_sum = torch.zeros((), device=device)  # since the last measurement
+        self.loss_steps = 0
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] = {"feasibility": -1.0, "presentations": 0, "weights": self._weights()}
 
@@ -177,22 +185,20 @@ class _Run:
             unit="ex",
             unit_scale=True,
         )
-        loss_sum, loss_steps = torch.zeros((), device=self.device), 0
         started = saved = shown = time.monotonic()
         before = self.seconds
         with deferred_interrupt() as interrupted, writer, bar:
             while not self.finished and not interrupted():
-                loss_sum += self._train_step()
-                loss_steps += 1
+                self.loss_sum += self._train_step()
+                self.loss_steps += 1
                 now = time.monotonic()
                 if now - shown > 0.5:
                     bar.update(self.step * self.batch_size - bar.n)
-                    bar.set_postfix_str(self._status(float(loss_sum) / loss_steps), refresh=False)
+                    bar.set_postfix_str(self._status(), refresh=False)
                     shown = now
                 evaluated = self.step % self.evaluate_steps == 0 or self.step == self.total_steps
                 if evaluated:
-                    self._evaluate(float(loss_sum) / loss_steps, writer)
-                    loss_sum, loss_steps = torch.zeros((), device=self.device), 0
+                    self._evaluate(writer)
                 if evaluated or now - saved > _CHECKPOINT_SECONDS:
                     self.seconds = before + time.monotonic() - started
                     save_checkpoint(self._state(), checkpoint)
@@ -241,7 +247,9 @@ class _Run:
             self._order = torch.randperm(len(self.batches), generator=generator).to(self.device)
         return self._order[position * self.batch_size : (position + 1) * self.batch_size]
 
-    def _evaluate(self, loss: float, writer: SummaryWriter) -> None:
+    def _evaluate(self, writer: SummaryWriter) -> None:
+        loss = float(self.loss_sum) / self.loss_steps
+        self.loss_sum, self.loss_steps = torch.zeros((), device=self.device), 0
         self.network.eval()
         measured = measure(self.network, self.data.validation, self.device)
         self.network.train()
@@ -264,7 +272,8 @@ class _Run:
         temporary.write_text(lines, encoding="utf-8")
         temporary.replace(self.run_dir / "metrics.jsonl")
 
-    def _status(self, loss: float) -> str:
+    def _status(self) -> str:
+        loss = float(self.loss_sum) / self.loss_steps
         feasibility = f"{self.history[-1]['free_choice']:.3f}" if self.history else "-"
         return f"loss {loss:.3f}, feasibility {feasibility}"
 
@@ -281,6 +290,8 @@ class _Run:
             "seconds": self.seconds,
             "history": self.history,
             "best": self.best,
+            "loss_sum": self.loss_sum,
+            "loss_steps": self.loss_steps,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -288,21 +299,40 @@ class _Run:
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self.stale, self.seconds = state["step"], state["stale"], state["seconds"]
         self.history, self.best = state["history"], state["best"]
+        self.loss_sum, self.loss_steps = state["loss_sum"].to(self.device), state["loss_steps"]
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def _claim(run_dir: Path, config: Config) -> None:
-    """Write the resolved config into the folder, or check that the one there is the same."""
+def read_claim(run_dir: Path) -> Config:
+    """Return the config of the run in a folder.
+
+    Raises:
+        ConfigError: the folder holds no run, or its config is damaged.
+    """
     path = run_dir / "config.json"
-    table = config_to_table(config)
-    if path.exists():
-        there = config_to_table(config_from_table(json.loads(path.read_text(encoding="utf-8"))))
-        if there != table:
-            raise ConfigError(
-                f"{run_dir} holds a run with another config; choose another folder with --out, "
-                "or remove it to start afresh"
-            )
-        return
+    if not path.is_file():
+        raise ConfigError(f"{run_dir}: expected the folder of a run (config.json), found none")
+    try:
+        return config_from_table(json.loads(path.read_text(encoding="utf-8")))
+    except (ConfigError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{path}: expected the config of a run ({error})") from None
+
+
+def _check_claim(run_dir: Path, config: Config) -> None:
+    """Refuse a folder that holds a run with another config."""
+    if run_dir.exists() and not run_dir.is_dir():
+        raise ConfigError(f"{run_dir}: expected a folder for the run, got a file; choose another with --out")
+    if (run_dir / "config.json").exists() and read_claim(run_dir) != config:
+        raise ConfigError(
+            f"{run_dir} holds a run with another config; choose another folder with --out, or remove it to start afresh"
+        )
+
+
+def _claim(run_dir: Path, config: Config) -> None:
+    """Write the resolved config into the folder."""
+    run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "config.toml").write_text(config_to_toml(config), encoding="utf-8")
-    path.write_text(json.dumps(table), encoding="utf-8")
+    temporary = run_dir / "config.json.tmp"
+    temporary.write_text(json.dumps(config_to_table(config)), encoding="utf-8")
+    temporary.replace(run_dir / "config.json")

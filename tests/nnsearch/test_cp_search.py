@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import traceback
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -239,3 +241,14 @@ def test_in_another_thread() -> None:
     with ThreadPoolExecutor(2) as threads:
         results = list(threads.map(lambda seed: cp.solve(*pigeons(5, 4), LinearScorer(5, 4, seed)), range(4)))
     assert {result.status for result in results} == {Status.INFEASIBLE}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the limit keeps the solver, and the solver the limit")
+def test_nothing_is_kept_of_a_solve() -> None:
+    scorer = LinearScorer(5, 4)
+    still_there = weakref.ref(scorer)
+    cp.solve(*pigeons(5, 4), scorer)
+    del scorer
+    for _ in range(3):  # the engine's objects go first, then what they held
+        gc.collect()
+    assert still_there() is None

@@ -320,6 +320,11 @@ class Broken(LinearScorer):
         return self.outcome
 
 
+class LinearScorerThatFails(LinearScorer):
+    def score(self, assignment: FloatArray) -> FloatArray:
+        raise ValueError("told so")
+
+
 @every_order
 @pytest.mark.parametrize("error", [ValueError("told so"), KeyboardInterrupt()], ids=repr)
 def test_an_error_of_the_scorer_reaches_the_caller(order: VariableOrder, error: BaseException) -> None:
@@ -331,6 +336,17 @@ def test_an_error_of_the_scorer_reaches_the_caller(order: VariableOrder, error: 
     solver.EndSearch()
     assert caught.value is error
     assert traceback.extract_tb(caught.value.__traceback__)[-1].line == "raise self.outcome"
+
+
+@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="Solve was looked up before the phase replaced it")
+@pytest.mark.parametrize("proxy", ["same", "another"])
+def test_an_error_is_never_mistaken_for_a_proof(proxy: str) -> None:
+    solver, variables = pigeons(6, 6)
+    with pytest.raises(ValueError, match="told so"):
+        # Solve is looked up before the phase is made; a variable gives another proxy of the same solver.
+        (solver if proxy == "same" else variables[0].solver()).Solve(
+            ValuePhase(solver, variables, LinearScorerThatFails(6, 6))
+        )
 
 
 @pytest.mark.parametrize("shape", [(1, 29), (2, 30), (30,)])

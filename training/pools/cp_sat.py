@@ -40,7 +40,7 @@ def sample_solutions(
     rng = np.random.default_rng(seed)
     bounds = []
     for variable in variables:
-        domain = model.proto.variables[variable.index].domain
+        domain = list(model.proto.variables[variable.index].domain)
         bounds.append((domain[0], domain[-1]))
     for k in range(count):
         hinted = model.clone()
@@ -50,6 +50,9 @@ def sample_solutions(
         solver = cp_model.CpSolver()
         solver.parameters.random_seed = int(rng.integers(2**31 - 1))
         solver.parameters.randomize_search = True
+        # Presolve would otherwise cut the model down to a few of its solutions.
+        solver.parameters.keep_all_feasible_solutions_in_presolve = True
+        solver.parameters.symmetry_level = 0
         solver.parameters.num_workers = 1
         solver.parameters.max_time_in_seconds = time_limit
         status = solver.solve(hinted)

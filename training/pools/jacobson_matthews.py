@@ -75,7 +75,8 @@ def _draw(cube, squares, thinning, rng):  # type: ignore[no-untyped-def]
     """Fill ``squares`` (uint8[S, n, n], values 1..n), ``thinning`` proper squares apart."""
     n = cube.shape[0]
     for s in range(squares.shape[0]):
-        _advance(cube, thinning, rng)
+        # At order 2 every move flips between the two squares: the number of moves has to be random.
+        _advance(cube, thinning + (int(rng.random() * 2) if n == 2 else 0), rng)
         for i in range(n):
             for j in range(n):
                 for k in range(n):

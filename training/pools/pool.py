@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class Pool:
 
     def distinct(self) -> npt.NDArray[np.uint8]:
         """Return uint8[S', V]: value indices (from 0) of the solutions without repetition, in order of appearance."""
-        index = (self.solutions - self.first_value).astype(np.uint8)
+        index = (self.solutions.astype(np.int64) - self.first_value).astype(np.uint8)
         first = np.sort(np.unique(index, axis=0, return_index=True)[1])
         return index[first]
 
@@ -80,9 +81,11 @@ def read_pool(path: Path, num_variables: int, first_value: int, num_values: int)
     if path.suffix == ".npz":
         solutions = _read_npz(path)
     elif path.suffix == ".csv":
-        solutions = _read_csv(path, num_variables)
+        solutions = _read_csv(path, num_variables, range(first_value, first_value + num_values))
     else:
         raise PoolError(f"{path}: expected a file ending in .npz or .csv")
+    if solutions.ndim < 2 or solutions.size == 0:
+        raise PoolError(f"{path}: expected solutions as an array [S, V] that is not empty, got shape {solutions.shape}")
     solutions = solutions.reshape(len(solutions), -1)
     if solutions.shape[1] != num_variables:
         raise PoolError(f"{path}: expected {num_variables} values per solution, got {solutions.shape[1]}")
@@ -94,32 +97,43 @@ def read_pool(path: Path, num_variables: int, first_value: int, num_values: int)
 
 def _read_npz(path: Path) -> npt.NDArray[np.integer]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "solutions" not in archive:
-                raise PoolError(f"{path}: expected an array named 'solutions', found {', '.join(archive.files)}")
-            return archive["solutions"]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise PoolError(f"{path}: expected an .npz archive of numpy arrays, got an unreadable file ({error})") from None
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if "solutions" in names:
+            with np.load(path, allow_pickle=False) as arrays:
+                return np.asarray(arrays["solutions"])
+    except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise nearly anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise PoolError(
+            f"{path}: expected an .npz archive of numpy arrays, got an unreadable file ({reason})"
+        ) from None
+    raise PoolError(f"{path}: expected an array named 'solutions', found {', '.join(names) or 'none'}")
 
 
-def _read_csv(path: Path, num_variables: int) -> npt.NDArray[np.integer]:
+def _read_csv(path: Path, num_variables: int, domain: range) -> npt.NDArray[np.integer]:
     rows: list[list[int]] = []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             for number, fields in enumerate(csv.reader(file), start=1):
-                if not fields:
-                    continue
-                try:
-                    row = [int(field) for field in fields]
-                except ValueError:
-                    if number == 1:
-                        continue  # names of the variables
-                    raise PoolError(f"{path}:{number}: expected integers separated by commas") from None
-                if len(row) != num_variables:
-                    raise PoolError(f"{path}:{number}: expected {num_variables} values, got {len(row)}")
-                rows.append(row)
+                where = f"{path}:{number}"
+                if not fields or (number == 1 and not any(map(_is_integer, fields))):
+                    continue  # an empty line, or the names of the variables
+                if not all(map(_is_integer, fields)):
+                    raise PoolError(f"{where}: expected integers separated by commas")
+                if len(fields) != num_variables:
+                    raise PoolError(f"{where}: expected {num_variables} values, got {len(fields)}")
+                outside = [field for field in fields if len(field) > 20 or int(field) not in domain]
+                if outside:
+                    raise PoolError(f"{where}: expected values {domain[0]}..{domain[-1]}, got {outside[0][:20]}")
+                rows.append([int(field) for field in fields])
     except UnicodeDecodeError:
         raise PoolError(f"{path}: expected a text file of comma-separated integers") from None
+    except csv.Error as error:
+        raise PoolError(f"{path}: expected comma-separated integers ({error})") from None
     if not rows:
         raise PoolError(f"{path}: expected at least one solution, found none")
     return np.array(rows, dtype=np.int64)
+
+
+def _is_integer(field: str) -> bool:
+    return re.fullmatch(r"\s*[+-]?\d+\s*", field, re.ASCII) is not None
