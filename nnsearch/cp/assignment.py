@@ -56,7 +56,9 @@ class AssignmentTracker:
         """int, valid after :meth:`refresh`; equal numbers mean equal assignments."""
 
     def refresh(self, solver: pywrapcp.Solver) -> bool:
-        """Bring ``assignment`` up to date with the current node; return whether it changed.
+        """Bring ``assignment`` up to date with the current node; return whether it may have changed.
+
+        It says so in vain when an equal assignment was reached on another path since the last call.
 
         To be called at search nodes only, where propagation is at its fixpoint.
         """

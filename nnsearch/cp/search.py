@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -81,8 +82,11 @@ def solve_by_phase(
 
     Raises:
         TranslationError: the model has something that the CP engine cannot be given.
+        ConfigError: a variable is a negated Boolean.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
+    if any(variable.index < 0 for variable in variables):
+        raise ConfigError("variables: expected variables of the model, got the negation of a Boolean")
     started = time.perf_counter()
     translation = translate(model)
     solver = translation.solver
@@ -140,7 +144,8 @@ class _StopCondition:
     def __init__(self, solver: pywrapcp.Solver, limits: Limits, interrupted: Callable[[], bool]) -> None:
         self.crossed = False
         self._interrupted = interrupted
-        self._failures = solver.Failures
+        # The engine keeps this object, and a strong reference back would keep the engine for ever.
+        self._solver = weakref.proxy(solver)
         self._max_failures = math.inf if limits.failures is None else limits.failures
         self._deadline = math.inf if limits.seconds is None else time.perf_counter() + limits.seconds
 
@@ -148,7 +153,7 @@ class _StopCondition:
         self.crossed = (
             self.crossed
             or time.perf_counter() >= self._deadline
-            or self._failures() >= self._max_failures
+            or self._solver.Failures() >= self._max_failures
             or self._interrupted()
         )
         return self.crossed

@@ -46,7 +46,7 @@ def translate(model: cp_model.CpModel) -> Translation:
     solver = pywrapcp.Solver(proto.name or "nnsearch")
     variables = [_variable(solver, v, i) for i, v in enumerate(proto.variables)]
     for index, constraint in enumerate(proto.constraints):
-        label = f"constraint {index}" + (f" ({constraint.name})" if constraint.name else "")
+        label = f"constraint {index}" + (f" ({' '.join(constraint.name.split())})" if constraint.name else "")
         if constraint.enforcement_literal:
             raise TranslationError(f"{label}: enforcement literals have no translation to the CP engine; use cp-sat")
         if constraint.has_all_diff():

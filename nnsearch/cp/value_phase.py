@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from ortools.constraint_solver import pywrapcp
@@ -14,6 +14,7 @@ from ortools.constraint_solver import pywrapcp
 from nnsearch.cp.assignment import AssignmentTracker, bare_method
 from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.inference.session import load_scorer
+from nnsearch.interrupt import deferred_interrupt
 from nnsearch.result import InferenceCount
 from nnsearch.scorer import Scorer, ask
 
@@ -77,8 +78,9 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
 
     The engine selects the variable in C++ (except with ``most-confident``) and asks only for the order of its values;
     of values with equal scores the smallest comes first. The solver object keeps a reference to the phase, so it may be
-    passed without being kept. An exception in the scorer, or Ctrl-C, ends the search, and ``Solve`` or ``NextSolution``
-    of the solver object raises it.
+    passed without being kept. An exception in the scorer, or Ctrl-C, ends the search, and the solver raises it. The
+    solver can then be used again if ``Solve`` or ``NextSolution`` was called on the object that the phase was made
+    with, and looked up after that; make a new solver otherwise.
 
     Args:
         solver: the CP solver.
@@ -124,11 +126,13 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._phase = None if variable_order == "most-confident" else self._native_phase(solver, variable_order)
         self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
         self._contains = [bare_method(variable, "IntVar_Contains") for variable in self._variables]
-        _attach(solver, self)
+        self._calls = _attach(solver, self)
 
     def Next(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:  # noqa: N802 - the engine's name
         """Return the next decision, None when all variables are bound. Called by the engine at every node."""
         try:
+            if self._calls.interrupted():
+                raise KeyboardInterrupt
             if self._is_due(solver):
                 self._update_scores(solver)
             self._decisions += 1
@@ -137,9 +141,13 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             )
         except BaseException as error:
             self._error = error
-        # An exception that crosses the engine leaves it in the middle of a search; failing from here on ends the search
-        # in order, and then the caller gets the exception.
-        return decision if self._error is None else solver.FailDecision()
+        if self._error is None:
+            return decision
+        # An exception that crosses the engine leaves it in the middle of a search for good. Failing from here on ends
+        # the search in order, if somebody then raises the exception; otherwise the end would look like a proof.
+        if not self._calls.running:
+            self.raise_error()
+        return solver.FailDecision()
 
     def raise_error(self) -> None:
         """Raise what a callback could not, and forget it. ``Solve`` and ``NextSolution`` of the solver call this."""
@@ -179,8 +187,11 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         scores = ask(self.scorer, self._tracker.assignment, self.inference)
         row = scores[0]
         if self._sampling is not None:
-            # Sorting by score + Gumbel noise draws without replacement in proportion to the softmax.
-            row = row / np.float32(self._sampling.temperature) + self._rng.gumbel(size=row.shape)
+            # Sorting by score / temperature + Gumbel noise draws without replacement in proportion to the softmax.
+            # The order stays the same when all is scaled, and nothing overflows when the larger factor is 1.
+            temperature = self._sampling.temperature
+            noise = self._rng.gumbel(size=row.shape)
+            row = row / temperature + noise if temperature > 1 else row + temperature * noise
         self._scores[:] = row
         self._scored_state = self._tracker.state
 
@@ -217,28 +228,50 @@ def sort_key(bits: int) -> int:
     return -bits if bits >= 0 else bits & 0x7FFFFFFF
 
 
-def _attach(solver: pywrapcp.Solver, phase: ValuePhase) -> None:
-    """Keep the phase alive as long as the solver, and let the solver's methods raise its errors.
+def _never() -> bool:
+    return False
+
+
+@dataclass
+class _Calls:
+    """The calls of ``Solve`` and ``NextSolution`` of one solver object, and the phases whose errors they raise."""
+
+    phases: list[ValuePhase] = field(default_factory=list)
+    running: int = 0
+    interrupted: Callable[[], bool] = _never
+
+    def raising(self, method: Callable[..., bool]) -> Callable[..., bool]:
+        """Wrap a method so that it raises what a phase could not."""
+
+        @functools.wraps(method)
+        def call(*arguments: Any) -> bool:
+            self.running += 1
+            try:
+                with deferred_interrupt() as self.interrupted:
+                    found = method(*arguments)
+            finally:
+                self.running -= 1
+                self.interrupted = _never
+            for phase in self.phases:
+                phase.raise_error()
+            return found
+
+        return call
+
+
+def _attach(solver: pywrapcp.Solver, phase: ValuePhase) -> _Calls:
+    """Keep the phase alive as long as the solver, and let the solver object's methods raise its errors.
 
     A decision builder that Python frees while the engine uses it crashes the process.
     """
-    attached = vars(solver)
-    if "_nnsearch_phases" not in attached:
-        attached["_nnsearch_phases"] = []
+    attributes = vars(solver)
+    if "_nnsearch_calls" not in attributes:
+        calls = _Calls()
         for name in ("Solve", "NextSolution"):
-            setattr(solver, name, _raising(getattr(solver, name), attached["_nnsearch_phases"]))
-    attached["_nnsearch_phases"].append(phase)
-
-
-def _raising(method: Callable[..., bool], phases: list[ValuePhase]) -> Callable[..., bool]:
-    @functools.wraps(method)
-    def call(*arguments: Any) -> bool:
-        found = method(*arguments)
-        for phase in phases:
-            phase.raise_error()
-        return found
-
-    return call
+            setattr(solver, name, calls.raising(getattr(solver, name)))
+        attributes["_nnsearch_calls"] = calls
+    attributes["_nnsearch_calls"].phases.append(phase)
+    return cast(_Calls, attributes["_nnsearch_calls"])
 
 
 def _check_size(variables: Sequence[pywrapcp.IntVar], scorer: Scorer, first_value: int | None) -> int:

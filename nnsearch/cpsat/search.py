@@ -34,7 +34,8 @@ def solve(
         scorer: name or path of a network, a scorer, or None for CP-SAT's defaults.
         limits: when to give up; a failure is a conflict here.
         seed: CP-SAT's random seed.
-        workers: number of workers; with one and a scorer, the learned strategy is followed strictly.
+        workers: number of workers; with one and a scorer, the search follows hints and learned strategy; several run a
+            portfolio, in which the learned strategy is one of many.
 
     Raises:
         ConfigError: no workers, or a seed that CP-SAT cannot hold.
@@ -67,7 +68,8 @@ def solve(
         solver.parameters.max_number_of_conflicts = limits.failures
     answer = _solve_interruptible(solver, guided)
     if answer == cp_model.MODEL_INVALID:
-        raise NNSearchError(f"CP-SAT refuses the model: {' '.join(guided.validate().split())}")
+        reason = " ".join(guided.validate().split()) or "a hint or a parameter is invalid"
+        raise NNSearchError(f"CP-SAT refuses the model: {reason}")
     status = Status(solver.status_name(answer))
     solution = None
     if status.solved:

@@ -89,6 +89,6 @@ def _require(props: Mapping[str, str], key: str, source: str) -> str:
 
 def _positive(props: Mapping[str, str], key: str, source: str) -> int:
     text = _require(props, key, source)
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
         raise ModelFileError(f"{source}: expected a positive integer in {key}, got {text[:20]!r}")
     return int(text)

@@ -56,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "six.jsonl").write_text(line.replace("six", "other") + "\n" + line + "\n")
     (folder / "no-square.dzn").write_text(dzn(NO_SQUARE))
     (folder / "hard.dzn").write_text(dzn(HARD))
+    (folder / "harder.dzn").write_text(dzn(with_holes(latin_square(55, 0), 1270, 0)))  # for CP-SAT
     (folder / "malformed.dzn").write_text("N=2;\nstart=[|1, 1|0, 0|];")
     saved(network(36, 6), folder / "six.onnx")
     saved(network(9, 3), folder / "three.onnx")
@@ -348,16 +349,16 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, arguments: list[str])
 @pytest.mark.parametrize(
     "options",
     [
-        ["--model", "none"],
-        ["--model", "forty.onnx"],
-        ["--model", "forty.onnx", "--infer-every", "0"],
-        ["--model", "none", "--engine", "cp-sat"],
+        ["hard.dzn", "--model", "none"],
+        ["hard.dzn", "--model", "forty.onnx"],
+        ["hard.dzn", "--model", "forty.onnx", "--infer-every", "0"],
+        ["harder.dzn", "--model", "none", "--engine", "cp-sat"],
     ],
     ids=" ".join,
 )
 def test_ctrl_c_ends_a_search_within_a_second(folder: Path, options: list[str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", READY, "solve", "hard.dzn", "--time-limit", "30", *options],
+        [sys.executable, "-c", READY, "solve", *options, "--time-limit", "30"],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,

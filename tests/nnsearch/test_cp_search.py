@@ -243,7 +243,6 @@ def test_in_another_thread() -> None:
     assert {result.status for result in results} == {Status.INFEASIBLE}
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the limit keeps the solver, and the solver the limit")
 def test_nothing_is_kept_of_a_solve() -> None:
     scorer = LinearScorer(5, 4)
     still_there = weakref.ref(scorer)
