@@ -249,11 +249,14 @@ class _Calls:
             try:
                 with deferred_interrupt() as self.interrupted:
                     found = method(*arguments)
+                    interrupted = self.interrupted()
             finally:
                 self.running -= 1
                 self.interrupted = _never
             for phase in self.phases:
                 phase.raise_error()
+            if interrupted:  # after the last node
+                raise KeyboardInterrupt
             return found
 
         return call

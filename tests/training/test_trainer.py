@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
@@ -451,6 +452,13 @@ def test_bf16_and_fp32_both_train(loss: dict[str, str], tmp_path: Path) -> None:
         assert history[-1]["loss"] < history[0]["loss"]
         assert all(w.dtype == torch.float32 and w.isfinite().all() for w in outcome.network.parameters())
     assert not same_weights(*outcomes)
+
+
+@pytest.mark.parametrize(("decay", "last"), [("none", 1.0), ("cosine", (1 + math.cos(math.pi * 39 / 40)) / 2)])
+def test_the_step_size_of_the_last_of_40_steps(decay: str, last: float, tmp_path: Path) -> None:
+    fit(tiny(train={"decay": decay}), tmp_path)
+    (group,) = load_checkpoint(tmp_path / "checkpoint.pt")["optimizer"]["param_groups"]
+    assert group["lr"] == pytest.approx(0.01 * last)
 
 
 def test_batches_larger_than_the_data_are_the_data(tmp_path: Path) -> None:
