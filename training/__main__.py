@@ -208,7 +208,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         squares = JacobsonMatthews(order, arguments.seed).sample(arguments.squares)
         solutions = squares.reshape(len(squares), -1) - 1
         states = make_states(problem, solutions, arguments.states, np.random.default_rng(arguments.seed))
-        twice = len({s.name for s in scorers}) < len(scorers)
+        twice = len({"rnd", *(s.name for s in scorers)}) < len(scorers) + 1
         scores = {
             str(s.path) if twice else s.name: score_states(s.score, states) for s in scorers if s.num_values == order
         }

@@ -16,6 +16,7 @@ KEYS = frozenset(
         "presentations",
         "num_examples",
         "num_solutions",
+        "solutions_sha256",
         "stale",
         "seconds",
         "history",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +23,21 @@ from training.pools.pool import Pool, read_pool
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What one run learns from and is validated on; no solution is on both sides."""
+    """What one run learns from and is validated on; no solution is on both sides.
+
+    Attributes:
+        problem: the problem.
+        examples: from the training side.
+        validation: states from the held-out side.
+        num_solutions: distinct solutions on both sides.
+        solutions_sha256: of all of them in order, in hexadecimal digits.
+    """
 
     problem: LatinSquare
     examples: Examples
     validation: FeasibilityStates
     num_solutions: int
+    solutions_sha256: str
 
 
 def sample_pool(order: int, count: int, seed: int) -> Pool:
@@ -71,7 +81,7 @@ def prepare(config: Config, pool_file: Path) -> TrainingData:
     shuffled = solutions[split_rng.permutation(len(solutions))]
     examples = deconstruct(shuffled[held_out:], config.data.passes, order_rng)
     validation = make_states(problem, shuffled[:held_out], config.data.validation_states, state_rng)
-    return TrainingData(problem, examples, validation, len(solutions))
+    return TrainingData(problem, examples, validation, len(solutions), hashlib.sha256(solutions.tobytes()).hexdigest())
 
 
 def _check_solutions(solutions: npt.NDArray[np.uint8], problem: LatinSquare, source: Path) -> None:

@@ -183,11 +183,13 @@ def label_latin_squares(grids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]
         completion. All False for a square that has none.
 
     Raises:
-        NNSearchError: the order is above 64 (the search keeps a line in one machine word).
+        NNSearchError: the order is above 64 (the search keeps a line in one machine word), or a value is out of range.
     """
     n = grids.shape[1]
     if n > 64:
         raise NNSearchError(f"the bitmask search labels squares up to order 64, got {n}; use the CP-SAT labeller")
+    if grids.size and not 0 <= grids.min() <= grids.max() <= n:
+        raise NNSearchError(f"expected values 1..{n}, or 0 for a hole; got {grids.min()}..{grids.max()}")
     labels = np.zeros((len(grids), n, n, n), dtype=np.bool_)
     _label(grids.astype(np.int64), labels)
     return labels.reshape(len(grids), n**3)

@@ -132,6 +132,10 @@ def total_loss(
     loss = candidate_cross_entropy(scores, target)
     if propagator is not None:
         possible = propagator(assignment)
+        if possible.shape != scores.shape:
+            raise ConfigError(
+                f"loss.propagator: expected it to return shape {tuple(scores.shape)}, got {tuple(possible.shape)}"
+            )
         loss = loss + config.weight * semantic_based_regularisation(scores, possible, cast(SBRForm, config.form))
     return loss
 
@@ -176,7 +180,13 @@ class _Run:
         """Run the loop to the end, to an early stop, or to Ctrl-C."""
         checkpoint = self.run_dir / "checkpoint.pt"
         if checkpoint.exists():
-            self._restore(load_checkpoint(checkpoint))
+            state = load_checkpoint(checkpoint)
+            if state["solutions_sha256"] != self.data.solutions_sha256:
+                raise ConfigError(
+                    f"{self.run_dir} holds a run on other solutions (has the pool file changed?); "
+                    "choose another folder with --out, or remove it to start afresh"
+                )
+            self._restore(state)
         writer = SummaryWriter(str(self.run_dir), purge_step=self.step * self.batch_size)
         bar = tqdm(
             total=self.total_steps * self.batch_size,
@@ -286,6 +296,7 @@ class _Run:
             "presentations": self.step * self.batch_size,
             "num_examples": len(self.batches),
             "num_solutions": self.data.num_solutions,
+            "solutions_sha256": self.data.solutions_sha256,
             "stale": self.stale,
             "seconds": self.seconds,
             "history": self.history,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from latin_squares import latin_squares
 from torch import Tensor
 
 from nnsearch.errors import ConfigError
@@ -25,6 +26,7 @@ from training.config import Config, LossConfig, config_from_table, config_to_tom
 from training.data import prepare
 from training.losses.cross_entropy import candidate_cross_entropy
 from training.losses.sbr import semantic_based_regularisation
+from training.pools.pool import Pool
 from training.trainer import Outcome, choose_device, fit, load_propagator, measure, total_loss
 
 ROOT = Path(__file__).parents[2]
@@ -530,3 +532,20 @@ def test_choose_device() -> None:
         assert choose_device("auto").type == "cpu"
         with pytest.raises(ConfigError, match="expected a CUDA device, torch sees none; use --device cpu or auto"):
             choose_device("cuda")
+
+
+def test_other_solutions_in_the_same_file_are_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.npz"
+    Pool(latin_squares(4)[:60].reshape(60, 16), 1, 4).save(mine)
+    config = tiny(problem={"order": 4}, pool={"file": str(mine), "solutions": 60})
+    fit(config, tmp_path / "run")
+    Pool(latin_squares(4)[60:120].reshape(60, 16), 1, 4).save(mine)
+    with pytest.raises(ConfigError, match="holds a run on other solutions"):
+        fit(config, tmp_path / "run")
+
+
+def test_a_propagator_of_another_shape_is_refused() -> None:
+    scores = torch.zeros(4, 27)
+    for possible in (torch.ones(27), torch.ones(())):
+        with pytest.raises(ConfigError, match=r"loss\.propagator: expected it to return shape \(4, 27\)"):
+            total_loss(scores, scores, scores, LossConfig(), lambda _, answer=possible: answer)  # type: ignore[misc]

@@ -35,8 +35,11 @@ def sample_solutions(
         int64[V], the values of the variables.
 
     Raises:
-        PoolError: the model has no solution, or one search ran into its limit.
+        PoolError: the model is invalid or has no solution, or one search ran into its limit.
     """
+    invalid = " ".join(model.validate().split())
+    if invalid:
+        raise PoolError(f"CP-SAT refuses the model: {invalid}")
     rng = np.random.default_rng(seed)
     bounds = []
     for variable in variables:

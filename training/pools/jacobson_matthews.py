@@ -93,7 +93,7 @@ class JacobsonMatthews:
         thinning: proper squares visited between two draws; None means ``order**3``.
 
     Raises:
-        PoolError: the order is out of range.
+        PoolError: the order, the seed or the thinning is out of range.
     """
 
     def __init__(self, order: int, seed: int, thinning: int | None = None) -> None:
@@ -101,6 +101,8 @@ class JacobsonMatthews:
             raise PoolError(f"expected an order from 1 to 255, got {order}")
         if seed < 0:
             raise PoolError(f"expected a seed of 0 or more, got {seed}")
+        if thinning is not None and thinning < 1:
+            raise PoolError(f"expected a thinning of 1 or more, got {thinning}")
         self.order = order
         self.thinning = order**3 if thinning is None else thinning
         self._rng = np.random.default_rng(seed)
