@@ -24,10 +24,12 @@ class Network:
     Attributes:
         scorer: the network.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
+        threads: CPU threads of one inference.
     """
 
     scorer: OnnxScorer
     digest: str
+    threads: int
 
     @property
     def name(self) -> str:
@@ -42,7 +44,12 @@ class Network:
     @property
     def config(self) -> dict[str, Any]:
         """What a record says about it."""
-        return {"model": self.name, "model_sha256": self.digest, "provider": self.scorer.provider}
+        return {
+            "model": self.name,
+            "model_sha256": self.digest,
+            "provider": self.scorer.provider,
+            "threads": self.threads,
+        }
 
 
 def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int) -> list[Network]:
@@ -71,7 +78,7 @@ def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int)
         if scorer.name in (network.name for network in networks):
             raise ConfigError(f"two networks are named {scorer.name!r}, which mixes up their results; rename one")
         scorer.score(np.zeros((1, LatinSquare(metadata.num_values).num_candidates), dtype=np.float32))
-        networks.append(Network(scorer, file_digest(scorer.path)))
+        networks.append(Network(scorer, file_digest(scorer.path), threads))
     return networks
 
 

@@ -11,9 +11,10 @@ set of solutions never changes: exhausting the tree still proves infeasibility.
 from nnsearch.errors import NNSearchError
 from nnsearch.inference.session import load_scorer
 from nnsearch.instances import Instance, read_instance
+from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import Scorer
 
 __version__ = "0.1.0"
 
-__all__ = ["Instance", "NNSearchError", "Scorer", "SolveResult", "Status", "load_scorer", "read_instance"]
+__all__ = ["Instance", "Limits", "NNSearchError", "Scorer", "SolveResult", "Status", "load_scorer", "read_instance"]

@@ -153,9 +153,10 @@ def _solve(arguments: argparse.Namespace) -> int:
     limits = Limits(arguments.time_limit, arguments.failure_limit)
     seed = arguments.seed or 0
     if arguments.engine == "cp":
-        policy = cp.InferencePolicy(
-            1 if arguments.infer_every is None else arguments.infer_every, arguments.infer_after_failure
-        )
+        policy = None
+        if scorer is not None:
+            every = 1 if arguments.infer_every is None else arguments.infer_every
+            policy = cp.InferencePolicy(every, arguments.infer_after_failure)
         temperature = 1.0 if arguments.temperature is None else arguments.temperature
         sampling = cp.Sampling(seed, temperature) if arguments.sample else None
         result = cp.solve(

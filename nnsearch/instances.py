@@ -66,8 +66,8 @@ def read_instance(spec: str | Path) -> Instance:
         InstanceError: the file cannot be read, is malformed, or has several instances and ``spec`` names none.
 
     Example:
-        >>> read_instance("shared/instances/qcp.jsonl#qcp-10-67-0_ext").num_holes
-        67
+        >>> read_instance("nnsearch/demo.dzn").num_holes
+        58
     """
     instances = _read(spec)
     if len(instances) > 1:

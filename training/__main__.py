@@ -91,8 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         help="measure the feasibility of exported networks on fresh squares",
         description=(
             "Measure how often the suggested assignment of a network can be completed (Algorithm 2 of the paper) on "
-            "partial solutions of freshly sampled squares, for every propagation at test time. rnd is a uniform random "
-            "suggestion, by its exact expectation. For curves and plots: python -m benchmarks feasibility."
+            "partial solutions of freshly sampled squares (orders up to 6 have so few that some were trained on), for "
+            "every propagation at test time. rnd is a uniform random suggestion, by its exact expectation. For curves "
+            "and plots: python -m benchmarks feasibility."
         ),
     )
     evaluate.add_argument("models", nargs="+", metavar="MODEL", help="name of a pretrained network, or an .onnx file")

@@ -123,15 +123,15 @@ class TrainConfig:
     """auto (CUDA where there is one), cpu, or cuda."""
     threads: int = 0
     """CPU threads; 0 leaves torch's default. Results are the same only for the same number."""
-    evaluate_every: int = 250_000
-    """Presentations between two measurements of validation feasibility."""
+    evaluate_every: int = 0
+    """Presentations between two measurements of validation feasibility; 0 is a tenth of the budget, at most 250000."""
     patience: int = 0
     """Stop after this many measurements without a gain; 0 never stops early."""
 
     def __post_init__(self) -> None:
-        for name in ("presentations", "batch_size", "evaluate_every"):
+        for name in ("presentations", "batch_size"):
             _check(getattr(self, name) >= 1, f"train.{name}: expected 1 or more, got {getattr(self, name)}")
-        for name in ("threads", "patience"):
+        for name in ("evaluate_every", "threads", "patience"):
             _check(getattr(self, name) >= 0, f"train.{name}: expected 0 or more, got {getattr(self, name)}")
         _check(0 < self.learning_rate < math.inf, f"train.learning_rate: expected above 0, got {self.learning_rate}")
         _check(self.decay in ("none", "cosine"), f"train.decay: expected none or cosine, got {self.decay!r}")

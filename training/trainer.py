@@ -119,7 +119,7 @@ def load_propagator(name: str, problem: LatinSquare) -> Propagator | None:
         if not callable(propagator):
             raise TypeError(f"{attribute} is not a function")
         return cast(Propagator, propagator)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # the user's module may raise anything
         raise ConfigError(
             f"loss.propagator: expected module:function that can be imported, got {name!r} ({error})"
         ) from None
@@ -132,10 +132,9 @@ def total_loss(
     loss = candidate_cross_entropy(scores, target)
     if propagator is not None:
         possible = propagator(assignment)
-        if possible.shape != scores.shape:
-            raise ConfigError(
-                f"loss.propagator: expected it to return shape {tuple(scores.shape)}, got {tuple(possible.shape)}"
-            )
+        shape = tuple(possible.shape) if isinstance(possible, Tensor) else type(possible).__name__
+        if shape != tuple(scores.shape):
+            raise ConfigError(f"loss.propagator: expected it to return shape {tuple(scores.shape)}, got {shape}")
         loss = loss + config.weight * semantic_based_regularisation(scores, possible, cast(SBRForm, config.form))
     return loss
 
@@ -167,7 +166,8 @@ class _Run:
         self.batch_size = min(config.train.batch_size, len(self.batches))
         self.steps_per_epoch = len(self.batches) // self.batch_size
         self.total_steps = max(1, config.train.presentations // self.batch_size)
-        self.evaluate_steps = max(1, config.train.evaluate_every // self.batch_size)
+        evaluate_every = config.train.evaluate_every or min(250_000, config.train.presentations // 10)
+        self.evaluate_steps = max(1, evaluate_every // self.batch_size)
         self.step = 0
         self.stale = 0
         self.seconds = 0.0

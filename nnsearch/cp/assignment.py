@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ortools.constraint_solver import pywrapcp
@@ -20,7 +20,10 @@ def bare_method(proxy: Any, name: str) -> Callable[..., Any]:
         proxy: an object of pywrapcp.
         name: class and method joined by an underscore, as in the extension module.
     """
-    return functools.partial(getattr(pywrapcp._pywrapcp, name), proxy.this)
+    function = getattr(pywrapcp._pywrapcp, name, None)
+    if function is None:  # another version of the bindings
+        return cast(Callable[..., Any], getattr(proxy, name.partition("_")[2]))
+    return functools.partial(function, proxy.this)
 
 
 class AssignmentTracker:

@@ -14,6 +14,7 @@ from ortools.sat.python import cp_model
 from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import InferencePolicy, Sampling, ValuePhase, VariableOrder, check_variable_order
 from nnsearch.errors import ConfigError
+from nnsearch.fitting import check_no_negation
 from nnsearch.inference.session import load_scorer
 from nnsearch.interrupt import deferred_interrupt
 from nnsearch.limits import Limits
@@ -33,6 +34,7 @@ def solve(
     policy: InferencePolicy | None = None,
     sampling: Sampling | None = None,
     limits: Limits | None = None,
+    first_value: int | None = None,
 ) -> SolveResult:
     """Find one solution, or prove that there is none.
 
@@ -45,6 +47,7 @@ def solve(
         policy: see :class:`ValuePhase`.
         sampling: see :class:`ValuePhase`.
         limits: when to give up; the default is never.
+        first_value: see :class:`ValuePhase`.
 
     Returns:
         The result; ``solution`` holds the values of all variables of the model in their order.
@@ -52,15 +55,25 @@ def solve(
     Raises:
         TranslationError: the model has something that the CP engine cannot be given.
         ModelFileError: the network does not fit.
-        ConfigError: ``most-confident`` without a scorer.
+        ConfigError: ``most-confident``, a policy or sampling without a scorer.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
     if scorer is None:
+        if policy is not None or sampling is not None:
+            raise ConfigError("policy and sampling are for a scorer, and there is none; leave them out")
         return solve_by_phase(model, variables, _smallest_value(variable_order), limits=limits)
     loaded = load_scorer(scorer)
 
     def make_phase(solver: pywrapcp.Solver, chosen: list[pywrapcp.IntVar]) -> ValuePhase:
-        return ValuePhase(solver, chosen, loaded, variable_order=variable_order, policy=policy, sampling=sampling)
+        return ValuePhase(
+            solver,
+            chosen,
+            loaded,
+            variable_order=variable_order,
+            policy=policy,
+            sampling=sampling,
+            first_value=first_value,
+        )
 
     return solve_by_phase(model, variables, make_phase, limits=limits)
 
@@ -85,8 +98,7 @@ def solve_by_phase(
         ConfigError: a variable is a negated Boolean.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    if any(variable.index < 0 for variable in variables):
-        raise ConfigError("variables: expected variables of the model, got the negation of a Boolean")
+    check_no_negation([variable.index for variable in variables])
     started = time.perf_counter()
     translation = translate(model)
     solver = translation.solver
@@ -112,7 +124,7 @@ def solve_by_phase(
         status=without_solution if solution is None else Status.OPTIMAL,
         solution=solution,
         branches=solver.Branches(),
-        failures=solver.Failures(),
+        failures=solver.Failures() - stop.crossed,  # stopping makes the engine fail once more
         inference_calls=inference.calls,
         states_scored=inference.states,
         inference_seconds=inference.seconds,

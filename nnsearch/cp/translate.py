@@ -32,17 +32,20 @@ def translate(model: cp_model.CpModel) -> Translation:
     "each value has one place", because the engine's AllDifferent misses hidden singles.
 
     Args:
-        model: a model without an objective.
+        model: a model without an objective and without assumptions.
 
     Returns:
         The solver and its variables.
 
     Raises:
-        TranslationError: the model has an objective, or a constraint that is not covered; the message names it.
+        TranslationError: the model has an objective, assumptions, an empty domain, or a constraint that is not covered;
+            the message names it.
     """
     proto = model.proto
     if model.has_objective():
         raise TranslationError("the CP engine solves models without an objective; use --engine cp-sat for this one")
+    if len(proto.assumptions):
+        raise TranslationError("assumptions have no translation to the CP engine; use --engine cp-sat for this model")
     solver = pywrapcp.Solver(proto.name or "nnsearch")
     variables = [_variable(solver, v, i) for i, v in enumerate(proto.variables)]
     for index, constraint in enumerate(proto.constraints):

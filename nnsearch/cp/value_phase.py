@@ -12,7 +12,8 @@ import numpy as np
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.assignment import AssignmentTracker, bare_method
-from nnsearch.errors import ConfigError, ModelFileError
+from nnsearch.errors import ConfigError
+from nnsearch.fitting import first_value_of
 from nnsearch.inference.session import load_scorer
 from nnsearch.interrupt import deferred_interrupt
 from nnsearch.result import InferenceCount
@@ -29,18 +30,18 @@ class InferencePolicy:
     A state that was just scored is never scored again, so fewer calls than nodes are normal.
 
     Args:
-        every: ask after this many decisions; 1 = at every node, 0 = never because of their number.
+        every: ask after this many decisions, and at the root; 1 = at every node, 0 = at the root only.
         after_failure: ask at the first node after a failure.
 
     Raises:
-        ConfigError: ``every`` is negative.
+        ConfigError: ``every`` is not an integer, or negative.
     """
 
     every: int = 1
     after_failure: bool = False
 
     def __post_init__(self) -> None:
-        if self.every < 0:
+        if not isinstance(self.every, int) or self.every < 0:
             raise ConfigError(f"InferencePolicy.every: expected 0 or more decisions, got {self.every}")
 
 
@@ -113,7 +114,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self.inference = InferenceCount()
         self.scorer = load_scorer(scorer)
         self._variables = list(variables)
-        self._first_value = _check_size(self._variables, self.scorer, first_value)
+        domains = [(variable.Min(), variable.Max()) for variable in self._variables]
+        self._first_value = first_value_of(self.scorer, domains, first_value)
         self._policy = policy or InferencePolicy()
         self._sampling = sampling
         self._rng = np.random.default_rng(sampling.seed if sampling else None)
@@ -130,19 +132,20 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
 
     def Next(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:  # noqa: N802 - the engine's name
         """Return the next decision, None when all variables are bound. Called by the engine at every node."""
-        try:
-            if self._calls.interrupted():
-                raise KeyboardInterrupt
-            if self._is_due(solver):
-                self._update_scores(solver)
-            self._decisions += 1
-            decision: pywrapcp.Decision | None = (
-                self._most_confident(solver) if self._next is None else self._next(solver)
-            )
-        except BaseException as error:
-            self._error = error
         if self._error is None:
-            return decision
+            try:
+                if self._calls.interrupted():
+                    raise KeyboardInterrupt
+                if self._is_due(solver):
+                    self._update_scores(solver)
+                self._decisions += 1
+                decision: pywrapcp.Decision | None = (
+                    self._most_confident(solver) if self._next is None else self._next(solver)
+                )
+            except BaseException as error:
+                self._error = error
+            if self._error is None:
+                return decision
         # An exception that crosses the engine leaves it in the middle of a search for good. Failing from here on ends
         # the search in order, if somebody then raises the exception; otherwise the end would look like a proof.
         if not self._calls.running:
@@ -173,7 +176,10 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         return solver.VarStrValEvalPhase(self._variables, strategy, key)
 
     def _is_due(self, solver: pywrapcp.Solver) -> bool:
-        if self.inference.calls == 0 or (self._policy.every and self._decisions >= self._policy.every):
+        if (self._policy.every != 1 or self._sampling is not None) and solver.SearchDepth() == 0:
+            self._scored_state = None  # a new search or a restart: fresh scores, and fresh random choices
+            return True
+        if self._policy.every == 1 or (self._policy.every and self._decisions >= self._policy.every):
             return True
         return self._policy.after_failure and solver.Failures() != self._failures
 
@@ -275,21 +281,3 @@ def _attach(solver: pywrapcp.Solver, phase: ValuePhase) -> _Calls:
         attributes["_nnsearch_calls"] = calls
     attributes["_nnsearch_calls"].phases.append(phase)
     return cast(_Calls, attributes["_nnsearch_calls"])
-
-
-def _check_size(variables: Sequence[pywrapcp.IntVar], scorer: Scorer, first_value: int | None) -> int:
-    """Return the value with index 0 after checking that network and variables fit."""
-    if len(variables) != scorer.num_variables:
-        raise ModelFileError(
-            f"{scorer.name}: expected {scorer.num_variables} variables, the problem has {len(variables)}; "
-            "use no network, or train one for this size: python -m training fit training/configs/pls.toml --order N"
-        )
-    low = min(variable.Min() for variable in variables)
-    high = max(variable.Max() for variable in variables)
-    first = low if first_value is None else first_value
-    if low < first or high > first + scorer.num_values - 1:
-        raise ModelFileError(
-            f"{scorer.name}: expected values {first}..{first + scorer.num_values - 1} ({scorer.num_values} of them), "
-            f"the domains span {low}..{high}"
-        )
-    return first

@@ -13,7 +13,8 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from nnsearch.encoding.one_hot import one_hot
-from nnsearch.errors import ModelFileError, NNSearchError
+from nnsearch.errors import NNSearchError
+from nnsearch.fitting import check_no_negation, first_value_of
 from nnsearch.inference.session import load_scorer
 from nnsearch.result import InferenceCount
 from nnsearch.scorer import Scorer, ask
@@ -26,6 +27,7 @@ def guide(
     *,
     hints: bool = True,
     strategy: bool = True,
+    first_value: int | None = None,
 ) -> InferenceCount:
     """Add learned guidance to a model, before solving it as usual.
 
@@ -45,6 +47,7 @@ def guide(
         scorer: name or path of a network, or a scorer.
         hints: hint every open variable at its best-scored value; hints that are there already are kept.
         strategy: add the decision strategy over literals.
+        first_value: the value with index 0; None takes the smallest value of all domains.
 
     Returns:
         The cost of the inference.
@@ -52,20 +55,16 @@ def guide(
     Raises:
         ModelFileError: the network was made for another number of variables or values.
         ScoreError: the scores have another shape, or one is not finite.
-        NNSearchError: a variable has an empty domain.
+        NNSearchError: a variable has an empty domain, or is a negated Boolean.
     """
     loaded = load_scorer(scorer)
+    check_no_negation([variable.index for variable in variables])
     bounds = [list(model.proto.variables[variable.index].domain) for variable in variables]
     for variable, intervals in zip(variables, bounds, strict=True):
         if not intervals or intervals[-1] < intervals[0]:
             raise NNSearchError(f"variable {variable.name}: expected at least one value, its domain is empty")
-    first_value = min((intervals[0] for intervals in bounds), default=0)
-    num_values = max((intervals[-1] for intervals in bounds), default=-1) - first_value + 1
-    if (len(bounds), num_values) != (loaded.num_variables, loaded.num_values):
-        raise ModelFileError(
-            f"{loaded.name}: expected {loaded.num_variables} variables of {loaded.num_values} values, "
-            f"the problem has {len(bounds)} variables of {num_values} values"
-        )
+    first_value = first_value_of(loaded, [(intervals[0], intervals[-1]) for intervals in bounds], first_value)
+    num_values = loaded.num_values
     domains = [_values(intervals) for intervals in bounds]
     assigned = [values[0] if len(values) == 1 else first_value - 1 for values in domains]
     state = one_hot(np.array([assigned]), num_values, first_value)

@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.guidance import guide
 from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.fitting import check_no_negation
 from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
@@ -25,6 +26,7 @@ def solve(
     limits: Limits | None = None,
     seed: int = 0,
     workers: int = 1,
+    first_value: int | None = None,
 ) -> SolveResult:
     """Find one solution (or the optimum), or prove that there is none.
 
@@ -36,9 +38,10 @@ def solve(
         seed: CP-SAT's random seed.
         workers: number of workers; with one and a scorer, the search follows hints and learned strategy; several run a
             portfolio, in which the learned strategy is one of many.
+        first_value: see :func:`guide`.
 
     Raises:
-        ConfigError: no workers, or a seed that CP-SAT cannot hold.
+        ConfigError: no workers, a negated Boolean among the variables, or a seed that CP-SAT cannot hold.
         ModelFileError: the network does not fit.
         NNSearchError: CP-SAT finds the model invalid.
         KeyboardInterrupt: Ctrl-C, within a second.
@@ -56,8 +59,10 @@ def solve(
     inference = InferenceCount()
     guided = model
     if loaded is not None:
+        check_no_negation([variable.index for variable in variables])
         guided = model.clone()
-        inference = guide(guided, [guided.get_int_var_from_proto_index(v.index) for v in variables], loaded)
+        clones = [guided.get_int_var_from_proto_index(variable.index) for variable in variables]
+        inference = guide(guided, clones, loaded, first_value=first_value)
         # Presolve would otherwise keep whichever of several symmetric solutions it likes.
         solver.parameters.symmetry_level = 0
         if workers == 1:
@@ -97,5 +102,7 @@ def _solve_interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> 
         try:
             return answer.result()
         except BaseException:
-            solver.stop_search()
+            while not answer.done():  # until the solve has begun, there is nothing that could be stopped
+                solver.stop_search()
+                time.sleep(0.01)
             raise

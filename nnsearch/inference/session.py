@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from nnsearch.errors import ModelFileError, ScoreError
+from nnsearch.errors import ConfigError, ModelFileError, ScoreError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.pretrained import find_model
 from nnsearch.inference.providers import Provider, choose_providers, warn_if_fallen_back
@@ -75,8 +75,13 @@ def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Sco
 
     Raises:
         ModelFileError: as :class:`OnnxScorer`.
+        ConfigError: what is given is neither.
     """
-    return OnnxScorer(scorer, provider) if isinstance(scorer, (str, Path)) else scorer
+    if isinstance(scorer, (str, Path)):
+        return OnnxScorer(scorer, provider)
+    if not all(hasattr(scorer, name) for name in ("name", "num_variables", "num_values", "score")):
+        raise ConfigError(f"scorer: expected the name or path of a network, or a Scorer, got {type(scorer).__name__}")
+    return scorer
 
 
 def _open(path: Path, provider: Provider, threads: int) -> ort.InferenceSession:

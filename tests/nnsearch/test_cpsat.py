@@ -203,14 +203,34 @@ def test_two_lines_plug_it_into_a_model(tmp_path: Path, as_given: type) -> None:
     assert cost.seconds > 0
 
 
-@pytest.mark.parametrize(("num_variables", "num_values"), [(15, 4), (16, 3), (16, 5)])
-def test_a_wrong_size_is_refused(num_variables: int, num_values: int) -> None:
-    model, variables = LatinSquare(4).build()
-    before = str(model.proto)
-    expected = f"^linear: expected {num_variables} variables of {num_values} values, the problem has 16 .* of 4 values$"
-    with pytest.raises(ModelFileError, match=expected):
-        cpsat.guide(model, variables, LinearScorer(num_variables, num_values))
-    assert str(model.proto) == before
+@pytest.mark.parametrize(
+    ("num_variables", "num_values", "message"),
+    [
+        (15, 4, r"^linear: expected 15 variables, the problem has 16; use no network"),
+        (16, 3, r"^linear: expected values 1\.\.3 \(3 of them\), the domains span 1\.\.4$"),
+    ],
+)
+def test_a_wrong_size_is_refused(num_variables: int, num_values: int, message: str) -> None:
+    with pytest.raises(ModelFileError, match=message):
+        cpsat.guide(*LatinSquare(4).build(), LinearScorer(num_variables, num_values))
+
+
+def test_first_value_aligns_the_network() -> None:
+    for first_value, best_index, hint in ((1, 2, 3), (2, 0, 2), (None, 1, 3)):
+        model = cp_model.CpModel()
+        variables = [model.new_int_var(2, 3, name) for name in "xy"]
+        scores = np.zeros((2, 3))
+        scores[:, best_index] = 1
+        cpsat.guide(model, variables, FixedScorer(scores), first_value=first_value)
+        assert list(model.proto.solution_hint.values) == [hint, hint]
+
+
+def test_a_negated_boolean_is_refused() -> None:
+    model = cp_model.CpModel()
+    b = model.new_bool_var("b")
+    for call in (cpsat.solve, cpsat.guide):
+        with pytest.raises(NNSearchError, match="negation"):
+            call(model, [~b], LinearScorer(1, 2))
 
 
 class Answers(LinearScorer):

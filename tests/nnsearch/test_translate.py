@@ -177,3 +177,10 @@ def test_an_objective_is_refused(objective: Callable[[cp_model.IntVar], cp_model
     model.minimize(objective(model.new_int_var(0, 3, "x")))
     with pytest.raises(TranslationError, match="without an objective"):
         translate(model)
+
+
+def test_assumptions_are_refused() -> None:
+    model = cp_model.CpModel()
+    model.add_assumptions([model.new_bool_var("b")])
+    with pytest.raises(TranslationError, match="assumptions"):
+        translate(model)

@@ -487,3 +487,37 @@ def test_two_lines_plug_it_into_a_model(four_by_four: Path, as_given: type) -> N
     assert completes(solution, np.zeros((4, 4), dtype=np.int64))
     assert phase.inference.calls > 1
     assert 0 < phase.inference.seconds < 60
+
+
+def test_the_first_of_several_errors_is_raised_and_the_scorer_left_alone() -> None:
+    solver, variables = pigeons(6, 6)
+    asked: list[int] = []
+
+    class Worse(LinearScorer):
+        def score(self, assignment: FloatArray) -> FloatArray:
+            asked.append(len(asked))
+            if len(asked) > 2:
+                raise ValueError(f"error {len(asked)}")
+            return super().score(assignment)
+
+    solver.NewSearch(ValuePhase(solver, variables, Worse(6, 6)))
+    with pytest.raises(ValueError, match="error 3"):
+        solver.NextSolution()
+    solver.EndSearch()
+    assert len(asked) == 3
+
+
+def test_asked_at_the_root_of_every_search() -> None:
+    solver, variables = pigeons(4, 4)
+    scorer = LinearScorer(4, 4)
+    phase = ValuePhase(solver, variables, scorer, policy=InferencePolicy(every=0))
+    for searches in (1, 2, 3):
+        assert solver.Solve(phase)
+        assert len(scorer.shown) == searches
+
+
+@pytest.mark.parametrize("scorer", [None, 5])
+def test_something_else_for_a_scorer_is_refused(scorer: object) -> None:
+    solver, variables = pigeons(4, 4)
+    with pytest.raises(ConfigError, match="scorer: expected"):
+        ValuePhase(solver, variables, scorer)  # type: ignore[arg-type]

@@ -146,7 +146,7 @@ def test_the_paper_is_the_default_network() -> None:
         ("[loss]\npropagator = 'columns'", "loss.propagator: expected none, rows, full or module:function, got"),
         ("[train]\npresentations = 0", "train.presentations: expected 1 or more, got 0"),
         ("[train]\nbatch_size = 0", "train.batch_size: expected 1 or more, got 0"),
-        ("[train]\nevaluate_every = -1", "train.evaluate_every: expected 1 or more, got -1"),
+        ("[train]\nevaluate_every = -1", "train.evaluate_every: expected 0 or more, got -1"),
         ("[train]\nthreads = -1", "train.threads: expected 0 or more, got -1"),
         ("[train]\npatience = -1", "train.patience: expected 0 or more, got -1"),
         ("[train]\nlearning_rate = 0", "train.learning_rate: expected above 0, got 0.0"),
