@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+# The C module behind ``signal``, without the conversions from numbers to enums and back: a search for all solutions
+# enters here once per solution, and a call takes 0.1 instead of 4 microseconds.
+_signal: Any = importlib.import_module("_signal")
+_SIGINT = int(signal.SIGINT)
 
 
-@contextlib.contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether Ctrl-C was pressed; a second Ctrl-C raises ``KeyboardInterrupt`` at once.
+class DeferredInterrupt:
+    """A context in which the first Ctrl-C is only noted; calling the object tells whether there was one.
 
-    The first one is only noted, so the body has to look. Outside the main thread, where signals cannot be caught, and
-    where the program has its own handler, nothing is changed and the function always says False.
+    The body has to look. A second Ctrl-C raises ``KeyboardInterrupt`` at once. Outside the main thread, where signals
+    cannot be caught, and where the program has its own handler, nothing is changed and the answer is always False.
     """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield lambda: False
-        return
-    pressed = False
 
-    def handler(signum: int, frame: object) -> None:
-        nonlocal pressed
-        if pressed:
+    def __init__(self) -> None:
+        self._pressed = False
+        self._installed = False
+
+    def __enter__(self) -> DeferredInterrupt:
+        main = threading.get_ident() == threading.main_thread().ident
+        if main and _signal.getsignal(_SIGINT) is signal.default_int_handler:
+            _signal.signal(_SIGINT, self._note)
+            self._installed = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._installed:
+            _signal.signal(_SIGINT, signal.default_int_handler)
+
+    def __call__(self) -> bool:
+        """Tell whether Ctrl-C was pressed in the context."""
+        return self._pressed
+
+    def _note(self, signum: int, frame: object) -> None:
+        if self._pressed:
             raise KeyboardInterrupt
-        pressed = True
-
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._pressed = True

@@ -19,7 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
-from nnsearch.interrupt import deferred_interrupt
+from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import Config, LossConfig, config_from_table, config_to_table, config_to_toml
@@ -197,7 +197,7 @@ class _Run:
         )
         started = saved = shown = time.monotonic()
         before = self.seconds
-        with deferred_interrupt() as interrupted, writer, bar:
+        with DeferredInterrupt() as interrupted, writer, bar:
             while not self.finished and not interrupted():
                 self.loss_sum += self._train_step()
                 self.loss_steps += 1

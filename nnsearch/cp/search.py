@@ -16,7 +16,7 @@ from nnsearch.cp.value_phase import InferencePolicy, Sampling, ValuePhase, Varia
 from nnsearch.errors import ConfigError
 from nnsearch.fitting import check_no_negation
 from nnsearch.inference.session import load_scorer
-from nnsearch.interrupt import deferred_interrupt
+from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
 from nnsearch.scorer import Scorer
@@ -107,7 +107,7 @@ def solve_by_phase(
     rest = [v for i, v in enumerate(translation.variables) if i not in named]
     if rest:
         phase = solver.Compose([main_phase, _smallest_value("min-domain")(solver, rest)])
-    with deferred_interrupt() as interrupted:
+    with DeferredInterrupt() as interrupted:
         stop = _StopCondition(solver, limits or Limits(), interrupted)
         solver.NewSearch(phase, [solver.CustomLimit(stop)])
         try:

@@ -15,7 +15,7 @@ from nnsearch.cp.assignment import AssignmentTracker, bare_method
 from nnsearch.errors import ConfigError
 from nnsearch.fitting import first_value_of
 from nnsearch.inference.session import load_scorer
-from nnsearch.interrupt import deferred_interrupt
+from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.result import InferenceCount
 from nnsearch.scorer import Scorer, ask
 
@@ -253,7 +253,7 @@ class _Calls:
         def call(*arguments: Any) -> bool:
             self.running += 1
             try:
-                with deferred_interrupt() as self.interrupted:
+                with DeferredInterrupt() as self.interrupted:
                     found = method(*arguments)
                     interrupted = self.interrupted()
             finally:
