@@ -41,6 +41,13 @@ def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
     np.testing.assert_allclose(scorer.score(states), singles, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_no_path_of_the_machine_that_trained_is_in_a_file(path: Path) -> None:
+    content = path.read_bytes()
+    assert b".py" not in content
+    assert b"stack_trace" not in content
+
+
 def test_every_config_is_named_after_its_model() -> None:
     for path in (ROOT / "training" / "configs").glob("pls-*.toml"):
         assert re.search(rf'^name = "{path.stem}"$', path.read_text(), re.MULTILINE)

@@ -71,6 +71,7 @@ def export(network: nn.Module, problem: LatinSquare, training: Mapping[str, Any]
         )
     assert program is not None
     model = program.model_proto
+    _forget_origin(model)
     metadata = ModelMetadata("one_hot", problem.name, problem.num_variables, problem.num_values, training)
     onnx.helper.set_model_props(model, metadata.to_props())
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,13 @@ def export(network: nn.Module, problem: LatinSquare, training: Mapping[str, Any]
         candidate.replace(path)
     finally:
         candidate.unlink(missing_ok=True)
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes, which hold stack traces with the paths of the machine that trained."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 def _check_parity(network: nn.Module, path: Path) -> None:
