@@ -138,6 +138,10 @@ class _Solved:
     def square(self) -> npt.NDArray[np.int64]:
         return np.array(self.result.solution, dtype=np.int64).reshape(self.instance.order, -1)
 
+    def text(self) -> str:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        return render_square(self.square(), self.instance.grid, colour)
+
 
 def _solve(arguments: argparse.Namespace) -> int:
     model = DEFAULT_MODEL if arguments.model is None else arguments.model
@@ -209,8 +213,7 @@ def _print_result(solved: _Solved) -> None:
     result = solved.result
     sys.stdout.write(f"{solved.instance.name}: order {solved.instance.order}, {solved.instance.num_holes} holes\n")
     if result.solution is not None:
-        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        sys.stdout.write(render_square(solved.square(), solved.instance.grid, colour) + "\n")
+        sys.stdout.write(solved.text() + "\n")
     sys.stdout.write(f"{_statistics(result)}\n")
 
 
@@ -280,8 +283,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         solved = _Solved(instance, cp.solve(cp_model, variables, model))
         _check(solved)
         if model is not None:
-            colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-            sys.stdout.write(render_square(solved.square(), instance.grid, colour) + "\n\n")
+            sys.stdout.write(solved.text() + "\n\n")
         label = "with the network   " if model is not None else "smallest value first"
         sys.stdout.write(f"{label:20}  {_statistics(solved.result)}\n")
     sys.stdout.write("\nNext: nnsearch models; nnsearch solve FILE.dzn; nnsearch solve --help\n")

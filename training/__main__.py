@@ -204,12 +204,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
     rows = []
+    twice = len({"rnd", *(s.name for s in scorers)}) < len(scorers) + 1  # then names do not tell arms apart
     for order in sorted({scorer.num_values for scorer in scorers}):
         problem = LatinSquare(order)
         squares = JacobsonMatthews(order, arguments.seed).sample(arguments.squares)
         solutions = squares.reshape(len(squares), -1) - 1
         states = make_states(problem, solutions, arguments.states, np.random.default_rng(arguments.seed))
-        twice = len({"rnd", *(s.name for s in scorers)}) < len(scorers) + 1
         scores = {
             str(s.path) if twice else s.name: score_states(s.score, states) for s in scorers if s.num_values == order
         }

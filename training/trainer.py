@@ -83,13 +83,13 @@ def fit(config: Config, run_dir: Path) -> Outcome:
     device = choose_device(config.train.device)
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
-    load_propagator(config.loss.propagator, LatinSquare(config.problem.order))
+    propagator = load_propagator(config.loss.propagator, LatinSquare(config.problem.order))
     _check_claim(run_dir, config)
     if not config.pool.file:
         _claim(run_dir, config)  # before the sampled pool is written there
     data = prepare(config, run_dir / "pool.npz")
     _claim(run_dir, config)
-    return _Run(config, run_dir, data, device).train()
+    return _Run(config, run_dir, data, device, propagator).train()
 
 
 def choose_device(name: str) -> torch.device:
@@ -156,13 +156,15 @@ def measure(network: torch.nn.Module, states: FeasibilityStates, device: torch.d
 class _Run:
     """The state of one run between steps; everything in it is in the checkpoint or follows from the config."""
 
-    def __init__(self, config: Config, run_dir: Path, data: TrainingData, device: torch.device) -> None:
+    def __init__(
+        self, config: Config, run_dir: Path, data: TrainingData, device: torch.device, propagator: Propagator | None
+    ) -> None:
         self.config, self.run_dir, self.data, self.device = config, run_dir, data, device
         torch.manual_seed(config.seed)
         self.network = MLP(data.problem.num_candidates, config.network.hidden).to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.train.learning_rate, fused=True)
         self.batches = ExampleBatches(data.examples, data.problem.num_values, config.loss.target, device)
-        self.propagator = load_propagator(config.loss.propagator, data.problem)
+        self.propagator = propagator
         self.batch_size = min(config.train.batch_size, len(self.batches))
         self.steps_per_epoch = len(self.batches) // self.batch_size
         self.total_steps = max(1, config.train.presentations // self.batch_size)
