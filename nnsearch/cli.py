@@ -10,19 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-import numpy as np
-import numpy.typing as npt
-
 import nnsearch
 from nnsearch import cp, cpsat
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.inference.pretrained import models_dir, pretrained_models
 from nnsearch.inference.session import OnnxScorer
-from nnsearch.instances import Instance, read_instance
+from nnsearch.instances import PROBLEMS, read_instance, read_problem
 from nnsearch.limits import Limits
-from nnsearch.problems.latin_square import LatinSquare, is_solution
-from nnsearch.rendering import render_square
+from nnsearch.problems import Problem
 from nnsearch.result import SolveResult, Status
 
 EXIT_DONE, EXIT_LIMIT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -72,12 +68,19 @@ def _parser() -> argparse.ArgumentParser:
         help="solve an instance",
         description="Solve an instance, values in the order of a network, and print the solution and what it cost.",
     )
-    solve.add_argument("instance", metavar="INSTANCE", help="a .dzn or .pls file, or FILE.jsonl#NAME")
-    solve.add_argument("--problem", choices=("latin-square",), default="latin-square", help="problem family")
+    solve.add_argument(
+        "instance",
+        metavar="INSTANCE",
+        help="Latin square: .dzn, .pls; sudoku: .sdk, .sdm, .sudoku, .txt; n-queens: .txt; graph-colouring: .col; "
+        "cp-model: .pb, .binpb, .pbtxt, .textproto; the first three also FILE.jsonl#NAME",
+    )
+    solve.add_argument("--problem", choices=PROBLEMS, help="problem family (default: the one that the file tells)")
+    solve.add_argument("--colours", type=int, metavar="K", help="number of colours, for graph-colouring")
     solve.add_argument(
         "--model",
         metavar="NAME|PATH|none",
-        help=f"pretrained network (see: nnsearch models), .onnx file, or none for no network (default {DEFAULT_MODEL})",
+        help=f"pretrained network (see: nnsearch models), .onnx file, or none for no network "
+        f"(default {DEFAULT_MODEL} for Latin squares, else none)",
     )
     solve.add_argument("--engine", choices=("cp", "cp-sat"), default="cp", help="search engine (default cp)")
     solve.add_argument(
@@ -132,28 +135,30 @@ def _add_provider(parser: argparse.ArgumentParser) -> None:
 class _Solved:
     """A result together with what is needed to show it."""
 
-    instance: Instance
+    instance: Problem
     result: SolveResult
-
-    def square(self) -> npt.NDArray[np.int64]:
-        return np.array(self.result.solution, dtype=np.int64).reshape(self.instance.order, -1)
 
     def text(self) -> str:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        return render_square(self.square(), self.instance.grid, colour)
+        return self.instance.render(self.result.solution, colour)
+
+
+def _default_model(problem: str) -> str:
+    """Return the network that solves a problem family when none is named."""
+    return DEFAULT_MODEL if problem == "latin-square" else "none"
 
 
 def _solve(arguments: argparse.Namespace) -> int:
-    model = DEFAULT_MODEL if arguments.model is None else arguments.model
+    instance = read_problem(arguments.instance, arguments.problem, arguments.colours)
+    model = _default_model(instance.problem) if arguments.model is None else arguments.model
     _refuse_unused(arguments, model)
-    instance = read_instance(arguments.instance)
     scorer = None if model == "none" else OnnxScorer(model, arguments.provider)
-    problem = LatinSquare(instance.order)
-    if scorer is not None and scorer.metadata.problem != problem.name:
+    # A one-hot network knows the variables of its own family only.
+    if scorer is not None and scorer.metadata.encoder == "one_hot" and scorer.metadata.problem != instance.problem:
         raise ModelFileError(
-            f"{scorer.path}: expected a network for {problem.name}, got one for {scorer.metadata.problem}"
+            f"{scorer.path}: expected a network for {instance.problem}, got one for {scorer.metadata.problem}"
         )
-    cp_model, variables = problem.build(instance.grid)
+    cp_model, variables = instance.build()
     limits = Limits(arguments.time_limit, arguments.failure_limit)
     seed = arguments.seed or 0
     if arguments.engine == "cp":
@@ -205,13 +210,14 @@ def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
 
 def _check(solved: _Solved) -> None:
     """Trust no engine: check the solution before it is shown."""
-    if solved.result.solution is not None and not is_solution(solved.square(), solved.instance.grid):
+    solution = solved.result.solution
+    if solution is not None and not solved.instance.is_solution(solution):
         raise NNSearchError(f"{solved.instance.name}: the engine returned a wrong solution; please report this")
 
 
 def _print_result(solved: _Solved) -> None:
     result = solved.result
-    sys.stdout.write(f"{solved.instance.name}: order {solved.instance.order}, {solved.instance.num_holes} holes\n")
+    sys.stdout.write(f"{solved.instance.name}: {solved.instance.describe()}\n")
     if result.solution is not None:
         sys.stdout.write(solved.text() + "\n")
     sys.stdout.write(f"{_statistics(result)}\n")
@@ -273,13 +279,12 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     source = files("nnsearch") / "demo.dzn"
     instance = read_instance(str(source))
-    problem = LatinSquare(instance.order)
     sys.stdout.write(
         f"A partial Latin square of order {instance.order} with {instance.num_holes} holes, filled in by\n"
     )
     sys.stdout.write("depth-first search that asks a network for the order of the values at every node:\n\n")
     for model in (OnnxScorer(DEFAULT_MODEL), None):
-        cp_model, variables = problem.build(instance.grid)
+        cp_model, variables = instance.build()
         solved = _Solved(instance, cp.solve(cp_model, variables, model))
         _check(solved)
         if model is not None:

@@ -23,6 +23,10 @@ class ScoreError(NNSearchError):
     """A scorer returned something that cannot order values: a wrong shape, or a value that is not finite."""
 
 
+class GraphError(NNSearchError):
+    """A model has nothing that a network could read as candidates and groups, or the description of it is wrong."""
+
+
 class TranslationError(NNSearchError):
     """A CpModel holds something that the depth-first CP engine cannot be given."""
 

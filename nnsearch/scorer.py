@@ -8,10 +8,40 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ScoreError
+from nnsearch.graph import CandidateGraph
 from nnsearch.result import InferenceCount
 
 FloatArray = npt.NDArray[np.float32]
+
+
+class GraphScorer(Protocol):
+    """Anything that orders the candidates of any model, seen as a graph of candidates and groups."""
+
+    @property
+    def name(self) -> str:
+        """A short name for results and messages."""
+        ...
+
+    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
+        """Return what this scorer reads of a model's graph, with the same candidates. Called once for each model.
+
+        Raises:
+            NNSearchError: the scorer is not for this model.
+        """
+        ...
+
+    def score_graph(self, state: GraphState) -> FloatArray:
+        """Score every candidate of one state, or of the disjoint union of several.
+
+        Args:
+            state: of a prepared graph.
+
+        Returns:
+            float32[N], finite; higher = try earlier.
+        """
+        ...
 
 
 class Scorer(Protocol):
@@ -48,6 +78,38 @@ class Scorer(Protocol):
             float32[B, V * D], finite; higher = try earlier. What assigned variables get is ignored.
         """
         ...
+
+
+AnyScorer = Scorer | GraphScorer
+
+
+def ask_graph(scorer: GraphScorer, state: GraphState, count: InferenceCount, states: int = 1) -> FloatArray:
+    """Score a state as :func:`ask` does; an empty one costs nothing.
+
+    Args:
+        scorer: who is asked.
+        state: of a prepared graph.
+        count: is added to.
+        states: how many states ``state`` is the union of.
+
+    Returns:
+        float32[N].
+
+    Raises:
+        ScoreError: the scores have another shape, or one is not finite.
+    """
+    if not state.num_candidates:
+        return np.zeros(0, dtype=np.float32)
+    started = time.perf_counter()
+    scores = scorer.score_graph(state)
+    count.seconds += time.perf_counter() - started
+    count.calls += 1
+    count.states += states
+    if scores.shape != (state.num_candidates,):
+        raise ScoreError(f"{scorer.name}: expected scores of shape ({state.num_candidates},), got {scores.shape}")
+    if not np.isfinite(scores).all():
+        raise ScoreError(f"{scorer.name}: expected finite scores, got NaN or infinity; the network is damaged")
+    return scores
 
 
 def ask(scorer: Scorer, assignment: FloatArray, count: InferenceCount) -> FloatArray:

@@ -1,6 +1,6 @@
 """Learned value ordering in the depth-first CP solver (pywrapcp), with inference at the search nodes."""
 
 from nnsearch.cp.search import solve
-from nnsearch.cp.value_phase import InferencePolicy, Sampling, ValuePhase
+from nnsearch.cp.value_phase import InferencePolicy, Restarts, Sampling, ValuePhase
 
-__all__ = ["InferencePolicy", "Sampling", "ValuePhase", "solve"]
+__all__ = ["InferencePolicy", "Restarts", "Sampling", "ValuePhase", "solve"]

@@ -12,14 +12,15 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import InferencePolicy, Sampling, ValuePhase, VariableOrder, check_variable_order
+from nnsearch.cp.value_phase import InferencePolicy, Restarts, Sampling, ValuePhase, VariableOrder, check_variable_order
 from nnsearch.errors import ConfigError
 from nnsearch.fitting import check_no_negation
-from nnsearch.inference.session import load_scorer
+from nnsearch.graph import CandidateGraph
+from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
-from nnsearch.scorer import Scorer
+from nnsearch.scorer import AnyScorer
 
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""
@@ -28,11 +29,12 @@ MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.Decision
 def solve(
     model: cp_model.CpModel,
     variables: Sequence[cp_model.IntVar],
-    scorer: str | Path | Scorer | None,
+    scorer: str | Path | AnyScorer | None,
     *,
     variable_order: VariableOrder = "min-domain",
     policy: InferencePolicy | None = None,
     sampling: Sampling | None = None,
+    restarts: Restarts | None = None,
     limits: Limits | None = None,
     first_value: int | None = None,
 ) -> SolveResult:
@@ -40,12 +42,13 @@ def solve(
 
     Args:
         model: a model without an objective (see :func:`nnsearch.cp.translate.translate` for what is covered).
-        variables: the variables that the network knows, in its order. Others are assigned after them, smallest value
-            first.
+        variables: the variables to assign in learned order; a one-hot network's own, in its order. Others are assigned
+            after them, smallest value first.
         scorer: name or path of a network, a scorer, or None for the smallest value first.
         variable_order: see :class:`ValuePhase`; without a scorer ``min-domain`` or ``first``.
         policy: see :class:`ValuePhase`.
         sampling: see :class:`ValuePhase`.
+        restarts: see :class:`ValuePhase`.
         limits: when to give up; the default is never.
         first_value: see :class:`ValuePhase`.
 
@@ -55,27 +58,36 @@ def solve(
     Raises:
         TranslationError: the model has something that the CP engine cannot be given.
         ModelFileError: the network does not fit.
-        ConfigError: ``most-confident``, a policy or sampling without a scorer.
+        GraphError: the network reads graphs, and the model has nothing that one could hold.
+        ConfigError: ``most-confident``, a policy, sampling or restarts without a scorer.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
     if scorer is None:
-        if policy is not None or sampling is not None:
-            raise ConfigError("policy and sampling are for a scorer, and there is none; leave them out")
+        if policy is not None or sampling is not None or restarts is not None:
+            raise ConfigError("policy, sampling and restarts are for a scorer, and there is none; leave them out")
         return solve_by_phase(model, variables, _smallest_value(variable_order), limits=limits)
     loaded = load_scorer(scorer)
 
-    def make_phase(solver: pywrapcp.Solver, chosen: list[pywrapcp.IntVar]) -> ValuePhase:
+    started = time.perf_counter()
+    graph = CandidateGraph.from_model(model) if is_graph_scorer(loaded) else None
+    check_no_negation([variable.index for variable in variables])
+    branch = [variable.index for variable in variables]
+
+    def make_phase(solver: pywrapcp.Solver, translated: list[pywrapcp.IntVar]) -> ValuePhase:
         return ValuePhase(
             solver,
-            chosen,
+            translated if graph is not None else [translated[index] for index in branch],
             loaded,
             variable_order=variable_order,
             policy=policy,
             sampling=sampling,
+            restarts=restarts,
             first_value=first_value,
+            graph=graph,
+            branch=None if graph is None else [i for i in branch if graph.offset[i] < graph.offset[i + 1]],
         )
 
-    return solve_by_phase(model, variables, make_phase, limits=limits)
+    return _solve(model, branch, make_phase, limits, started)
 
 
 def solve_by_phase(
@@ -98,12 +110,24 @@ def solve_by_phase(
         ConfigError: a variable is a negated Boolean.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    check_no_negation([variable.index for variable in variables])
     started = time.perf_counter()
+    check_no_negation([variable.index for variable in variables])
+    branch = [variable.index for variable in variables]
+
+    def make_main_phase(solver: pywrapcp.Solver, translated: list[pywrapcp.IntVar]) -> pywrapcp.DecisionBuilder:
+        return make_phase(solver, [translated[index] for index in branch])
+
+    return _solve(model, branch, make_main_phase, limits, started)
+
+
+def _solve(
+    model: cp_model.CpModel, branch: list[int], make_phase: MakePhase, limits: Limits | None, started: float
+) -> SolveResult:
+    """Solve by a phase over the variables at the indices ``branch``, made from all translated variables."""
     translation = translate(model)
     solver = translation.solver
-    main_phase = phase = make_phase(solver, [translation.variables[variable.index] for variable in variables])
-    named = {variable.index for variable in variables}
+    main_phase = phase = make_phase(solver, translation.variables)
+    named = set(branch)
     rest = [v for i, v in enumerate(translation.variables) if i not in named]
     if rest:
         phase = solver.Compose([main_phase, _smallest_value("min-domain")(solver, rest)])
@@ -124,7 +148,7 @@ def solve_by_phase(
         status=without_solution if solution is None else Status.OPTIMAL,
         solution=solution,
         branches=solver.Branches(),
-        failures=solver.Failures() - stop.crossed,  # stopping makes the engine fail once more
+        failures=solver.Failures() if stop.failures is None else stop.failures,
         inference_calls=inference.calls,
         states_scored=inference.states,
         inference_seconds=inference.seconds,
@@ -155,6 +179,7 @@ class _StopCondition:
 
     def __init__(self, solver: pywrapcp.Solver, limits: Limits, interrupted: Callable[[], bool]) -> None:
         self.crossed = False
+        self.failures: int | None = None  # when it was crossed: leaving the tree makes the engine fail once per level
         self._interrupted = interrupted
         # The engine keeps this object, and a strong reference back would keep the engine for ever.
         self._solver = weakref.proxy(solver)
@@ -162,10 +187,11 @@ class _StopCondition:
         self._deadline = math.inf if limits.seconds is None else time.perf_counter() + limits.seconds
 
     def __call__(self) -> bool:
-        self.crossed = (
-            self.crossed
-            or time.perf_counter() >= self._deadline
-            or self._solver.Failures() >= self._max_failures
-            or self._interrupted()
-        )
+        if not self.crossed:
+            failures = self._solver.Failures()
+            self.crossed = (
+                time.perf_counter() >= self._deadline or failures >= self._max_failures or self._interrupted()
+            )
+            if self.crossed:
+                self.failures = failures
         return self.crossed

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import AssignmentTracker, bare_method
+from nnsearch.cp.assignment import bare_method
+from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
 from nnsearch.errors import ConfigError
 from nnsearch.fitting import first_value_of
-from nnsearch.inference.session import load_scorer
+from nnsearch.graph import CandidateGraph
+from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import Scorer, ask
+from nnsearch.scorer import AnyScorer, Scorer
 
 VariableOrder = Literal["min-domain", "first", "most-confident"]
 VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
@@ -69,6 +72,35 @@ class Sampling:
             raise ConfigError(f"Sampling.seed: expected 0 or more, got {self.seed}")
 
 
+@dataclass(frozen=True)
+class Restarts:
+    """Give up a search that thrashes and start again from the root, with noise on the scores from the second run on.
+
+    Runs grow geometrically, so the search stays complete.
+
+    Args:
+        failures: failures of the first run.
+        growth: every run may fail this many times as often as the one before; above 1.
+        temperature: the noise is Gumbel, times this; the scores of networks are log-odds.
+        seed: seed of the noise.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    failures: int = 40
+    growth: float = 1.2
+    temperature: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.failures < 1:
+            raise ConfigError(f"Restarts.failures: expected 1 or more, got {self.failures}")
+        if not self.growth > 1:
+            raise ConfigError(f"Restarts.growth: expected above 1, or the search may never end, got {self.growth}")
+        Sampling(self.seed, self.temperature)  # the same ranges
+
+
 class ValuePhase(pywrapcp.PyDecisionBuilder):
     """Assigns all variables, best-scored value first. Complete: on backtracking the value is removed from the domain.
 
@@ -86,49 +118,75 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     Args:
         solver: the CP solver.
         variables: V variables in the order of the network (row by row for a square).
-        scorer: name or path of a network, or any :class:`nnsearch.scorer.Scorer`.
+        scorer: name or path of a network, any :class:`nnsearch.scorer.Scorer` or any
+            :class:`nnsearch.scorer.GraphScorer`.
         variable_order: ``min-domain`` (fewest values first), ``first`` (as given), or ``most-confident`` (the network
             picks the best-scored pair among all).
         policy: when to ask the network again.
         sampling: random choices in proportion to the scores; None is greedy.
-        first_value: the value with index 0; None takes the smallest value of all domains.
+        restarts: when to start again from the root; None is never.
+        first_value: the value with index 0; None takes the smallest value of all domains (one-hot networks only).
+        graph: the structure of the model, its variables in this order, for networks that read it.
+        branch: indices of the variables to assign; None is all. A network reads the others, too.
 
     Raises:
-        ModelFileError: the network was made for another number of variables or values.
-        ConfigError: the variable order is unknown.
+        ModelFileError: the network was made for another number of variables or values, or for another model.
+        GraphError: the graph does not fit the variables.
+        ConfigError: the variable order is unknown, or a graph is missing.
     """
 
     def __init__(
         self,
         solver: pywrapcp.Solver,
         variables: Sequence[pywrapcp.IntVar],
-        scorer: str | Path | Scorer,
+        scorer: str | Path | AnyScorer,
         *,
         variable_order: VariableOrder = "min-domain",
         policy: InferencePolicy | None = None,
         sampling: Sampling | None = None,
+        restarts: Restarts | None = None,
         first_value: int | None = None,
+        graph: CandidateGraph | None = None,
+        branch: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_variable_order(variable_order)
         self.inference = InferenceCount()
         self.scorer = load_scorer(scorer)
+        self.num_restarts = 0
         self._variables = list(variables)
-        domains = [(variable.Min(), variable.Max()) for variable in self._variables]
-        self._first_value = first_value_of(self.scorer, domains, first_value)
+        self._reader = self._make_reader(graph, first_value)
+        self._branch = list(range(len(self._variables))) if branch is None else list(branch)
         self._policy = policy or InferencePolicy()
-        self._sampling = sampling
-        self._rng = np.random.default_rng(sampling.seed if sampling else None)
-        self._tracker = AssignmentTracker(self._variables, self.scorer.num_values, self._first_value)
-        self._scores = np.zeros(len(self._variables) * self.scorer.num_values, dtype=np.float32)
-        self._scored_state: int | None = None  # of the tracker, when the scores were computed
+        self._sampling, self._restarts = sampling, restarts
+        self._noise = sampling  # of the current run
+        seed = sampling.seed if sampling else restarts.seed if restarts else None
+        self._rng = np.random.default_rng(seed)
+        self._run_failures = 0.0 if restarts is None else float(restarts.failures)
+        self._run_ends: float | None = None  # failures of the engine at which the current run gives up
+        self._scores = np.zeros(self._reader.num_positions, dtype=np.float32)
+        self._scored_state: int | None = None  # of the reader, when the scores were computed
         self._decisions = 0  # since the last inference
         self._failures = 0  # of the engine, at the last inference
         self._error: BaseException | None = None
         self._phase = None if variable_order == "most-confident" else self._native_phase(solver, variable_order)
         self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
-        self._contains = [bare_method(variable, "IntVar_Contains") for variable in self._variables]
+        self._bound = [bare_method(variable, "IntExpr_Bound") for variable in self._variables]
+        branches = np.isin(np.arange(len(self._variables)), self._branch)
+        self._masked = None if branches.all() else ~branches[self._reader.variables()]  # bool[num_positions]
         self._calls = _attach(solver, self)
+
+    def _make_reader(self, graph: CandidateGraph | None, first_value: int | None) -> StateReader:
+        if is_graph_scorer(self.scorer):
+            if graph is None:
+                raise ConfigError(
+                    f"graph: {self.scorer.name} reads a candidate graph; give one, "
+                    "nnsearch.CandidateGraph.from_model or .from_all_different"
+                )
+            return GraphReader(self._variables, self.scorer, graph)
+        scorer = cast(Scorer, self.scorer)
+        domains = [(variable.Min(), variable.Max()) for variable in self._variables]
+        return OneHotReader(self._variables, scorer, first_value_of(scorer, domains, first_value))
 
     def Next(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:  # noqa: N802 - the engine's name
         """Return the next decision, None when all variables are bound. Called by the engine at every node."""
@@ -136,6 +194,9 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             try:
                 if self._calls.interrupted():
                     raise KeyboardInterrupt
+                if self._restarts is not None and self._run_is_over(solver):
+                    solver.RestartCurrentSearch()
+                    return solver.FailDecision()
                 if self._is_due(solver):
                     self._update_scores(solver)
                 self._decisions += 1
@@ -161,22 +222,37 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     def _native_phase(self, solver: pywrapcp.Solver, variable_order: VariableOrder) -> pywrapcp.DecisionBuilder:
         strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
         score_bits = self._scores.view(np.int32).item
-        num_values, first_value = self.scorer.num_values, self._first_value
+        position_of, branch, size = self._reader.position, self._branch, self._reader.num_positions
 
         def key(variable: int, value: int) -> int:
             try:
-                index = value - first_value
-                # The engine takes the last of equal keys; the index makes it the smallest value.
-                return sort_key(score_bits(variable * num_values + index)) * num_values + index
+                position = position_of(branch[variable], value)
+                # The engine takes the last of equal keys; the position makes it the smallest value.
+                return sort_key(score_bits(position)) * size + position
             except BaseException as error:  # Ctrl-C; an exception must not cross the engine
                 self._error = error
                 return 0
 
         self._evaluator = key
-        return solver.VarStrValEvalPhase(self._variables, strategy, key)
+        return solver.VarStrValEvalPhase([self._variables[i] for i in self._branch], strategy, key)
+
+    def _run_is_over(self, solver: pywrapcp.Solver) -> bool:
+        """Tell whether to start again; a new run or a new search sets its own end."""
+        if solver.SearchDepth() > 0:
+            return self._run_ends is not None and solver.Failures() >= self._run_ends
+        restarts = cast(Restarts, self._restarts)
+        if self._run_ends is None or solver.Failures() < self._run_ends:
+            self._run_failures = float(restarts.failures)  # a new search
+            self._noise = self._sampling
+        else:
+            self.num_restarts += 1
+            self._run_failures *= restarts.growth
+            self._noise = self._sampling or Sampling(restarts.seed, restarts.temperature)
+        self._run_ends = solver.Failures() + self._run_failures
+        return False
 
     def _is_due(self, solver: pywrapcp.Solver) -> bool:
-        if (self._policy.every != 1 or self._sampling is not None) and solver.SearchDepth() == 0:
+        if (self._policy.every != 1 or self._noise is not None) and solver.SearchDepth() == 0:
             self._scored_state = None  # a new search or a restart: fresh scores, and fresh random choices
             return True
         if self._policy.every == 1 or (self._policy.every and self._decisions >= self._policy.every):
@@ -187,34 +263,35 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._decisions = 0
         if self._policy.after_failure:
             self._failures = solver.Failures()
-        self._tracker.refresh(solver)
-        if self._tracker.state == self._scored_state:
+        self._reader.refresh(solver)
+        if self._reader.state == self._scored_state:
             return
-        scores = ask(self.scorer, self._tracker.assignment, self.inference)
-        row = scores[0]
-        if self._sampling is not None:
+        row = self._reader.score(self.inference)
+        if self._noise is not None:
             # Sorting by score / temperature + Gumbel noise draws without replacement in proportion to the softmax.
             # The order stays the same when all is scaled, and nothing overflows when the larger factor is 1.
-            temperature = self._sampling.temperature
+            temperature = self._noise.temperature
             noise = self._rng.gumbel(size=row.shape)
-            row = row / temperature + noise if temperature > 1 else row + temperature * noise
+            noisy = row / temperature + noise if temperature > 1 else row + temperature * noise
+            row = noisy.astype(np.float32)
         self._scores[:] = row
-        self._scored_state = self._tracker.state
+        if self._next is None:
+            self._reader.rank(self._scores if self._masked is None else np.where(self._masked, -np.inf, self._scores))
+        self._scored_state = self._reader.state
 
     def _most_confident(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:
-        self._tracker.refresh(solver)
-        open_scores = self._scores.reshape(len(self._variables), -1).copy()
-        open_scores[self._tracker.bound_variables()] = -np.inf
-        flat = open_scores.ravel()
-        while True:
-            best = int(flat.argmax())
-            if flat[best] == -np.inf:
-                return None
-            variable, index = divmod(best, self.scorer.num_values)
-            value = index + self._first_value
-            if self._contains[variable](value):
-                return solver.AssignVariableValue(self._variables[variable], value)
-            flat[best] = -np.inf
+        best = self._reader.best(solver)
+        if best is None and self._any_open():
+            # All that is open here was bound where the scores come from, before the engine went back.
+            self._update_scores(solver)
+            best = self._reader.best(solver)
+        if best is None:
+            return None
+        variable, value = best
+        return solver.AssignVariableValue(self._variables[variable], value)
+
+    def _any_open(self) -> bool:
+        return any(not self._bound[variable]() for variable in self._branch)
 
 
 def check_variable_order(name: str) -> None:

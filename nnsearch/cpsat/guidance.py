@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from ortools.sat.python import cp_model
 
+from nnsearch.encoding.candidate_graph import encode
 from nnsearch.encoding.one_hot import one_hot
 from nnsearch.errors import NNSearchError
 from nnsearch.fitting import check_no_negation, first_value_of
-from nnsearch.inference.session import load_scorer
+from nnsearch.graph import CandidateGraph
+from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import Scorer, ask
+from nnsearch.scorer import AnyScorer, GraphScorer, Scorer, ask, ask_graph
 
 
 def guide(
     model: cp_model.CpModel,
     variables: Sequence[cp_model.IntVar],
-    scorer: str | Path | Scorer,
+    scorer: str | Path | AnyScorer,
     *,
     hints: bool = True,
     strategy: bool = True,
@@ -43,8 +46,8 @@ def guide(
 
     Args:
         model: the model; hints on the variables, one literal per open pair, and a strategy are added to it.
-        variables: V variables in the order of the network.
-        scorer: name or path of a network, or a scorer.
+        variables: the variables to guide; a one-hot network's own, in its order.
+        scorer: name or path of a network, or a scorer; a network on the candidate graph reads the whole model.
         hints: hint every open variable at its best-scored value; hints that are there already are kept.
         strategy: add the decision strategy over literals.
         first_value: the value with index 0; None takes the smallest value of all domains.
@@ -53,7 +56,8 @@ def guide(
         The cost of the inference.
 
     Raises:
-        ModelFileError: the network was made for another number of variables or values.
+        ModelFileError: the network was made for another number of variables or values, or for another model.
+        GraphError: the network reads graphs, and the model has nothing that one could hold.
         ScoreError: the scores have another shape, or one is not finite.
         NNSearchError: a variable has an empty domain, or is a negated Boolean.
     """
@@ -63,19 +67,11 @@ def guide(
     for variable, intervals in zip(variables, bounds, strict=True):
         if not intervals or intervals[-1] < intervals[0]:
             raise NNSearchError(f"variable {variable.name}: expected at least one value, its domain is empty")
-    first_value = first_value_of(loaded, [(intervals[0], intervals[-1]) for intervals in bounds], first_value)
-    num_values = loaded.num_values
-    domains = [_values(intervals) for intervals in bounds]
-    assigned = [values[0] if len(values) == 1 else first_value - 1 for values in domains]
-    state = one_hot(np.array([assigned]), num_values, first_value)
     inference = InferenceCount()
-    scores = ask(loaded, state, inference).reshape(len(domains), num_values)
-    open_pairs = [
-        (float(scores[i, value - first_value]), i, value)
-        for i, values in enumerate(domains)
-        if len(values) > 1
-        for value in values
-    ]
+    if is_graph_scorer(loaded):
+        open_pairs = _graph_pairs(model, [variable.index for variable in variables], loaded, inference)
+    else:
+        open_pairs = _one_hot_pairs(bounds, cast(Scorer, loaded), first_value, inference)
     open_pairs.sort(key=lambda pair: -pair[0])
     if hints:
         hinted = set(model.proto.solution_hint.vars)
@@ -92,6 +88,40 @@ def guide(
             literals.append(literal)
         model.add_decision_strategy(literals, cp_model.CHOOSE_FIRST, cp_model.SELECT_MAX_VALUE)
     return inference
+
+
+Pair = tuple[float, int, int]
+"""(score, index among the variables given, value)"""
+
+
+def _one_hot_pairs(
+    bounds: list[list[int]], scorer: Scorer, first_value: int | None, inference: InferenceCount
+) -> list[Pair]:
+    first_value = first_value_of(scorer, [(intervals[0], intervals[-1]) for intervals in bounds], first_value)
+    num_values = scorer.num_values
+    domains = [_values(intervals) for intervals in bounds]
+    assigned = [values[0] if len(values) == 1 else first_value - 1 for values in domains]
+    state = one_hot(np.array([assigned]), num_values, first_value)
+    scores = ask(scorer, state, inference).reshape(len(domains), num_values)
+    return [
+        (float(scores[i, value - first_value]), i, value)
+        for i, values in enumerate(domains)
+        if len(values) > 1
+        for value in values
+    ]
+
+
+def _graph_pairs(
+    model: cp_model.CpModel, indices: list[int], scorer: GraphScorer, inference: InferenceCount
+) -> list[Pair]:
+    """Score what the singles of the groups leave; what they rule out is left to CP-SAT's presolve."""
+    whole = CandidateGraph.from_model(model)
+    graph = scorer.prepare(whole)
+    state = encode(graph, whole.propagate(np.ones(whole.num_candidates, dtype=bool)))
+    scores = ask_graph(scorer, state, inference).tolist()
+    position = {index: i for i, index in enumerate(indices)}
+    pairs = zip(scores, graph.variable[state.candidate].tolist(), graph.values[state.candidate].tolist(), strict=True)
+    return [(score, position[variable], value) for score, variable, value in pairs if variable in position]
 
 
 def _values(intervals: list[int]) -> list[int]:

@@ -15,13 +15,13 @@ from nnsearch.fitting import check_no_negation
 from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
-from nnsearch.scorer import Scorer
+from nnsearch.scorer import AnyScorer
 
 
 def solve(
     model: cp_model.CpModel,
     variables: Sequence[cp_model.IntVar],
-    scorer: str | Path | Scorer | None,
+    scorer: str | Path | AnyScorer | None,
     *,
     limits: Limits | None = None,
     seed: int = 0,
@@ -32,7 +32,7 @@ def solve(
 
     Args:
         model: any model; it is not changed.
-        variables: the variables that the network knows, in its order.
+        variables: the variables to guide; a one-hot network's own, in its order.
         scorer: name or path of a network, a scorer, or None for CP-SAT's defaults.
         limits: when to give up; a failure is a conflict here.
         seed: CP-SAT's random seed.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nnsearch.errors import ModelFileError
+from nnsearch.graph import KINDS
 
 FORMAT = "1"
-ENCODERS = ("one_hot",)
+ENCODERS = ("one_hot", "candidate_graph")
 
 
 @dataclass(frozen=True)
@@ -19,28 +20,42 @@ class ModelMetadata:
 
     Attributes:
         encoder: ``one_hot``: input ``assignment`` float32[B, V * D], output ``scores`` float32[B, V * D].
-        problem: the problem family it was trained on, for example ``latin-square``.
-        num_variables: V.
-        num_values: D.
+            ``candidate_graph``: inputs ``edge_candidate`` int64[E], ``edge_group`` int64[E], ``group_features``
+            float32[G, F], ``candidate_features`` float32[N, F'], with ``identities`` also ``candidate_identity``
+            int64[N]; output ``scores`` float32[N]. A batch is the disjoint union of its graphs.
+        problem: the problem family it was trained on, for example ``latin-square``; ``any`` for no one family.
+        num_variables: V; None for ``candidate_graph``.
+        num_values: D; None for ``candidate_graph``.
         training: how it was made: loss, pool, examples, seed, versions, measured feasibility.
+        kinds: the kinds of groups that the network reads (``candidate_graph`` only).
+        identities: for a network of one model: the values of each variable, by name; the candidates are numbered from 1
+            in this order. None for a network that knows no names.
     """
 
     encoder: str
     problem: str
-    num_variables: int
-    num_values: int
+    num_variables: int | None = None
+    num_values: int | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
+    identities: Mapping[str, Sequence[int]] | None = None
 
     def to_props(self) -> dict[str, str]:
         """Return the ``metadata_props``."""
-        return {
+        props = {
             "nnsearch.format": FORMAT,
             "nnsearch.encoder": self.encoder,
             "nnsearch.problem": self.problem,
-            "nnsearch.num_variables": str(self.num_variables),
-            "nnsearch.num_values": str(self.num_values),
             "nnsearch.training": json.dumps(self.training, sort_keys=True),
         }
+        if self.encoder == "one_hot":
+            props["nnsearch.num_variables"] = str(self.num_variables)
+            props["nnsearch.num_values"] = str(self.num_values)
+        else:
+            props["nnsearch.kinds"] = ",".join(self.kinds)
+            if self.identities is not None:
+                props["nnsearch.identities"] = json.dumps(self.identities)
+        return props
 
     @classmethod
     def from_props(cls, props: Mapping[str, str], source: str) -> ModelMetadata:
@@ -72,13 +87,32 @@ class ModelMetadata:
             training = None
         if not isinstance(training, dict):
             raise ModelFileError(f"{source}: expected JSON in nnsearch.training, an object")
-        return cls(
-            encoder=encoder,
-            problem=_require(props, "nnsearch.problem", source),
-            num_variables=_positive(props, "nnsearch.num_variables", source),
-            num_values=_positive(props, "nnsearch.num_values", source),
-            training=training,
-        )
+        problem = _require(props, "nnsearch.problem", source)
+        if encoder == "one_hot":
+            num_variables = _positive(props, "nnsearch.num_variables", source)
+            num_values = _positive(props, "nnsearch.num_values", source)
+            return cls(encoder, problem, num_variables, num_values, training)
+        kinds = tuple(_require(props, "nnsearch.kinds", source).split(","))
+        if not {"exactly_one"} <= set(kinds) <= set(KINDS):
+            raise ModelFileError(
+                f"{source}: expected kinds of groups in nnsearch.kinds, exactly_one and others of {', '.join(KINDS)}, "
+                f"got {','.join(kinds)[:60]!r}"
+            )
+        return cls(encoder, problem, training=training, kinds=kinds, identities=_identities(props, source))
+
+
+def _identities(props: Mapping[str, str], source: str) -> Mapping[str, Sequence[int]] | None:
+    if "nnsearch.identities" not in props:
+        return None
+    try:
+        table = json.loads(props["nnsearch.identities"])
+    except (json.JSONDecodeError, RecursionError):
+        table = None
+    if not isinstance(table, dict) or not all(
+        isinstance(values, list) and all(type(value) is int for value in values) for values in table.values()
+    ):
+        raise ModelFileError(f"{source}: expected JSON in nnsearch.identities, the list of values of each variable")
+    return table
 
 
 def _require(props: Mapping[str, str], key: str, source: str) -> str:

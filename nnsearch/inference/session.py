@@ -1,40 +1,44 @@
-"""A network in ONNX Runtime, behind the :class:`nnsearch.scorer.Scorer` protocol."""
+"""Networks in ONNX Runtime, behind the protocols of :mod:`nnsearch.scorer`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard, cast
 
 import numpy as np
 import onnxruntime as ort
 
+from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, GraphState
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
+from nnsearch.graph import KINDS, CandidateGraph
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.pretrained import find_model
 from nnsearch.inference.providers import Provider, choose_providers, warn_if_fallen_back
-from nnsearch.scorer import FloatArray, Scorer
+from nnsearch.scorer import AnyScorer, FloatArray, GraphScorer
 
 _FATAL = 4  # ONNX Runtime's log severities; its errors reach the user as exceptions, in one line
 _WARNING = 2
 
 
-class OnnxScorer:
-    """A network exported by ``python -m training export``.
+class _Network:
+    """An ``.onnx`` file of ours in ONNX Runtime."""
 
-    Args:
-        spec: the name of a pretrained network, or the path of an ``.onnx`` file.
-        provider: ``auto``, ``cpu`` or ``cuda``.
-        threads: CPU threads of one inference. One is fastest for single states of small networks.
-
-    Raises:
-        ModelFileError: there is no such model, or the file is truncated, foreign, or breaks the contract; the message
-            names the file.
-    """
+    encoder: str
 
     def __init__(self, spec: str | Path, provider: Provider = "auto", threads: int = 1) -> None:
-        self.path = find_model(spec)
-        self._session = _open(self.path, provider, threads)
-        props = self._session.get_modelmeta().custom_metadata_map
+        path = find_model(spec)
+        self._adopt(path, _open(path, provider, threads))
+
+    def _adopt(self, path: Path, session: ort.InferenceSession) -> None:
+        self.path, self._session = path, session
+        props = session.get_modelmeta().custom_metadata_map
         self.metadata = ModelMetadata.from_props(props, str(self.path))
+        if self.metadata.encoder != self.encoder:
+            raise ModelFileError(
+                f"{self.path}: expected a network of encoder {self.encoder}, got {self.metadata.encoder}; "
+                "nnsearch.load_scorer opens either"
+            )
         _check_signature(self._session, self.metadata, self.path)
 
     @property
@@ -43,20 +47,36 @@ class OnnxScorer:
         return self.path.stem
 
     @property
-    def num_variables(self) -> int:
-        """V."""
-        return self.metadata.num_variables
-
-    @property
-    def num_values(self) -> int:
-        """D."""
-        return self.metadata.num_values
-
-    @property
     def provider(self) -> str:
         """The execution provider that is active, for example ``CPUExecutionProvider``."""
         active: str = self._session.get_providers()[0]
         return active
+
+
+class OnnxScorer(_Network):
+    """A network of one size, exported by ``python -m training export``.
+
+    Args:
+        spec: the name of a pretrained network, or the path of an ``.onnx`` file.
+        provider: ``auto``, ``cpu`` or ``cuda``.
+        threads: CPU threads of one inference. One is fastest for single states of small networks.
+
+    Raises:
+        ModelFileError: there is no such model, or the file is truncated, foreign, of the other encoder, or breaks the
+            contract; the message names the file.
+    """
+
+    encoder = "one_hot"
+
+    @property
+    def num_variables(self) -> int:
+        """V."""
+        return cast(int, self.metadata.num_variables)
+
+    @property
+    def num_values(self) -> int:
+        """D."""
+        return cast(int, self.metadata.num_values)
 
     def score(self, assignment: FloatArray) -> FloatArray:
         """Score every candidate of every state; see :meth:`nnsearch.scorer.Scorer.score`.
@@ -70,7 +90,68 @@ class OnnxScorer:
         return scores
 
 
-def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Scorer:
+class OnnxGraphScorer(_Network):
+    """A network of any size on the candidate graph, behind :class:`nnsearch.scorer.GraphScorer`.
+
+    Args:
+        spec: the name of a pretrained network, or the path of an ``.onnx`` file.
+        provider: ``auto``, ``cpu`` or ``cuda``.
+        threads: CPU threads of one inference. With one, equal states have bitwise equal scores; with more, sums are
+            taken in the order in which threads arrive.
+
+    Raises:
+        ModelFileError: as :class:`OnnxScorer`.
+    """
+
+    encoder = "candidate_graph"
+
+    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
+        """Return the graph with the kinds of groups that the network was trained on, and with its identities.
+
+        Raises:
+            ModelFileError: the network was trained for one model, and this one shares no variable with it.
+        """
+        prepared = graph.only(self.metadata.kinds)
+        table = self.metadata.identities
+        if table is None:
+            return prepared
+        if not set(table) & set(graph.names):
+            raise ModelFileError(
+                f"{self.path}: expected a model with the variables {', '.join(list(table)[:3])}, ... of its training, "
+                f"got {', '.join(graph.names[:3])}, ...; use a network for any model, for example bp"
+            )
+        return prepared.identified(table)
+
+    def score_graph(self, state: GraphState) -> FloatArray:
+        """Score every candidate; see :meth:`nnsearch.scorer.GraphScorer.score_graph`."""
+        feed = {
+            "edge_candidate": state.edge_candidate,
+            "edge_group": state.edge_group,
+            "group_features": state.group_features,
+            "candidate_features": state.candidate_features,
+        }
+        if self.metadata.identities is not None:
+            feed["candidate_identity"] = state.identity
+        scores: FloatArray = self._session.run(["scores"], feed)[0]
+        return scores
+
+
+def open_network(spec: str | Path, provider: Provider = "auto", threads: int = 1) -> OnnxScorer | OnnxGraphScorer:
+    """Open a network by name or path, whatever its encoder.
+
+    Raises:
+        ModelFileError: as :class:`OnnxScorer`.
+    """
+    path = find_model(spec)
+    session = _open(path, provider, threads)
+    encoder = session.get_modelmeta().custom_metadata_map.get("nnsearch.encoder")
+    family: type[OnnxScorer | OnnxGraphScorer] = OnnxGraphScorer if encoder == OnnxGraphScorer.encoder else OnnxScorer
+    network = family.__new__(family)
+    network._adopt(path, session)
+    return network
+
+
+def load_scorer(scorer: str | Path | AnyScorer, provider: Provider = "auto") -> AnyScorer:
     """Return a scorer: load a network by name or path, or pass a scorer through.
 
     Raises:
@@ -78,10 +159,16 @@ def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Sco
         ConfigError: what is given is neither.
     """
     if isinstance(scorer, (str, Path)):
-        return OnnxScorer(scorer, provider)
-    if not all(hasattr(scorer, name) for name in ("name", "num_variables", "num_values", "score")):
+        return open_network(scorer, provider)
+    dense = all(hasattr(scorer, name) for name in ("name", "num_variables", "num_values", "score"))
+    if not dense and not is_graph_scorer(scorer):
         raise ConfigError(f"scorer: expected the name or path of a network, or a Scorer, got {type(scorer).__name__}")
     return scorer
+
+
+def is_graph_scorer(scorer: AnyScorer) -> TypeGuard[GraphScorer]:
+    """Tell which of the two protocols a scorer follows."""
+    return all(hasattr(scorer, name) for name in ("name", "prepare", "score_graph"))
 
 
 def _open(path: Path, provider: Provider, threads: int) -> ort.InferenceSession:
@@ -104,15 +191,43 @@ def _open(path: Path, provider: Provider, threads: int) -> ort.InferenceSession:
 
 
 def _check_signature(session: ort.InferenceSession, metadata: ModelMetadata, path: Path) -> None:
-    """Compare inputs and outputs with what the metadata promises."""
-    size = metadata.num_variables * metadata.num_values
-    for kind, nodes, name in (
-        ("input", session.get_inputs(), "assignment"),
-        ("output", session.get_outputs(), "scores"),
+    """Compare inputs and outputs with what the metadata promises; None in a shape is an axis of any length."""
+    inputs: dict[str, tuple[str, list[int | None]]]
+    if metadata.encoder == "one_hot":
+        size = cast(int, metadata.num_variables) * cast(int, metadata.num_values)
+        inputs = {"assignment": ("float", [None, size])}
+        output: list[int | None] = [None, size]
+    else:
+        inputs = {
+            "edge_candidate": ("int64", [None]),
+            "edge_group": ("int64", [None]),
+            "group_features": ("float", [None, len(KINDS)]),
+            "candidate_features": ("float", [None, CANDIDATE_FEATURES]),
+        }
+        if metadata.identities is not None:
+            inputs["candidate_identity"] = ("int64", [None])
+        output = [None]
+    for kind, nodes, expected in (
+        ("input", session.get_inputs(), inputs),
+        ("output", session.get_outputs(), {"scores": ("float", output)}),
     ):
-        expected = f"expected one {kind} '{name}' float32[B, {size}]"
-        if [node.name for node in nodes] != [name]:
-            raise ModelFileError(f"{path}: {expected}, got {', '.join(node.name for node in nodes) or 'none'}")
-        shape = nodes[0].shape
-        if nodes[0].type != "tensor(float)" or len(shape) != 2 or shape[1] != size or isinstance(shape[0], int):
-            raise ModelFileError(f"{path}: {expected}, got {nodes[0].type} {shape}")
+        got = {node.name: (node.type.removeprefix("tensor(").removesuffix(")"), node.shape) for node in nodes}
+        fits = got.keys() == expected.keys() and all(
+            got[name][0] == dtype and _shape_fits(got[name][1], shape) for name, (dtype, shape) in expected.items()
+        )
+        if not fits:
+            raise ModelFileError(f"{path}: expected {kind} {_signature(expected)}, got {_signature(got)}")
+
+
+def _shape_fits(got: list[object], expected: list[int | None]) -> bool:
+    return len(got) == len(expected) and all(
+        not isinstance(axis, int) if size is None else axis == size for axis, size in zip(got, expected, strict=True)
+    )
+
+
+def _signature(nodes: Mapping[str, tuple[str, Sequence[object]]]) -> str:
+    texts = []
+    for name, (dtype, shape) in nodes.items():
+        axes = ", ".join("*" if axis is None else str(axis) for axis in shape)
+        texts.append(f"{name} {dtype}[{axes}]")
+    return ", ".join(texts) or "none"

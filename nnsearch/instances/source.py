@@ -1,0 +1,155 @@
+"""Where an instance is read from, and the one line that says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from nnsearch.errors import InstanceError
+
+T = TypeVar("T")
+
+# The endings of files that may hold several instances; what follows "#" selects one of them.
+_NAMED, _NUMBERED = (".jsonl",), (".sdm", ".sudoku", ".txt")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A file, and which of its instances is meant.
+
+    Attributes:
+        path: the file.
+        selector: the name of an object in a ``.jsonl`` file, or the number of a line; None selects all.
+    """
+
+    path: Path
+    selector: str | None = None
+
+    @classmethod
+    def parse(cls, spec: str | Path) -> Spec:
+        """Split ``FILE#SELECTOR``; a ``#`` belongs to the name of a file that can hold only one instance."""
+        endings = "|".join(re.escape(ending) for ending in _NAMED + _NUMBERED)
+        parts = re.fullmatch(rf"(.*?(?:{endings}))#(.*)", str(spec), re.IGNORECASE | re.DOTALL)
+        return cls(Path(parts[1]), parts[2]) if parts else cls(Path(spec))
+
+    @property
+    def selects(self) -> str:
+        """What a selector of this file is, for messages."""
+        return "#LINE" if self.path.suffix.lower() in _NUMBERED else "#NAME"
+
+    def select(self, content: Mapping[str, T], among: Iterable[str] | None = None) -> dict[str, T]:
+        """Return what the selector selects: everything, or one.
+
+        Args:
+            content: what the file has, by selector.
+            among: the selectors to suggest in the error; None is all.
+
+        Raises:
+            InstanceError: the selector selects nothing.
+        """
+        if self.selector is None:
+            return dict(content)
+        if self.selector not in content:
+            names = first_names(content if among is None else among)
+            raise error(self.path, None, f"expected {self.selects}, one of {names}, got {shown(self.selector)}")
+        return {self.selector: content[self.selector]}
+
+
+def the_only_one(source: Spec, instances: Mapping[str, T]) -> T:
+    """Return the only instance.
+
+    Raises:
+        InstanceError: there are several; the message names the first.
+    """
+    if len(instances) > 1:
+        got = f"got {len(instances)}; add {source.selects}, one of {first_names(instances)}"
+        raise error(source.path, None, f"expected one instance, {got}")
+    return next(iter(instances.values()))
+
+
+def check_file(path: Path, endings: Iterable[str]) -> None:
+    """Refuse a directory, and a file that no reader exists for."""
+    # A path that no file can have makes is_dir() raise too.
+    with _refusing_unreadable(path):
+        legal = tuple(endings)
+        if path.is_dir():
+            files = path / f"*{legal[0]}"
+            raise error(path, None, f"expected a file, got a directory; give its files, such as {files}")
+        if path.suffix.lower() not in legal:
+            listed = [*legal, *(f"{ending}#NAME" for ending in legal if ending in _NAMED)]
+            ending = shown(path.suffix) if path.suffix else "no ending"
+            raise error(path, None, f"expected a file that ends in {alternatives(listed)}, got {ending}")
+
+
+def read_bytes(path: Path, endings: Iterable[str]) -> bytes:
+    """Return the content of a file that has one of the endings, lower case."""
+    check_file(path, endings)
+    with _refusing_unreadable(path):
+        return path.read_bytes()
+
+
+def read_text(path: Path, endings: Iterable[str]) -> str:
+    """Return the text of a file that has one of the endings, lower case."""
+    content = read_bytes(path, endings)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise error(path, line, f"expected UTF-8 text, got the byte 0x{content[problem.start]:02x}") from None
+
+
+@contextmanager
+def located(path: Path, line: int | None) -> Iterator[None]:
+    """Prefix an InstanceError of the block with the place in the file."""
+    try:
+        yield
+    except InstanceError as problem:
+        raise error(path, line, str(problem)) from None
+
+
+def integer(word: str) -> int | str:
+    """Return the integer that a word spells, or the word; int() alone also takes ``1_0`` and digits of any script."""
+    return int(word) if re.fullmatch(r"[-+]?[0-9]{1,18}", word) else word
+
+
+def shown(value: object) -> str:
+    """Quote what a file has, cut to a length that fits a message."""
+    if isinstance(value, list | dict):  # long, and perhaps nested too deeply to be written
+        return "a list" if isinstance(value, list) else "an object"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def first_names(names: Iterable[str]) -> str:
+    """Quote the first three names, and count the others."""
+    listed = list(names)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(shown(name) for name in listed[:3]) + more
+
+
+def alternatives(words: list[str]) -> str:
+    """Return ``a, b or c``."""
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def error(path: Path, line: int | None, message: str) -> InstanceError:
+    """Return the error, ``FILE:LINE: message`` or ``FILE: message``."""
+    text = f"{path}: {message}" if line is None else f"{path}:{line}: {message}"
+    # One line, whatever a file or its name holds.
+    return InstanceError("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
+
+
+@contextmanager
+def _refusing_unreadable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise error(path, None, "expected a file, got nothing at this path") from None
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else problem
+        raise error(path, None, f"expected a file that can be read, got the error: {reason}") from None

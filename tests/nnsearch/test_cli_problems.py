@@ -1,0 +1,196 @@
+"""``nnsearch solve`` on every problem family, in every format."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ortools.sat.python import cp_model
+from stand_ins import dzn, network, saved
+
+from nnsearch.cli import main
+from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.instances import read_problem
+from nnsearch.problems import graph_colouring, n_queens, sudoku
+
+NINE = sudoku.generate(3, 0.6, 1, 0)[0][0]
+QUEENS = n_queens.generate(8, 2, 1, 0)[0][0]
+GRAPH = graph_colouring.generate(20, 3, 4.0, 1, 0)[0][0]
+
+EVERY_FILE = [
+    "nine.sdk",
+    "nine.sdm",
+    "nine.txt --problem sudoku",
+    "two.sudoku#2",
+    "mixed.jsonl#nine",
+    "mixed.jsonl#queens",
+    "board.txt --problem n-queens",
+    "graph.col --colours 3",
+    "graph.col --problem graph-colouring --colours 4",
+    "queens.pb",
+    "queens.binpb",
+    "queens.pbtxt",
+    "queens.textproto --problem cp-model",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The instances in every format, and networks that do not fit them."""
+    folder = tmp_path_factory.mktemp("families")
+    cells = "".join(str(value) for value in NINE.grid.ravel())
+    (folder / "nine.sdk").write_text("#A sudoku\n" + "\n".join(cells[i : i + 9] for i in range(0, 81, 9)))
+    for name in ("nine.sdm", "nine.txt"):
+        (folder / name).write_text(cells + "\n")
+    (folder / "two.sudoku").write_text("." * 81 + "\n" + cells.replace("0", ".") + "\n")
+    objects = [
+        {"name": "latin", "order": 2, "grid": [[1, 0], [0, 0]]},
+        {"name": "nine", "order": 9, "box": 3, "grid": NINE.grid.tolist()},
+        {"name": "queens", "size": 8, "placed": QUEENS.placed},
+    ]
+    (folder / "mixed.jsonl").write_text("".join(json.dumps(fields) + "\n" for fields in objects))
+    (folder / "board.txt").write_text(QUEENS.render(None, colour=False) + "\n")
+    (folder / "three.txt").write_text("...\n...\n...\n")
+    (folder / "graph.col").write_text(
+        f"c planted\np edge 20 {len(GRAPH.edges)}\n" + "".join(f"e {u + 1} {v + 1}\n" for u, v in GRAPH.edges)
+    )
+    model, _ = QUEENS.build()
+    for ending in ("pb", "binpb", "pbtxt", "textproto"):
+        model.export_to_file(str(folder / f"queens.{ending}"))
+    model.maximize(model.get_int_var_from_proto_index(0))
+    model.export_to_file(str(folder / "best.pb"))
+    circle = cp_model.CpModel()
+    circle.add_circuit([(0, 1, circle.new_bool_var("there")), (1, 0, circle.new_bool_var("back"))])
+    circle.export_to_file(str(folder / "circle.pbtxt"))
+    (folder / "cut.pb").write_bytes((folder / "queens.pb").read_bytes()[:99])
+    (folder / "bad.col").write_text("p edge 2 1\ne 1 3\n")
+    (folder / "bad.sdm").write_text("\n11" + "." * 79 + "\n")
+    (folder / "latin.dzn").write_text(dzn(np.zeros((2, 2), dtype=np.int64)))
+    saved(network(81, 9), folder / "latin.onnx")
+    saved(network(81, 9, metadata=ModelMetadata("one_hot", "sudoku", 81, 9, {}).to_props()), folder / "sudoku.onnx")
+    return folder
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+class Nnsearch:
+    """Runs ``nnsearch solve`` in this process, in the folder of the instances."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self.capture = capture
+
+    def __call__(self, arguments: str) -> Done:
+        self.capture.readouterr()
+        return Done(main(["solve", *arguments.split()]), *self.capture.readouterr())
+
+    def json(self, arguments: str) -> dict[str, Any]:
+        done = self(f"{arguments} --json")
+        assert (done.code, done.err) == (0, "")
+        result: dict[str, Any] = json.loads(done.out)
+        return result
+
+
+@pytest.fixture
+def nnsearch(capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Nnsearch:
+    monkeypatch.chdir(folder)
+    return Nnsearch(capsys)
+
+
+@pytest.mark.parametrize("engine", ["cp", "cp-sat"])
+@pytest.mark.parametrize("file", EVERY_FILE)
+def test_every_family_by_every_engine(nnsearch: Nnsearch, file: str, engine: str) -> None:
+    result = nnsearch.json(f"{file} --engine {engine} --model none")
+    assert (result["status"], result["engine"], result["model"]) == ("OPTIMAL", engine, "none")
+    spec, *options = file.split()
+    settings = dict(zip(options[::2], options[1::2], strict=True))
+    colours = int(settings["--colours"]) if "--colours" in settings else None
+    assert read_problem(spec, settings.get("--problem"), colours).is_solution(result["solution"])
+    if "nine" in file:
+        assert NINE.is_solution(result["solution"])
+    elif "queens" in file or "board" in file:
+        assert QUEENS.is_solution(result["solution"])
+    elif "--colours 3" in file:
+        assert GRAPH.is_solution(result["solution"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title", "form"),
+    [
+        ("nine.sdk", "nine: order 9, 49 holes", r"(\d \d \d \| \d \d \d \| \d \d \d\n|-{6}\+-{7}\+-{6}\n){11}"),
+        ("two.sudoku#2", "two-2: order 9, 49 holes", r"[-\d| +\n]*"),
+        ("board.txt --problem n-queens", "board: 8 queens, 2 placed", r"((\. )*Q( \.)*\n){8}"),
+        ("graph.col --colours 3", "graph: 20 vertices, 40 edges, 3 colours", r"(colour \d:( \d+)+\n){3}"),
+        ("queens.pb", "queens: 8 variables, 3 constraints", r"(q\[\d\] = \d\n){8}"),
+    ],
+)
+def test_the_solution_is_shown(nnsearch: Nnsearch, arguments: str, title: str, form: str) -> None:
+    done = nnsearch(arguments)
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(rf"{re.escape(title)}\n{form}OPTIMAL  .*\(cp, none\)\n", done.out)
+
+
+@pytest.mark.parametrize("engine", ["cp", "cp-sat"])
+@pytest.mark.parametrize("file", ["three.txt --problem n-queens", "graph.col --colours 1"])
+def test_infeasibility_is_an_answer(nnsearch: Nnsearch, file: str, engine: str) -> None:
+    result = nnsearch.json(f"{file} --engine {engine} --model none")
+    assert (result["status"], result["solution"]) == ("INFEASIBLE", None)
+
+
+def test_a_model_with_an_objective_or_other_constraints_is_for_cp_sat(nnsearch: Nnsearch) -> None:
+    result = nnsearch.json("best.pb --engine cp-sat")
+    assert result["status"] == "OPTIMAL"
+    assert QUEENS.is_solution(result["solution"])
+    assert nnsearch.json("circle.pbtxt --engine cp-sat")["solution"] == [1, 1]
+
+
+def test_a_one_hot_network_of_the_family_is_used(nnsearch: Nnsearch) -> None:
+    result = nnsearch.json("nine.sdk --model ./sudoku.onnx")
+    assert result["inference_calls"] > 0
+    assert NINE.is_solution(result["solution"])
+
+
+BAD_INPUT = [
+    ("nine.txt", "nine.txt: expected a file whose ending tells the problem, got .txt; add --problem"),
+    ("nine.txt --problem latin-square", "nine.txt: expected a file that ends in .dzn, .pls, .jsonl or .jsonl#NAME"),
+    ("two.sudoku", 'two.sudoku: expected one instance, got 2; add #LINE, one of "1", "2"'),
+    ("two.sudoku#3", 'two.sudoku: expected #LINE, one of "1", "2", got "3"'),
+    ("bad.sdm", "bad.sdm:2: expected distinct values in row 1"),
+    ("mixed.jsonl#queens --problem sudoku", "mixed.jsonl:3: expected a sudoku, got n-queens completion"),
+    ("mixed.jsonl#knights", 'mixed.jsonl: expected #NAME, one of "latin", "nine", "queens", got "knights"'),
+    ("board.txt --problem sudoku", "board.txt:1: expected 16, 81, 256 or 625 characters in a line, got 15"),
+    ("nine.txt --problem n-queens", "nine.txt:1: expected Q for a queen or . for an empty square"),
+    ("graph.col", "graph.col: expected a number of colours, got none; add --colours K"),
+    ("graph.col --colours 0", "graph.col: expected 1 or more colours, got 0"),
+    ("latin.dzn --colours 3", "--colours is for graph-colouring, and latin.dzn is a latin-square; leave it out"),
+    ("nine.sdk --colours 3", "--colours is for graph-colouring, and nine.sdk is a sudoku; leave it out"),
+    ("bad.col --colours 2", "bad.col:2: expected vertices 1..2, got 3"),
+    ("missing.col --colours 2", "missing.col: expected a file, got nothing at this path"),
+    ("missing.pb", "missing.pb: expected a file, got nothing at this path"),
+    ("cut.pb", "cut.pb: expected a binary CpModelProto, got a foreign or cut file"),
+    ("graph.col --problem cp-model", "graph.col: expected a file that ends in .pb, .binpb, .pbtxt or .textproto"),
+    ("best.pb", "the CP engine solves models without an objective; use --engine cp-sat"),
+    ("circle.pbtxt", "circuit"),
+    ("nine.sdk --infer-every 2", "--infer-every has no meaning for --model none"),
+    ("nine.sdk --model ./latin.onnx", "latin.onnx: expected a network for sudoku, got one for latin-square"),
+    ("queens.pb --model ./sudoku.onnx", "sudoku.onnx: expected a network for cp-model, got one for sudoku"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "phrase"), BAD_INPUT, ids=lambda value: value)
+def test_bad_input_is_one_line_and_exit_code_2(nnsearch: Nnsearch, arguments: str, phrase: str) -> None:
+    done = nnsearch(arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert phrase in done.err
+    assert len(done.err) < 500

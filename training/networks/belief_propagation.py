@@ -1,0 +1,168 @@
+"""Sum-product belief propagation on the candidate graph, and the network that learns what it misses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES
+from nnsearch.graph import AT_MOST_ONE, EXACTLY_ONE, KINDS
+
+_MESSAGE_LIMIT = 12.0  # log-odds; exp(12) times the float32 epsilon is still below 1
+_LEAST_REST = 1e-5
+
+
+class BeliefPropagation(nn.Module):
+    r"""Sum-product message passing for exactly-one and at-most-one groups, nothing to train.
+
+    With log-odds messages (Kschischang, Frey and Loeliger 2001, for factors that allow one or no candidate):
+
+    .. math:: m_{g \to i} = -\log\Bigl(a_g + \sum_{j \in g, j \ne i} \exp(q_{j \to g})\Bigr), \quad
+        q_{i \to g} = \sum_{h \ni i, h \ne g} m_{h \to i}
+
+    where :math:`a_g` is 1 for at-most-one and 0 for exactly-one groups; messages are damped. Groups of other kinds send
+    nothing.
+
+    Args:
+        iterations: rounds of messages.
+        damping: share of the old message that is kept, from 0 to below 1.
+    """
+
+    def __init__(self, iterations: int = 20, damping: float = 0.5) -> None:
+        super().__init__()
+        self.iterations, self.damping = iterations, damping
+
+    def forward(
+        self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, candidate_features: Tensor
+    ) -> Tensor:
+        """Return float32[N], the log-odds of each candidate.
+
+        Args:
+            edge_candidate: int64[E].
+            edge_group: int64[E].
+            group_features: float32[G, len(KINDS)].
+            candidate_features: float32[N, CANDIDATE_FEATURES]; only the length is used.
+        """
+        factors = _Factors(edge_candidate, edge_group, group_features, candidate_features.shape[0], self.damping)
+        message = torch.zeros_like(factors.active)
+        for _ in range(self.iterations):
+            message = factors.update(message, factors.belief(message))
+        return factors.belief(message)
+
+
+class _Factors:
+    """One round of messages; what stays the same in all rounds is computed once."""
+
+    def __init__(
+        self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, num_candidates: int, damping: float
+    ) -> None:
+        self.edge_candidate, self.edge_group = edge_candidate, edge_group
+        self.zero_candidates = group_features.new_zeros(num_candidates)  # [N]
+        self.zero_groups = torch.zeros_like(group_features[:, 0])  # [G]
+        at_most = group_features[:, AT_MOST_ONE]
+        self.none_holds = at_most.gather(0, edge_group)  # [E]
+        self.active = (group_features[:, EXACTLY_ONE] + at_most).gather(0, edge_group)  # [E]
+        self.keep = damping
+
+    def belief(self, message: Tensor) -> Tensor:
+        """float32[E] -> float32[N]."""
+        return self.zero_candidates.scatter_add(0, self.edge_candidate, message)
+
+    def update(self, message: Tensor, belief: Tensor, correction: Tensor | float = 0.0) -> Tensor:
+        """float32[E], float32[N], float32[E] -> float32[E]; the correction is added to the undamped message."""
+        query = belief.gather(0, self.edge_candidate) - message  # [E]
+        odds = query.clamp(-_MESSAGE_LIMIT, _MESSAGE_LIMIT).exp() * self.active
+        total = self.zero_groups.scatter_add(0, self.edge_group, odds)  # [G]
+        rest = total.gather(0, self.edge_group) - odds + self.none_holds
+        fresh = correction - self.active * rest.clamp(min=_LEAST_REST).log()
+        return self.keep * message + (1 - self.keep) * fresh
+
+
+class NeuralBeliefPropagation(nn.Module):
+    r"""Belief propagation in blocks; between them a recurrent network reads the messages and corrects them.
+
+    A block is some rounds of sum-product followed by one exchange of hidden states, candidates to groups and back. The
+    exchange yields a field on every candidate and a correction of every message, both 0 before training, so an
+    untrained network is exactly belief propagation (after Satorras and Welling 2021, "Neural enhanced belief
+    propagation on factor graphs"). All blocks share their weights: the number of blocks is free, as is the size of the
+    graph. Permuting candidates, groups or edges permutes the scores.
+
+    Args:
+        blocks: number of blocks.
+        iterations: rounds of messages in each block.
+        hidden: H, width of the hidden states.
+        damping: see :class:`BeliefPropagation`.
+        reads_place: give the place of a value in its domain to the network. Problems whose values are mere names must
+            not; those with linear constraints or preferences should.
+    """
+
+    def __init__(
+        self, blocks: int = 5, iterations: int = 3, hidden: int = 16, damping: float = 0.5, reads_place: bool = False
+    ) -> None:
+        super().__init__()
+        self.blocks, self.iterations, self.damping, self.reads_place = blocks, iterations, damping, reads_place
+        self.start_candidate = nn.Linear(CANDIDATE_FEATURES, hidden)
+        self.start_group = nn.Linear(len(KINDS), hidden)
+        self.edge_scalars = nn.Linear(3, hidden)
+        self.to_edge = nn.Linear(hidden, hidden, bias=False)
+        self.group_update = nn.Linear(3 * hidden + 1, 2 * hidden)
+        self.from_group = nn.Linear(hidden, hidden, bias=False)
+        self.from_edge = nn.Linear(hidden, hidden)
+        self.candidate_update = nn.Linear(2 * hidden + 1, 2 * hidden)
+        self.field = nn.Linear(hidden, 1, bias=False)
+        self.correction = nn.Linear(hidden, 1, bias=False)
+        nn.init.zeros_(self.field.weight)
+        nn.init.zeros_(self.correction.weight)
+
+    def forward(
+        self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, candidate_features: Tensor
+    ) -> Tensor:
+        """Return float32[N], the scores after the last block; arguments as for :class:`BeliefPropagation`."""
+        return self.all_blocks(edge_candidate, edge_group, group_features, candidate_features)[-1]
+
+    def all_blocks(
+        self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, candidate_features: Tensor
+    ) -> list[Tensor]:
+        """Return the scores after each block, float32[N] each, for training every one of them."""
+        num_candidates = candidate_features.shape[0]
+        factors = _Factors(edge_candidate, edge_group, group_features, num_candidates, self.damping)
+        size = factors.zero_groups.scatter_add(0, edge_group, torch.ones_like(factors.active)).clamp(min=1)  # [G]
+        features = candidate_features if self.reads_place else torch.zeros_like(candidate_features)
+        candidate = torch.tanh(self.start_candidate(features))  # [N, H]
+        group = torch.tanh(self.start_group(group_features))  # [G, H]
+        message = torch.zeros_like(factors.active)  # [E]
+        correction = torch.zeros_like(factors.active)
+        field = factors.zero_candidates  # [N]
+        scores = []
+        for _ in range(self.blocks):
+            for _ in range(self.iterations):
+                message = factors.update(message, factors.belief(message) + field, correction)
+            belief = factors.belief(message) + field
+            query = (belief.gather(0, edge_candidate) - message).clamp(-_MESSAGE_LIMIT, _MESSAGE_LIMIT)
+            odds = query.exp()
+            total = factors.zero_groups.scatter_add(0, edge_group, odds)
+            share = odds / (total.gather(0, edge_group) + factors.none_holds)  # [E], the probability within the group
+            scalars = torch.stack([query / 4, message / 4, share], dim=1)  # [E, 3]
+            edge = functional.relu(self.to_edge(candidate)[edge_candidate] + self.edge_scalars(scalars))  # [E, H]
+            both = torch.cat([edge, edge * share.unsqueeze(1)], dim=1)  # [E, 2H]
+            sums = both.new_zeros(group.shape[0], both.shape[1]).index_add(0, edge_group, both)
+            mean, expectation = sums.chunk(2, dim=1)
+            mean = mean / size.unsqueeze(1)
+            group = _gated(
+                group, self.group_update(torch.cat([group, mean, expectation, total.log1p().unsqueeze(1) / 4], dim=1))
+            )
+            back = functional.relu(self.from_group(group)[edge_group] + self.from_edge(edge))  # [E, H]
+            correction = self.correction(back).squeeze(1)  # [E]
+            received = back.new_zeros(num_candidates, back.shape[1]).index_add(0, edge_candidate, back)  # [N, H]
+            candidate = _gated(
+                candidate, self.candidate_update(torch.cat([candidate, received, belief.unsqueeze(1) / 8], dim=1))
+            )
+            field = self.field(candidate).squeeze(1)
+            scores.append(factors.belief(message + correction) + field)
+        return scores
+
+
+def _gated(state: Tensor, update: Tensor) -> Tensor:
+    gate, value = update.chunk(2, dim=1)
+    return state + gate.sigmoid() * (value.tanh() - state)
