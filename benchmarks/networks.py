@@ -13,7 +13,7 @@ import numpy as np
 from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.inference.pretrained import pretrained_models
 from nnsearch.inference.providers import Provider
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.inference.session import OnnxScorer, open_network
 from nnsearch.problems.latin_square import LatinSquare
 
 
@@ -62,22 +62,27 @@ def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int)
 
     Raises:
         ModelFileError: a file cannot be used, or is not a network for Latin squares.
-        ConfigError: two networks have one name, or the number of threads is below 1.
+        ConfigError: a network reads candidate graphs, two networks have one name, or the number of threads is below 1.
     """
     if threads < 1:
         raise ConfigError(f"threads: expected 1 or more, got {threads}")
     networks: list[Network] = []
     for spec in pretrained_models() if specs is None else specs:
-        scorer = OnnxScorer(spec, provider, threads)
+        scorer = open_network(spec, provider, threads)
+        if not isinstance(scorer, OnnxScorer):
+            raise ConfigError(
+                f"{scorer.path}: expected a one-hot network, got one that reads candidate graphs; "
+                "this benchmark measures networks of one size"
+            )
         metadata = scorer.metadata
-        if metadata.problem != LatinSquare.name or metadata.num_variables != metadata.num_values**2:
+        if metadata.problem != LatinSquare.name or scorer.num_variables != scorer.num_values**2:
             raise ModelFileError(
                 f"{scorer.path}: expected a network for {LatinSquare.name}, got one for {metadata.problem} "
                 f"with {metadata.num_variables} variables of {metadata.num_values} values"
             )
         if scorer.name in (network.name for network in networks):
             raise ConfigError(f"two networks are named {scorer.name!r}, which mixes up their results; rename one")
-        scorer.score(np.zeros((1, LatinSquare(metadata.num_values).num_candidates), dtype=np.float32))
+        scorer.score(np.zeros((1, LatinSquare(scorer.num_values).num_candidates), dtype=np.float32))
         networks.append(Network(scorer, file_digest(scorer.path), threads))
     return networks
 

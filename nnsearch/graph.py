@@ -114,9 +114,9 @@ class CandidateGraph:
     def from_model(cls, model: cp_model.CpModel) -> CandidateGraph:
         """Read a model.
 
-        Encoded in full: all_different on affine expressions of one variable, ``a x + b y != c``, exactly_one, at_most_one,
-        bool_or, bool_and, a literal that enforces a constraint on one variable, linear constraints on literals that say
-        exactly, at most or at least one, and constraints on one variable (they narrow its domain).
+        Encoded in full: all_different on affine expressions of one variable, ``a x + b y != c``, exactly_one,
+        at_most_one, bool_or, bool_and, a literal that enforces a constraint on one variable, linear constraints on
+        literals that say exactly, at most or at least one, and constraints on one variable (they narrow its domain).
 
         Args:
             model: any model; its objective is not read.
@@ -411,6 +411,8 @@ class _Builder:
         variables, coefficients, domain = list(linear.vars), list(linear.coeffs), list(linear.domain)
         if len(variables) != 2 or len(domain) != 4 or domain[2] - domain[1] != 2 or variables[0] == variables[1]:
             return False
+        if 0 in coefficients:
+            return False
         x, y = variables
         left, right = coefficients[0] * self._values(x), coefficients[1] * self._values(y)
         if min(left) + min(right) < domain[0] or max(left) + max(right) > domain[3]:
@@ -488,14 +490,22 @@ def _contains(intervals: list[int], values: IntArray) -> BoolArray:
 
 
 def _narrowed(domains: list[IntArray | None], names: tuple[str, ...], constraints: list[Any]) -> list[IntArray | None]:
-    """Apply the linear constraints on one variable, which are domains in disguise."""
+    """Apply the linear constraints on one variable, which are domains in disguise, and look at those on none."""
     for index, constraint in enumerate(constraints):
-        if not constraint.has_linear() or len(constraint.linear.vars) != 1 or list(constraint.enforcement_literal):
+        if not constraint.has_linear() or len(set(constraint.linear.vars)) > 1 or list(constraint.enforcement_literal):
+            continue
+        intervals = list(constraint.linear.domain)
+        if not len(constraint.linear.vars):
+            if not _contains(intervals, np.zeros(1, dtype=np.int64)).any():
+                raise GraphError(
+                    f"{constraint_label(constraint, index)}: expected a constraint that can hold, it names no variable "
+                    "and excludes 0; the model has no solution"
+                )
             continue
         variable = constraint.linear.vars[0]
         domain = domains[variable]
         if domain is not None:
-            inside = _contains(list(constraint.linear.domain), constraint.linear.coeffs[0] * domain)
+            inside = _contains(intervals, sum(constraint.linear.coeffs) * domain)
             if not inside.any():
                 raise GraphError(
                     f"{constraint_label(constraint, index)}: expected a value for variable {names[variable]}, "

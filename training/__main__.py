@@ -1,4 +1,4 @@
-"""``python -m training pool | fit | evaluate | export``."""
+"""``python -m training pool | fit | label | evaluate | export | bp``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from pathlib import Path
 from typing import get_type_hints
 
 import numpy as np
+from tqdm import tqdm
 
-from nnsearch.errors import ConfigError, NNSearchError
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.cp.value_phase import InferencePolicy, Restarts
+from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.errors import ConfigError, NNSearchError, PoolError
+from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.inference.session import OnnxScorer, is_graph_scorer, load_scorer
+from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint
-from training.config import Config, read_config, toml_text
+from training.config import Config, config_of, read_config, read_table, toml_text
 from training.data import sample_pool
-from training.export import export, training_record
+from training.export import TRAINED_KINDS, export, export_graph, graph_metadata, training_record
+from training.families import Colourings, LatinSquares, Queens, latin_square_pool, planted_instances
 from training.feasibility import (
     PROPAGATORS,
     fixed_cell,
@@ -29,9 +35,18 @@ from training.feasibility import (
     random_free_choice,
     score_states,
 )
+from training.graph_config import GraphConfig
+from training.graph_data import GraphData, prepare_graph_data
+from training.graph_states import TrainingState, training_state
+from training.graph_trainer import GRAPH_KEYS, GraphOutcome, fit_graph, make_network
+from training.networks.belief_propagation import BeliefPropagation
 from training.networks.mlp import MLP
 from training.pools.jacobson_matthews import JacobsonMatthews
-from training.trainer import Outcome, fit, read_claim
+from training.run_folder import read_claim
+from training.search_labels import SearchLabels, labelled_states, search_and_record
+from training.trainer import Outcome, fit
+
+_USER_MODEL_CONFIG = Path(__file__).parent / "configs" / "cp-model.toml"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,8 +90,19 @@ def _parser() -> argparse.ArgumentParser:
         ),
         epilog=_config_help(),
     )
-    fit_command.add_argument("config", type=Path, help="TOML file, for example training/configs/pls.toml")
+    fit_command.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        help="TOML file, for example training/configs/pls.toml; optional with --cp-model",
+    )
     fit_command.add_argument("--order", type=int, help="another size: sets problem.order and the name of the run")
+    fit_command.add_argument(
+        "--cp-model", type=Path, metavar="FILE", help="a CpModelProto of your own (.pb, .pbtxt): sets data.cp_model"
+    )
+    fit_command.add_argument(
+        "--solutions", type=Path, metavar="FILE", help="its historical solutions (.csv, names first): sets data.history"
+    )
     fit_command.add_argument("--seed", type=int, help="sets seed")
     fit_command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="sets train.device")
     fit_command.add_argument("--pool", type=Path, metavar="FILE", help="sets pool.file: your solutions, .npz or .csv")
@@ -112,15 +138,58 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     export_command.add_argument("folder", type=Path, help="folder of a run")
+    export_command.add_argument(
+        "--blocks", type=int, metavar="N", help="candidate graph: another number of blocks than in training"
+    )
     export_command.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
     export_command.set_defaults(run=_export)
+
+    label = commands.add_parser(
+        "label",
+        help="label the states that a search visits",
+        description=(
+            "Search generated instances with a network on the candidate graph, and keep the states visited with what is "
+            "known of them: the planted or found solution, and the decisions whose subtrees were exhausted. "
+            "fit --set data.labels=FILE trains on them."
+        ),
+    )
+    label.add_argument("--model", required=True, metavar="NAME|PATH", help="the network that leads the searches")
+    label.add_argument(
+        "--instances",
+        nargs="+",
+        required=True,
+        metavar="FAMILY:SIZE:HOLES:COUNT",
+        help="latin-square or sudoku (by box), share of holes, how many; e.g. latin-square:25:0.4:50 sudoku:5:0.56:20",
+    )
+    label.add_argument("--failures", type=int, default=200, help="failures of each search (default 200)")
+    label.add_argument("--infer-every", type=int, default=5, metavar="K", help="decisions per inference (default 5)")
+    label.add_argument("--states", type=int, default=40, help="states kept of each search (default 40)")
+    label.add_argument("--seed", type=int, default=0, help="seed of the instances (default 0)")
+    label.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="the file to write")
+    label.set_defaults(run=_label)
+
+    bp = commands.add_parser(
+        "bp",
+        help="export belief propagation",
+        description="Export training-free belief propagation as a network for any model.",
+    )
+    bp.add_argument("--iterations", type=int, default=30, help="rounds of messages (default 30)")
+    bp.add_argument("--damping", type=float, default=0.5, help="share of the old message that is kept (default 0.5)")
+    bp.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
+    bp.set_defaults(run=_bp)
     return parser
 
 
 def _config_help() -> str:
-    lines = ["keys of the TOML file and of --set, with their defaults:"]
-    config = Config()
-    for field in dataclasses.fields(Config):
+    lines = ["keys of the TOML file and of --set, with their defaults, for a network of one size:"]
+    lines += _keys(Config())
+    lines += ["", 'for a network on the candidate graph (encoder = "candidate_graph"):']
+    return "\n".join(lines + _keys(GraphConfig()))
+
+
+def _keys(config: Config | GraphConfig) -> list[str]:
+    lines = []
+    for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
             docs = _attribute_docs(type(value))
@@ -129,8 +198,8 @@ def _config_help() -> str:
                 for inner in dataclasses.fields(value)
             ]
         else:
-            lines.append(f"  {field.name} = {json.dumps(value)}\n      {_attribute_docs(Config)[field.name]}")
-    return "\n".join(lines)
+            lines.append(f"  {field.name} = {json.dumps(value)}\n      {_attribute_docs(type(config))[field.name]}")
+    return lines
 
 
 def _attribute_docs(cls: type) -> dict[str, str]:
@@ -173,14 +242,29 @@ def _fit(arguments: argparse.Namespace) -> int:
         overrides["seed"] = str(arguments.seed)
     if arguments.device is not None:
         overrides["train.device"] = toml_text(arguments.device)
+    if (arguments.cp_model is None) != (arguments.solutions is None):
+        raise ConfigError("--cp-model and --solutions go together: a model and its historical solutions")
+    if arguments.cp_model is not None:
+        overrides["encoder"] = "candidate_graph"
+        overrides["data.cp_model"] = toml_text(str(arguments.cp_model))
+        overrides["data.history"] = toml_text(str(arguments.solutions))
+    elif arguments.config is None:
+        raise ConfigError("expected a TOML file, or --cp-model and --solutions; see python -m training fit --help")
+    path = arguments.config or _USER_MODEL_CONFIG
+    table = read_table(path, overrides)
+    if arguments.cp_model is not None and arguments.config is None:
+        table["name"] = arguments.cp_model.stem
+    if table.get("encoder") == "candidate_graph":
+        for option in ("order", "pool"):
+            if getattr(arguments, option) is not None:
+                raise ConfigError(f"--{option} is for networks of one size; {path} trains one on the candidate graph")
+        return _fit_graph(config_of(GraphConfig, table, path), arguments.out)
     if arguments.pool is not None:
         overrides["pool.file"] = toml_text(str(arguments.pool))
-    config = read_config(arguments.config, overrides)
+    config = read_config(path, overrides)
     if arguments.order is not None:
         name = f"{config.name}-{arguments.order}"
-        config = read_config(
-            arguments.config, {**overrides, "problem.order": str(arguments.order), "name": toml_text(name)}
-        )
+        config = read_config(path, {**overrides, "problem.order": str(arguments.order), "name": toml_text(name)})
     folder = arguments.out or Path("runs") / config.name
     outcome = fit(config, folder)
     if outcome.interrupted:
@@ -196,6 +280,76 @@ def _fit(arguments: argparse.Namespace) -> int:
         f"use it: nnsearch solve INSTANCE --model {path}\n"
     )
     return 0
+
+
+def _fit_graph(config: GraphConfig, out: Path | None) -> int:
+    folder = out or Path("runs") / config.name
+    outcome = fit_graph(config, folder)
+    if outcome.interrupted:
+        sys.stderr.write(f"interrupted at step {outcome.steps:,}; the same command goes on from there\n")
+        return 130
+    path = folder / f"{config.name}.onnx"
+    export_graph(outcome.network, graph_metadata(config, outcome), _parity_states(outcome.data), path)
+    sys.stdout.write(f"{path}: best of {outcome.steps:,} steps at {outcome.best_step:,}, {outcome.seconds:.0f} s\n")
+    sys.stdout.write(f"{'validation':16} {'cross-entropy':>14} {'values right':>13} {'first choice right':>19}\n")
+    for family, values in outcome.measured.items():
+        sys.stdout.write(f"{family:16} {values['group']:>14.3f} {values['value']:>13.3f} {values['choice']:>19.3f}\n")
+    instance = config.data.cp_model or "INSTANCE"
+    sys.stdout.write(f"use it: nnsearch solve {instance} --model {path}\n")
+    return 0
+
+
+def _parity_states(data: GraphData) -> list[GraphState]:
+    """A few states of each family, on which ONNX Runtime must agree with torch."""
+    return [one.state for states in data.validation.values() for one in states[:3]]
+
+
+def _bp(arguments: argparse.Namespace) -> int:
+    if arguments.out.suffix != ".onnx":
+        raise ConfigError(f"--out: expected a file ending in .onnx, got {arguments.out}")
+    if arguments.iterations < 1 or not 0 <= arguments.damping < 1:
+        raise ConfigError("expected 1 or more --iterations and a --damping from 0 to below 1")
+    network = BeliefPropagation(arguments.iterations, arguments.damping).eval()
+    training = {"algorithm": "belief propagation", "iterations": arguments.iterations, "damping": arguments.damping}
+    metadata = ModelMetadata("candidate_graph", "any", training=training, kinds=TRAINED_KINDS)
+    rng = np.random.default_rng(0)
+    families = (LatinSquares(latin_square_pool((6, 9), 4, 0)), Queens((8,)), Colourings((3,)))
+    drawn = [family.draw(rng, tight=True) for family in families for _ in range(3)]
+    states = [training_state(one.graph, one.alive, one.holds).state for one in drawn]
+    export_graph(network, metadata, [state for state in states if state.num_candidates], arguments.out)
+    sys.stdout.write(f"{arguments.out}: belief propagation, {arguments.iterations} rounds\n")
+    return 0
+
+
+def _label(arguments: argparse.Namespace) -> int:
+    scorer = load_scorer(arguments.model)
+    if not is_graph_scorer(scorer):
+        raise ConfigError(f"--model: expected a network on the candidate graph, got {arguments.model}")
+    jobs = [planted for spec in arguments.instances for planted in planted_instances(spec, arguments.seed)]
+    policy, restarts = InferencePolicy(arguments.infer_every, after_failure=True), Restarts(seed=arguments.seed)
+    rng = np.random.default_rng(arguments.seed)
+    states: list[TrainingState] = []
+    solved = failures = 0
+    with DeferredInterrupt() as interrupted:
+        for instance, planted in tqdm(jobs, unit=" searches"):
+            if interrupted():
+                break
+            model, _ = instance.build()
+            visited = search_and_record(model, scorer, failures=arguments.failures, policy=policy, restarts=restarts)
+            states += labelled_states(visited, planted, arguments.states, rng)
+            solved += visited.solution is not None
+            failures += visited.failures
+        stopped = interrupted()
+    if not states:
+        raise PoolError("expected searches that take decisions, propagation alone solved all; choose more holes")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    SearchLabels(states).save(arguments.out)
+    refuted = sum(int((~state.possible).sum()) for state in states)
+    sys.stdout.write(
+        f"{arguments.out}: {len(states)} states, {refuted} refuted candidates, of {len(jobs)} searches "
+        f"({solved} solved, {failures} failures)\n"
+    )
+    return 130 if stopped else 0
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -247,6 +401,8 @@ def _export(arguments: argparse.Namespace) -> int:
     checkpoint = arguments.folder / "checkpoint.pt"
     if not checkpoint.is_file():
         raise ConfigError(f"{arguments.folder}: expected a checkpoint, found none; start with: python -m training fit")
+    if isinstance(config, GraphConfig):
+        return _export_graph(config, arguments)
     state = load_checkpoint(checkpoint)
     if not state["history"]:
         raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
@@ -265,6 +421,28 @@ def _export(arguments: argparse.Namespace) -> int:
     )
     export(outcome.network, problem, training_record(config, outcome), arguments.out)
     sys.stdout.write(f"{arguments.out}: validation feasibility {outcome.feasibility:.4f}\n")
+    return 0
+
+
+def _export_graph(config: GraphConfig, arguments: argparse.Namespace) -> int:
+    state = load_checkpoint(arguments.folder / "checkpoint.pt", GRAPH_KEYS)
+    if arguments.blocks is not None:
+        network_config = dataclasses.replace(config.network, blocks=arguments.blocks)
+        config = dataclasses.replace(config, network=network_config)
+    data = prepare_graph_data(config, arguments.folder / "pool.npz")
+    network = make_network(config, data)
+    network.load_state_dict(state["best"]["weights"])
+    outcome = GraphOutcome(
+        network=network.eval(),
+        data=data,
+        measured=state["best"]["measured"],
+        steps=state["step"],
+        best_step=state["best"]["step"],
+        seconds=state["seconds"],
+        interrupted=False,
+    )
+    export_graph(outcome.network, graph_metadata(config, outcome), _parity_states(data), arguments.out)
+    sys.stdout.write(f"{arguments.out}: {config.network.blocks} blocks, weights of step {outcome.best_step:,}\n")
     return 0
 
 

@@ -27,7 +27,7 @@ KEYS = frozenset(
         "optimizer",
     }
 )
-"""What a checkpoint of the trainer holds."""
+"""What a checkpoint of the trainer of dense networks holds."""
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -45,8 +45,12 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     temporary.replace(path)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, keys: frozenset[str] = KEYS) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
+
+    Args:
+        path: the file.
+        keys: what the trainer that wrote it puts in.
 
     Raises:
         ConfigError: the file is not a checkpoint of this trainer.
@@ -56,7 +60,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file makes torch, pickle and zipfile raise nearly anything
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ConfigError(f"{path}: expected a checkpoint ({reason}); remove it to start afresh") from None
-    missing = KEYS - state.keys() if isinstance(state, dict) else KEYS
+    missing = keys - state.keys() if isinstance(state, dict) else keys
     if missing:
         raise ConfigError(
             f"{path}: expected a checkpoint (it lacks {', '.join(sorted(missing))}); remove it to start afresh"

@@ -10,18 +10,28 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from nnsearch.errors import ConfigError
 
 
-def _check(condition: bool, message: str) -> None:
+def check(condition: bool, message: str) -> None:
+    """Raise a ``ConfigError`` with the message unless the condition holds."""
     if not condition:
         raise ConfigError(message)
 
 
-def _check_seed(name: str, seed: int) -> None:
-    _check(0 <= seed < 2**32, f"{name}: expected 0 to 4294967295, got {seed}")
+def check_seed(name: str, seed: int) -> None:
+    """Raise a ``ConfigError`` unless a seed is one that numpy and torch both take."""
+    check(0 <= seed < 2**32, f"{name}: expected 0 to 4294967295, got {seed}")
+
+
+def check_name(name: str) -> None:
+    """Raise a ``ConfigError`` unless the name of a run can be the name of a file."""
+    check(
+        name.strip(". ") != "" and not set(name) & set("/\\"),
+        f"name: expected a file name without folders, got {name!r}",
+    )
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class ProblemConfig:
     """Order of the square: rows, columns and values."""
 
     def __post_init__(self) -> None:
-        _check(self.kind == "latin-square", f"problem.kind: expected latin-square, got {self.kind!r}")
-        _check(2 <= self.order <= 64, f"problem.order: expected 2 to 64, got {self.order}")
+        check(self.kind == "latin-square", f"problem.kind: expected latin-square, got {self.kind!r}")
+        check(2 <= self.order <= 64, f"problem.order: expected 2 to 64, got {self.order}")
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,8 @@ class PoolConfig:
     """Read the solutions from this .npz or .csv file instead of sampling."""
 
     def __post_init__(self) -> None:
-        _check(self.solutions >= 2, f"pool.solutions: expected 2 or more, got {self.solutions}")
-        _check_seed("pool.seed", self.seed)
+        check(self.solutions >= 2, f"pool.solutions: expected 2 or more, got {self.solutions}")
+        check_seed("pool.seed", self.seed)
 
 
 @dataclass(frozen=True)
@@ -66,9 +76,9 @@ class DataConfig:
     """Partial solutions, over all fill levels, on which feasibility is measured while training."""
 
     def __post_init__(self) -> None:
-        _check(self.passes >= 1, f"data.passes: expected 1 or more, got {self.passes}")
-        _check(0 < self.held_out < 1, f"data.held_out: expected a share between 0 and 1, got {self.held_out}")
-        _check(self.validation_states >= 1, f"data.validation_states: expected 1 or more, got {self.validation_states}")
+        check(self.passes >= 1, f"data.passes: expected 1 or more, got {self.passes}")
+        check(0 < self.held_out < 1, f"data.held_out: expected a share between 0 and 1, got {self.held_out}")
+        check(self.validation_states >= 1, f"data.validation_states: expected 1 or more, got {self.validation_states}")
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class NetworkConfig:
     """Width of each hidden layer."""
 
     def __post_init__(self) -> None:
-        _check(all(width >= 1 for width in self.hidden), f"network.hidden: expected widths >= 1, got {self.hidden}")
+        check(all(width >= 1 for width in self.hidden), f"network.hidden: expected widths >= 1, got {self.hidden}")
 
 
 @dataclass(frozen=True)
@@ -96,10 +106,10 @@ class LossConfig:
     """Lambda, the weight of the SBR term."""
 
     def __post_init__(self) -> None:
-        _check(self.target in ("single", "solution"), f"loss.target: expected single or solution, got {self.target!r}")
-        _check(self.form in ("mse", "bce", "negative"), f"loss.form: expected mse, bce or negative, got {self.form!r}")
-        _check(0 <= self.weight < math.inf, f"loss.weight: expected 0 or more, got {self.weight}")
-        _check(
+        check(self.target in ("single", "solution"), f"loss.target: expected single or solution, got {self.target!r}")
+        check(self.form in ("mse", "bce", "negative"), f"loss.form: expected mse, bce or negative, got {self.form!r}")
+        check(0 <= self.weight < math.inf, f"loss.weight: expected 0 or more, got {self.weight}")
+        check(
             self.propagator in ("none", "rows", "full") or re.fullmatch("[^:]+:[^:]+", self.propagator) is not None,
             f"loss.propagator: expected none, rows, full or module:function, got {self.propagator!r}",
         )
@@ -130,13 +140,13 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("presentations", "batch_size"):
-            _check(getattr(self, name) >= 1, f"train.{name}: expected 1 or more, got {getattr(self, name)}")
+            check(getattr(self, name) >= 1, f"train.{name}: expected 1 or more, got {getattr(self, name)}")
         for name in ("evaluate_every", "threads", "patience"):
-            _check(getattr(self, name) >= 0, f"train.{name}: expected 0 or more, got {getattr(self, name)}")
-        _check(0 < self.learning_rate < math.inf, f"train.learning_rate: expected above 0, got {self.learning_rate}")
-        _check(self.decay in ("none", "cosine"), f"train.decay: expected none or cosine, got {self.decay!r}")
-        _check(self.precision in ("fp32", "bf16"), f"train.precision: expected fp32 or bf16, got {self.precision!r}")
-        _check(self.device in ("auto", "cpu", "cuda"), f"train.device: expected auto, cpu or cuda, got {self.device!r}")
+            check(getattr(self, name) >= 0, f"train.{name}: expected 0 or more, got {getattr(self, name)}")
+        check(0 < self.learning_rate < math.inf, f"train.learning_rate: expected above 0, got {self.learning_rate}")
+        check(self.decay in ("none", "cosine"), f"train.decay: expected none or cosine, got {self.decay!r}")
+        check(self.precision in ("fp32", "bf16"), f"train.precision: expected fp32 or bf16, got {self.precision!r}")
+        check(self.device in ("auto", "cpu", "cuda"), f"train.device: expected auto, cpu or cuda, got {self.device!r}")
 
 
 @dataclass(frozen=True)
@@ -155,22 +165,39 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        _check(
-            self.name.strip(". ") != "" and not set(self.name) & set("/\\"),
-            f"name: expected a file name without folders, got {self.name!r}",
-        )
-        _check_seed("seed", self.seed)
+        check_name(self.name)
+        check_seed("seed", self.seed)
+
+
+AnyConfig = TypeVar("AnyConfig")
 
 
 def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> Config:
+    """Read a TOML file of a dense network; see :func:`config_of`."""
+    return config_of(Config, read_table(path, overrides), path)
+
+
+def config_of(cls: type[AnyConfig], table: Mapping[str, Any], path: Path) -> AnyConfig:
+    """Build a config from a table that came from a file.
+
+    Raises:
+        ConfigError: a key is unknown, or a value has the wrong type or range; the message names the file.
+    """
+    try:
+        return cast(AnyConfig, _build(cls, table, ""))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def read_table(path: Path, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Read a TOML file and apply overrides.
 
     Args:
-        path: the file; every key is optional, unknown keys are errors.
+        path: the file.
         overrides: ``{"loss.weight": "0.1"}``: dotted keys, values as written in TOML (a bare word is a string).
 
     Raises:
-        ConfigError: the file is missing or not TOML, a key is unknown, or a value has the wrong type or range.
+        ConfigError: the file is missing or not TOML, or an override goes through a key that is no table.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -183,30 +210,27 @@ def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> Confi
         inner = table
         for parent in parents:
             inner = inner.setdefault(parent, {})
-            _check(isinstance(inner, dict), f"{key}: {parent} is not a table")
+            check(isinstance(inner, dict), f"{key}: {parent} is not a table")
         inner[last] = _toml_value(text)
-    try:
-        return config_from_table(table)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return table
 
 
 def config_from_table(table: Mapping[str, Any]) -> Config:
     """Build a config from nested tables, as TOML or JSON give them.
 
     Raises:
-        ConfigError: as :func:`read_config`.
+        ConfigError: as :func:`config_of`.
     """
-    return _build(Config, table, "")
+    return cast(Config, _build(Config, table, ""))
 
 
-def config_to_table(config: Config) -> dict[str, Any]:
+def config_to_table(config: Any) -> dict[str, Any]:
     """Return nested tables of plain values; :func:`config_from_table` is the inverse."""
     table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     return table
 
 
-def config_to_toml(config: Config) -> str:
+def config_to_toml(config: Any) -> str:
     """Return the resolved config as TOML text."""
     lines: list[str] = []
     tables: list[str] = []
@@ -236,9 +260,9 @@ def _build(cls: Any, table: Mapping[str, Any], prefix: str) -> Any:
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = f"{prefix}{key}"
-        _check(key in known, f"unknown key {name!r}; expected one of {', '.join(prefix + k for k in known)}")
+        check(key in known, f"unknown key {name!r}; expected one of {', '.join(prefix + k for k in known)}")
         if dataclasses.is_dataclass(hints[key]):
-            _check(isinstance(value, dict), f"{name}: expected a table, got {value!r}")
+            check(isinstance(value, dict), f"{name}: expected a table, got {value!r}")
             values[key] = _build(hints[key], value, f"{name}.")
         else:
             values[key] = _convert(hints[key], value, name)
@@ -247,10 +271,10 @@ def _build(cls: Any, table: Mapping[str, Any], prefix: str) -> Any:
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
     if get_origin(hint) is tuple:
-        _check(isinstance(value, list), f"{name}: expected a list, got {value!r}")
+        check(isinstance(value, list), f"{name}: expected a list, got {value!r}")
         return tuple(_convert(get_args(hint)[0], item, name) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     matches = isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)
-    _check(matches, f"{name}: expected {hint.__name__}, got {value!r}")
+    check(matches, f"{name}: expected {hint.__name__}, got {value!r}")
     return value

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,24 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import nnsearch
+from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
 from nnsearch.errors import NNSearchError
+from nnsearch.graph import KINDS
 from nnsearch.inference.metadata import ModelMetadata
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer
 from nnsearch.problems.latin_square import LatinSquare
+from nnsearch.scorer import FloatArray
 from training.config import Config, config_to_table
+from training.graph_config import GraphConfig
+from training.graph_states import tensor_inputs
+from training.graph_trainer import GraphOutcome
 from training.trainer import Outcome
+
+TRAINED_KINDS = ("exactly_one", "at_most_one")
+"""The kinds of groups in the built-in problem families, and those that belief propagation reads."""
 
 _PARITY_BATCHES = (1, 3, 64)
 _PARITY_TOLERANCE = 1e-4  # of float32 scores of magnitude about 10, relative and absolute
@@ -39,11 +48,43 @@ def training_record(config: Config, outcome: Outcome) -> dict[str, Any]:
         "presentations": outcome.presentations,
         "best_presentations": outcome.best_presentations,
         "validation_feasibility": round(outcome.feasibility, 4),
-        "versions": {
-            "nnsearch": nnsearch.__version__,
-            **{name: version(name) for name in ("torch", "numpy", "ortools")},
-        },
+        "versions": _versions(),
     }
+
+
+def graph_training_record(config: GraphConfig, outcome: GraphOutcome) -> dict[str, Any]:
+    """Return what goes into ``nnsearch.training`` of a network on the candidate graph."""
+    table = config_to_table(config)
+    for key in ("cp_model", "history", "labels"):
+        table["data"][key] = Path(table["data"][key]).name  # the name alone: a path says nothing elsewhere
+    table["train"]["start"] = Path(config.train.start).name
+    return {
+        "config": table,
+        "steps": outcome.steps,
+        "best_step": outcome.best_step,
+        "validation": {
+            family: {name: round(value, 4) for name, value in values.items()}
+            for family, values in outcome.measured.items()
+        },
+        "versions": _versions(),
+    }
+
+
+def graph_metadata(config: GraphConfig, outcome: GraphOutcome) -> ModelMetadata:
+    """Return the metadata of a trained network: what it reads is what it was trained on."""
+    data = outcome.data
+    problem = "cp-model" if data.user_model else "any" if len(data.families) > 1 else data.families[0].name
+    return ModelMetadata(
+        "candidate_graph",
+        problem,
+        training=graph_training_record(config, outcome),
+        kinds=tuple(KINDS) if data.user_model else TRAINED_KINDS,
+        identities=data.user_model.identities if data.user_model else None,
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {"nnsearch": nnsearch.__version__, **{name: version(name) for name in ("torch", "numpy", "ortools")}}
 
 
 def export(network: nn.Module, problem: LatinSquare, training: Mapping[str, Any], path: Path) -> None:
@@ -59,26 +100,74 @@ def export(network: nn.Module, problem: LatinSquare, training: Mapping[str, Any]
         NNSearchError: ONNX Runtime and torch differ by more than the tolerance on random states.
     """
     example = torch.zeros(2, problem.num_candidates)
+    metadata = ModelMetadata("one_hot", problem.name, problem.num_variables, problem.num_values, training)
+    batch = ({0: torch.export.Dim("batch")},)
+    _write(network, (example,), ["assignment"], batch, metadata, path, _check_parity)
+
+
+def export_graph(network: nn.Module, metadata: ModelMetadata, states: Sequence[GraphState], path: Path) -> None:
+    """Write the ``.onnx`` file of a network on the candidate graph, as :func:`export` does.
+
+    Args:
+        network: takes ``edge_candidate``, ``edge_group``, ``group_features``, ``candidate_features`` and, when the
+            metadata has identities, ``candidate_identity``; returns float32[N]; on the CPU, in evaluation mode.
+        metadata: of encoder ``candidate_graph``.
+        states: on which ONNX Runtime must agree with torch, one by one and as one union; not empty.
+        path: the file.
+
+    Raises:
+        NNSearchError: ONNX Runtime and torch differ by more than the tolerance.
+    """
+    names = ["edge_candidate", "edge_group", "group_features", "candidate_features"]
+    edges, groups, candidates = (torch.export.Dim(name) for name in ("edges", "groups", "candidates"))
+    shapes: list[dict[int, torch.export.Dim]] = [{0: edges}, {0: edges}, {0: groups}, {0: candidates}]
+    if metadata.identities is not None:
+        names.append("candidate_identity")
+        shapes.append({0: candidates})
+
+    def inputs(state: GraphState) -> tuple[Tensor, ...]:
+        identity = (torch.from_numpy(state.identity),) if metadata.identities is not None else ()
+        return (*tensor_inputs(state, torch.device("cpu")), *identity)
+
+    def check(network: nn.Module, file: Path) -> None:
+        scorer = OnnxGraphScorer(file, provider="cpu")
+        for state in [*states, disjoint_union(states)]:
+            with torch.inference_mode():
+                expected = network(*inputs(state)).numpy()
+            _compare(scorer.score_graph(state), expected, file, f"{state.num_candidates} candidates")
+
+    _write(network, inputs(states[0]), names, tuple(shapes), metadata, path, check)
+
+
+def _write(
+    network: nn.Module,
+    example: tuple[Tensor, ...],
+    names: list[str],
+    dynamic_shapes: tuple[Any, ...],
+    metadata: ModelMetadata,
+    path: Path,
+    check: Callable[[nn.Module, Path], None],
+) -> None:
+    """Export, add the metadata, check, and only then put the file in its place."""
     with _quiet():
         program = torch.onnx.export(
             network,
-            (example,),
+            example,
             dynamo=True,
             external_data=False,
-            input_names=["assignment"],
+            input_names=names,
             output_names=["scores"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=dynamic_shapes,
         )
     assert program is not None
     model = program.model_proto
     _forget_origin(model)
-    metadata = ModelMetadata("one_hot", problem.name, problem.num_variables, problem.num_values, training)
     onnx.helper.set_model_props(model, metadata.to_props())
     path.parent.mkdir(parents=True, exist_ok=True)
     candidate = path.with_name(f"{path.stem}.tmp.onnx")
     try:
         candidate.write_bytes(model.SerializeToString())
-        _check_parity(network, candidate)
+        check(network, candidate)
         candidate.replace(path)
     finally:
         candidate.unlink(missing_ok=True)
@@ -101,12 +190,15 @@ def _check_parity(network: nn.Module, path: Path) -> None:
         state = ((value == np.arange(shape[1])) & assigned).reshape(batch, -1).astype(np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(state)).numpy()
-        got = scorer.score(state)
-        if not np.allclose(got, expected, rtol=_PARITY_TOLERANCE, atol=_PARITY_TOLERANCE):
-            raise NNSearchError(
-                f"{path}: expected ONNX Runtime to give torch's scores, they differ by "
-                f"{np.abs(got - expected).max():.2g} at batch {batch}; the file was not kept"
-            )
+        _compare(scorer.score(state), expected, path, f"batch {batch}")
+
+
+def _compare(got: FloatArray, expected: FloatArray, path: Path, where: str) -> None:
+    if not np.allclose(got, expected, rtol=_PARITY_TOLERANCE, atol=_PARITY_TOLERANCE):
+        raise NNSearchError(
+            f"{path}: expected ONNX Runtime to give torch's scores, they differ by "
+            f"{np.abs(got - expected).max():.2g} at {where}; the file was not kept"
+        )
 
 
 @contextlib.contextmanager

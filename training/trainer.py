@@ -22,7 +22,7 @@ from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.config import Config, LossConfig, config_from_table, config_to_table, config_to_toml
+from training.config import Config, LossConfig
 from training.data import ExampleBatches, TrainingData, prepare
 from training.feasibility import (
     FeasibilityStates,
@@ -35,6 +35,7 @@ from training.feasibility import (
 from training.losses.cross_entropy import candidate_cross_entropy
 from training.losses.sbr import SBRForm, semantic_based_regularisation
 from training.networks.mlp import MLP
+from training.run_folder import check_claim, claim
 
 Propagator = Callable[[Tensor], Tensor]
 """assignment float32[B, N] -> [B, N], non-zero where the candidate is still a possible next decision."""
@@ -84,11 +85,11 @@ def fit(config: Config, run_dir: Path) -> Outcome:
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     propagator = load_propagator(config.loss.propagator, LatinSquare(config.problem.order))
-    _check_claim(run_dir, config)
+    check_claim(run_dir, config)
     if not config.pool.file:
-        _claim(run_dir, config)  # before the sampled pool is written there
+        claim(run_dir, config)  # before the sampled pool is written there
     data = prepare(config, run_dir / "pool.npz")
-    _claim(run_dir, config)
+    claim(run_dir, config)
     return _Run(config, run_dir, data, device, propagator).train()
 
 
@@ -315,37 +316,3 @@ class _Run:
         self.loss_sum, self.loss_steps = state["loss_sum"].to(self.device), state["loss_steps"]
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-
-
-def read_claim(run_dir: Path) -> Config:
-    """Return the config of the run in a folder.
-
-    Raises:
-        ConfigError: the folder holds no run, or its config is damaged.
-    """
-    path = run_dir / "config.json"
-    if not path.is_file():
-        raise ConfigError(f"{run_dir}: expected the folder of a run (config.json), found none")
-    try:
-        return config_from_table(json.loads(path.read_text(encoding="utf-8")))
-    except (ConfigError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{path}: expected the config of a run ({error})") from None
-
-
-def _check_claim(run_dir: Path, config: Config) -> None:
-    """Refuse a folder that holds a run with another config."""
-    if run_dir.exists() and not run_dir.is_dir():
-        raise ConfigError(f"{run_dir}: expected a folder for the run, got a file; choose another with --out")
-    if (run_dir / "config.json").exists() and read_claim(run_dir) != config:
-        raise ConfigError(
-            f"{run_dir} holds a run with another config; choose another folder with --out, or remove it to start afresh"
-        )
-
-
-def _claim(run_dir: Path, config: Config) -> None:
-    """Write the resolved config into the folder."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "config.toml").write_text(config_to_toml(config), encoding="utf-8")
-    temporary = run_dir / "config.json.tmp"
-    temporary.write_text(json.dumps(config_to_table(config)), encoding="utf-8")
-    temporary.replace(run_dir / "config.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -32,10 +33,10 @@ class StateReader(Protocol):
         """Return float32[num_positions], the scores of the state last read; -inf where there is none."""
 
     def rank(self, scores: npt.NDArray[np.float32]) -> None:
-        """Take the scores that :meth:`best` goes by, float32[num_positions]; they stay unchanged until the next call."""
+        """Take the scores that :meth:`best` goes by, float32[num_positions]; they stay the same until the next call."""
 
     def best(self, solver: pywrapcp.Solver) -> tuple[int, int] | None:
-        """Return (variable, value), the open pair with the best score, at ties the first; None when none has a score."""
+        """Return (variable, value), the open pair with the best score, at ties the first; None if none has a score."""
 
     def variables(self) -> npt.NDArray[np.int64]:
         """Return int64[num_positions], the variable of each pair."""
@@ -139,7 +140,7 @@ class GraphReader:
         bounds = graph.offset.tolist()
         self._position: list[dict[int, int]] = [
             {self._pair_value[position]: position for position in range(low, high)}
-            for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+            for low, high in pairwise(bounds)
         ]
         self._ranked: list[int] = []
         self._alive: npt.NDArray[np.bool_]
@@ -159,6 +160,12 @@ class GraphReader:
         if not np.array_equal(alive, self._alive):
             self._alive = alive
             self.state += 1
+
+    def alive(self) -> npt.NDArray[np.bool_]:
+        """Return bool[N], the candidates that were in the domains at the last :meth:`refresh`."""
+        whole = np.zeros(self.num_positions, dtype=bool)
+        whole[self._origin[self._alive]] = True
+        return whole
 
     def score(self, count: InferenceCount) -> npt.NDArray[np.float32]:
         """Return float32[N], -inf for candidates that are gone or whose variable is bound."""
@@ -196,7 +203,7 @@ class GraphReader:
         self._graph, self._origin = graph, origin
         self._alive = np.zeros(0, dtype=bool)
         bounds = graph.offset.tolist()
-        self._values = [graph.values[low:high].tolist() for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+        self._values = [graph.values[low:high].tolist() for low, high in pairwise(bounds)]
 
     def _read_root(self) -> npt.NDArray[np.bool_]:
         alive: list[bool] = []

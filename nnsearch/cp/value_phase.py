@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.assignment import bare_method
@@ -287,7 +286,16 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             best = self._reader.best(solver)
         if best is None:
             return None
-        variable, value = best
+        return self.decide(solver, *best)
+
+    def decide(self, solver: pywrapcp.Solver, variable: int, value: int) -> pywrapcp.Decision:
+        """Return the decision on the most confident pair; a subclass may return one that does more.
+
+        Args:
+            solver: the solver.
+            variable: index of the variable.
+            value: its value.
+        """
         return solver.AssignVariableValue(self._variables[variable], value)
 
     def _any_open(self) -> bool:

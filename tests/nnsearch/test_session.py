@@ -101,7 +101,10 @@ def test_a_directory_or_nothing_is_refused(tmp_path: Path) -> None:
     [
         ({}, "found a foreign model"),
         ({**PROPS, "nnsearch.format": "7"}, "expected nnsearch.format 1, got '7'"),
-        ({**PROPS, "nnsearch.num_variables": "5"}, "expected one input 'assignment' float32[B, 10], got"),
+        (
+            {**PROPS, "nnsearch.num_variables": "5"},
+            "expected input assignment float[*, 10], got assignment float[batch, 8]",
+        ),
         ({k: v for k, v in PROPS.items() if k != "nnsearch.encoder"}, "expected metadata nnsearch.encoder"),
     ],
 )
@@ -127,13 +130,16 @@ ASSIGNMENT, SCORES = tensor("assignment", ["batch", N]), tensor("scores", ["batc
 @pytest.mark.parametrize(
     ("model", "phrase"),
     [
-        (copying(["batch", N], ("x", "scores")), "one input 'assignment' float32[B, 8], got x"),
-        (copying(["batch", N], ("assignment", "y")), "one output 'scores' float32[B, 8], got y"),
-        (copying(["batch", N], kind=TensorProto.DOUBLE), "one input 'assignment' float32[B, 8], got tensor(double)"),
-        (copying(["batch", N, 1]), "got tensor(float) ['batch', 8, 1]"),
-        (copying(["batch", 9]), "got tensor(float) ['batch', 9]"),
-        (copying([1, N]), "got tensor(float) [1, 8]"),
-        (copying(None), "got tensor(float) []"),
+        (copying(["batch", N], ("x", "scores")), "expected input assignment float[*, 8], got x float[batch, 8]"),
+        (copying(["batch", N], ("assignment", "y")), "expected output scores float[*, 8], got y float[batch, 8]"),
+        (
+            copying(["batch", N], kind=TensorProto.DOUBLE),
+            "expected input assignment float[*, 8], got assignment double[batch, 8]",
+        ),
+        (copying(["batch", N, 1]), "got assignment float[batch, 8, 1]"),
+        (copying(["batch", 9]), "got assignment float[batch, 9]"),
+        (copying([1, N]), "got assignment float[1, 8]"),
+        (copying(None), "got assignment float[]"),
         (
             with_metadata(
                 helper.make_graph(
@@ -144,7 +150,7 @@ ASSIGNMENT, SCORES = tensor("assignment", ["batch", N]), tensor("scores", ["batc
                 ),
                 PROPS,
             ),
-            "one input 'assignment' float32[B, 8], got assignment, more",
+            "expected input assignment float[*, 8], got assignment float[batch, 8], more float[batch, 8]",
         ),
         (
             with_metadata(
@@ -156,7 +162,7 @@ ASSIGNMENT, SCORES = tensor("assignment", ["batch", N]), tensor("scores", ["batc
                 ),
                 PROPS,
             ),
-            "one output 'scores' float32[B, 8], got",
+            "expected output scores float[*, 8], got scores float[1, *]",
         ),
     ],
     ids=["input-name", "output-name", "dtype", "rank", "size", "fixed-batch", "no-shape", "two-inputs", "one-score"],

@@ -95,10 +95,18 @@ class NeuralBeliefPropagation(nn.Module):
         damping: see :class:`BeliefPropagation`.
         reads_place: give the place of a value in its domain to the network. Problems whose values are mere names must
             not; those with linear constraints or preferences should.
+        identities: candidates of one model that the network knows by name, each with a state and a field of its own;
+            0 for a network that serves any model.
     """
 
     def __init__(
-        self, blocks: int = 5, iterations: int = 3, hidden: int = 16, damping: float = 0.5, reads_place: bool = False
+        self,
+        blocks: int = 8,
+        iterations: int = 2,
+        hidden: int = 16,
+        damping: float = 0.5,
+        reads_place: bool = False,
+        identities: int = 0,
     ) -> None:
         super().__init__()
         self.blocks, self.iterations, self.damping, self.reads_place = blocks, iterations, damping, reads_place
@@ -114,26 +122,53 @@ class NeuralBeliefPropagation(nn.Module):
         self.correction = nn.Linear(hidden, 1, bias=False)
         nn.init.zeros_(self.field.weight)
         nn.init.zeros_(self.correction.weight)
+        self.known = nn.Embedding(identities + 1, hidden + 1, padding_idx=0) if identities else None
+        if self.known is not None:
+            nn.init.zeros_(self.known.weight)
 
     def forward(
-        self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, candidate_features: Tensor
+        self,
+        edge_candidate: Tensor,
+        edge_group: Tensor,
+        group_features: Tensor,
+        candidate_features: Tensor,
+        candidate_identity: Tensor | None = None,
     ) -> Tensor:
-        """Return float32[N], the scores after the last block; arguments as for :class:`BeliefPropagation`."""
-        return self.all_blocks(edge_candidate, edge_group, group_features, candidate_features)[-1]
+        """Return float32[N], the scores after the last block; arguments as for :meth:`all_blocks`."""
+        inputs = (edge_candidate, edge_group, group_features, candidate_features)
+        return self.all_blocks(*inputs, candidate_identity)[-1]
 
     def all_blocks(
-        self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, candidate_features: Tensor
+        self,
+        edge_candidate: Tensor,
+        edge_group: Tensor,
+        group_features: Tensor,
+        candidate_features: Tensor,
+        candidate_identity: Tensor | None = None,
     ) -> list[Tensor]:
-        """Return the scores after each block, float32[N] each, for training every one of them."""
+        """Return the scores after each block, float32[N] each, for training every one of them.
+
+        Args:
+            edge_candidate: int64[E].
+            edge_group: int64[E].
+            group_features: float32[G, len(KINDS)].
+            candidate_features: float32[N, CANDIDATE_FEATURES].
+            candidate_identity: int64[N], 0 = unknown; of networks with ``identities`` only.
+        """
         num_candidates = candidate_features.shape[0]
         factors = _Factors(edge_candidate, edge_group, group_features, num_candidates, self.damping)
         size = factors.zero_groups.scatter_add(0, edge_group, torch.ones_like(factors.active)).clamp(min=1)  # [G]
         features = candidate_features if self.reads_place else torch.zeros_like(candidate_features)
-        candidate = torch.tanh(self.start_candidate(features))  # [N, H]
+        start = self.start_candidate(features)
+        prior = factors.zero_candidates  # [N]
+        if self.known is not None and candidate_identity is not None:
+            own = self.known(candidate_identity)  # [N, H + 1]
+            start, prior = start + own[:, 1:], own[:, 0]
+        candidate = torch.tanh(start)  # [N, H]
         group = torch.tanh(self.start_group(group_features))  # [G, H]
         message = torch.zeros_like(factors.active)  # [E]
         correction = torch.zeros_like(factors.active)
-        field = factors.zero_candidates  # [N]
+        field = prior  # [N]
         scores = []
         for _ in range(self.blocks):
             for _ in range(self.iterations):
@@ -158,7 +193,7 @@ class NeuralBeliefPropagation(nn.Module):
             candidate = _gated(
                 candidate, self.candidate_update(torch.cat([candidate, received, belief.unsqueeze(1) / 8], dim=1))
             )
-            field = self.field(candidate).squeeze(1)
+            field = prior + self.field(candidate).squeeze(1)
             scores.append(factors.belief(message + correction) + field)
         return scores
 

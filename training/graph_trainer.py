@@ -1,0 +1,299 @@
+"""The trainer of networks on the candidate graph: one loop, resumable to the same result, best validation loss kept."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from nnsearch.errors import ConfigError
+from nnsearch.interrupt import DeferredInterrupt
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.graph_config import GraphConfig, GraphLossConfig
+from training.graph_data import GraphData, prepare_graph_data
+from training.graph_states import GraphBatch, batch_of
+from training.losses.candidate_graph import (
+    candidate_cross_entropy,
+    choice_cross_entropy,
+    group_cross_entropy,
+    refuted_penalty,
+)
+from training.networks.belief_propagation import NeuralBeliefPropagation
+from training.run_folder import check_claim, claim
+from training.trainer import choose_device
+
+_CHECKPOINT_SECONDS = 30.0
+_WARM_UP_STEPS = 50
+_LEAST_RATE = 0.003  # of the learning rate, at the end of the cosine
+
+
+@dataclass(frozen=True)
+class GraphOutcome:
+    """What a run ended with.
+
+    Attributes:
+        network: the network with the weights of the best measurement, on the CPU, in evaluation mode.
+        data: the states that it was trained on.
+        measured: the best measurement, per family; see :func:`measure`.
+        steps: steps until the run ended.
+        best_step: the step of the best measurement.
+        seconds: wall time of training, data preparation excluded, over all resumed parts.
+        interrupted: True when Ctrl-C stopped the run before its end.
+    """
+
+    network: NeuralBeliefPropagation
+    data: GraphData
+    measured: dict[str, dict[str, float]]
+    steps: int
+    best_step: int
+    seconds: float
+    interrupted: bool
+
+
+def fit_graph(config: GraphConfig, run_dir: Path) -> GraphOutcome:
+    """Train, or go on where an earlier call in the same folder stopped.
+
+    The states of a step are a function of the seed and the step, so a run that was killed and resumed ends with the
+    same weights as one that was not (on a CPU, with the same number of threads).
+
+    Args:
+        config: the run.
+        run_dir: receives ``config.toml``, ``pool.npz``, ``checkpoint.pt``, ``metrics.jsonl`` and TensorBoard events.
+
+    Raises:
+        ConfigError: the folder holds a run with another config, or CUDA is asked for and absent.
+        NNSearchError: a file that the config names cannot be used.
+    """
+    device = choose_device(config.train.device)
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    check_claim(run_dir, config)
+    start = load_weights(Path(config.train.start)) if config.train.start else None
+    claim(run_dir, config)
+    data = prepare_graph_data(config, run_dir / "pool.npz")
+    return _Run(config, run_dir, data, device, start).train()
+
+
+def make_network(config: GraphConfig, data: GraphData) -> NeuralBeliefPropagation:
+    """Return the untrained network of a config."""
+    network = config.network
+    identities = 0
+    if data.user_model is not None:
+        identities = sum(len(values) for values in data.user_model.identities.values())
+    return NeuralBeliefPropagation(
+        network.blocks, network.iterations, network.hidden, network.damping, network.reads_place, identities
+    )
+
+
+def load_weights(run_dir: Path) -> dict[str, Tensor]:
+    """Return the best weights of a run.
+
+    Raises:
+        ConfigError: the folder holds no measured run.
+    """
+    checkpoint = run_dir / "checkpoint.pt"
+    if not checkpoint.is_file():
+        raise ConfigError(f"{run_dir}: expected the folder of a run with a checkpoint, found none")
+    weights: dict[str, Tensor] = load_checkpoint(checkpoint, GRAPH_KEYS)["best"]["weights"]
+    if not weights:
+        raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
+    return weights
+
+
+def block_weights(blocks: int) -> list[float]:
+    """Return the weight of each block in the loss: it grows linearly, and the sum is 1."""
+    raw = np.linspace(0.1, 1.0, blocks) if blocks > 1 else np.ones(1)
+    return [float(weight) for weight in raw / raw.sum()]
+
+
+def graph_loss(scores: Tensor, batch: GraphBatch, config: GraphLossConfig) -> Tensor:
+    """Return the weighted sum of the terms for the scores of one block."""
+    loss = scores.new_zeros(())
+    if config.group:
+        loss = loss + config.group * group_cross_entropy(
+            scores, batch.holds, batch.inputs[0], batch.inputs[1], batch.exactly_one
+        )
+    if config.choice:
+        loss = loss + config.choice * choice_cross_entropy(scores, batch.holds, batch.state_of, batch.num_states)
+    if config.candidate:
+        loss = loss + config.candidate * candidate_cross_entropy(scores, batch.holds)
+    if config.refuted:
+        loss = loss + config.refuted * refuted_penalty(scores, batch.possible, batch.num_states)
+    return loss
+
+
+def measure(scores: Tensor, batch: GraphBatch) -> dict[str, float]:
+    """Measure scores against planted solutions.
+
+    Returns:
+        ``group``: cross-entropy of exactly-one groups; ``choice``: share of states whose best-scored pair is in the
+        planted solution; ``value``: share of exactly-one groups whose best-scored candidate is.
+    """
+    cross_entropy = group_cross_entropy(scores, batch.holds, batch.inputs[0], batch.inputs[1], batch.exactly_one)
+    edge_scores = scores[batch.inputs[0]]
+    lowest = torch.full((len(batch.exactly_one),), -torch.inf, device=scores.device)
+    best = lowest.scatter_reduce(0, batch.inputs[1], edge_scores, "amax")
+    right = (edge_scores == best[batch.inputs[1]]) & (batch.holds[batch.inputs[0]] > 0)
+    hit = torch.zeros(len(best), device=scores.device).scatter_add(0, batch.inputs[1], right.float()) > 0
+    top = torch.full((batch.num_states,), -torch.inf, device=scores.device)
+    top = top.scatter_reduce(0, batch.state_of, scores, "amax")
+    chosen = (scores == top[batch.state_of]) & (batch.holds > 0)
+    choice = torch.zeros(batch.num_states, device=scores.device).scatter_add(0, batch.state_of, chosen.float()) > 0
+    return {
+        "group": float(cross_entropy),
+        "choice": float(choice.float().mean()),
+        "value": float(hit[batch.exactly_one].float().mean()),
+    }
+
+
+GRAPH_KEYS = frozenset({"step", "seconds", "history", "best", "loss_sum", "loss_steps", "network", "optimizer"})
+"""What a checkpoint of this trainer holds."""
+
+
+class _Run:
+    """The state of one run between steps; everything in it is in the checkpoint or follows from the config."""
+
+    def __init__(
+        self,
+        config: GraphConfig,
+        run_dir: Path,
+        data: GraphData,
+        device: torch.device,
+        start: dict[str, Tensor] | None,
+    ) -> None:
+        self.config, self.run_dir, self.data, self.device = config, run_dir, data, device
+        torch.manual_seed(config.seed)
+        self.network = make_network(config, data).to(device)
+        if start is not None:
+            try:
+                self.network.load_state_dict(start)
+            except RuntimeError:
+                raise ConfigError(
+                    f"train.start: expected a run of a network of the same width, {config.train.start} has another"
+                ) from None
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.train.learning_rate)
+        self.validation = {name: batch_of(states, device) for name, states in data.validation.items()}
+        self.block_weights = block_weights(config.network.blocks)
+        self.step = 0
+        self.seconds = 0.0
+        self.loss_sum = torch.zeros((), device=device)  # since the last measurement
+        self.loss_steps = 0
+        self.history: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {"loss": math.inf, "step": 0, "measured": {}, "weights": {}}
+
+    def train(self) -> GraphOutcome:
+        """Run the loop to the end or to Ctrl-C."""
+        train = self.config.train
+        checkpoint = self.run_dir / "checkpoint.pt"
+        if checkpoint.exists():
+            self._restore(load_checkpoint(checkpoint, GRAPH_KEYS))
+        else:
+            self._evaluate()  # belief propagation itself, or the start
+        writer = SummaryWriter(str(self.run_dir), purge_step=self.step)
+        bar = tqdm(total=train.steps, initial=self.step, desc=self.config.name, unit="step")
+        started = saved = time.monotonic()
+        before = self.seconds
+        with DeferredInterrupt() as interrupted, writer, bar:
+            while self.step < train.steps and not interrupted():
+                self.loss_sum += self._train_step()
+                self.loss_steps += 1
+                bar.update()
+                evaluated = self.step % train.evaluate_every == 0 or self.step == train.steps
+                if evaluated:
+                    self._evaluate()
+                    for family, values in self.history[-1]["measured"].items():
+                        for name, value in values.items():
+                            writer.add_scalar(f"{family}/{name}", value, self.step)
+                    bar.set_postfix_str(self._status(), refresh=False)
+                if evaluated or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                    self.seconds = before + time.monotonic() - started
+                    save_checkpoint(self._state(), checkpoint)
+                    saved = time.monotonic()
+            self.seconds = before + time.monotonic() - started
+            save_checkpoint(self._state(), checkpoint)
+        self.network.load_state_dict(self.best["weights"])
+        return GraphOutcome(
+            network=self.network.cpu().eval(),
+            data=self.data,
+            measured=self.best["measured"],
+            steps=self.step,
+            best_step=self.best["step"],
+            seconds=self.seconds,
+            interrupted=self.step < train.steps,
+        )
+
+    def _train_step(self) -> Tensor:
+        train = self.config.train
+        cosine = 0.5 * (1 + math.cos(math.pi * self.step / train.steps))
+        rate = train.learning_rate * max(_LEAST_RATE, cosine) * min(1.0, (self.step + 1) / _WARM_UP_STEPS)
+        self.optimizer.param_groups[0]["lr"] = rate
+        batch = batch_of(self.data.step(self.step), self.device)
+        blocks = self.network.all_blocks(*batch.inputs, batch.identity)
+        loss = torch.stack(
+            [
+                weight * graph_loss(scores, batch, self.config.loss)
+                for scores, weight in zip(blocks, self.block_weights, strict=True)
+            ]
+        ).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.clip)
+        self.optimizer.step()
+        self.step += 1
+        return loss.detach()
+
+    def _evaluate(self) -> None:
+        measured: dict[str, dict[str, float]] = {}
+        loss = 0.0
+        self.network.eval()
+        with torch.inference_mode():
+            for name, batch in self.validation.items():
+                scores = self.network(*batch.inputs, batch.identity)
+                measured[name] = measure(scores, batch)
+                loss += float(graph_loss(scores, batch, self.config.loss)) / len(self.validation)
+        self.network.train()
+        training_loss = float(self.loss_sum) / self.loss_steps if self.loss_steps else None
+        self.loss_sum, self.loss_steps = torch.zeros((), device=self.device), 0
+        self.history.append({"step": self.step, "training_loss": training_loss, "loss": loss, "measured": measured})
+        if loss < self.best["loss"]:
+            self.best = {"loss": loss, "step": self.step, "measured": measured, "weights": self._weights()}
+        lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
+        temporary = self.run_dir / "metrics.jsonl.tmp"
+        temporary.write_text(lines, encoding="utf-8")
+        temporary.replace(self.run_dir / "metrics.jsonl")
+
+    def _status(self) -> str:
+        values: Sequence[str] = [f"{name} {entry['group']:.3f}" for name, entry in self.history[-1]["measured"].items()]
+        return ", ".join(values)
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+            "best": self.best,
+            "loss_sum": self.loss_sum,
+            "loss_steps": self.loss_steps,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.history, self.best = state["history"], state["best"]
+        self.loss_sum, self.loss_steps = state["loss_sum"].to(self.device), state["loss_steps"]
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
