@@ -6,16 +6,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import nnsearch
 from nnsearch import cp, cpsat
-from nnsearch.cp.value_phase import VARIABLE_ORDERS
+from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.inference.pretrained import models_dir, pretrained_models
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.instances import PROBLEMS, read_instance, read_problem
 from nnsearch.limits import Limits
 from nnsearch.problems import Problem
@@ -23,7 +24,7 @@ from nnsearch.result import SolveResult, Status
 
 EXIT_DONE, EXIT_LIMIT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-DEFAULT_MODEL = "pls-10-full"
+DEFAULT_MODEL = "universal"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,20 +80,21 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument(
         "--model",
         metavar="NAME|PATH|none",
-        help=f"pretrained network (see: nnsearch models), .onnx file, or none for no network "
-        f"(default {DEFAULT_MODEL} for Latin squares, else none)",
+        help=f"pretrained network (see: nnsearch models), .onnx file, or none for no network (default {DEFAULT_MODEL})",
     )
     solve.add_argument("--engine", choices=("cp", "cp-sat"), default="cp", help="search engine (default cp)")
     solve.add_argument(
         "--variables",
         choices=VARIABLE_ORDERS,
-        help="which variable next, cp engine: fewest values, in order, or chosen by the network (default min-domain)",
+        help="which variable next, cp engine: fewest values, in order, or chosen by the network (default min-domain; "
+        "most-confident for networks on the candidate graph)",
     )
     solve.add_argument(
         "--infer-every",
         type=int,
         metavar="K",
-        help="cp engine: ask the network after every K decisions; 1 = at every node, 0 = only at the root (default 1)",
+        help="cp engine: ask the network after every K decisions; 1 = at every node, 0 = only at the root (default 1; "
+        "for networks on the candidate graph 10, and after a failure)",
     )
     solve.add_argument("--infer-after-failure", action="store_true", help="cp engine: ask again after a failure")
     solve.add_argument(
@@ -101,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
         help="cp engine: values at random in proportion to the scores, instead of best first",
     )
     solve.add_argument("--temperature", type=float, metavar="T", help="of --sample (default 1)")
+    solve.add_argument(
+        "--restart-after",
+        type=int,
+        metavar="N",
+        help="cp engine: start again, with noise on the scores, after N failures, then ever later; 0 = never "
+        "(default 40 for networks on the candidate graph, else 0)",
+    )
     solve.add_argument("--time-limit", type=float, metavar="S", help="seconds")
     solve.add_argument("--failure-limit", type=int, metavar="N", help="failures (conflicts of cp-sat)")
     solve.add_argument("--seed", type=int, metavar="N", help="of --sample and of cp-sat (default 0)")
@@ -143,38 +152,31 @@ class _Solved:
         return self.instance.render(self.result.solution, colour)
 
 
-def _default_model(problem: str) -> str:
-    """Return the network that solves a problem family when none is named."""
-    return DEFAULT_MODEL if problem == "latin-square" else "none"
-
-
 def _solve(arguments: argparse.Namespace) -> int:
     instance = read_problem(arguments.instance, arguments.problem, arguments.colours)
-    model = _default_model(instance.problem) if arguments.model is None else arguments.model
+    model = DEFAULT_MODEL if arguments.model is None else arguments.model
     _refuse_unused(arguments, model)
-    scorer = None if model == "none" else OnnxScorer(model, arguments.provider)
+    scorer = None if model == "none" else open_network(model, arguments.provider)
     # A one-hot network knows the variables of its own family only.
-    if scorer is not None and scorer.metadata.encoder == "one_hot" and scorer.metadata.problem != instance.problem:
+    if isinstance(scorer, OnnxScorer) and scorer.metadata.problem != instance.problem:
         raise ModelFileError(
             f"{scorer.path}: expected a network for {instance.problem}, got one for {scorer.metadata.problem}"
         )
     cp_model, variables = instance.build()
     limits = Limits(arguments.time_limit, arguments.failure_limit)
     seed = arguments.seed or 0
+    graph_network = isinstance(scorer, OnnxGraphScorer)
     if arguments.engine == "cp":
-        policy = None
-        if scorer is not None:
-            every = 1 if arguments.infer_every is None else arguments.infer_every
-            policy = cp.InferencePolicy(every, arguments.infer_after_failure)
         temperature = 1.0 if arguments.temperature is None else arguments.temperature
         sampling = cp.Sampling(seed, temperature) if arguments.sample else None
         result = cp.solve(
             cp_model,
             variables,
             scorer,
-            variable_order=arguments.variables or "min-domain",
-            policy=policy,
+            variable_order=arguments.variables or ("most-confident" if graph_network else "min-domain"),
+            policy=_policy(arguments, graph_network) if scorer is not None else None,
             sampling=sampling,
+            restarts=_restarts(arguments, graph_network, seed),
             limits=limits,
         )
     else:
@@ -189,6 +191,20 @@ def _solve(arguments: argparse.Namespace) -> int:
     return EXIT_LIMIT if result.status is Status.UNKNOWN else EXIT_DONE
 
 
+def _policy(arguments: argparse.Namespace, graph_network: bool) -> cp.InferencePolicy:
+    """Networks on the candidate graph cost more to ask, and their scores stay useful for some decisions."""
+    if arguments.infer_every is None:
+        return cp.InferencePolicy(10, after_failure=True) if graph_network else cp.InferencePolicy(1)
+    return cp.InferencePolicy(arguments.infer_every, arguments.infer_after_failure)
+
+
+def _restarts(arguments: argparse.Namespace, graph_network: bool, seed: int) -> cp.Restarts | None:
+    failures = arguments.restart_after
+    if failures is None:
+        return cp.Restarts(seed=seed) if graph_network else None
+    return cp.Restarts(failures, seed=seed) if failures else None
+
+
 def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
     """Refuse options that the choice of engine and model would silently ignore."""
     network_only = {
@@ -196,6 +212,7 @@ def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
         "--infer-after-failure": arguments.infer_after_failure or None,
         "--sample": arguments.sample or None,
         "--temperature": arguments.temperature,
+        "--restart-after": arguments.restart_after,
     }
     cp_only = {"--variables": arguments.variables, **network_only}
     unused = dict.fromkeys(cp_only if arguments.engine == "cp-sat" else ["--workers"], f"--engine {arguments.engine}")
@@ -236,30 +253,36 @@ def _models(arguments: argparse.Namespace) -> int:
     known = pretrained_models()
     if not known:
         raise NNSearchError(f"expected pretrained networks in {models_dir()}, found none; install nnsearch again")
-    sys.stdout.write(f"{'name':20} {'problem':14} {'variables x values':>18} {'feasibility':>12}  loss\n")
+    sys.stdout.write(f"{'name':20} {'problem':14} {'variables x values':>18}  how it was made\n")
     for name, path in known.items():
-        metadata = OnnxScorer(path, "cpu").metadata
-        training = metadata.training
-        loss = training.get("config", {}).get("loss", {})
-        size = f"{metadata.num_variables} x {metadata.num_values}"
-        sys.stdout.write(
-            f"{name:20} {metadata.problem:14} {size:>18} {training.get('validation_feasibility', '?'):>12}  "
-            f"target {loss.get('target', '?')}, SBR {loss.get('propagator', '?')}\n"
-        )
-    sys.stdout.write("feasibility: validation, free choice, no propagation at test time; see models/README.md\n")
+        metadata = open_network(path, "cpu").metadata
+        one_hot = metadata.encoder == "one_hot"
+        size = f"{metadata.num_variables} x {metadata.num_values}" if one_hot else "any"
+        sys.stdout.write(f"{name:20} {metadata.problem:14} {size:>18}  {_how_made(metadata.training)}\n")
+    sys.stdout.write("what each was measured to do: models/README.md\n")
     return EXIT_DONE
 
 
+def _how_made(training: Mapping[str, Any]) -> str:
+    if "algorithm" in training:
+        return f"{training['algorithm']}, nothing trained"
+    config = training.get("config", {})
+    if "network" in config and "blocks" in config["network"]:
+        return f"{config['network']['blocks']} blocks, {training.get('steps', '?')} steps"
+    loss = config.get("loss", {})
+    return f"target {loss.get('target', '?')}, SBR {loss.get('propagator', '?')}"
+
+
 def _inspect(arguments: argparse.Namespace) -> int:
-    scorer = OnnxScorer(arguments.model, arguments.provider)
+    scorer = open_network(arguments.model, arguments.provider)
     metadata = scorer.metadata
     description = {
         "file": str(scorer.path),
         "bytes": scorer.path.stat().st_size,
         "encoder": metadata.encoder,
         "problem": metadata.problem,
-        "num_variables": metadata.num_variables,
-        "num_values": metadata.num_values,
+        "num_variables": "any" if metadata.num_variables is None else metadata.num_variables,
+        "num_values": "any" if metadata.num_values is None else metadata.num_values,
         "provider": scorer.provider,
         "training": metadata.training,
     }
@@ -283,9 +306,10 @@ def _demo(arguments: argparse.Namespace) -> int:
         f"A partial Latin square of order {instance.order} with {instance.num_holes} holes, filled in by\n"
     )
     sys.stdout.write("depth-first search that asks a network for the order of the values at every node:\n\n")
-    for model in (OnnxScorer(DEFAULT_MODEL), None):
+    for model in (open_network(DEFAULT_MODEL), None):
         cp_model, variables = instance.build()
-        solved = _Solved(instance, cp.solve(cp_model, variables, model))
+        order: VariableOrder = "min-domain" if model is None else "most-confident"
+        solved = _Solved(instance, cp.solve(cp_model, variables, model, variable_order=order))
         _check(solved)
         if model is not None:
             sys.stdout.write(solved.text() + "\n\n")

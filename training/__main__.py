@@ -148,8 +148,8 @@ def _parser() -> argparse.ArgumentParser:
         "label",
         help="label the states that a search visits",
         description=(
-            "Search generated instances with a network on the candidate graph, and keep the states visited with what is "
-            "known of them: the planted or found solution, and the decisions whose subtrees were exhausted. "
+            "Search generated instances with a network on the candidate graph, and keep the states visited with what "
+            "is known of them: the planted or found solution, and the decisions whose subtrees were exhausted. "
             "fit --set data.labels=FILE trains on them."
         ),
     )

@@ -27,7 +27,7 @@ from nnsearch.errors import PoolError
 from nnsearch.graph import CandidateGraph
 from nnsearch.limits import Limits
 from nnsearch.scorer import GraphScorer
-from training.graph_states import TrainingState, training_state
+from training.graph_states import BoolArray, TrainingState, training_state
 
 
 @dataclass(eq=False)
@@ -159,13 +159,13 @@ def labelled_states(
     keys.sort(key=lambda key: not refuted_in[key])
     count = 0
     for key in keys:
-        alive = np.unpackbits(np.frombuffer(key, dtype=np.uint8), count=graph.num_candidates) > 0
-        label = next((row for row in holds if not (row & ~alive).any()), None)
+        state: BoolArray = np.unpackbits(np.frombuffer(key, dtype=np.uint8), count=graph.num_candidates) > 0
+        label = next((row for row in holds if not (row & ~state).any()), None)
         if label is None:
             continue
         possible = np.ones(graph.num_candidates, dtype=bool)
         possible[refuted_in[key]] = False
-        yield training_state(graph, alive, label, possible)
+        yield training_state(graph, state, label, possible)
         count += 1
         if count == most:
             return

@@ -139,8 +139,7 @@ class GraphReader:
         self._pair_variable, self._pair_value = graph.variable.tolist(), graph.values.tolist()
         bounds = graph.offset.tolist()
         self._position: list[dict[int, int]] = [
-            {self._pair_value[position]: position for position in range(low, high)}
-            for low, high in pairwise(bounds)
+            {self._pair_value[position]: position for position in range(low, high)} for low, high in pairwise(bounds)
         ]
         self._ranked: list[int] = []
         self._alive: npt.NDArray[np.bool_]

@@ -11,6 +11,7 @@ from nnsearch.graph import AT_MOST_ONE, EXACTLY_ONE, KINDS
 
 _MESSAGE_LIMIT = 12.0  # log-odds; exp(12) times the float32 epsilon is still below 1
 _LEAST_REST = 1e-5
+_CERTAIN = 8.0  # log-odds at which beliefs saturate in the scores
 
 
 class BeliefPropagation(nn.Module):
@@ -69,13 +70,15 @@ class _Factors:
         """float32[E] -> float32[N]."""
         return self.zero_candidates.scatter_add(0, self.edge_candidate, message)
 
-    def update(self, message: Tensor, belief: Tensor, correction: Tensor | float = 0.0) -> Tensor:
-        """float32[E], float32[N], float32[E] -> float32[E]; the correction is added to the undamped message."""
+    def update(
+        self, message: Tensor, belief: Tensor, gain: Tensor | float = 1.0, correction: Tensor | float = 0.0
+    ) -> Tensor:
+        """float32[E], float32[N] -> float32[E]; the fresh message is multiplied by the gain, the correction added."""
         query = belief.gather(0, self.edge_candidate) - message  # [E]
         odds = query.clamp(-_MESSAGE_LIMIT, _MESSAGE_LIMIT).exp() * self.active
         total = self.zero_groups.scatter_add(0, self.edge_group, odds)  # [G]
         rest = total.gather(0, self.edge_group) - odds + self.none_holds
-        fresh = correction - self.active * rest.clamp(min=_LEAST_REST).log()
+        fresh = correction - gain * self.active * rest.clamp(min=_LEAST_REST).log()
         return self.keep * message + (1 - self.keep) * fresh
 
 
@@ -83,10 +86,12 @@ class NeuralBeliefPropagation(nn.Module):
     r"""Belief propagation in blocks; between them a recurrent network reads the messages and corrects them.
 
     A block is some rounds of sum-product followed by one exchange of hidden states, candidates to groups and back. The
-    exchange yields a field on every candidate and a correction of every message, both 0 before training, so an
-    untrained network is exactly belief propagation (after Satorras and Welling 2021, "Neural enhanced belief
-    propagation on factor graphs"). All blocks share their weights: the number of blocks is free, as is the size of the
-    graph. Permuting candidates, groups or edges permutes the scores.
+    exchange yields a field on every candidate, and a gain and a correction of every message. Before training these are
+    0, 1 and 0, so an untrained network orders candidates as belief propagation does (after Satorras and Welling 2021,
+    "Neural enhanced belief propagation on factor graphs"). Beliefs are squashed before the network adds its own
+    opinion, because belief propagation is at its most certain where it does not converge. All blocks share their
+    weights: the number of blocks is free, as is the size of the graph. Permuting candidates, groups or edges permutes
+    the scores.
 
     Args:
         blocks: number of blocks.
@@ -119,9 +124,10 @@ class NeuralBeliefPropagation(nn.Module):
         self.from_edge = nn.Linear(hidden, hidden)
         self.candidate_update = nn.Linear(2 * hidden + 1, 2 * hidden)
         self.field = nn.Linear(hidden, 1, bias=False)
-        self.correction = nn.Linear(hidden, 1, bias=False)
-        nn.init.zeros_(self.field.weight)
-        nn.init.zeros_(self.correction.weight)
+        self.correction = nn.Linear(hidden, 2, bias=False)
+        self.readout = nn.Linear(hidden, 2, bias=False)
+        for layer in (self.field, self.correction, self.readout):
+            nn.init.zeros_(layer.weight)
         self.known = nn.Embedding(identities + 1, hidden + 1, padding_idx=0) if identities else None
         if self.known is not None:
             nn.init.zeros_(self.known.weight)
@@ -167,12 +173,12 @@ class NeuralBeliefPropagation(nn.Module):
         candidate = torch.tanh(start)  # [N, H]
         group = torch.tanh(self.start_group(group_features))  # [G, H]
         message = torch.zeros_like(factors.active)  # [E]
-        correction = torch.zeros_like(factors.active)
+        gain, correction = torch.ones_like(message), torch.zeros_like(message)
         field = prior  # [N]
         scores = []
         for _ in range(self.blocks):
             for _ in range(self.iterations):
-                message = factors.update(message, factors.belief(message) + field, correction)
+                message = factors.update(message, factors.belief(message) + field, gain, correction)
             belief = factors.belief(message) + field
             query = (belief.gather(0, edge_candidate) - message).clamp(-_MESSAGE_LIMIT, _MESSAGE_LIMIT)
             odds = query.exp()
@@ -188,13 +194,16 @@ class NeuralBeliefPropagation(nn.Module):
                 group, self.group_update(torch.cat([group, mean, expectation, total.log1p().unsqueeze(1) / 4], dim=1))
             )
             back = functional.relu(self.from_group(group)[edge_group] + self.from_edge(edge))  # [E, H]
-            correction = self.correction(back).squeeze(1)  # [E]
+            turn, correction = self.correction(back).unbind(1)  # [E], [E]
+            gain = 1 + turn.tanh()
             received = back.new_zeros(num_candidates, back.shape[1]).index_add(0, edge_candidate, back)  # [N, H]
             candidate = _gated(
                 candidate, self.candidate_update(torch.cat([candidate, received, belief.unsqueeze(1) / 8], dim=1))
             )
             field = prior + self.field(candidate).squeeze(1)
-            scores.append(factors.belief(message + correction) + field)
+            weight, opinion = self.readout(candidate).unbind(1)
+            squashed = _CERTAIN * torch.tanh(belief / _CERTAIN)
+            scores.append((1 + weight) * squashed + opinion + prior)
         return scores
 
 
