@@ -1,8 +1,10 @@
 """Measurements: suites that write JSON lines, plots drawn from those lines, and pytest-benchmark files.
 
 - ``python -m benchmarks feasibility``: how often is a suggested assignment one that some solution contains?
-- ``python -m benchmarks search``: branches, failures and seconds of value orders on the same instances
+- ``python -m benchmarks search``: branches, failures and seconds of value orders on the same instances, of any family
 - ``python -m benchmarks nodes``: what a search node costs outside inference
+- ``python -m benchmarks latency``: the time to score a large state by networks on the candidate graph
+- ``python -m benchmarks segment-sum``: ways to sum over groups in ONNX Runtime, which is where those networks spend it
 - ``pytest benchmarks``: inference latency by batch size, and the cost of a node
 
 Every measured result is one line with its config, commit, versions, processor and thread count (``records.py``).

@@ -1,4 +1,4 @@
-"""``python -m benchmarks feasibility | search | nodes``."""
+"""``python -m benchmarks feasibility | search | nodes | segment-sum``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks import feasibility, nodes, plots, qwh, search
-from benchmarks.networks import load_networks
+from benchmarks import feasibility, instance_sets, latency, nodes, plots, qwh, search, segment_sum
+from benchmarks.networks import Network, load_networks
 from benchmarks.records import Job, read_records, run_jobs
 from nnsearch.cp import InferencePolicy
 from nnsearch.errors import ConfigError, NNSearchError
-from nnsearch.instances import read_instances
+from nnsearch.instances import PROBLEMS
 from nnsearch.limits import Limits
 
 _RESULTS = Path("runs/benchmarks")
@@ -25,7 +25,13 @@ Partial Latin squares are drawn from fresh squares (none from a training pool: c
 number of filled cells, and every pair gets an exact label. Arms: rnd (its exact expectation), smallest-domain (random
 value of a random cell among those with fewest values), singles (random pair after singles propagation), and each
 network (its best-scored pair). Each is asked with the propagation none, rows and full at test time, two questions:
-free choice (any pair) and fixed cell (the value of a given cell, averaged over all unassigned cells).
+free choice (any pair) and fixed cell (the value of a given cell, averaged over all unassigned cells). Networks on the
+candidate graph, which read what propagation leaves, are asked the fixed cell after full and after singles propagation
+(the states that a search has), at any order.
+--compare measures the difference of two networks on the same states, fill level by fill level.
+
+The exact labels of some states of order 15 and above take hours: give --label-seconds there, and fewer --states, at
+fewer --levels. States whose labels take longer are left out, and counted.
 
 Reported: the mean over fill levels with a 95 % half width (normal, stratified by level, states independent), the worst
 level (a minimum over noisy levels: it is somewhat too low with few states), and the curve."""
@@ -33,11 +39,13 @@ level (a minimum over noisy levels: it is somewhat too low with few states), and
 _SEARCH = """\
 Branches, failures, seconds and inference calls of value orders on the same instances, under equal limits.
 
-Instances: generated quasigroups with holes (always satisfiable), and files. Arms: min-value and random-value (the
-engine's phases on the smallest domain), default-phase (the engine's own search), cp-sat (its defaults; conflicts
-instead of failures), and each network, where its size fits. All but cp-sat run on the same translation in the CP
-engine. The arms take turns on each instance. Every solution is checked without a solver, a wrong answer ends the run,
-and runs that reach a limit are counted with it."""
+Instances: generated ones of any family (always satisfiable), and files of any readable format; each file of several
+instances, each folder and each generated kind is a set with a table of its own. Arms: min-value and random-value (the
+engine's phases on the smallest domain), random-restarts (random orders of values with the restarts of the networks,
+only with --restart-after), default-phase (the engine's own search), cp-sat (its defaults; conflicts instead of
+failures), and each network, one-hot networks where their size fits. All but cp-sat run on the same translation in the
+CP engine. The arms take turns on each instance. Every solution is checked without a solver, a wrong answer ends the
+run, and runs that reach a limit are counted with it."""
 
 _NODES = """\
 Microseconds per branch outside inference: the engine's own phase against nnsearch.cp.ValuePhase.
@@ -45,6 +53,18 @@ Microseconds per branch outside inference: the engine's own phase against nnsear
 Solutions of one square are enumerated up to a number of branches. The scorer returns a constant at no cost, in the
 order that the engine's phase has, so both walk the same tree, which is checked; what is left is the cost of reading
 the state and ordering values at every node. The variable order most-confident walks a tree of its own."""
+
+_LATENCY = """\
+Milliseconds to score one state of a large partial Latin square by each network on the candidate graph.
+
+The state is the root of a quasigroup with holes after propagation. Encoding it, which a search does too, is timed
+apart. The numbers of threads take turns."""
+
+_SEGMENT_SUM = """\
+Milliseconds of the ways to sum over groups in ONNX Runtime, and of the ways back, at the sizes of a large square.
+
+Sums: ScatterElements(add), ScatterND(add), and gathering padded lists of members before ReduceSum; back: Gather and
+GatherElements. Each answer is compared with numpy's."""
 
 _RESUME = """\
 Each result is appended to --output as one JSON line as soon as it is measured. The same command again measures only
@@ -86,18 +106,59 @@ def _run(options: argparse.Namespace) -> None:
     if options.check is not None:
         options.check(records)
     sys.stdout.write(options.table(records) + "\n")
+    if options.ratios is not None:
+        sys.stdout.write("\n" + search.ratio_table(records, *options.ratios) + "\n")
     if plot is not None:
         options.draw(records, plot)
 
 
 def _feasibility_jobs(options: argparse.Namespace) -> list[Job]:
-    suite = feasibility.Feasibility(
-        options.order, options.squares, options.states, options.seed, tuple(options.pool or ())
-    )
+    orders = list(dict.fromkeys(options.order))
+    if len(orders) > 1 and options.plot is not None:
+        raise ConfigError(f"--plot draws one order, and {len(orders)} are given; give one --order or no --plot")
+    suites = [
+        feasibility.Feasibility(
+            order,
+            options.squares,
+            states,
+            options.seed,
+            tuple(options.pool or ()),
+            levels,
+            options.label_seconds,
+        )
+        for order, states, levels in zip(
+            orders,
+            _one_for_each(options.states, orders, "--states"),
+            _one_for_each(options.levels or [None], orders, "--levels"),
+            strict=True,
+        )
+    ]
     networks = load_networks(options.models, options.provider, options.threads)
-    if options.models is None:
-        networks = [network for network in networks if network.order == options.order]
-    return feasibility.jobs(suite, networks)
+    compare = [_named(networks, name) for name in options.compare or ()]
+    jobs: list[Job] = []
+    for suite in suites:
+        # All of the pretrained ones that fit, and whatever the order those that were asked for by name.
+        fitting = networks
+        if options.models is None or len(orders) > 1:
+            fitting = [network for network in networks if network.order in (None, suite.order)]
+        pairs = [(compare[0], compare[1])] if compare and all(one in fitting for one in compare) else []
+        jobs += feasibility.jobs(suite, fitting, pairs)
+    return jobs
+
+
+def _one_for_each(values: Sequence[Any], orders: Sequence[int], option: str) -> Sequence[Any]:
+    """Return one value for each order: one stands for all."""
+    if len(values) not in (1, len(orders)):
+        raise ConfigError(f"{option}: expected one number, or one for each of {len(orders)} orders, got {len(values)}")
+    return values if len(values) > 1 else [*values] * len(orders)
+
+
+def _named(networks: Sequence[Network], name: str) -> Network:
+    for network in networks:
+        if network.name == name:
+            return network
+    names = ", ".join(network.name for network in networks) or "(none given)"
+    raise ConfigError(f"--compare: expected two of the networks {names}, got {name!r}")
 
 
 def _search_jobs(options: argparse.Namespace) -> list[Job]:
@@ -105,20 +166,53 @@ def _search_jobs(options: argparse.Namespace) -> list[Job]:
         seed=options.seed,
         repeats=options.repeats,
         variables=tuple(dict.fromkeys(options.variables)),
-        policy=InferencePolicy(options.every, options.after_failure),
+        policy=InferencePolicy(options.infer_every, options.infer_after_failure),
+        restart_after=options.restart_after,
         workers=options.workers,
         limits=Limits(options.time_limit, options.failure_limit),
     )
-    files = read_instances(options.instances)
-    count = (0 if files else 20) if options.count is None else options.count
-    if count < 0 or not (count or files):
+    cases = instance_sets.read(
+        options.instances,
+        only=options.only,
+        first=options.first,
+        problem=options.problem,
+        num_colours=options.colours,
+    )
+    orders = options.order
+    if orders is None:
+        orders = [] if options.generate or (cases and options.count is None) else [10]
+    count = 20 if options.count is None else options.count
+    if count < 0 or not (count or cases):
         raise ConfigError(f"expected instances: a --count of 1 or more, or --instances; got --count {count}")
-    planted = qwh.generate(options.order, options.holes, count, options.seed, options.pattern) if count else []
-    cases = [search.Case(instance, True) for instance in planted] + [search.Case(instance, False) for instance in files]
+    planted: list[instance_sets.Case] = []
+    if count:
+        for order in dict.fromkeys(orders):
+            squares = qwh.generate(order, options.holes, count, options.seed, options.pattern)
+            planted += [instance_sets.Case(square, True) for square in squares]
+        for spec in dict.fromkeys(options.generate):
+            planted += instance_sets.generate(spec, count, options.seed)
+    cases = planted + cases
     networks = load_networks(options.models, options.provider, options.threads)
     for line in search.misfits(cases, networks):
         sys.stderr.write(line + "\n")
-    return search.jobs(suite, cases, networks)
+    jobs = search.jobs(suite, cases, networks)
+    if options.ratios is not None:
+        search.check_comparison(jobs, *options.ratios)
+    return jobs
+
+
+def _latency_jobs(options: argparse.Namespace) -> list[Job]:
+    if options.models is None:
+        networks = load_networks(None, options.provider, 1)
+        specs = [str(network.scorer.path) for network in networks if network.order is None]
+    else:
+        specs = options.models
+    suite = latency.Latency(options.order, options.holes, options.repeats, options.seed)
+    return latency.jobs(suite, [load_networks(specs, options.provider, threads) for threads in options.thread_counts])
+
+
+def _segment_sum_jobs(options: argparse.Namespace) -> list[Job]:
+    return segment_sum.jobs(segment_sum.SegmentSum(options.order, options.holes, options.repeats, options.seed))
 
 
 def _nodes_jobs(options: argparse.Namespace) -> list[Job]:
@@ -132,9 +226,13 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(commands, "feasibility", "feasibility of suggestions, by fill level", _FEASIBILITY)
     command.set_defaults(jobs=_feasibility_jobs, table=feasibility.table, draw=plots.plot_feasibility)
     add = command.add_argument
-    add("--order", type=int, default=10, help="order of the squares (default: %(default)s)")
+    add("--order", "--orders", type=int, nargs="+", default=[10], metavar="N", help="of the squares (default: 10)")
     add("--squares", type=int, metavar="N", help="fresh squares (default: one per state)")
-    add("--states", type=int, default=10_000, metavar="N", help="partial squares (default: %(default)s)")
+    each = "one number, or one for each order"
+    add("--states", type=int, nargs="+", default=[10_000], metavar="N", help=f"states, {each} (default: 10000)")
+    add("--levels", type=int, nargs="+", metavar="N", help=f"fill levels, {each} (default: all, order * order)")
+    add("--label-seconds", type=float, metavar="S", help="time for the exact labels of a state (default: no limit)")
+    add("--compare", nargs=2, metavar="NAME", help="two of the networks, the first less the second on each state")
     add("--pool", type=Path, action="append", metavar="FILE", help="a training pool that must hold no test square")
     add("--plot", type=Path, metavar="FILE", help="draw the curves (.svg or .png)")
     _add_networks(command)
@@ -142,11 +240,36 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(commands, "search", "value orders in search", _SEARCH)
     command.set_defaults(jobs=_search_jobs, table=search.table, draw=plots.plot_search, check=search.check_agreement)
     add = command.add_argument
-    add("--order", type=int, default=10, help="order of the generated squares (default: %(default)s)")
+    add(
+        "--order",
+        "--orders",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="of generated quasigroups with holes (default: 10)",
+    )
     add("--holes", type=float, default=0.42, help="share of their cells that are holes (default: %(default)s)")
     add("--pattern", choices=qwh.PATTERNS, default="balanced", help="how holes are spread (default: %(default)s)")
-    add("--count", type=int, metavar="N", help="generated instances (default: 20, or 0 with --instances)")
-    add("--instances", nargs="+", default=[], metavar="SPEC", help="files: .dzn, .pls, .jsonl, FILE.jsonl#NAME")
+    forms = ", ".join(instance_sets.FORMS)
+    add("--generate", nargs="+", default=[], metavar="SPEC", help=f"other generated instances: {forms}")
+    add("--count", type=int, metavar="N", help="instances of each generated kind (default: 20, or 0 with --instances)")
+    add(
+        "--instances",
+        nargs="+",
+        default=[],
+        metavar="SPEC",
+        help="files of any format that nnsearch reads, FILE#NAME, folders, patterns such as 'folder/*.dzn'",
+    )
+    add(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="TEXT",
+        help="of the files, instances whose name has one of these texts",
+    )
+    add("--first", type=int, metavar="N", help="of the files, the first N instances of each set")
+    add("--problem", choices=PROBLEMS, help="of the files (default: the family that the ending tells)")
+    add("--colours", type=int, metavar="K", help="number of colours, for .col files")
     add(
         "--variables",
         nargs="+",
@@ -154,12 +277,20 @@ def _parser() -> argparse.ArgumentParser:
         default=["min-domain"],
         help="variable order of the networks, an arm for each (default: min-domain)",
     )
-    add("--every", type=int, default=1, metavar="K", help="ask a network every K decisions, 0 once (default: 1)")
-    add("--after-failure", action="store_true", help="ask a network after each failure too")
+    add("--infer-every", type=int, default=1, metavar="K", help="ask a network every K decisions, 0 once (default: 1)")
+    add("--infer-after-failure", action="store_true", help="ask a network after each failure too")
+    add("--restart-after", type=int, metavar="N", help="networks start again after N failures, then ever later")
     add("--time-limit", type=float, default=60.0, metavar="S", help="seconds per run (default: %(default)s)")
     add("--failure-limit", type=int, metavar="N", help="failures per run, conflicts of CP-SAT (default: none)")
-    add("--repeats", type=int, default=3, metavar="N", help="seeds of the random-value arm (default: %(default)s)")
+    add("--repeats", type=int, default=3, metavar="N", help="seeds of the random arms (default: %(default)s)")
     add("--workers", type=int, default=1, metavar="N", help="workers of CP-SAT (default: %(default)s)")
+    add(
+        "--compare",
+        dest="ratios",
+        nargs=2,
+        metavar="NAME",
+        help="two networks or arms: the ratio of their failures on the same instances",
+    )
     add("--plot", type=Path, metavar="FILE", help="draw the cactus plots (.svg or .png)")
     _add_networks(command)
 
@@ -170,7 +301,26 @@ def _parser() -> argparse.ArgumentParser:
     add("--holes", type=float, default=1.0, help="share of the cells that are holes (default: all)")
     add("--branches", type=int, default=20_000, metavar="N", help="branches of a walk (default: %(default)s)")
     add("--repeats", type=int, default=7, metavar="N", help="walks of each arm, in turns (default: %(default)s)")
+
+    command = _command(commands, "latency", "time to score a large state by networks on the candidate graph", _LATENCY)
+    command.set_defaults(jobs=_latency_jobs, table=latency.table, threads=1)
+    add = command.add_argument
+    _add_large_square(command)
+    add("--thread-counts", type=int, nargs="+", default=[1, 2], metavar="N", help="CPU threads (default: 1 2)")
+    add("--models", nargs="*", metavar="MODEL", help="names or .onnx files (default: all pretrained that read graphs)")
+    add("--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+
+    command = _command(commands, "segment-sum", "ways to sum over groups in ONNX Runtime", _SEGMENT_SUM)
+    command.set_defaults(jobs=_segment_sum_jobs, table=segment_sum.table, threads=1)
+    _add_large_square(command)
     return parser
+
+
+def _add_large_square(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--order", type=int, default=50, help="order of the square (default: %(default)s)")
+    add("--holes", type=float, default=0.42, help="share of its cells that are holes (default: %(default)s)")
+    add("--repeats", type=int, default=30, metavar="N", help="timed runs; the median counts (default: %(default)s)")
 
 
 def _command(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
@@ -181,7 +331,7 @@ def _command(commands: Any, name: str, summary: str, description: str) -> argpar
         epilog=_RESUME,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(check=None)
+    command.set_defaults(check=None, ratios=None)
     output = _RESULTS / f"{name}.jsonl"
     command.add_argument("--output", type=Path, default=output, metavar="FILE", help="results (default: %(default)s)")
     command.add_argument("--fresh", action="store_true", help="measure again what the file already holds")

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import ConfigError, ModelFileError
+from nnsearch.graph import CandidateGraph
 from nnsearch.inference.pretrained import pretrained_models
 from nnsearch.inference.providers import Provider
-from nnsearch.inference.session import OnnxScorer, open_network
+from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.problems.latin_square import LatinSquare
 
 
@@ -27,7 +29,7 @@ class Network:
         threads: CPU threads of one inference.
     """
 
-    scorer: OnnxScorer
+    scorer: OnnxScorer | OnnxGraphScorer
     digest: str
     threads: int
 
@@ -37,9 +39,9 @@ class Network:
         return self.scorer.name
 
     @property
-    def order(self) -> int:
-        """Order of the Latin squares that it was made for."""
-        return self.scorer.num_values
+    def order(self) -> int | None:
+        """Order of the Latin squares that it was made for; None for a network on the candidate graph."""
+        return self.scorer.num_values if isinstance(self.scorer, OnnxScorer) else None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -61,28 +63,20 @@ def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int)
         threads: CPU threads of one inference.
 
     Raises:
-        ModelFileError: a file cannot be used, or is not a network for Latin squares.
-        ConfigError: a network reads candidate graphs, two networks have one name, or the number of threads is below 1.
+        ModelFileError: a file cannot be used, or is a one-hot network for anything but Latin squares.
+        ConfigError: two networks have one name, or the number of threads is below 1.
     """
     if threads < 1:
         raise ConfigError(f"threads: expected 1 or more, got {threads}")
     networks: list[Network] = []
     for spec in pretrained_models() if specs is None else specs:
         scorer = open_network(spec, provider, threads)
-        if not isinstance(scorer, OnnxScorer):
-            raise ConfigError(
-                f"{scorer.path}: expected a one-hot network, got one that reads candidate graphs; "
-                "this benchmark measures networks of one size"
-            )
-        metadata = scorer.metadata
-        if metadata.problem != LatinSquare.name or scorer.num_variables != scorer.num_values**2:
-            raise ModelFileError(
-                f"{scorer.path}: expected a network for {LatinSquare.name}, got one for {metadata.problem} "
-                f"with {metadata.num_variables} variables of {metadata.num_values} values"
-            )
         if scorer.name in (network.name for network in networks):
             raise ConfigError(f"two networks are named {scorer.name!r}, which mixes up their results; rename one")
-        scorer.score(np.zeros((1, LatinSquare(scorer.num_values).num_candidates), dtype=np.float32))
+        if isinstance(scorer, OnnxScorer):
+            _run_once(scorer)
+        elif scorer.metadata.identities is None:  # one for a single model takes its inputs from nothing else
+            _run_graph_once(scorer)
         networks.append(Network(scorer, file_digest(scorer.path), threads))
     return networks
 
@@ -91,3 +85,18 @@ def file_digest(path: Path) -> str:
     """Return the first 12 hexadecimal digits of a file's SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _run_once(scorer: OnnxScorer) -> None:
+    metadata = scorer.metadata
+    if metadata.problem != LatinSquare.name or scorer.num_variables != scorer.num_values**2:
+        raise ModelFileError(
+            f"{scorer.path}: expected a network for {LatinSquare.name}, got one for {metadata.problem} "
+            f"with {metadata.num_variables} variables of {metadata.num_values} values"
+        )
+    scorer.score(np.zeros((1, LatinSquare(scorer.num_values).num_candidates), dtype=np.float32))
+
+
+def _run_graph_once(scorer: OnnxGraphScorer) -> None:
+    graph = scorer.prepare(CandidateGraph.from_model(LatinSquare(3).build()[0]))
+    scorer.score_graph(encode(graph, np.ones(graph.num_candidates, dtype=bool)))

@@ -43,7 +43,7 @@ def check_plot_file(path: Path) -> None:
 def plot_feasibility(records: Sequence[Record], path: Path) -> None:
     """Draw feasibility against filled cells: a row for each question, a panel for each propagation at test time.
 
-    The singles baseline, which is a propagation of its own, is drawn beside full propagation.
+    Singles, which are a propagation of their own, are drawn beside full propagation; comparisons are left out.
 
     Args:
         records: of one run of the feasibility suite.
@@ -65,13 +65,17 @@ def plot_feasibility(records: Sequence[Record], path: Path) -> None:
             shown = [
                 record
                 for record in records
-                if record["config"]["question"] == question
+                if "compared" not in record["config"]
+                and record["config"]["question"] == question
                 and record["config"]["propagation"] in (propagation, "singles" if propagation == "full" else "")
             ]
             for record in sorted(shown, key=lambda record: -record["result"]["mean"]):
                 arm = record["config"]["arm"]
+                name, style = arm, styles[arm]
+                if "model" in record["config"] and record["config"]["propagation"] == "singles":
+                    name, style = f"{arm}, singles", {**style, "linestyle": "-."}
                 filled, share = _thinned(record["result"]["curve"])
-                axis.plot(filled, share, label=f"{arm}  {record['result']['mean']:.3f}", linewidth=1.3, **styles[arm])
+                axis.plot(filled, share, label=f"{name}  {record['result']['mean']:.3f}", linewidth=1.3, **style)
             axis.set_ylim(-0.02, 1.02)
             axis.grid(alpha=0.25)
             axis.legend(fontsize=8, frameon=False, loc="lower left", title="mean", title_fontsize=8, alignment="left")

@@ -1,8 +1,12 @@
-"""Value orders in search: branches, failures, seconds and inference calls on the same instances, under equal limits."""
+"""Value orders in search: branches, failures, seconds and inference calls on the same instances, under equal limits.
+
+Instances are of any problem family. Networks on the candidate graph are run on all of them, one-hot networks on the
+Latin squares of their order.
+"""
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -14,45 +18,24 @@ from ortools.sat.python import cp_model
 
 import nnsearch.cp
 import nnsearch.cpsat
+from benchmarks.instance_sets import Case, set_of
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.search import solve_by_phase
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.value_phase import Restarts, Sampling, VariableOrder
+from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.graph import CandidateGraph
 from nnsearch.instances import Instance
 from nnsearch.limits import Limits
-from nnsearch.problems.latin_square import LatinSquare, is_solution
+from nnsearch.problems import Problem
 from nnsearch.result import SolveResult, Status
+from nnsearch.scorer import FloatArray
 
 
 class AnswerError(NNSearchError):
     """An arm gave a wrong answer: not a solution, or infeasible where there is a solution."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """An instance to solve.
-
-    Attributes:
-        instance: the instance.
-        satisfiable: True when a solution is known to exist; False when nothing is known.
-    """
-
-    instance: Instance
-    satisfiable: bool
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What a record says about it."""
-        instance = self.instance
-        digest = hashlib.sha256(instance.grid.astype("<i8").tobytes()).hexdigest()[:12]
-        return {
-            "instance": instance.name,
-            "instance_sha256": digest,
-            "order": instance.order,
-            "holes": instance.num_holes,
-        }
 
 
 @dataclass(frozen=True)
@@ -64,6 +47,8 @@ class Search:
         repeats: runs of the random-value arm on each instance, with seeds ``seed``, ``seed + 1``, ...
         variables: variable orders of the networks, one arm each.
         policy: when the networks are asked.
+        restart_after: failures after which the networks start again from the root, see
+            :class:`nnsearch.cp.value_phase.Restarts`; with it, ``random-restarts`` is one more baseline.
         workers: workers of CP-SAT; with several, each has the failure limit to itself.
         limits: when an arm gives up.
 
@@ -75,6 +60,7 @@ class Search:
     repeats: int = 3
     variables: tuple[VariableOrder, ...] = ("min-domain",)
     policy: InferencePolicy = field(default_factory=InferencePolicy)
+    restart_after: int | None = None
     workers: int = 1
     limits: Limits = field(default_factory=lambda: Limits(seconds=60.0))
 
@@ -84,6 +70,11 @@ class Search:
                 raise ConfigError(f"{name}: expected {least} or more, got {value}")
         if self.limits.seconds is None:
             raise ConfigError("expected a time limit: an arm without one may never end")
+        self.restarts(self.seed)
+
+    def restarts(self, seed: int) -> Restarts | None:
+        """Return when to start again, with noise of this seed."""
+        return None if self.restart_after is None else Restarts(self.restart_after, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -93,7 +84,24 @@ class _Arm:
     config: dict[str, Any]
     solve: Callable[..., SolveResult]
     seeds: Sequence[int]
-    order: int | None = None  # of the squares that it is made for; None is any
+    order: int | None = None  # of the Latin squares that it is made for; None is any problem
+
+    def fits(self, instance: Problem) -> bool:
+        return self.order is None or (isinstance(instance, Instance) and instance.order == self.order)
+
+
+class NoOpinion:
+    """A scorer of any problem that knows nothing: with sampling, values come in a uniform random order."""
+
+    name = "no-opinion"
+
+    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
+        """Return the graph."""
+        return graph
+
+    def score_graph(self, state: GraphState) -> FloatArray:
+        """Return zeros, float32[N]."""
+        return np.zeros(state.num_candidates, dtype=np.float32)
 
 
 def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[Network]) -> list[Job]:
@@ -111,31 +119,33 @@ def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[Network]) -> l
         )
         for turn, case in enumerate(cases)
         for arm in arms[turn % len(arms) :] + arms[: turn % len(arms)]
-        if arm.order in (None, case.instance.order)
+        if arm.fits(case.instance)
         for seed in arm.seeds
     ]
 
 
 def misfits(cases: Sequence[Case], networks: Sequence[Network]) -> list[str]:
-    """Return one line for each network and order of instances that it is not run on."""
-    orders = [case.instance.order for case in cases]
-    return [
-        f"{network.name}: skipped on {orders.count(order)} instances of order {order}, it is made for {network.order}"
-        for network in networks
-        for order in sorted(set(orders) - {network.order})
-    ]
+    """Return one line for each one-hot network and set of instances that it is not run on."""
+    lines = []
+    for network in networks:
+        arm = _Arm({}, nnsearch.cp.solve, (), network.order)
+        skipped = Counter(set_of(case.config) for case in cases if not arm.fits(case.instance))
+        lines += [
+            f"{network.name}: skipped on {count} instances of {name}, it is made for Latin squares of order {arm.order}"
+            for name, count in skipped.items()
+        ]
+    return lines
 
 
 def check(case: Case, arm: str, result: SolveResult) -> None:
-    """Check an answer without any solver.
+    """Check an answer without any solver (a CP-SAT model from a file: with one that has nothing left to search).
 
     Raises:
         AnswerError: the answer is wrong.
     """
     instance = case.instance
     if result.solution is not None:
-        square = np.array(result.solution).reshape(instance.order, instance.order)
-        if not is_solution(square, instance.grid):
+        if not instance.is_solution(result.solution):
             raise AnswerError(f"{arm}: what it returned for {instance.name} is not a solution")
     elif result.status.solved:
         raise AnswerError(f"{arm}: said {result.status} on {instance.name} without a solution")
@@ -184,29 +194,151 @@ def by_arm(records: Sequence[Record]) -> dict[str, list[Record]]:
     return groups
 
 
+def by_set(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Group records by set of instances, in order of appearance."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(set_of(record["config"]), []).append(record)
+    return groups
+
+
 def table(records: Sequence[Record]) -> str:
-    """Return the summary of one run of the suite, a block for each order, because networks are made for one."""
+    """Return the summary of one run of the suite, a block for each set of instances."""
     config = records[0]["config"]
     failure_limit = config["failure_limit"]
     failures = "" if failure_limit is None else f" and {failure_limit} failures"
     lines = [f"limits {config['time_limit']:g} s{failures}; median [quartiles] over runs"]
-    for order in sorted({record["config"]["order"] for record in records}):
-        same = [record for record in records if record["config"]["order"] == order]
+    sets = by_set(records)
+    width = max(28, *(len(name) + 18 for name in sets), *(len(arm) + 2 for arm in by_arm(records)))
+    for name, same in sets.items():
         instances = len({record["config"]["instance_sha256"] for record in same})
         lines += [
             "",
-            f"{f'order {order}, {instances} instances':28}{'runs':>5}{'solved':>8}{'branches':>24}{'failures':>24}"
-            f"{'seconds':>24}{'calls':>8}{'inference':>11}",
-            *(_row(arm, runs) for arm, runs in by_arm(same).items()),
+            f"{f'{name}, {instances} instances':{width}}{'runs':>5}{'solved':>8}{'branches':>24}{'failures':>24}"
+            f"{'mean':>10}{'seconds':>24}{'calls':>8}{'inference':>11}",
+            *(_row(arm, by_arm(same)[arm], width) for arm in by_arm(records) if arm in by_arm(same)),
         ]
     limited = "the limit in seconds" + ("" if failure_limit is None else " and failures")
     lines += [
         "",
         f"solved: a solution or a proof that there is none. Unsolved runs count as {limited}, else as they ended.",
-        "inference: share of the seconds. * CP-SAT: conflicts; its branches are not search nodes and are left out.",
+        "mean: geometric mean of failures + 1. calls, inference: median inferences, and seconds in them.",
+        "* CP-SAT: conflicts; its branches are not search nodes and are left out.",
         "default-phase: its counts include its own probing of values and its nested heuristics.",
     ]
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How the failures of one arm compare with those of another on the same instances.
+
+    Attributes:
+        mean: geometric mean over instances of (failures + 1) / (failures + 1); below 1 the first arm fails less.
+        low: lower end of its 95 % interval (bootstrap over instances).
+        high: upper end.
+        wins: instances on which the first arm fails less.
+        ties: instances on which both fail as often.
+        losses: the others.
+    """
+
+    mean: float
+    low: float
+    high: float
+    wins: int
+    ties: int
+    losses: int
+
+    @property
+    def instances(self) -> int:
+        """On how many instances both were run."""
+        return self.wins + self.ties + self.losses
+
+
+def ratio(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Ratio | None:
+    """Compare the failures of two arms; several runs of an instance count as their geometric mean.
+
+    Args:
+        one: records of an arm.
+        other: records of another one; None is returned when they share no instance.
+        resamples: of the bootstrap, whose seed is fixed.
+    """
+    mine, theirs = _log_failures(one), _log_failures(other)
+    shared = [instance for instance in mine if instance in theirs]
+    if not shared:
+        return None
+    difference = np.array([mine[instance] - theirs[instance] for instance in shared])
+    rng = np.random.default_rng(0)
+    means = difference[rng.integers(len(difference), size=(resamples, len(difference)))].mean(axis=1)
+    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
+    wins, losses = int((difference < -1e-12).sum()), int((difference > 1e-12).sum())
+    return Ratio(
+        float(np.exp(difference.mean())), float(low), float(high), wins, len(difference) - wins - losses, losses
+    )
+
+
+def ratio_table(records: Sequence[Record], one: str, other: str) -> str:
+    """Return the comparison of two arms on each set of instances.
+
+    Args:
+        records: of one run of the suite.
+        one: an arm, or a network; of two networks, arms of the same variable order are compared.
+        other: the same.
+
+    Raises:
+        ConfigError: see :func:`check_comparison`.
+    """
+    lines = [
+        f"{'(failures + 1) / (failures + 1)':60}{'geometric mean':>16}{'95 % interval':>20}{'instances':>11}"
+        f"{'fewer/same/more':>17}"
+    ]
+    pairs = _pairs([record["config"] for record in records], one, other)
+    for name, same in by_set(records).items():
+        arms = by_arm(same)
+        for first, second in pairs:
+            found = ratio(arms.get(first, []), arms.get(second, []))
+            if found is not None:
+                title, interval = f"{name}: {first} / {second}", f"{found.low:.3f} .. {found.high:.3f}"
+                counts = f"{found.wins}/{found.ties}/{found.losses}"
+                lines.append(f"{title:60}{found.mean:16.3f}{interval:>20}{found.instances:11}{counts:>17}")
+    return "\n".join(lines)
+
+
+def check_comparison(jobs: Sequence[Job], one: str, other: str) -> None:
+    """Check, before anything is measured, that two arms can be compared.
+
+    Raises:
+        ConfigError: there is no such arm, it counts something other than failures, or the two are one.
+    """
+    if not _pairs([job.config for job in jobs], one, other):
+        raise ConfigError(f"--compare: expected two arms, got {one} and {other}")
+
+
+def _pairs(configs: Sequence[dict[str, Any]], one: str, other: str) -> list[tuple[str, str]]:
+    """Return the pairs of arms that two names of arms or networks stand for."""
+    arms = {config["arm"]: config for config in configs}
+    chosen = []
+    for name in (one, other):
+        found = {arm: config.get("variables") for arm, config in arms.items() if name in (arm, config.get("model"))}
+        if not found:
+            raise ConfigError(f"--compare: expected one of {', '.join(arms)}, or a network, got {name!r}")
+        if name == "cp-sat":
+            raise ConfigError("--compare: expected an arm that counts failures, cp-sat counts conflicts")
+        chosen.append(found)
+    return [
+        (first, second)
+        for first, order in chosen[0].items()
+        for second, other_order in chosen[1].items()
+        if first != second and (order == other_order or None in (order, other_order) or (one, other) == (first, second))
+    ]
+
+
+def _log_failures(runs: Sequence[Record]) -> dict[str, float]:
+    """Return the mean of log(failures + 1) by instance."""
+    logs: dict[str, list[float]] = {}
+    for run in runs:
+        logs.setdefault(run["config"]["instance_sha256"], []).append(np.log(cost(run, "failures") + 1))
+    return {instance: float(np.mean(values)) for instance, values in logs.items()}
 
 
 def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
@@ -223,13 +355,22 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
     def cp_sat(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int) -> SolveResult:
         return nnsearch.cpsat.solve(model, variables, None, limits=limits, seed=seed, workers=suite.workers)
 
+    def random_restarts(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int) -> SolveResult:
+        # One random order of values for each run, drawn at the root: drawing at every node would cost time for nothing.
+        options: dict[str, Any] = {"sampling": Sampling(seed), "restarts": suite.restarts(seed)}
+        return cp(model, variables, seed=seed, scorer=NoOpinion(), policy=InferencePolicy(0), **options)
+
+    def network_arm(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, **how: Any) -> SolveResult:
+        return cp(model, variables, seed=seed, policy=suite.policy, restarts=suite.restarts(seed), **how)
+
+    restarts: dict[str, Any] = {}
+    if (example := suite.restarts(0)) is not None:
+        restarts = {"restart_after": example.failures, "growth": example.growth}
+    repeats = range(suite.seed, suite.seed + suite.repeats)
     return [
         _Arm({"arm": "min-value"}, partial(cp, scorer=None), once),
-        _Arm(
-            {"arm": "random-value"},
-            partial(by_phase, make_phase=_random_value),
-            range(suite.seed, suite.seed + suite.repeats),
-        ),
+        _Arm({"arm": "random-value"}, partial(by_phase, make_phase=_random_value), repeats),
+        *([_Arm({"arm": "random-restarts", **restarts}, random_restarts, repeats)] if restarts else []),
         _Arm({"arm": "default-phase"}, partial(by_phase, make_phase=_default_phase), once),
         _Arm({"arm": "cp-sat", "workers": suite.workers}, cp_sat, once),
         *(
@@ -239,8 +380,9 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
                     **network.config,
                     "variables": variables,
                     **asdict(suite.policy),
+                    **({**restarts, "noise": Restarts().temperature} if restarts else {}),
                 },
-                partial(cp, scorer=network.scorer, variable_order=variables, policy=suite.policy),
+                partial(network_arm, scorer=network.scorer, variable_order=variables),
                 once,
                 network.order,
             )
@@ -263,8 +405,7 @@ def _default_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], se
 
 
 def _measure(case: Case, arm: _Arm, seed: int, limits: Limits) -> dict[str, Any]:
-    instance = case.instance
-    model, variables = LatinSquare(instance.order).build(instance.grid)
+    model, variables = case.instance.build()
     result = arm.solve(model, variables, seed=seed)
     check(case, arm.config["arm"], result)
     limit = None
@@ -281,17 +422,17 @@ def _measure(case: Case, arm: _Arm, seed: int, limits: Limits) -> dict[str, Any]
     }
 
 
-def _row(arm: str, runs: Sequence[Record]) -> str:
+def _row(arm: str, runs: Sequence[Record], width: int) -> str:
     solved = sum(map(is_decided, runs)) / len(runs)
     conflicts = runs[0]["result"]["failures_are"] == "conflicts"
-    inference = sum(run["result"]["inference_seconds"] for run in runs)
-    wall = sum(run["result"]["wall_seconds"] for run in runs)
     branches = "-" if conflicts else _quartiles(runs, "branches")
     failures = _quartiles(runs, "failures") + ("*" if conflicts else "")
+    mean = np.exp(np.mean([np.log(cost(run, "failures") + 1) for run in runs]))
     calls = np.median([cost(run, "inference_calls") for run in runs])
+    inference = np.median([run["result"]["inference_seconds"] for run in runs])
     return (
-        f"{arm:28}{len(runs):5}{solved:8.0%}{branches:>24}{failures:>24}{_quartiles(runs, 'seconds'):>24}"
-        f"{calls:8,.0f}{inference / wall:11.0%}"
+        f"{arm:{width}}{len(runs):5}{solved:8.0%}{branches:>24}{failures:>24}{_short(mean):>10}"
+        f"{_quartiles(runs, 'seconds'):>24}{calls:8,.0f}{_short(inference):>11}"
     )
 
 

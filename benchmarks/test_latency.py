@@ -1,4 +1,4 @@
-"""Inference latency by batch size: ``pytest benchmarks/test_latency.py``."""
+"""Inference latency by batch size, and of one large state: ``pytest benchmarks/test_latency.py``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.latency import root_state
 from benchmarks.qwh import generate
+from nnsearch.encoding.candidate_graph import encode
 from nnsearch.encoding.one_hot import one_hot
 from nnsearch.inference.pretrained import pretrained_models
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.problems.latin_square import LatinSquare
 
 _LARGEST = 256
@@ -17,7 +19,8 @@ _LARGEST = 256
 
 @pytest.fixture(scope="module")
 def scorer() -> OnnxScorer:
-    latin = [scorer for scorer in map(OnnxScorer, pretrained_models()) if scorer.metadata.problem == LatinSquare.name]
+    one_hot_networks = [one for one in map(open_network, pretrained_models()) if isinstance(one, OnnxScorer)]
+    latin = [one for one in one_hot_networks if one.metadata.problem == LatinSquare.name]
     if not latin:
         pytest.skip("there is no pretrained network for Latin squares in models/")
     return latin[0]
@@ -37,3 +40,19 @@ def test_latency(benchmark: BenchmarkFixture, scorer: OnnxScorer, batch: int) ->
     assert np.isfinite(scores).all()
     singles = np.concatenate([scorer.score(state[None]) for state in states])
     np.testing.assert_allclose(scores, singles, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", pretrained_models())
+def test_latency_of_a_large_state(benchmark: BenchmarkFixture, name: str, threads: int) -> None:
+    network = open_network(name, threads=threads)
+    if not isinstance(network, OnnxGraphScorer):
+        pytest.skip("a network of one size")
+    graph, alive = root_state(order=50, holes=0.42, seed=1)
+    state = encode(network.prepare(graph), alive)
+    benchmark.extra_info.update(model=network.name, provider=network.provider, candidates=state.num_candidates)
+
+    scores = benchmark(network.score_graph, state)
+
+    assert scores.shape == (state.num_candidates,)
+    assert np.isfinite(scores).all()

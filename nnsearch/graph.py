@@ -59,7 +59,7 @@ class EncodingReport:
                 counts = Counter(kind for _, kind in entries)
                 parts.append(f"{title}: " + ", ".join(f"{count} {kind}" for kind, count in counts.most_common()))
         if self.too_large:
-            parts.append(f"{len(self.too_large)} variables with more than {MAX_VALUES} values have no candidates")
+            parts.append(f"without candidates, for more than {MAX_VALUES} values: {len(self.too_large)} variables")
         return "; ".join(parts)
 
 
@@ -236,7 +236,7 @@ class CandidateGraph:
 
         A candidate that is the last one of an exactly-one group holds, and rules out the others of its exactly-one and
         at-most-one groups. A state without a completion may end with an exactly-one group that has no candidate left
-        (:meth:`wiped_out`); nothing is repaired.
+        (:meth:`wiped_out`).
 
         Args:
             alive: bool[N], the candidates that are still possible.
@@ -258,15 +258,15 @@ class CandidateGraph:
                 return alive
             done |= forced
             holds = forced[edge_candidate]
-            satisfied = np.zeros(self.num_groups, dtype=bool)
-            satisfied[edge_group[holds]] = True
-            alive[edge_candidate[satisfied[edge_group] & ~holds]] = False
+            held = np.bincount(edge_group[holds], minlength=self.num_groups)
+            alive[edge_candidate[held[edge_group] > holds]] = False
 
     def wiped_out(self, alive: BoolArray) -> bool:
         """Tell whether an exactly-one group has no candidate left."""
         count = np.bincount(self.edge_group[alive[self.edge_candidate]], minlength=self.num_groups)
-        encoded = np.bincount(self.edge_group, minlength=self.num_groups) > 0
-        return bool(((self.group_kind == EXACTLY_ONE) & encoded & (count == 0)).any())
+        needed = self.group_kind == EXACTLY_ONE
+        needed[: self.num_variables] &= ~np.isin(self.names, self.report.too_large)
+        return bool((needed & (count == 0)).any())
 
     def candidates_of(self, solution: npt.ArrayLike) -> IntArray:
         """Return int64[V], the candidate that each variable takes in a solution; -1 where it has no such candidate.

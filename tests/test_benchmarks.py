@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,21 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import nnsearch.cp
-from benchmarks import feasibility, qwh, records, search
+from benchmarks import feasibility, instance_sets, labels, qwh, records, search, segment_sum
 from benchmarks.__main__ import main
+from benchmarks.networks import load_networks
 from benchmarks.nodes import Nodes, check_same_tree, prepare
 from benchmarks.squares import fresh_squares
-from nnsearch.errors import PoolError
+from nnsearch.encoding.candidate_graph import encode
+from nnsearch.errors import ConfigError, PoolError
+from nnsearch.graph import KINDS, CandidateGraph
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.instances import Instance
 from nnsearch.limits import Limits
 from nnsearch.problems.latin_square import LatinSquare, is_solution
 from nnsearch.result import SolveResult, Status
-from training.feasibility import make_states
+from training.extendable import label_latin_squares
+from training.feasibility import fixed_cell, make_states, possible_candidates
 from training.pools.jacobson_matthews import JacobsonMatthews
 from training.pools.pool import Pool
 
@@ -52,6 +57,30 @@ def write_network(path: Path, order: int) -> str:
     return str(path)
 
 
+def write_graph_network(path: Path, sign: float = 1.0) -> str:
+    """One for any problem, which prefers large values, or with the other sign small ones."""
+    shapes: dict[str, tuple[int, list[str | int]]] = {
+        "edge_candidate": (TensorProto.INT64, ["E"]),
+        "edge_group": (TensorProto.INT64, ["E"]),
+        "group_features": (TensorProto.FLOAT, ["G", len(KINDS)]),
+        "candidate_features": (TensorProto.FLOAT, ["N", 1]),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Squeeze", ["candidate_features", "axis"], ["places"]),
+            helper.make_node("Mul", ["places", "sign"], ["scores"]),
+        ],
+        "places",
+        [helper.make_tensor_value_info(name, *shape) for name, shape in shapes.items()],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N"])],
+        [numpy_helper.from_array(np.array([1]), "axis"), numpy_helper.from_array(np.float32(sign), "sign")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    helper.set_model_props(model, ModelMetadata("candidate_graph", "any", kinds=KINDS).to_props())
+    onnx.save(model, path)
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> NetworkFile:
     folder = tmp_path_factory.mktemp("networks")
@@ -61,6 +90,16 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> NetworkFile:
         return str(file) if file.exists() else write_network(file, order)
 
     return path
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_graph_network(tmp_path_factory.mktemp("graph") / "large.onnx")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_graph_network(tmp_path_factory.mktemp("graph") / "small.onnx", -1.0)
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -140,7 +179,7 @@ def test_search_end_to_end(tmp_path: Path, network: NetworkFile, capsys: Capture
     command += ["--output", output, "--plot", plot]
     done = run(*command)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines() == ["net-5: skipped on 2 instances of order 4, it is made for 5"]
+    assert done.stderr.splitlines() == ["net-5: skipped on 2 instances of two, it is made for Latin squares of order 5"]
     assert plot.stat().st_size > 1_000
     written = lines_of(output)
     baselines = ["min-value", "random-value", "random-value", "default-phase", "cp-sat"]
@@ -205,6 +244,30 @@ def test_a_different_tree_is_refused() -> None:
         (["search", "--variables", "last"], "invalid choice: 'last'"),
         (["search", "--time-limit", "-1", "--models"], "time limit: expected 0 or more"),
         (["search", "--models", "NET4", "NET4"], "two networks are named"),
+        (
+            ["feasibility", "--states", "5", "6", "--models"],
+            "--states: expected one number, or one for each of 1 orders",
+        ),
+        (["feasibility", "--levels", "101", "--models"], "levels: expected 1..100 fill levels at order 10, got 101"),
+        (["feasibility", "--label-seconds", "0", "--models"], "label seconds: expected above 0"),
+        (["feasibility", "--models", "--compare", "a", "b"], "expected two of the networks (none given), got 'a'"),
+        (
+            ["feasibility", "--order", "4", "5", "--models", "--plot", "a.svg"],
+            "--plot draws one order, and 2 are given",
+        ),
+        (["search", "--generate", "sudoku:3", "--models"], "--generate: expected latin-square:ORDER:HOLES or"),
+        (["search", "--generate", "sudoku:3:2.0", "--models"], "holes: expected a share above 0"),
+        (["search", "--instances", "*.dzn", "--models"], "*.dzn: expected files that match, found none"),
+        (["search", "--instances", ".", "--models"], "expected a folder with instances"),
+        (["search", "--first", "0", "--models"], "first: expected 1 or more"),
+        (["search", "--restart-after", "0", "--models"], "Restarts.failures: expected 1 or more"),
+        (["search", "--compare", "min-value", "nobody", "--models"], "--compare: expected one of min-value, "),
+        (["search", "--compare", "min-value", "cp-sat", "--models"], "cp-sat counts conflicts"),
+        (["search", "--compare", "min-value", "min-value", "--models"], "expected two arms"),
+        (["latency", "--models"], "expected a network on the candidate graph, got none"),
+        (["latency", "--models", "NET4"], "expected a network on the candidate graph, got a one-hot network"),
+        (["latency", "--repeats", "0"], "repeats: expected 1 or more"),
+        (["segment-sum", "--order", "5", "--holes", "0.04"], "propagation alone completes this square"),
         (["nodes", "--branches", "0"], "branches: expected 1 or more"),
         (["nodes", "--order", "4", "--holes", "0.01"], "propagation alone completes this square"),
         (["nonsense"], "invalid choice: 'nonsense'"),
@@ -226,8 +289,264 @@ def test_bad_input_is_one_line(
     assert error.count("\n") == 1
 
 
+def test_feasibility_of_networks_on_the_candidate_graph(
+    tmp_path: Path, large: str, small: str, capsys: Capture
+) -> None:
+    output = tmp_path / "results.jsonl"
+    command: list[object] = [
+        "feasibility",
+        "--orders",
+        4,
+        5,
+        "--states",
+        64,
+        50,
+        "--levels",
+        16,
+        5,
+        "--label-seconds",
+        30,
+    ]
+    command += ["--models", large, small, "--compare", "large", "small", "--output", output]
+    assert call(*command) == 0
+    shown = capsys.readouterr().out
+    assert "order 5: 50 states at 5 fill levels" in shown
+    assert "large - small (fixed cell, full, same states): " in shown
+    assert "large - small (fixed cell, singles, same states): " in shown
+    written = [line for line in lines_of(output) if line["config"]["arm"] in ("large", "small", "large - small")]
+    asked = {(line["config"]["propagation"], line["config"]["question"]) for line in written}
+    assert asked == {("full", "fixed cell"), ("singles", "fixed cell")}
+    for order, levels in ((4, 16), (5, 5)):
+        result = {
+            line["config"]["arm"]: line["result"]
+            for line in written
+            if (line["config"]["order"], line["config"]["propagation"]) == (order, "full")
+        }
+        difference = result["large - small"]
+        assert difference["mean"] == pytest.approx(result["large"]["mean"] - result["small"]["mean"], abs=1e-4)
+        assert sum(count > 0 for count in difference["states_per_level"]) == difference["levels_tested"] == levels
+        assert result["large"]["left_out"] == {}
+        assert result["large"]["curve"][0] == 1.0
+    text = output.read_text()
+    assert call(*command) == 0
+    assert output.read_text() == text
+    plot = tmp_path / "curves.svg"
+    command[command.index("--orders") : command.index("--label-seconds")] = ["--order", 4, "--states", 32]
+    assert call(*command, "--plot", plot) == 0
+    assert "large, singles" in plot.read_text()
+
+
+def test_scores_of_a_union_are_those_of_each_state(large: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feasibility, "_UNION_CANDIDATES", 100)
+    scorer = load_networks([large], "cpu", 1)[0].scorer
+    states = make_states(
+        LatinSquare(5), fresh_squares(5, 50, 1).reshape(50, -1) - np.uint8(1), 50, np.random.default_rng(0)
+    )
+    possible = possible_candidates(states, "full")
+    scores = feasibility.score_graph_states(scorer, states, possible)  # type: ignore[arg-type]
+    graph = CandidateGraph.from_model(LatinSquare(5).build()[0])
+    alive = possible | states.assignment
+    for row, one in enumerate(alive):
+        state = encode(graph, one)
+        several = graph.count(one)[graph.variable] > 1
+        np.testing.assert_array_equal(scores[row, state.candidate], graph.place[one & several])
+        assert (scores[row, one & ~several] == 0).all()
+        assert (scores[row, ~one] == -np.inf).all()
+    # The only value that is left is suggested, and of several the largest.
+    expected = []
+    for row, grid in enumerate(possible.reshape(50, 25, 5)):
+        cells = np.flatnonzero(states.unassigned()[row])
+        largest = [int(np.flatnonzero(grid[cell])[-1]) for cell in cells]
+        expected.append(states.labels.reshape(50, 25, 5)[row, cells, largest].mean())
+    np.testing.assert_allclose(fixed_cell(states, scores, possible), expected)
+
+
+def test_significant_levels() -> None:
+    problem = LatinSquare(2)
+    squares = fresh_squares(2, 400, seed=0).reshape(400, -1) - np.uint8(1)
+    states = make_states(problem, squares, 400, np.random.default_rng(0))
+    noise = np.random.default_rng(1).standard_normal(400)
+    found = feasibility.significant_levels(states, noise + np.array([0.0, -1.0, 1.0, 0.0])[states.filled])
+    assert found == {"levels_tested": 4, "levels_worse": [1], "levels_better": [2]}
+    assert feasibility.significant_levels(states, np.zeros(400))["levels_worse"] == []
+
+
+def test_labels_do_not_depend_on_the_renaming(monkeypatch: pytest.MonkeyPatch) -> None:
+    squares = fresh_squares(6, 3, seed=2).astype(np.int64)
+    grids = np.where(np.random.default_rng(0).random(squares.shape) < 0.5, 0, squares)
+    poll, calls = Connection.poll, 0
+
+    def impatient(connection: Connection, timeout: float = 0.0) -> bool:
+        nonlocal calls
+        calls += 1
+        # The second and fifth question are whether a state is labelled; it is tried again under another name.
+        return poll(connection, timeout) and calls not in (2, 6)
+
+    monkeypatch.setattr(Connection, "poll", impatient)
+    with labels.labeller(60.0, np.random.default_rng(0)) as label:
+        got = [label(grid) for grid in grids]
+    np.testing.assert_array_equal(np.array(got), label_latin_squares(grids))
+    assert calls > 6
+    with labels.labeller(1e-9, np.random.default_rng(0)) as label:
+        assert label(np.zeros((20, 20), dtype=np.int64)) is None
+
+
+def test_search_of_every_family(tmp_path: Path, large: str, small: str, capsys: Capture) -> None:
+    folder, output = tmp_path / "squares", tmp_path / "results.jsonl"
+    folder.mkdir()
+    for name, value in zip("ba", "12", strict=True):
+        (folder / f"{name}.dzn").write_text(f"N = 3; start = [| {value}, 0, 0 | 0, 0, 0 | 0, 0, 0 |];")
+    (folder / "README.md").write_text("not an instance")
+    file = tmp_path / "grids.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps({"name": name, "order": 4, "box": 2, "grid": [[value, 0, 0, 0], *[[0] * 4] * 3]}) + "\n"
+            for value, name in enumerate(("s-9x9-1", "s-4x4-1", "s-4x4-2", "s-4x4-3"))
+        )
+    )
+    command: list[object] = [
+        "search",
+        "--generate",
+        "sudoku:2:0.5",
+        "n-queens:8:2",
+        "graph-colouring:12:3:3.5",
+        "latin-square:5:0.5",
+    ]
+    command += ["--count", 2, "--models", large, small, "--variables", "min-domain", "most-confident", "--repeats", 2]
+    command += ["--infer-every", 3, "--infer-after-failure", "--restart-after", 5, "--compare", "large", "small"]
+    command += ["--failure-limit", 1000, "--output", output]
+    assert call(*command, "--instances", folder) == 0
+    assert call(*command, "--instances", file, "--only", "4x4", "--first", 2) == 0
+    shown = capsys.readouterr().out
+    sets = ["sudoku-4-8-1", "n-queens-8-2-1", "graph-colouring-12-21-3-0-1", "qwh-5-12-balanced-1"]
+    for name in [*sets, "squares", "grids 4x4"]:
+        assert f"\n{name}, 2 instances" in shown
+        assert f"\n{name}: large/min-domain / small/min-domain" in shown
+        assert f"\n{name}: large/most-confident / small/most-confident" in shown
+    assert "large/min-domain / small/most-confident" not in shown
+    written = lines_of(output)
+    arms = [line["config"]["arm"] for line in written if line["config"]["instance"] == "s-4x4-2"]
+    random = ["random-value", "random-restarts"] * 2
+    networks = [f"{name}/{order}" for name in ("large", "small") for order in ("min-domain", "most-confident")]
+    assert sorted(arms) == sorted(["min-value", *random, "default-phase", "cp-sat", *networks])
+    assert len(written) == len({json.dumps(line["config"]) for line in written}) == (8 + 2 + 2) * len(arms)
+    assert [name for name in dict.fromkeys(line["config"]["instance"] for line in written) if len(name) == 1] == [
+        "a",
+        "b",
+    ]
+    for line in written:
+        config, result = line["config"], line["result"]
+        assert (result["status"], result["checked"]) == ("OPTIMAL", True)
+        assert str(tmp_path) not in json.dumps(line)
+        scored = "model" in config or config["arm"] == "random-restarts"
+        assert (result["inference_calls"] > 0) == (scored and result["branches"] > 0)
+        if "model" in config:
+            policy = [config[key] for key in ("every", "after_failure", "restart_after", "growth", "noise")]
+            assert policy == [3, True, 5, 1.2, 0.5]
+
+
+def test_restarts_change_the_search_and_keep_it_complete(tmp_path: Path, large: str) -> None:
+    no = [[1, 2, 0, 0], [0, 0, 3, 0], [0, 0, 4, 0], [0, 0, 0, 0]]  # nothing fits beside the 2
+    cases = [
+        instance_sets.Case(Instance("no", np.array(no)), False, "set"),
+        *instance_sets.generate("latin-square:16:0.42", 4, 3),
+    ]
+    failures = []
+    for after in (None, 1):
+        suite = search.Search(repeats=2, restart_after=after, limits=Limits(30.0, 100_000))
+        jobs = [
+            job
+            for job in search.jobs(suite, cases, load_networks([large], "cpu", 1))
+            if job.config["arm"] in ("large/min-domain", "random-restarts")
+        ]
+        results = [(job.config, job.measure()) for job in jobs]
+        assert len(results) == 5 * (1 if after is None else 3)
+        for config, result in results:
+            assert result["status"] == ("INFEASIBLE" if config["instance"] == "no" else "OPTIMAL")
+        failures.append([result["failures"] for config, result in results if config["arm"] == "large/min-domain"])
+    assert failures[0] != failures[1]
+
+
+def test_instance_sets(tmp_path: Path) -> None:
+    (tmp_path / "one.col").write_text("p edge 3 2\ne 1 2\ne 2 3\n")
+    (tmp_path / "two.txt").write_text("Q . . .\n. . . .\n. . . .\n. . . .\n")
+    (case,) = instance_sets.read([str(tmp_path / "*.col")], num_colours=2)
+    assert (case.instance.name, case.instance.problem, case.group) == ("one", "graph-colouring", tmp_path.name)
+    assert case.config["size"] == "3 vertices, 2 edges, 2 colours"
+    (case,) = instance_sets.read([str(tmp_path / "two.txt")], problem="n-queens")
+    assert instance_sets.set_of(case.config) == tmp_path.name
+    with pytest.raises(ConfigError, match="with a name that contains three or four"):
+        instance_sets.read([str(tmp_path / "one.col")], num_colours=2, only=["three", "four"])
+    digests = {
+        case.config["instance_sha256"]
+        for form in ("latin-square:4:0.5", "sudoku:2:0.5", "n-queens:8:2", "graph-colouring:9:3:2")
+        for case in instance_sets.generate(form, 3, 1)
+    }
+    assert len(digests) == 12
+
+
+def test_ratio_of_failures() -> None:
+    def runs(arm: str, *failures: int | None) -> list[records.Record]:
+        made = []
+        for instance, count in enumerate(failures):
+            one = record(arm, Status.UNKNOWN if count is None else Status.OPTIMAL, 1.0)
+            one["config"] |= {"instance": f"set-{instance}", "instance_sha256": str(instance), "failure_limit": 799}
+            one["result"]["failures"] = 5 if count is None else count
+            made.append(one)
+        return made
+
+    found = search.ratio(runs("a", 0, 9, 3, 99), runs("b", 0, 99, None, 9, 7))
+    assert found is not None
+    assert (found.wins, found.ties, found.losses, found.instances) == (2, 1, 1, 4)
+    assert found.mean == pytest.approx((1 * 0.1 * 4 / 800 * 10) ** 0.25)
+    assert 0.005 <= found.low < found.mean < found.high <= 10
+    assert search.ratio(runs("a", 1), []) is None
+    # Several runs of an instance count once.
+    twice = search.ratio(runs("a", 0) + runs("a", 99), runs("b", 9))
+    assert twice is not None
+    assert (twice.instances, twice.ties) == (1, 1)
+    assert twice.mean == pytest.approx(1)
+    text = search.ratio_table([*runs("a", 0, 9), *runs("b", 4, 49)], "a", "b")
+    assert "set: a / b" in text
+    assert "0.200" in text
+    assert "2/0/0" in text
+
+
+def test_latency_end_to_end(tmp_path: Path, large: str, capsys: Capture) -> None:
+    output = tmp_path / "results.jsonl"
+    command = ["latency", "--order", 12, "--repeats", 3, "--models", large, "--output", output]
+    assert call(*command) == 0
+    assert "large" in capsys.readouterr().out
+    written = lines_of(output)
+    assert [line["config"]["threads"] for line in written] == [1, 2]
+    for line in written:
+        result = line["result"]
+        assert 0 < result["candidates"] < 12**3
+        assert result["incidences"] <= 3 * result["candidates"]
+        assert len(result["ms_runs"]) == 3
+
+
+def test_segment_sum_end_to_end(tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "results.jsonl"
+    assert call("segment-sum", "--order", 10, "--holes", 0.6, "--repeats", 2, "--output", output) == 0
+    shown = capsys.readouterr().out
+    written = lines_of(output)
+    operators = [*segment_sum.SUMS, *segment_sum.WAYS_BACK]
+    assert len(written) == len(operators) * len(segment_sum.CHANNELS) * len(segment_sum.THREADS)
+    assert all(line["result"]["checked"] for line in written)
+    assert all(operator in shown for operator in operators)
+
+
+def test_a_wrong_sum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(segment_sum.SUMS, "ScatterND(add)", segment_sum.WAYS_BACK["Gather"])
+    suite = segment_sum.SegmentSum(order=8, holes=0.6, repeats=1)
+    (job, *_) = [job for job in segment_sum.jobs(suite) if job.config["operator"] == "ScatterND(add)"]
+    with pytest.raises(search.AnswerError, match="expected the sums that numpy has"):
+        job.measure()
+
+
 def test_help_explains_itself(capsys: Capture) -> None:
-    for command in ("feasibility", "search", "nodes"):
+    for command in ("feasibility", "search", "nodes", "latency", "segment-sum"):
         assert call(command, "--help") == 0
         text = capsys.readouterr().out
         assert "default" in text
@@ -354,7 +673,7 @@ def result_of(status: Status, solution: list[int] | None) -> SolveResult:
 
 
 def test_wrong_answers_are_errors() -> None:
-    case = search.Case(Instance("two", np.array([[1, 0], [0, 0]])), satisfiable=True)
+    case = instance_sets.Case(Instance("two", np.array([[1, 0], [0, 0]])), satisfiable=True)
     search.check(case, "arm", result_of(Status.OPTIMAL, [1, 2, 2, 1]))
     search.check(case, "arm", result_of(Status.UNKNOWN, None))
     for status, solution in (
@@ -389,7 +708,7 @@ def test_disagreement_is_an_error_and_timeouts_count() -> None:
 def test_limits_stop_every_arm() -> None:
     instance = qwh.generate(30, 0.42, 1, seed=1)[0]
     suite = search.Search(repeats=1, limits=Limits(seconds=0.2, failures=20))
-    for job in search.jobs(suite, [search.Case(instance, True)], []):
+    for job in search.jobs(suite, [instance_sets.Case(instance, True)], []):
         result = job.measure()
         assert result["status"] in ("OPTIMAL", "UNKNOWN")
         assert (result["limit"] is None) == (result["status"] == "OPTIMAL")

@@ -173,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
         help="export belief propagation",
         description="Export training-free belief propagation as a network for any model.",
     )
-    bp.add_argument("--iterations", type=int, default=30, help="rounds of messages (default 30)")
+    bp.add_argument("--iterations", type=int, default=20, help="rounds of messages (default 20)")
     bp.add_argument("--damping", type=float, default=0.5, help="share of the old message that is kept (default 0.5)")
     bp.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
     bp.set_defaults(run=_bp)

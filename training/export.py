@@ -34,6 +34,7 @@ TRAINED_KINDS = ("exactly_one", "at_most_one")
 """The kinds of groups in the built-in problem families, and those that belief propagation reads."""
 
 _PARITY_BATCHES = (1, 3, 64)
+_GRAPH_PARITY_TOLERANCE = 1e-2  # dozens of rounds of messages amplify the rounding of sums taken in another order
 _PARITY_TOLERANCE = 1e-4  # of float32 scores of magnitude about 10, relative and absolute
 
 
@@ -134,7 +135,8 @@ def export_graph(network: nn.Module, metadata: ModelMetadata, states: Sequence[G
         for state in [*states, disjoint_union(states)]:
             with torch.inference_mode():
                 expected = network(*inputs(state)).numpy()
-            _compare(scorer.score_graph(state), expected, file, f"{state.num_candidates} candidates")
+            where = f"{state.num_candidates} candidates"
+            _compare(scorer.score_graph(state), expected, file, where, _GRAPH_PARITY_TOLERANCE)
 
     _write(network, inputs(states[0]), names, tuple(shapes), metadata, path, check)
 
@@ -190,11 +192,11 @@ def _check_parity(network: nn.Module, path: Path) -> None:
         state = ((value == np.arange(shape[1])) & assigned).reshape(batch, -1).astype(np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(state)).numpy()
-        _compare(scorer.score(state), expected, path, f"batch {batch}")
+        _compare(scorer.score(state), expected, path, f"batch {batch}", _PARITY_TOLERANCE)
 
 
-def _compare(got: FloatArray, expected: FloatArray, path: Path, where: str) -> None:
-    if not np.allclose(got, expected, rtol=_PARITY_TOLERANCE, atol=_PARITY_TOLERANCE):
+def _compare(got: FloatArray, expected: FloatArray, path: Path, where: str, tolerance: float) -> None:
+    if not np.allclose(got, expected, rtol=tolerance, atol=tolerance):
         raise NNSearchError(
             f"{path}: expected ONNX Runtime to give torch's scores, they differ by "
             f"{np.abs(got - expected).max():.2g} at {where}; the file was not kept"

@@ -88,7 +88,7 @@ class LatinSquares:
         if rng.random() < 0.5:
             key: npt.NDArray[np.float64] = rng.random(order**2)
         else:  # balanced: a value of another Latin square has one place in every row and column
-            other = _permuted(self._any(order, rng), rng)
+            other = _permuted(self._any(order, rng), rng).astype(np.float64)
             key = other.ravel() + np.repeat(rng.random(order), order)
         assigned = key > np.quantile(key, holes)
         alive, holds = planted_state(_latin_square_graph(order), square.ravel(), assigned)

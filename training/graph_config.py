@@ -42,7 +42,7 @@ class GraphDataConfig:
     """A file of states from searches (python -m training label); empty = none."""
     label_share: float = 0.3
     """Share of the states that come from that file."""
-    validation_states: int = 24
+    validation_states: int = 48
     """States per family on which the network is measured while training."""
 
     def __post_init__(self) -> None:
@@ -122,6 +122,8 @@ class GraphTrainConfig:
     """States are drawn until they have this many open candidates together."""
     learning_rate: float = 3e-3
     """Adam's largest step size; it rises over the first 50 steps and falls to 0 as a cosine."""
+    least_blocks: int = 0
+    """Each step draws a number of blocks from this to network.blocks, so that fewer can be exported; 0 = always all."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     start: str = ""
@@ -160,4 +162,8 @@ class GraphConfig:
     def __post_init__(self) -> None:
         check_name(self.name)
         check_seed("seed", self.seed)
+        check(
+            0 <= self.train.least_blocks <= self.network.blocks,
+            f"train.least_blocks: expected 0 to network.blocks ({self.network.blocks}), got {self.train.least_blocks}",
+        )
         check(self.encoder == "candidate_graph", f"encoder: expected candidate_graph, got {self.encoder!r}")

@@ -68,9 +68,8 @@ def _probe(
     while True:
         done |= forced
         holds = forced[candidates]
-        satisfied = np.zeros(num_probes * num_groups, dtype=bool)
-        satisfied[groups[holds]] = True
-        alive[candidates[satisfied[groups] & ~holds]] = False
+        held = np.bincount(groups[holds], minlength=num_probes * num_groups)
+        alive[candidates[held[groups] > holds]] = False  # of two that hold in one group, neither survives
         live = alive[candidates]
         count = np.bincount(groups[live], minlength=num_probes * num_groups)
         wiped |= (must_hold & (count == 0)).reshape(num_probes, num_groups).any(axis=1)

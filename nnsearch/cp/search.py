@@ -72,6 +72,8 @@ def solve(
     graph = CandidateGraph.from_model(model) if is_graph_scorer(loaded) else None
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
+    if graph is not None:
+        branch = [i for i in branch if graph.offset[i] < graph.offset[i + 1]]
 
     def make_phase(solver: pywrapcp.Solver, translated: list[pywrapcp.IntVar]) -> ValuePhase:
         return ValuePhase(
@@ -84,7 +86,7 @@ def solve(
             restarts=restarts,
             first_value=first_value,
             graph=graph,
-            branch=None if graph is None else [i for i in branch if graph.offset[i] < graph.offset[i + 1]],
+            branch=None if graph is None else branch,
         )
 
     return _solve(model, branch, make_phase, limits, started)

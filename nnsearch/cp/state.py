@@ -142,6 +142,7 @@ class GraphReader:
             {self._pair_value[position]: position for position in range(low, high)} for low, high in pairwise(bounds)
         ]
         self._ranked: list[int] = []
+        self._root, self._roots = pywrapcp.RevInteger(-1), 0  # reversible: the number of the root last read
         self._alive: npt.NDArray[np.bool_]
         self._start_from(self._whole, np.arange(graph.num_candidates))
         self.state = 0
@@ -152,7 +153,9 @@ class GraphReader:
         Raises:
             GraphError: a domain has a value that the graph has not.
         """
-        if solver.SearchDepth() == 0:
+        if self._root.Value() != self._roots:  # a new search, or the engine went back above the node read first
+            self._roots += 1
+            self._root.SetValue(solver, self._roots)
             self._start_from(self._whole, np.arange(self.num_positions))
             self._start_from(*self._whole.restrict(self._read_root()))
         alive = self._read()

@@ -162,6 +162,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         seed = sampling.seed if sampling else restarts.seed if restarts else None
         self._rng = np.random.default_rng(seed)
         self._run_failures = 0.0 if restarts is None else float(restarts.failures)
+        self._restarted = False
         self._run_ends: float | None = None  # failures of the engine at which the current run gives up
         self._scores = np.zeros(self._reader.num_positions, dtype=np.float32)
         self._scored_state: int | None = None  # of the reader, when the scores were computed
@@ -194,6 +195,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
                 if self._calls.interrupted():
                     raise KeyboardInterrupt
                 if self._restarts is not None and self._run_is_over(solver):
+                    self._restarted = True
                     solver.RestartCurrentSearch()
                     return solver.FailDecision()
                 if self._is_due(solver):
@@ -240,7 +242,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         if solver.SearchDepth() > 0:
             return self._run_ends is not None and solver.Failures() >= self._run_ends
         restarts = cast(Restarts, self._restarts)
-        if self._run_ends is None or solver.Failures() < self._run_ends:
+        restarted, self._restarted = self._restarted, False
+        if not restarted:
             self._run_failures = float(restarts.failures)  # a new search
             self._noise = self._sampling
         else:

@@ -23,7 +23,8 @@ class GraphState:
         edge_group: int64[E].
         group_features: float32[G, len(KINDS)], one-hot kind.
         candidate_features: float32[N, CANDIDATE_FEATURES].
-        candidate: int64[N], where each candidate was in the graph (of its state).
+        candidate: int64[N], where each candidate was in the graph that was encoded. In a search that is the model's
+            graph cut down at the root; what a scorer knows a candidate by is its identity.
         identity: int64[N], see :class:`nnsearch.graph.CandidateGraph`; 0 everywhere when the graph has none.
     """
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from ortools.sat.python import cp_model
 import nnsearch
 from nnsearch.encoding.candidate_graph import GraphState, encode
 from nnsearch.errors import GraphError
-from nnsearch.graph import CandidateGraph
+from nnsearch.graph import KINDS, CandidateGraph
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.scorer import FloatArray
 
@@ -160,6 +162,45 @@ def network(
     )
     if metadata is None:
         metadata = ModelMetadata("one_hot", "latin-square", num_variables, num_values, {"loss": "none"}).to_props()
+    return with_metadata(graph, metadata)
+
+
+GRAPH_INPUTS: dict[str, tuple[int, list[Any]]] = {
+    "edge_candidate": (TensorProto.INT64, ["E"]),
+    "edge_group": (TensorProto.INT64, ["E"]),
+    "group_features": (TensorProto.FLOAT, ["G", len(KINDS)]),
+    "candidate_features": (TensorProto.FLOAT, ["N", 1]),
+}
+
+
+def graph_network(
+    *,
+    inputs: Mapping[str, tuple[int, list[Any]]] = GRAPH_INPUTS,
+    output: tuple[str, int, list[Any]] = ("scores", TensorProto.FLOAT, ["N"]),
+    kinds: tuple[str, ...] = KINDS,
+    identities: Mapping[str, Sequence[int]] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """A network on the candidate graph whose scores are the places, plus the identities if it is given those."""
+    if identities is not None and inputs is GRAPH_INPUTS:
+        inputs = {**GRAPH_INPUTS, "candidate_identity": (TensorProto.INT64, ["N"])}
+    name, dtype, shape = output
+    nodes = [helper.make_node("Squeeze", ["candidate_features", "axis"], ["places"])]
+    if "candidate_identity" in inputs:
+        nodes += [
+            helper.make_node("Cast", ["candidate_identity"], ["number"], to=TensorProto.FLOAT),
+            helper.make_node("Add", ["places", "number"], ["sum"]),
+        ]
+    nodes.append(helper.make_node("Cast", [nodes[-1].output[0]], [name], to=dtype))
+    graph = helper.make_graph(
+        nodes,
+        "places",
+        [helper.make_tensor_value_info(key, *value) for key, value in inputs.items()],
+        [helper.make_tensor_value_info(name, dtype, shape)],
+        [numpy_helper.from_array(np.array([1]), "axis")],
+    )
+    if metadata is None:
+        metadata = ModelMetadata("candidate_graph", "any", kinds=kinds, identities=identities).to_props()
     return with_metadata(graph, metadata)
 
 
@@ -313,3 +354,16 @@ def models(draw: st.DrawFn, max_variables: int = 4, max_values: int = 4) -> cp_m
             total = sum(c * x for c, x in zip(draw(weights), variables, strict=True))
             model.add_linear_expression_in_domain(total, draw(linear_domains))
     return model
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that may import this module, and may crash."""
+    path = f"{ENVIRONMENT['PYTHONPATH']}:{Path(__file__).parent}"
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env={**ENVIRONMENT, "PYTHONPATH": path},
+        timeout=60,
+        check=False,
+    )

@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from stand_ins import (
+    FixedGraphScorer,
     FixedScorer,
     Grid,
     LinearScorer,
+    RandomGraphScorer,
     brute_force,
     completes,
     domains,
+    graph_of,
     latin_square,
     models,
     network,
@@ -25,7 +28,7 @@ from stand_ins import (
 )
 
 from nnsearch import cpsat
-from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
+from nnsearch.errors import GraphError, ModelFileError, NNSearchError, ScoreError
 from nnsearch.inference.session import OnnxScorer
 from nnsearch.limits import Limits
 from nnsearch.problems.latin_square import LatinSquare
@@ -289,3 +292,90 @@ def test_a_result_is_one_json_object() -> None:
     result = cpsat.solve(*LatinSquare(2).build(), None)
     assert json.loads(result.to_json())["solution"] == result.solution
     assert "\n" not in result.to_json()
+
+
+# -- scorers that read graphs
+
+
+@settings(max_examples=40)
+@given(models(), st.integers(0, 99))
+def test_solves_or_proves_by_graph_and_leaves_the_model_alone(model: cp_model.CpModel, seed: int) -> None:
+    solutions = brute_force(model)
+    variables = variables_of(model)
+    before = str(model.proto)
+    for some in (variables, variables[::-2]):
+        if not graph_of(model).report.num_constraints:
+            with pytest.raises(GraphError):
+                cpsat.solve(model, some, RandomGraphScorer(seed))
+            continue
+        result = cpsat.solve(model, some, RandomGraphScorer(seed), seed=seed)
+        assert result.status == (Status.OPTIMAL if solutions else Status.INFEASIBLE)
+        assert (tuple(result.solution) in solutions) if result.solution is not None else not solutions
+        assert str(model.proto) == before
+
+
+def guided_by_graph(which: Sequence[int], **options: bool) -> tuple[cp_model.CpModel, RandomGraphScorer]:
+    """v0 in 1..3, v1 = 2 fixed, v2 in {1, 3}, v3 in 0..2; v0 != v1 rules out one value."""
+    model = cp_model.CpModel()
+    variables = [
+        model.new_int_var(1, 3, "v0"),
+        model.new_int_var(2, 2, "v1"),
+        model.new_int_var_from_domain(cp_model.Domain.from_values([1, 3]), "v2"),
+        model.new_int_var(0, 2, "v3"),
+    ]
+    model.add(variables[0] != variables[1])
+    model.add(variables[2] + variables[3] <= 4)
+    scorer = FixedGraphScorer([1, 9, 3, 9, 2.5, 8, 4, 6, 5])
+    cost = cpsat.guide(model, [variables[i] for i in which], scorer, **options)
+    assert (cost.calls, cost.states) == (1, 1)
+    return model, scorer
+
+
+@pytest.mark.parametrize("which", [[0, 1, 2, 3], [3, 2, 0], [2], [0, 1], []], ids=str)
+def test_hints_follow_the_scores_of_a_graph(which: list[int]) -> None:
+    model, scorer = guided_by_graph(which, strategy=False)
+    hints = dict(zip(model.proto.solution_hint.vars, model.proto.solution_hint.values, strict=True))
+    best = {0: 3, 2: 3, 3: 1}  # v0 = 2 is gone, v1 is fixed
+    assert hints == {i: best[i] for i in which if i in best}
+    assert len(model.proto.variables) == 4
+    assert not model.proto.search_strategy
+    assert scorer.shown[0].identity.tolist() == [0, 2, 4, 5, 6, 7, 8]  # a network reads the whole model
+
+
+@pytest.mark.parametrize("which", [[0, 1, 2, 3], [3, 2, 0], [2, 3]], ids=str)
+def test_the_strategy_follows_the_scores_of_a_graph(which: list[int]) -> None:
+    model, _ = guided_by_graph(which, hints=False)
+    assert not model.proto.solution_hint.vars
+    (strategy,) = model.proto.search_strategy
+    literals = [model.proto.variables[e.vars[0]].name for e in strategy.exprs]
+    best_first = ["v2=3", "v3=1", "v3=2", "v3=0", "v0=3", "v2=1", "v0=1"]
+    assert literals == [text for text in best_first if int(text[1]) in which]
+    assert {v.name for v in model.proto.variables} == {"v0", "v1", "v2", "v3", *literals}
+
+
+def test_one_worker_follows_the_network_by_graph() -> None:
+    square = latin_square(6, 1)
+    model, variables = LatinSquare(6).build()
+    scorer = FixedGraphScorer(knows(square).bias)
+    assert cpsat.solve(model, variables, scorer).solution == square.ravel().tolist()
+
+
+def test_what_a_graph_scorer_cannot_guide_is_refused() -> None:
+    model = cp_model.CpModel()
+    x = model.new_int_var(0, 3, "x")
+    with pytest.raises(GraphError, match="a network has nothing to read here, use no network"):
+        cpsat.guide(model, [x], RandomGraphScorer())
+    y = model.new_int_var(3, 2, "y")
+    model.add(x != y)
+    for variables in ([y], [x]):
+        with pytest.raises(NNSearchError, match="variable y: expected at least one value, its domain is empty"):
+            cpsat.guide(model, variables, RandomGraphScorer())
+
+
+def test_scores_of_a_graph_scorer_are_checked() -> None:
+    model, variables = LatinSquare(3).build()
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ScoreError, match=r"^fixed: expected finite scores"):
+            cpsat.guide(model, variables, FixedGraphScorer(np.full(27, wrong)))
+    assert not model.proto.solution_hint.vars
+    assert len(model.proto.variables) == 9

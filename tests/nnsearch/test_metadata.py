@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnsearch.errors import ModelFileError
+from nnsearch.graph import KINDS
 from nnsearch.inference.metadata import ModelMetadata
 
 PROPS = ModelMetadata("one_hot", "latin-square", 100, 10, {"loss": {"target": "single"}}).to_props()
@@ -37,6 +38,45 @@ def test_the_format_is_pinned() -> None:
     }
 
 
+GRAPH_PROPS = ModelMetadata(
+    "candidate_graph", "any", training={"seed": 1}, kinds=("exactly_one", "linear"), identities={"x": [-1, 2], "y": []}
+).to_props()
+
+tables = st.dictionaries(st.text(), st.lists(st.integers(-(2**63), 2**63 - 1)))
+
+
+@settings(max_examples=50)
+@given(
+    st.text(),
+    st.sets(st.sampled_from(KINDS)).map(lambda kinds: ("exactly_one", *sorted(kinds - {"exactly_one"}))),
+    st.none() | tables,
+    st.dictionaries(st.text(), json_values),
+)
+def test_round_trip_of_graph_networks(
+    problem: str, kinds: tuple[str, ...], identities: dict[str, list[int]] | None, training: dict[str, object]
+) -> None:
+    metadata = ModelMetadata("candidate_graph", problem, training=training, kinds=kinds, identities=identities)
+    props = metadata.to_props()
+    assert all(isinstance(value, str) for value in props.values())
+    read = ModelMetadata.from_props({**props, "nnsearch.later": "1"}, "x.onnx")
+    assert read == metadata
+    assert (read.num_variables, read.num_values) == (None, None)
+    if identities is not None:
+        assert read.identities is not None
+        assert list(read.identities) == list(identities)  # the order numbers the candidates
+
+
+def test_the_format_of_graph_networks_is_pinned() -> None:
+    assert GRAPH_PROPS == {
+        "nnsearch.format": "1",
+        "nnsearch.encoder": "candidate_graph",
+        "nnsearch.problem": "any",
+        "nnsearch.training": '{"seed": 1}',
+        "nnsearch.kinds": "exactly_one,linear",
+        "nnsearch.identities": '{"x": [-1, 2], "y": []}',
+    }
+
+
 def refusal(props: dict[str, str]) -> str:
     with pytest.raises(ModelFileError) as caught:
         ModelMetadata.from_props(props, "folder/x.onnx")
@@ -66,7 +106,8 @@ def test_a_foreign_model_is_called_one() -> None:
     [
         ("nnsearch.format", "2", "expected nnsearch.format 1, got '2'"),
         ("nnsearch.format", "", "expected nnsearch.format 1, got ''"),
-        ("nnsearch.encoder", "candidate_graph", "expected encoder one_hot, got 'candidate_graph'"),
+        ("nnsearch.encoder", "two_hot", "expected encoder one_hot or candidate_graph, got 'two_hot'"),
+        ("nnsearch.encoder", "candidate_graph", "expected metadata nnsearch.kinds, found none"),
         ("nnsearch.encoder", "one\nhot", r"got 'one\nhot'"),
         ("nnsearch.num_variables", "0", "expected a positive integer in nnsearch.num_variables, got '0'"),
         ("nnsearch.num_variables", "-4", "got '-4'"),
@@ -83,3 +124,27 @@ def test_a_foreign_model_is_called_one() -> None:
 )
 def test_a_malformed_value_is_quoted(key: str, value: str, phrase: str) -> None:
     assert phrase in refusal({**PROPS, key: value})
+
+
+@pytest.mark.parametrize("key", ["nnsearch.encoder", "nnsearch.problem", "nnsearch.training", "nnsearch.kinds"])
+def test_a_missing_key_of_a_graph_network_is_named(key: str) -> None:
+    assert key in refusal({k: v for k, v in GRAPH_PROPS.items() if k != key})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "phrase"),
+    [
+        ("nnsearch.kinds", "", "got ''"),
+        ("nnsearch.kinds", "at_most_one", "exactly_one and others of exactly_one, at_most_one"),
+        ("nnsearch.kinds", "exactly_one,magic", "got 'exactly_one,magic'"),
+        ("nnsearch.kinds", "exactly_one, linear", "expected kinds of groups in nnsearch.kinds"),
+        ("nnsearch.kinds", "exactly_one,\n" * 999, "expected kinds of groups in nnsearch.kinds"),
+        *(
+            ("nnsearch.identities", text, "expected JSON in nnsearch.identities, the list of values of each variable")
+            for text in ("", "{", "[1]", "3", '{"x": 1}', '{"x": [1.5]}', '{"x": [true]}', '{"x": ["1"]}', "[" * 99_999)
+        ),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_malformed_value_of_a_graph_network_is_quoted(key: str, value: str, phrase: str) -> None:
+    assert phrase in refusal({**GRAPH_PROPS, key: value})

@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from stand_ins import network, saved, with_metadata
+from stand_ins import GRAPH_INPUTS, graph_network, network, saved, with_metadata
 
 from nnsearch import load_scorer
-from nnsearch.errors import ModelFileError, ScoreError
+from nnsearch.encoding.candidate_graph import encode
+from nnsearch.errors import ConfigError, ModelFileError, ScoreError
+from nnsearch.graph import CandidateGraph
 from nnsearch.inference.metadata import ModelMetadata
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, is_graph_scorer, open_network
+from nnsearch.problems.latin_square import LatinSquare
 
 V, D = 4, 2
 N = V * D
@@ -218,3 +221,143 @@ def test_weights_outside_the_folder_are_refused(tmp_path: Path, kind: str) -> No
 def test_a_copied_file_still_loads(tmp_path: Path, scorer: OnnxScorer) -> None:
     copied = Path(shutil.copy(scorer.path, tmp_path / "größer than ever.onnx"))
     assert OnnxScorer(str(copied)).name == "größer than ever"
+
+
+# -- networks on the candidate graph
+
+SQUARE = CandidateGraph.from_model(LatinSquare(3).build()[0])
+WHOLE = np.ones(SQUARE.num_candidates, dtype=bool)
+
+
+def test_what_a_graph_scorer_says_of_itself(tmp_path: Path) -> None:
+    path = saved(graph_network(), tmp_path / "places.onnx")
+    scorer = load_scorer(path, "cpu")
+    assert isinstance(scorer, OnnxGraphScorer)
+    assert (scorer.name, scorer.path, scorer.provider) == ("places", path, "CPUExecutionProvider")
+    assert scorer.metadata == ModelMetadata("candidate_graph", "any", kinds=scorer.metadata.kinds)
+    assert is_graph_scorer(scorer)
+    assert load_scorer(scorer) is scorer
+    assert not is_graph_scorer(OnnxScorer(saved(network(V, D), tmp_path / "small.onnx")))
+    with pytest.raises(ConfigError, match="scorer: expected the name or path of a network, or a Scorer, got dict"):
+        load_scorer({})  # type: ignore[arg-type]
+
+
+def test_scores_of_a_graph_network(tmp_path: Path) -> None:
+    scorer = OnnxGraphScorer(saved(graph_network(), tmp_path / "places.onnx"))
+    state = encode(scorer.prepare(SQUARE), WHOLE)
+    scores = scorer.score_graph(state)
+    assert scores.dtype == np.float32
+    assert scores.shape == (27,)
+    np.testing.assert_array_equal(scores, np.tile([0, 0.5, 1], 9))
+
+
+def test_the_encoders_are_told_apart(tmp_path: Path) -> None:
+    dense, graph = saved(network(V, D), tmp_path / "dense.onnx"), saved(graph_network(), tmp_path / "graph.onnx")
+    assert isinstance(open_network(dense), OnnxScorer)
+    assert isinstance(open_network(graph), OnnxGraphScorer)
+    for family, path, wanted, got in (
+        (OnnxScorer, graph, "one_hot", "candidate_graph"),
+        (OnnxGraphScorer, dense, "candidate_graph", "one_hot"),
+    ):
+        with pytest.raises(ModelFileError) as caught:
+            family(path)
+        assert str(caught.value) == (
+            f"{path}: expected a network of encoder {wanted}, got {got}; nnsearch.load_scorer opens either"
+        )
+
+
+WITHOUT_FEATURES = {name: value for name, value in GRAPH_INPUTS.items() if name != "group_features"}
+PROMISED = (
+    "expected input edge_candidate int64[*], edge_group int64[*], group_features float[*, 7], "
+    "candidate_features float[*, 1], got "
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "phrase"),
+    [
+        (graph_network(inputs=WITHOUT_FEATURES), f"{PROMISED}edge_candidate int64[E], edge_group int64[E], candidate_"),
+        (graph_network(inputs={**WITHOUT_FEATURES, "groups": GRAPH_INPUTS["group_features"]}), "groups float[G, 7]"),
+        (graph_network(inputs={**GRAPH_INPUTS, "more": (TensorProto.FLOAT, ["N"])}), "more float[N]"),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "edge_group": (TensorProto.INT32, ["E"])}),
+            f"{PROMISED}edge_candidate int64[E], edge_group int32[E]",
+        ),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "group_features": (TensorProto.FLOAT, ["G", 6])}),
+            "group_features float[G, 6]",
+        ),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "candidate_features": (TensorProto.DOUBLE, ["N", 1])}),
+            "candidate_features double[N, 1]",
+        ),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "edge_candidate": (TensorProto.INT64, [81])}),
+            "got edge_candidate int64[81]",
+        ),
+        (graph_network(output=("y", TensorProto.FLOAT, ["N"])), "expected output scores float[*], got y float[N]"),
+        (
+            graph_network(output=("scores", TensorProto.DOUBLE, ["N"])),
+            "expected output scores float[*], got scores double[N]",
+        ),
+        (
+            graph_network(identities={"x": [1]}, inputs=dict(GRAPH_INPUTS)),
+            f"{PROMISED.removesuffix(', got ')}, candidate_identity int64[*], got edge_candidate",
+        ),
+        (
+            graph_network(metadata=ModelMetadata("one_hot", "any", 3, 3).to_props()),
+            "expected input assignment float[*, 9], got edge_candidate int64[E]",
+        ),
+        (
+            network(V, D, metadata=ModelMetadata("candidate_graph", "any", kinds=("exactly_one",)).to_props()),
+            f"{PROMISED}assignment float[batch, 8]",
+        ),
+    ],
+    ids=[
+        *("missing", "name", "more", "index-dtype", "kinds", "feature-dtype", "fixed-size", "output-name"),
+        *("output-dtype", "identity", "called-one-hot", "called-graph"),
+    ],
+)
+def test_inputs_and_outputs_of_graph_networks_are_checked(tmp_path: Path, model: onnx.ModelProto, phrase: str) -> None:
+    path = saved(model, tmp_path / "x.onnx")
+    with pytest.raises(ModelFileError) as caught:
+        open_network(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: expected ")
+    assert message.splitlines() == [message]
+    assert phrase in message
+
+
+def test_a_graph_network_sees_the_kinds_it_was_trained_on(tmp_path: Path) -> None:
+    model = LatinSquare(3).build()[0]
+    cells = [model.get_int_var_from_proto_index(i) for i in range(9)]
+    model.add(sum(cells[::4]) <= 5)
+    graph = CandidateGraph.from_model(model)
+    path = tmp_path / "x.onnx"
+    prepared = OnnxGraphScorer(saved(graph_network(kinds=("exactly_one",)), path)).prepare(graph)
+    assert prepared.num_groups == graph.num_groups - 1 == 27
+    assert prepared.identity is None
+    assert OnnxGraphScorer(saved(graph_network(), path)).prepare(graph).num_groups == graph.num_groups
+
+
+def test_a_network_of_one_model_knows_its_candidates(tmp_path: Path) -> None:
+    table = {"x[0,1]": [3, 1], "x[2,2]": [2], "elsewhere": [1, 2, 3]}
+    scorer = OnnxGraphScorer(saved(graph_network(identities=table), tmp_path / "named.onnx"))
+    assert scorer.metadata.identities == table
+    prepared = scorer.prepare(SQUARE)
+    scores = scorer.score_graph(encode(prepared, WHOLE)).reshape(9, 3)
+    expected = np.tile([0, 0.5, 1], (9, 1))
+    expected[1, [2, 0]] += [1, 2]
+    expected[8, 1] += 3
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_a_network_of_another_model_is_refused(tmp_path: Path) -> None:
+    table = {f"task{i}": [0, 1] for i in range(9)}
+    path = saved(graph_network(identities=table), tmp_path / "tasks.onnx")
+    with pytest.raises(ModelFileError) as caught:
+        OnnxGraphScorer(path).prepare(SQUARE)
+    assert str(caught.value) == (
+        f"{path}: expected a model with the variables task0, task1, task2, ... of its training, "
+        "got x[0,0], x[0,1], x[0,2], ...; use a network for any model, for example bp"
+    )

@@ -105,6 +105,35 @@ def test_inside_other_decision_builders() -> None:
     assert all(scorer.shown for scorer in scorers)
 
 
+def test_after_another_search_from_a_narrower_root() -> None:
+    translation = translate(LatinSquare(4).build()[0])
+    solver, variables = translation.solver, translation.variables
+    graph = CandidateGraph.from_model(LatinSquare(4).build()[0])
+    scorer = WatchingScorer(variables)
+    before = solver.Phase(variables[:8], solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)
+    phase = ValuePhase(solver, variables, scorer, graph=graph)
+    enumerated(solver, variables, solver.Compose([before, solver.SolveOnce(phase, [])]))
+    assert len(enumerated(solver, variables, solver.Compose([before, phase]))) == 576
+    assert scorer.mistakes == []
+
+
+@pytest.mark.parametrize("order", VARIABLE_ORDERS)
+def test_a_domain_outside_the_graph_is_refused_below_the_root(order: VariableOrder) -> None:
+    solver = pywrapcp.Solver("outside")
+    front, back = solver.IntVar(0, 1, "front"), solver.IntVar(1, 2, "back")
+    graph = CandidateGraph.from_all_different([[1, 3]], [], ["back"])
+    phase = ValuePhase(solver, [back], RandomGraphScorer(), graph=graph, variable_order=order)
+    before = solver.Phase([front], solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)
+    solver.NewSearch(solver.Compose([before, phase]))
+    try:
+        with pytest.raises(GraphError, match="variable back: expected a domain within the graph"):
+            solver.NextSolution()
+    except KeyError as error:
+        pytest.fail(repr(error))
+    finally:
+        solver.EndSearch()
+
+
 class Looking(pywrapcp.PyDecisionBuilder):  # type: ignore[misc]
     """Calls a function at the root, and ends the search."""
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import textwrap
 import traceback
 from collections import Counter
@@ -16,24 +15,29 @@ from hypothesis import strategies as st
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from stand_ins import (
-    ENVIRONMENT,
+    FixedGraphScorer,
     FixedScorer,
     LinearScorer,
+    RandomGraphScorer,
     Solution,
     brute_force,
     completes,
     domains,
     enumerated,
+    graph_of,
     models,
     network,
     one_hot_of,
+    run_python,
     saved,
 )
 
-from nnsearch.cp import InferencePolicy, Sampling, ValuePhase
+from nnsearch.cp import InferencePolicy, Restarts, Sampling, ValuePhase
 from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder, sort_key
-from nnsearch.errors import ConfigError, ModelFileError, ScoreError
+from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.errors import ConfigError, GraphError, ModelFileError, ScoreError
+from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import OnnxScorer
 from nnsearch.scorer import FloatArray
 
@@ -398,15 +402,7 @@ solver.Add(solver.AllDifferent(variables, True))
 
 
 def run_script(code: str) -> subprocess.CompletedProcess[str]:
-    path = f"{ENVIRONMENT['PYTHONPATH']}:{Path(__file__).parent}"
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT_START + textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        env={**ENVIRONMENT, "PYTHONPATH": path},
-        timeout=60,
-        check=False,
-    )
+    return run_python(SCRIPT_START + textwrap.dedent(code))
 
 
 def test_a_phase_that_nobody_keeps_survives() -> None:
@@ -521,3 +517,271 @@ def test_something_else_for_a_scorer_is_refused(scorer: object) -> None:
     solver, variables = pigeons(4, 4)
     with pytest.raises(ConfigError, match="scorer: expected"):
         ValuePhase(solver, variables, scorer)  # type: ignore[arg-type]
+
+
+# -- scorers that read graphs, branch and restarts
+
+
+def pigeon_graph(count: int, holes: int) -> CandidateGraph:
+    """What :func:`pigeons` builds."""
+    pairs = [(i, j) for i in range(count) for j in range(i)]
+    return CandidateGraph.from_all_different([range(1, holes + 1)] * count, pairs)
+
+
+@given(models(), orders, policies, st.none() | st.builds(Sampling, seeds, st.sampled_from([0.1, 1.0, 10.0])), seeds)
+def test_the_solutions_are_those_of_the_model_by_graph(
+    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, sampling: Sampling | None, seed: int
+) -> None:
+    translation = translate(model)
+    scorer = RandomGraphScorer(seed)
+    phase = ValuePhase(
+        translation.solver,
+        translation.variables,
+        scorer,
+        variable_order=order,
+        policy=policy,
+        sampling=sampling,
+        graph=graph_of(model),
+    )
+    assert sorted(enumerated(translation.solver, translation.variables, phase)) == brute_force(model)
+    assert phase.inference.calls == phase.inference.states == len(scorer.shown)
+
+
+@given(models(), orders, policies, seeds, st.booleans(), st.data())
+def test_some_of_the_variables(
+    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, seed: int, graph: bool, data: st.DataObject
+) -> None:
+    translation = translate(model)
+    solver, variables = translation.solver, translation.variables
+    indices = range(len(variables))
+    branch = data.draw(st.lists(st.sampled_from(indices), unique=True))
+    phase = ValuePhase(
+        solver,
+        variables,
+        RandomGraphScorer(seed) if graph else LinearScorer(len(variables), span(model)[1], seed),
+        variable_order=order,
+        policy=policy,
+        graph=graph_of(model) if graph else None,
+        branch=branch,
+    )
+    assigned = enumerated(solver, [variables[i] for i in branch], solver.SolveOnce(phase, []))
+    assert len(assigned) <= 1
+    rest = solver.Phase(
+        [variables[i] for i in indices if i not in branch], solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE
+    )
+    assert sorted(enumerated(solver, variables, solver.Compose([phase, rest]))) == brute_force(model)
+
+
+@every_order
+@pytest.mark.parametrize("graph", [False, True], ids=["one-hot", "graph"])
+def test_the_branch_is_assigned_first_and_alone(order: VariableOrder, graph: bool) -> None:
+    solver = pywrapcp.Solver("independent")
+    variables = [solver.IntVar(0, 2, f"v{i}") for i in range(3)]
+    scores = np.array([[9, 8, 7], [1, 3, 2], [4, 6, 5]])  # the best scores are outside the branch
+    phase = ValuePhase(
+        solver,
+        variables,
+        FixedGraphScorer(scores.ravel()) if graph else FixedScorer(scores),
+        variable_order=order,
+        graph=CandidateGraph.from_all_different([range(3)] * 3, []) if graph else None,
+        branch=[2, 1],
+    )
+    solver.NewSearch(phase)
+    found = []
+    while solver.NextSolution():
+        assert (variables[0].Min(), variables[0].Max()) == (0, 2)
+        found.append((variables[2].Value(), variables[1].Value()))
+    solver.EndSearch()
+    assert found == [(a, b) for a in (1, 2, 0) for b in (1, 2, 0)]
+
+
+@every_order
+@pytest.mark.parametrize("graph", [False, True], ids=["one-hot", "graph"])
+@pytest.mark.parametrize("policy", POLICIES[::2], ids=str)
+@pytest.mark.parametrize("restarts", [Restarts(1, 1.5), Restarts(20, 2.0, 5.0)], ids=str)
+def test_restarts_of_its_own_keep_the_search_complete(
+    order: VariableOrder, graph: bool, policy: InferencePolicy, restarts: Restarts
+) -> None:
+    for count, holes, feasible in ((6, 5, False), (6, 6, True)):
+        solver, variables = pigeons(count, holes)
+        phase = ValuePhase(
+            solver,
+            variables,
+            RandomGraphScorer() if graph else LinearScorer(count, holes),
+            variable_order=order,
+            policy=policy,
+            restarts=restarts,
+            graph=pigeon_graph(count, holes) if graph else None,
+        )
+        solver.NewSearch(phase)
+        assert solver.NextSolution() == feasible
+        if feasible:
+            assert len({variable.Value() for variable in variables}) == count
+        else:
+            assert phase.num_restarts > 0
+        solver.EndSearch()
+
+
+class CountingRestarts(pywrapcp.SearchMonitor):  # type: ignore[misc]
+    """Notes the failures at every restart."""
+
+    def __init__(self, solver: pywrapcp.Solver) -> None:
+        super().__init__(solver)
+        self.failures_so_far = solver.Failures
+        self.failures: list[int] = []
+
+    def RestartSearch(self) -> None:
+        self.failures.append(self.failures_so_far())
+
+
+def test_runs_grow_and_are_counted() -> None:
+    solver, variables = pigeons(7, 6)
+    restarts = Restarts(10, growth=1.5)
+    phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(7, 6), restarts=restarts)
+    for _ in range(2):
+        monitor = CountingRestarts(solver)
+        before, failures = phase.num_restarts, solver.Failures()
+        assert enumerated(solver, variables, phase, [monitor]) == []
+        assert phase.num_restarts - before == len(monitor.failures) > 3
+        lengths = np.diff(monitor.failures, prepend=failures)
+        wanted = 10 * 1.5 ** np.arange(len(lengths))
+        # A run ends when the search goes forward again: a chain of refutations runs to its end.
+        assert ((wanted <= lengths) & (lengths <= wanted + 8)).all()
+
+
+def test_another_search_is_not_a_restart() -> None:
+    def run(restarts: Restarts | None) -> tuple[int, int]:
+        solver, variables = pigeons(5, 4)
+        phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(5, 4), restarts=restarts)
+        assert enumerated(solver, variables, phase) == []
+        failures = solver.Failures()
+        assert not solver.Solve(phase)
+        return failures, phase.num_restarts
+
+    failures, _ = run(None)
+    assert run(Restarts(failures)) == (failures, 0)
+
+
+def test_the_first_run_has_no_noise() -> None:
+    def decisions(restarts: Restarts | None) -> tuple[list[Solution], int]:
+        solver, variables = pigeons(5, 5)
+        phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(5, 5), restarts=restarts)
+        return enumerated(solver, variables, phase), phase.num_restarts
+
+    assert decisions(None) == decisions(Restarts(10**6))
+
+
+@every_order
+def test_the_seed_decides_after_a_restart(order: VariableOrder) -> None:
+    def run(seed: int) -> tuple[tuple[int, ...], int, int]:
+        solver, variables = pigeons(7, 7)
+        solver.Add(solver.Sum(variables[:4]) == 22)
+        phase = ValuePhase(
+            solver,
+            variables,
+            FixedGraphScorer(np.zeros(49)),
+            variable_order=order,
+            graph=pigeon_graph(7, 7),
+            restarts=Restarts(1, seed=seed),
+        )
+        solver.NewSearch(phase)
+        assert solver.NextSolution()
+        solution = tuple(variable.Value() for variable in variables)
+        solver.EndSearch()
+        return solution, solver.Failures(), phase.num_restarts
+
+    runs = [run(seed) for seed in range(6)]
+    assert runs == [run(seed) for seed in range(6)]
+    assert len(set(runs)) > 1
+
+
+def test_wrong_restarts_are_refused() -> None:
+    for options, message in (
+        ({"failures": 0}, r"^Restarts\.failures: expected 1 or more, got 0$"),
+        ({"growth": 1.0}, r"^Restarts\.growth: expected above 1, or the search may never end, got 1\.0$"),
+        ({"growth": float("nan")}, "growth"),
+        ({"temperature": 0.0}, "temperature: expected above 0"),
+        ({"seed": -1}, "seed: expected 0 or more"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            Restarts(**options)
+
+
+def test_a_graph_that_does_not_fit_is_refused() -> None:
+    solver, variables = pigeons(3, 3)
+    with pytest.raises(ConfigError, match=r"^graph: random reads a candidate graph; give one, .*from_all_different$"):
+        ValuePhase(solver, variables, RandomGraphScorer())
+    with pytest.raises(GraphError, match=r"^expected the 4 variables of the graph, got 3$"):
+        ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(4, 3))
+
+    class Choosy(RandomGraphScorer):
+        def prepare(self, graph: CandidateGraph) -> CandidateGraph:
+            raise ModelFileError("not for this model")
+
+    with pytest.raises(ModelFileError, match="not for this model"):
+        ValuePhase(solver, variables, Choosy(), graph=pigeon_graph(3, 3))
+
+
+@every_order
+def test_a_domain_outside_the_graph_reaches_the_caller(order: VariableOrder) -> None:
+    solver, variables = pigeons(3, 3)
+    phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(3, 2), variable_order=order)
+    solver.NewSearch(phase)
+    message = r"^variable v0: expected a domain within the graph's 2 values 1\.\.2, got 3 values of which 2 are there$"
+    with pytest.raises(GraphError, match=message):
+        solver.NextSolution()
+    solver.EndSearch()
+
+
+class BrokenGraphScorer(RandomGraphScorer):
+    """Works, and at the third call raises or returns what it is told."""
+
+    def __init__(self, outcome: BaseException | float | int) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+    def scores(self, state: GraphState) -> FloatArray:
+        scores = super().scores(state)
+        if len(self.shown) < 3:
+            return scores
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        if isinstance(self.outcome, float):
+            scores[-1] = self.outcome
+            return scores
+        return np.resize(scores, len(scores) + self.outcome)
+
+
+@every_order
+@pytest.mark.parametrize("restarts", [None, Restarts(1)], ids=["", "restarts"])
+@pytest.mark.parametrize(
+    ("outcome", "kind", "message"),
+    [
+        (ValueError("told so"), ValueError, "told so"),
+        (KeyboardInterrupt("told so"), KeyboardInterrupt, "told so"),
+        (np.nan, ScoreError, "random: expected finite scores, got NaN or infinity"),
+        (np.inf, ScoreError, "random: expected finite scores"),
+        (-np.inf, ScoreError, "random: expected finite scores"),
+        (1, ScoreError, r"random: expected scores of shape \((\d+),\), got \(\d+,\)"),
+        (-1, ScoreError, "random: expected scores of shape"),
+    ],
+    ids=str,
+)
+def test_an_error_of_a_graph_scorer_reaches_the_caller(
+    order: VariableOrder,
+    restarts: Restarts | None,
+    outcome: BaseException | float | int,
+    kind: type[BaseException],
+    message: str,
+) -> None:
+    solver, variables = pigeons(6, 5)
+    scorer = BrokenGraphScorer(outcome)
+    graph = pigeon_graph(6, 5)
+    phase = ValuePhase(solver, variables, scorer, graph=graph, variable_order=order, restarts=restarts)
+    solver.NewSearch(phase)
+    with pytest.raises(kind, match=message):
+        solver.NextSolution()
+    solver.EndSearch()
+    assert len(scorer.shown) == 3
+    working = ValuePhase(solver, variables, RandomGraphScorer(), graph=graph, variable_order=order, restarts=restarts)
+    assert enumerated(solver, variables, working) == []

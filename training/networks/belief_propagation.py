@@ -151,6 +151,7 @@ class NeuralBeliefPropagation(nn.Module):
         group_features: Tensor,
         candidate_features: Tensor,
         candidate_identity: Tensor | None = None,
+        blocks: int | None = None,
     ) -> list[Tensor]:
         """Return the scores after each block, float32[N] each, for training every one of them.
 
@@ -160,6 +161,7 @@ class NeuralBeliefPropagation(nn.Module):
             group_features: float32[G, len(KINDS)].
             candidate_features: float32[N, CANDIDATE_FEATURES].
             candidate_identity: int64[N], 0 = unknown; of networks with ``identities`` only.
+            blocks: another number of blocks than the network's own.
         """
         num_candidates = candidate_features.shape[0]
         factors = _Factors(edge_candidate, edge_group, group_features, num_candidates, self.damping)
@@ -176,7 +178,7 @@ class NeuralBeliefPropagation(nn.Module):
         gain, correction = torch.ones_like(message), torch.zeros_like(message)
         field = prior  # [N]
         scores = []
-        for _ in range(self.blocks):
+        for _ in range(self.blocks if blocks is None else blocks):
             for _ in range(self.iterations):
                 message = factors.update(message, factors.belief(message) + field, gain, correction)
             belief = factors.belief(message) + field
