@@ -6,15 +6,29 @@ set of solutions never changes: exhausting the tree still proves infeasibility.
 - ``nnsearch.cp.ValuePhase``: a decision builder for the CP solver, inference at the search nodes
 - ``nnsearch.cpsat.guide``: hints and a search strategy for CP-SAT
 - ``nnsearch.load_scorer``: a pretrained or exported network
+- ``nnsearch.CandidateGraph``: the structure of a model, which networks for any model and size read
 """
 
 from nnsearch.errors import NNSearchError
+from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import load_scorer
-from nnsearch.instances import Instance, read_instance
+from nnsearch.instances import Instance, read_instance, read_problem
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorer import Scorer
+from nnsearch.scorer import GraphScorer, Scorer
 
 __version__ = "0.1.0"
 
-__all__ = ["Instance", "Limits", "NNSearchError", "Scorer", "SolveResult", "Status", "load_scorer", "read_instance"]
+__all__ = [
+    "CandidateGraph",
+    "GraphScorer",
+    "Instance",
+    "Limits",
+    "NNSearchError",
+    "Scorer",
+    "SolveResult",
+    "Status",
+    "load_scorer",
+    "read_instance",
+    "read_problem",
+]

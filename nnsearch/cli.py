@@ -13,7 +13,7 @@ from typing import Any
 
 import nnsearch
 from nnsearch import cp, cpsat
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
+from nnsearch.cp.value_phase import VARIABLE_ORDERS
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.inference.pretrained import models_dir, pretrained_models
 from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
@@ -173,8 +173,8 @@ def _solve(arguments: argparse.Namespace) -> int:
             cp_model,
             variables,
             scorer,
-            variable_order=arguments.variables or ("most-confident" if graph_network else "min-domain"),
-            policy=_policy(arguments, graph_network) if scorer is not None else None,
+            variable_order=arguments.variables,
+            policy=_policy(arguments) if scorer is not None else None,
             sampling=sampling,
             restarts=_restarts(arguments, graph_network, seed),
             limits=limits,
@@ -191,11 +191,13 @@ def _solve(arguments: argparse.Namespace) -> int:
     return EXIT_LIMIT if result.status is Status.UNKNOWN else EXIT_DONE
 
 
-def _policy(arguments: argparse.Namespace, graph_network: bool) -> cp.InferencePolicy:
-    """Networks on the candidate graph cost more to ask, and their scores stay useful for some decisions."""
-    if arguments.infer_every is None:
-        return cp.InferencePolicy(10, after_failure=True) if graph_network else cp.InferencePolicy(1)
-    return cp.InferencePolicy(arguments.infer_every, arguments.infer_after_failure)
+def _policy(arguments: argparse.Namespace) -> cp.InferencePolicy | None:
+    """None leaves the choice to the phase."""
+    if arguments.infer_every is None and not arguments.infer_after_failure:
+        return None
+    return cp.InferencePolicy(
+        1 if arguments.infer_every is None else arguments.infer_every, arguments.infer_after_failure
+    )
 
 
 def _restarts(arguments: argparse.Namespace, graph_network: bool, seed: int) -> cp.Restarts | None:
@@ -308,8 +310,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     sys.stdout.write("depth-first search that asks a network for the order of the values at every node:\n\n")
     for model in (open_network(DEFAULT_MODEL), None):
         cp_model, variables = instance.build()
-        order: VariableOrder = "min-domain" if model is None else "most-confident"
-        solved = _Solved(instance, cp.solve(cp_model, variables, model, variable_order=order))
+        solved = _Solved(instance, cp.solve(cp_model, variables, model))
         _check(solved)
         if model is not None:
             sys.stdout.write(solved.text() + "\n\n")

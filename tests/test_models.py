@@ -4,7 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.cli import DEFAULT_MODEL
+from nnsearch.encoding.candidate_graph import disjoint_union, encode
+from nnsearch.graph import CandidateGraph
+from nnsearch.inference.session import OnnxScorer, open_network
+from nnsearch.problems import Problem, graph_colouring, n_queens, sudoku
+from nnsearch.problems.latin_square import LatinSquare
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted((ROOT / "models").glob("*.onnx"))
@@ -18,30 +23,65 @@ def test_the_compared_networks_had_equal_budgets() -> None:
     assert configs[0] == configs[1] == configs[2]
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+every_model = pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+
+
+def test_both_kinds_are_shipped() -> None:
+    encoders = {open_network(path).metadata.encoder for path in MODELS}
+    assert encoders == {"one_hot", "candidate_graph"}
+    assert DEFAULT_MODEL in [path.stem for path in MODELS]
+
+
+@every_model
+def test_every_network_has_a_card_and_a_row(path: Path) -> None:
+    assert path.with_suffix(".md").read_text().startswith("#")
+    rows = [line for line in (ROOT / "models" / "README.md").read_text().splitlines() if line.startswith("|")]
+    assert any(f"[{path.stem}]({path.stem}.md)" in row for row in rows)
+
+
+@every_model
 def test_card_and_metadata_agree(path: Path) -> None:
-    scorer = OnnxScorer(path)
+    scorer = open_network(path)
     card = path.with_suffix(".md").read_text()
     training = scorer.metadata.training
-    assert f"{training['examples']:,}" in card
-    assert f"{training['presentations']:,}" in card
-    assert f"{training['validation_feasibility']:.4f}" in card
-    assert f"python -m training fit training/configs/{path.stem}.toml" in card
-    assert (ROOT / "training" / "configs" / f"{path.stem}.toml").is_file()
-    assert path.stem in (ROOT / "models" / "README.md").read_text()
+    if isinstance(scorer, OnnxScorer):
+        assert f"{training['examples']:,}" in card
+        assert f"{training['presentations']:,}" in card
+        assert f"{training['validation_feasibility']:.4f}" in card
+        assert f"python -m training fit training/configs/{path.stem}.toml" in card
+        assert (ROOT / "training" / "configs" / f"{path.stem}.toml").is_file()
+    elif "algorithm" in training:
+        assert training["algorithm"] in card.lower()
+        assert re.search(rf"\b{training['iterations']} (rounds|iterations)\b", card)
+        assert "python -m training bp" in card
+    else:
+        assert re.search(rf"\b{training['config']['network']['blocks']} blocks\b", card)
+        assert "python -m training" in card
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@every_model
 def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
-    assert path.stat().st_size < 10_000_000
-    scorer = OnnxScorer(path)
+    scorer = open_network(path)
     rng = np.random.default_rng(0)
-    states = (rng.random((8, scorer.num_variables * scorer.num_values)) < 0.05).astype(np.float32)
-    singles = np.concatenate([scorer.score(state[None]) for state in states])
-    np.testing.assert_allclose(scorer.score(states), singles, rtol=1e-4, atol=1e-4)
+    if isinstance(scorer, OnnxScorer):
+        assert path.stat().st_size < 10_000_000
+        states = (rng.random((8, scorer.num_variables * scorer.num_values)) < 0.05).astype(np.float32)
+        singles = np.concatenate([scorer.score(state[None]) for state in states])
+        np.testing.assert_allclose(scorer.score(states), singles, rtol=1e-4, atol=1e-4)
+        return
+    assert path.stat().st_size < 1_000_000
+    problems: list[Problem] = [n_queens.generate(8, 2, 1, 0)[0][0], sudoku.generate(3, 0.6, 1, 0)[0][0], LatinSquare(7)]
+    problems.append(graph_colouring.generate(20, 3, 4.0, 1, 0)[0][0])
+    graphs = [scorer.prepare(CandidateGraph.from_model(problem.build()[0])) for problem in problems]
+    found = [encode(graph, graph.propagate(np.ones(graph.num_candidates, dtype=bool))) for graph in graphs]
+    assert all(state.num_candidates for state in found)
+    together = scorer.score_graph(disjoint_union(found))
+    assert np.isfinite(together).all()
+    alone = np.concatenate([scorer.score_graph(state) for state in found])
+    np.testing.assert_allclose(together, alone, rtol=1e-2, atol=1e-2)  # as the export's own check
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+@every_model
 def test_no_path_of_the_machine_that_trained_is_in_a_file(path: Path) -> None:
     content = path.read_bytes()
     assert b".py" not in content

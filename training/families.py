@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
 from nnsearch.graph import CandidateGraph
@@ -58,7 +59,7 @@ Pool = Mapping[int, npt.NDArray[np.int64]]
 def latin_square_pool(orders: Sequence[int], solutions: int, seed: int) -> Pool:
     """Sample uniform Latin squares (Jacobson-Matthews), values 1..n."""
     pool = {}
-    for order in orders:
+    for order in tqdm(orders, desc="Latin squares", unit="order", leave=False, disable=None):
         squares = JacobsonMatthews(order, seed).sample(solutions).astype(np.int64)
         pool[order] = squares.reshape(solutions, -1) - squares.min() + 1
     return pool
@@ -66,8 +67,17 @@ def latin_square_pool(orders: Sequence[int], solutions: int, seed: int) -> Pool:
 
 def sudoku_pool(boxes: Sequence[int], solutions: int, seed: int) -> Pool:
     """Sample sudoku solutions, values 1..n."""
+
+    def solution(box: int, index: int) -> list[int]:
+        return sudoku.random_solution(box, np.random.default_rng([seed, box, index]))
+
     return {
-        box: np.array([sudoku.random_solution(box, np.random.default_rng([seed, box, i])) for i in range(solutions)])
+        box: np.array(
+            [
+                solution(box, index)
+                for index in tqdm(range(solutions), desc=f"sudokus of box {box}", leave=False, disable=None)
+            ]
+        )
         for box in boxes
     }
 

@@ -31,7 +31,7 @@ def solve(
     variables: Sequence[cp_model.IntVar],
     scorer: str | Path | AnyScorer | None,
     *,
-    variable_order: VariableOrder = "min-domain",
+    variable_order: VariableOrder | None = None,
     policy: InferencePolicy | None = None,
     sampling: Sampling | None = None,
     restarts: Restarts | None = None,
@@ -45,7 +45,7 @@ def solve(
         variables: the variables to assign in learned order; a one-hot network's own, in its order. Others are assigned
             after them, smallest value first.
         scorer: name or path of a network, a scorer, or None for the smallest value first.
-        variable_order: see :class:`ValuePhase`; without a scorer ``min-domain`` or ``first``.
+        variable_order: see :class:`ValuePhase`; without a scorer ``min-domain`` (the default) or ``first``.
         policy: see :class:`ValuePhase`.
         sampling: see :class:`ValuePhase`.
         restarts: see :class:`ValuePhase`.
@@ -65,7 +65,7 @@ def solve(
     if scorer is None:
         if policy is not None or sampling is not None or restarts is not None:
             raise ConfigError("policy, sampling and restarts are for a scorer, and there is none; leave them out")
-        return solve_by_phase(model, variables, _smallest_value(variable_order), limits=limits)
+        return solve_by_phase(model, variables, _smallest_value(variable_order or "min-domain"), limits=limits)
     loaded = load_scorer(scorer)
 
     started = time.perf_counter()

@@ -120,8 +120,10 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         scorer: name or path of a network, any :class:`nnsearch.scorer.Scorer` or any
             :class:`nnsearch.scorer.GraphScorer`.
         variable_order: ``min-domain`` (fewest values first), ``first`` (as given), or ``most-confident`` (the network
-            picks the best-scored pair among all).
-        policy: when to ask the network again.
+            picks the best-scored pair among all). None is ``most-confident`` for networks that read graphs, else
+            ``min-domain``.
+        policy: when to ask the network again; None is after 10 decisions and after a failure for networks that read
+            graphs, else at every node.
         sampling: random choices in proportion to the scores; None is greedy.
         restarts: when to start again from the root; None is never.
         first_value: the value with index 0; None takes the smallest value of all domains (one-hot networks only).
@@ -140,7 +142,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         variables: Sequence[pywrapcp.IntVar],
         scorer: str | Path | AnyScorer,
         *,
-        variable_order: VariableOrder = "min-domain",
+        variable_order: VariableOrder | None = None,
         policy: InferencePolicy | None = None,
         sampling: Sampling | None = None,
         restarts: Restarts | None = None,
@@ -149,14 +151,17 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         branch: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        check_variable_order(variable_order)
         self.inference = InferenceCount()
         self.scorer = load_scorer(scorer)
+        reads_graphs = is_graph_scorer(self.scorer)
+        variable_order = variable_order or ("most-confident" if reads_graphs else "min-domain")
+        check_variable_order(variable_order)
         self.num_restarts = 0
         self._variables = list(variables)
         self._reader = self._make_reader(graph, first_value)
         self._branch = list(range(len(self._variables))) if branch is None else list(branch)
-        self._policy = policy or InferencePolicy()
+        # Scores of graphs cost more, and stay useful for some decisions.
+        self._policy = policy or (InferencePolicy(10, after_failure=True) if reads_graphs else InferencePolicy(1))
         self._sampling, self._restarts = sampling, restarts
         self._noise = sampling  # of the current run
         seed = sampling.seed if sampling else restarts.seed if restarts else None

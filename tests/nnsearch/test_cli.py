@@ -18,13 +18,16 @@ from stand_ins import (
     INSTANCES,
     completes,
     dzn,
+    graph_network,
     latin_square,
     network,
     saved,
     with_holes,
 )
 
-from nnsearch.cli import main
+from nnsearch import cp
+from nnsearch.cli import DEFAULT_MODEL, main
+from nnsearch.graph import KINDS
 from nnsearch.inference import pretrained
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.pretrained import pretrained_models
@@ -60,6 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "malformed.dzn").write_text("N=2;\nstart=[|1, 1|0, 0|];")
     saved(network(36, 6), folder / "six.onnx")
     saved(network(9, 3), folder / "three.onnx")
+    saved(graph_network(), folder / "graph.onnx")
     zeros = np.zeros(64_000, dtype=np.float32)
     saved(network(1600, 40, weight=zeros, bias=zeros), folder / "forty.onnx")
     saved(network(9, 3, metadata={}), folder / "foreign.onnx")
@@ -128,6 +132,9 @@ def test_every_format_by_every_engine(nnsearch: Nnsearch, instance: str, model: 
         ["--infer-every", "0"],
         ["--infer-every", "3", "--infer-after-failure"],
         ["--sample", "--seed", "5", "--temperature", "0.5"],
+        ["--restart-after", "1", "--seed", "3"],
+        ["--restart-after", "0"],
+        ["--restart-after", "2", "--variables", "most-confident", "--infer-every", "2", "--infer-after-failure"],
         ["--problem", "latin-square", "--time-limit", "60", "--failure-limit", "100000", "--provider", "cpu"],
         ["--engine", "cp-sat", "--workers", "2", "--seed", "5", "--time-limit", "60"],
     ],
@@ -138,6 +145,86 @@ def test_options(nnsearch: Nnsearch, options: list[str]) -> None:
     assert completes(result["solution"], SIX)
     if options == ["--infer-every", "0"]:
         assert result["inference_calls"] == 1
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the command asked the CP engine for, and the policy that came of it."""
+    seen: dict[str, Any] = {}
+    engine, initialise = cp.solve, cp.ValuePhase.__init__
+
+    def solve(*arguments: Any, **options: Any) -> Any:
+        seen.clear()
+        seen.update(options, scorer=arguments[2])
+        return engine(*arguments, **options)
+
+    def phase(self: cp.ValuePhase, *arguments: Any, **options: Any) -> None:
+        initialise(self, *arguments, **options)
+        seen["policy"] = self._policy
+
+    monkeypatch.setattr(cp, "solve", solve)
+    monkeypatch.setattr(cp.ValuePhase, "__init__", phase)
+    return seen
+
+
+def same_run(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    keys = ("status", "solution", "branches", "failures", "inference_calls")
+    return [one[key] for key in keys] == [other[key] for key in keys]
+
+
+def test_defaults_of_networks_on_the_candidate_graph(nnsearch: Nnsearch, asked: dict[str, Any]) -> None:
+    explicit = ["--variables", "most-confident", "--infer-every", "10", "--infer-after-failure"]
+    for options in ([], ["--model", "./graph.onnx"]):
+        result = nnsearch.solve("six.dzn", *options)
+        assert completes(result["solution"], SIX)
+        assert asked["scorer"].name == result["model"] == ("graph" if options else DEFAULT_MODEL)
+        assert asked["policy"] == cp.InferencePolicy(10, after_failure=True)
+        assert asked["restarts"] == cp.Restarts(40, seed=0)
+        assert asked["sampling"] is None
+        assert same_run(result, nnsearch.solve("six.dzn", *options, *explicit, "--restart-after", "40"))
+        assert not same_run(result, nnsearch.solve("six.dzn", *options, "--infer-every", "1", "--variables", "first"))
+
+
+def test_defaults_of_networks_of_one_size_and_of_no_network(nnsearch: Nnsearch, asked: dict[str, Any]) -> None:
+    result = nnsearch.solve("six.dzn", "--model", "./six.onnx")
+    assert asked["policy"] == cp.InferencePolicy(1)
+    assert asked["restarts"] is None
+    explicit = ["--variables", "min-domain", "--infer-every", "1", "--restart-after", "0"]
+    assert same_run(result, nnsearch.solve("six.dzn", "--model", "./six.onnx", *explicit))
+    result = nnsearch.solve("six.dzn", "--model", "none")
+    assert [asked[name] for name in ("scorer", "policy", "restarts", "sampling")] == [None] * 4
+    assert same_run(result, nnsearch.solve("six.dzn", "--model", "none", "--variables", "min-domain"))
+
+
+@pytest.mark.parametrize("model", ["./graph.onnx", "./six.onnx"])
+def test_options_go_before_defaults(nnsearch: Nnsearch, asked: dict[str, Any], model: str) -> None:
+    options = ["--variables", "first", "--infer-every", "1", "--restart-after", "7", "--seed", "5"]
+    assert completes(nnsearch.solve("six.dzn", "--model", model, *options)["solution"], SIX)
+    assert (asked["variable_order"], asked["policy"]) == ("first", cp.InferencePolicy(1))
+    assert asked["restarts"] == cp.Restarts(7, seed=5)
+    nnsearch.solve("six.dzn", "--model", model, "--restart-after", "0")
+    assert asked["restarts"] is None
+
+
+@pytest.mark.parametrize("model", ["./graph.onnx", "./six.onnx"])
+def test_infer_after_failure_counts_without_infer_every(
+    nnsearch: Nnsearch, asked: dict[str, Any], model: str
+) -> None:
+    nnsearch.solve("six.dzn", "--model", model, "--infer-after-failure")
+    assert asked["policy"].after_failure
+
+
+def test_restarts_change_the_run_and_not_the_answer(nnsearch: Nnsearch) -> None:
+    for model in ("./graph.onnx", "./three.onnx"):
+        for after in ("0", "1"):
+            result = nnsearch.solve("no-square.dzn", "--model", model, "--restart-after", after)
+            assert (result["status"], result["solution"]) == ("INFEASIBLE", None)
+    runs = [
+        nnsearch.solve("six.dzn", "--model", "./graph.onnx", "--restart-after", "1", "--seed", seed) for seed in "335"
+    ]
+    assert all(completes(run["solution"], SIX) for run in runs)
+    assert runs[0]["branches"] == runs[1]["branches"]
+    assert runs[0]["solution"] == runs[1]["solution"]
 
 
 def test_the_seed_decides(nnsearch: Nnsearch) -> None:
@@ -225,6 +312,8 @@ BAD_INPUT = [
             ["--infer-after-failure"],
             ["--sample"],
             ["--temperature", "1"],
+            ["--restart-after", "1"],
+            ["--restart-after", "0"],
         )
     ),
     (["inspect", "no-such"], "unknown model 'no-such'"),
@@ -233,6 +322,9 @@ BAD_INPUT = [
     (["solve", "six.dzn", "--model", "six.onnx", "--sample", "--seed", "-1"], "seed"),
     (["solve", "six.dzn", "--model", "none", "--sample"], "--sample"),
     (["solve", "six.dzn", "--model", "none", "--infer-every", "3"], "--infer-every"),
+    (["solve", "six.dzn", "--model", "none", "--restart-after", "5"], "--restart-after has no meaning for --model"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--restart-after", "-1"], "Restarts.failures: expected 1 or more"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--restart-after", "3", "--seed", "-1"], "expected 0 or more, got -1"),
     (["solve", "six.dzn", "--model", ""], "model"),
     (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--workers", "0"], "workers"),
     (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--workers", "-1"], "workers"),
@@ -276,6 +368,10 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     metadata = ModelMetadata("one_hot", "latin-square", 100, 10, record).to_props()
     zeros = np.zeros(1000, dtype=np.float32)
     path = saved(network(100, 10, weight=zeros, bias=zeros, metadata=metadata), tmp_path / "pls-10-full.onnx")
+    trained: dict[str, Any] = {"config": {"network": {"blocks": 3}}, "steps": 70}
+    for name, record in (("universal", trained), ("bp", {"algorithm": "belief propagation", "iterations": 5})):
+        props = ModelMetadata("candidate_graph", "any", training=record, kinds=KINDS).to_props()
+        saved(graph_network(metadata=props), tmp_path / f"{name}.onnx")
     monkeypatch.setattr(pretrained, "models_dir", lambda: tmp_path)
     return path
 
@@ -283,16 +379,30 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_models_are_listed(nnsearch: Nnsearch, installed: Path) -> None:
     done = nnsearch("models")
     assert (done.code, done.err) == (0, "")
-    (line,) = [line for line in done.out.splitlines() if line.startswith("pls-10-full")]
-    assert line.split(maxsplit=6)[:6] == ["pls-10-full", "latin-square", "100", "x", "10", "0.8125"]
-    assert "target single, SBR full" in line
+    title, *lines, where = done.out.splitlines()
+    assert [re.split(r" {2,}", line) for line in (title, *lines)] == [
+        ["name", "problem", "variables x values", "how it was made"],
+        ["bp", "any", "any", "belief propagation, nothing trained"],
+        ["pls-10-full", "latin-square", "100 x 10", "target single, SBR full"],
+        ["universal", "any", "any", "3 blocks, 70 steps"],
+    ]
+    assert len({line.index(line.split(maxsplit=1)[1]) for line in (title, *lines)}) == 1
+    assert where.endswith("models/README.md")
 
 
 def test_no_models_are_an_error(nnsearch: Nnsearch, installed: Path) -> None:
-    installed.unlink()
+    for path in installed.parent.iterdir():
+        path.unlink()
     for arguments in (["models"], ["solve", "six.dzn"]):
         done = nnsearch(*arguments)
         assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def test_the_default_network_has_to_be_there(nnsearch: Nnsearch, installed: Path) -> None:
+    installed.with_name("universal.onnx").unlink()
+    done = nnsearch("solve", "six.dzn")
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(r"error: unknown model 'universal'[^\n]*pls-10-full[^\n]*\n", done.err)
 
 
 def test_inspect(nnsearch: Nnsearch, installed: Path) -> None:
@@ -312,6 +422,16 @@ def test_inspect(nnsearch: Nnsearch, installed: Path) -> None:
     text = nnsearch("inspect", str(installed), "--provider", "cpu").out
     assert all(f"{key}: {value}\n" in text for key, value in description.items() if key != "training")
     assert "  validation_feasibility: 0.8125\n" in text
+
+
+def test_inspect_a_network_on_the_candidate_graph(nnsearch: Nnsearch, installed: Path) -> None:
+    description = json.loads(nnsearch("inspect", "universal", "--json").out)
+    assert (description["encoder"], description["problem"]) == ("candidate_graph", "any")
+    assert (description["num_variables"], description["num_values"]) == ("any", "any")
+    assert description["training"] == {"config": {"network": {"blocks": 3}}, "steps": 70}
+    text = nnsearch("inspect", "universal").out
+    assert "num_variables: any\nnum_values: any\n" in text
+    assert "  steps: 70\n" in text
 
 
 def test_the_demo(nnsearch: Nnsearch, installed: Path) -> None:

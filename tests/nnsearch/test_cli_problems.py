@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from stand_ins import dzn, network, saved
+from stand_ins import dzn, graph_network, network, saved
 
-from nnsearch.cli import main
+from nnsearch.cli import DEFAULT_MODEL, main
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.instances import read_problem
-from nnsearch.problems import graph_colouring, n_queens, sudoku
+from nnsearch.problems import Problem, graph_colouring, n_queens, sudoku
 
 NINE = sudoku.generate(3, 0.6, 1, 0)[0][0]
 QUEENS = n_queens.generate(8, 2, 1, 0)[0][0]
@@ -67,6 +67,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     circle = cp_model.CpModel()
     circle.add_circuit([(0, 1, circle.new_bool_var("there")), (1, 0, circle.new_bool_var("back"))])
     circle.export_to_file(str(folder / "circle.pbtxt"))
+    magic = cp_model.CpModel()
+    numbers = [magic.new_int_var(1, 9, f"cell{i}") for i in range(9)]
+    magic.add_all_different(numbers)
+    for i in range(3):
+        magic.add(sum(numbers[3 * i : 3 * i + 3]) == 15)
+        magic.add(sum(numbers[i::3]) == 15)
+    for ending in ("pb", "binpb", "pbtxt", "textproto"):
+        magic.export_to_file(str(folder / f"magic.{ending}"))
+    loose = cp_model.CpModel()
+    loose.new_int_var(0, 3, "free")
+    loose.export_to_file(str(folder / "loose.pb"))
+    saved(graph_network(), folder / "places.onnx")
     (folder / "cut.pb").write_bytes((folder / "queens.pb").read_bytes()[:99])
     (folder / "bad.col").write_text("p edge 2 1\ne 1 3\n")
     (folder / "bad.sdm").write_text("\n11" + "." * 79 + "\n")
@@ -123,6 +135,37 @@ def test_every_family_by_every_engine(nnsearch: Nnsearch, file: str, engine: str
         assert GRAPH.is_solution(result["solution"])
 
 
+@pytest.mark.parametrize("model", [DEFAULT_MODEL, "bp", "./places.onnx"])
+@pytest.mark.parametrize("engine", ["cp", "cp-sat"])
+@pytest.mark.parametrize("file", ["nine.sdk", "board.txt --problem n-queens", "graph.col --colours 3", "queens.pbtxt"])
+def test_a_network_on_the_candidate_graph_serves_every_family(
+    nnsearch: Nnsearch, file: str, engine: str, model: str
+) -> None:
+    result = nnsearch.json(f"{file} --engine {engine} --model {model}")
+    assert (result["status"], result["model"]) == ("OPTIMAL", Path(model).stem)
+    assert result["inference_calls"] > 0
+    known: Problem = NINE if "nine" in file else GRAPH if "graph" in file else QUEENS
+    assert known.is_solution(result["solution"])
+
+
+@pytest.mark.parametrize("ending", ["pb", "binpb", "pbtxt", "textproto"])
+def test_a_bare_cp_model_proto_with_belief_propagation(nnsearch: Nnsearch, ending: str) -> None:
+    result = nnsearch.json(f"magic.{ending} --model bp --restart-after 3 --infer-every 2")
+    assert (result["status"], result["model"]) == ("OPTIMAL", "bp")
+    square = np.array(result["solution"]).reshape(3, 3)
+    assert sorted(square.ravel().tolist()) == list(range(1, 10))
+    assert {*square.sum(0).tolist(), *square.sum(1).tolist()} == {15}
+
+
+@pytest.mark.parametrize("options", ["", "--model bp", "--model bp --engine cp-sat"])
+def test_a_model_with_nothing_to_encode_is_one_clear_line(nnsearch: Nnsearch, options: str) -> None:
+    done = nnsearch(f"loose.pb {options}")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "expected a model with at least one constraint that ties candidates together" in done.err
+    assert "use no network" in done.err
+    assert nnsearch.json("loose.pb --model none")["status"] == "OPTIMAL"
+
+
 @pytest.mark.parametrize(
     ("arguments", "title", "form"),
     [
@@ -134,9 +177,10 @@ def test_every_family_by_every_engine(nnsearch: Nnsearch, file: str, engine: str
     ],
 )
 def test_the_solution_is_shown(nnsearch: Nnsearch, arguments: str, title: str, form: str) -> None:
-    done = nnsearch(arguments)
-    assert (done.code, done.err) == (0, "")
-    assert re.fullmatch(rf"{re.escape(title)}\n{form}OPTIMAL  .*\(cp, none\)\n", done.out)
+    for options, model in (("", DEFAULT_MODEL), (" --model none", "none")):
+        done = nnsearch(arguments + options)
+        assert (done.code, done.err) == (0, "")
+        assert re.fullmatch(rf"{re.escape(title)}\n{form}OPTIMAL  .*\(cp, {model}\)\n", done.out)
 
 
 @pytest.mark.parametrize("engine", ["cp", "cp-sat"])
@@ -180,7 +224,7 @@ BAD_INPUT = [
     ("graph.col --problem cp-model", "graph.col: expected a file that ends in .pb, .binpb, .pbtxt or .textproto"),
     ("best.pb", "the CP engine solves models without an objective; use --engine cp-sat"),
     ("circle.pbtxt", "circuit"),
-    ("nine.sdk --infer-every 2", "--infer-every has no meaning for --model none"),
+    ("nine.sdk --model none --infer-every 2", "--infer-every has no meaning for --model none"),
     ("nine.sdk --model ./latin.onnx", "latin.onnx: expected a network for sudoku, got one for latin-square"),
     ("queens.pb --model ./sudoku.onnx", "sudoku.onnx: expected a network for cp-model, got one for sudoku"),
 ]

@@ -18,6 +18,7 @@ from training import trainer
 from training.__main__ import main
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import Config, config_from_table, config_to_table
+from training.graph_config import GraphConfig
 from training.pools.jacobson_matthews import JacobsonMatthews
 from training.pools.pool import Pool, read_pool
 from training.trainer import fit
@@ -88,7 +89,7 @@ def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return output.err
 
 
-@pytest.mark.parametrize("command", ["pool", "fit", "evaluate", "export"])
+@pytest.mark.parametrize("command", ["pool", "fit", "evaluate", "export", "label", "bp"])
 def test_help_of_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
@@ -101,13 +102,15 @@ def test_help_explains_every_key_of_the_config(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit, match="0"):
         main(["fit", "--help"])
     lines = capsys.readouterr().out.splitlines()
-    keys = [f.name for f in dataclasses.fields(Config) if not dataclasses.is_dataclass(getattr(Config(), f.name))]
-    for name, table in config_to_table(Config()).items():
-        keys += [f"{name}.{key}" for key in table] if isinstance(table, dict) else []
-    assert len(keys) > 20
-    for key in keys:
-        (at,) = [i for i, line in enumerate(lines) if line.startswith(f"  {key} = ")]
-        assert len(lines[at + 1].strip()) > 10
+    (middle,) = [i for i, line in enumerate(lines) if line.startswith("for a network on the candidate graph")]
+    for config, part in ((Config(), lines[:middle]), (GraphConfig(), lines[middle:])):
+        keys = [f.name for f in dataclasses.fields(config) if not dataclasses.is_dataclass(getattr(config, f.name))]
+        for name, table in config_to_table(config).items():
+            keys += [f"{name}.{key}" for key in table] if isinstance(table, dict) else []
+        assert len(keys) > 20
+        for key in keys:
+            (at,) = [i for i, line in enumerate(part) if line.startswith(f"  {key} = ")]
+            assert len(part[at + 1].strip()) > 10
 
 
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,6 @@ from ortools.sat.python import cp_model
 from tqdm import tqdm
 
 from nnsearch import cp
-from nnsearch.cp.value_phase import VariableOrder
 from nnsearch.errors import NNSearchError
 from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
@@ -123,7 +122,6 @@ def _compare(arguments: argparse.Namespace) -> int:
     rng = np.random.default_rng(arguments.seed)
     weeks = [build(random_days_off(rng)) for _ in range(arguments.weeks)]
     limits = Limits(seconds=20)
-    policy = cp.InferencePolicy(5, after_failure=True)
     arms: dict[str, list[float]] = {"the planner, without mood": [], "random order (CP-SAT)": []}
     solved: dict[str, int] = {}
     for model, works in tqdm(weeks, unit=" weeks"):
@@ -133,13 +131,10 @@ def _compare(arguments: argparse.Namespace) -> int:
         for name in (None, *arguments.models):
             scorer = None if name is None else load_scorer(name)
             label = "smallest value first" if name is None else str(name)
-            order: VariableOrder = "min-domain" if scorer is None else "most-confident"
             result = cp.solve(
                 model,
                 variables,
                 scorer,
-                variable_order=order,
-                policy=None if scorer is None else policy,
                 restarts=None if scorer is None else cp.Restarts(),
                 limits=limits,
             )

@@ -151,6 +151,7 @@ class NeuralBeliefPropagation(nn.Module):
         group_features: Tensor,
         candidate_features: Tensor,
         candidate_identity: Tensor | None = None,
+        *,
         blocks: int | None = None,
     ) -> list[Tensor]:
         """Return the scores after each block, float32[N] each, for training every one of them.
