@@ -24,7 +24,7 @@ from nnsearch.result import SolveResult, Status
 
 EXIT_DONE, EXIT_LIMIT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-DEFAULT_MODEL = "universal"
+DEFAULT_MODEL = "bp"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,8 +8,8 @@ from nnsearch.cli import DEFAULT_MODEL
 from nnsearch.encoding.candidate_graph import disjoint_union, encode
 from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import OnnxScorer, open_network
+from nnsearch.instances import Instance
 from nnsearch.problems import Problem, graph_colouring, n_queens, sudoku
-from nnsearch.problems.latin_square import LatinSquare
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted((ROOT / "models").glob("*.onnx"))
@@ -70,7 +70,11 @@ def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
         np.testing.assert_allclose(scorer.score(states), singles, rtol=1e-4, atol=1e-4)
         return
     assert path.stat().st_size < 1_000_000
-    problems: list[Problem] = [n_queens.generate(8, 2, 1, 0)[0][0], sudoku.generate(3, 0.6, 1, 0)[0][0], LatinSquare(7)]
+    problems: list[Problem] = [
+        n_queens.generate(8, 2, 1, 0)[0][0],
+        sudoku.generate(3, 0.6, 1, 0)[0][0],
+        Instance("empty", np.zeros((7, 7), dtype=np.int64)),
+    ]
     problems.append(graph_colouring.generate(20, 3, 4.0, 1, 0)[0][0])
     graphs = [scorer.prepare(CandidateGraph.from_model(problem.build()[0])) for problem in problems]
     found = [encode(graph, graph.propagate(np.ones(graph.num_candidates, dtype=bool))) for graph in graphs]

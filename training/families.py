@@ -208,13 +208,16 @@ def planted_instances(spec: str, seed: int) -> list[tuple[Problem, npt.NDArray[n
     Raises:
         ConfigError: the text is not of this form.
     """
-    match = re.fullmatch(r"(latin-square|sudoku):(\d{1,2}):(0?\.\d+):(\d{1,6})", spec)
+    match = re.fullmatch(r"(latin-square|sudoku):(\d{1,2}):(0?\.\d*[1-9]\d*):([1-9]\d{0,5})", spec)
     if match is None:
         raise ConfigError(
             "instances: expected FAMILY:SIZE:HOLES:COUNT, such as latin-square:25:0.4:50 or sudoku:5:0.56:20, "
             f"got {spec!r}"
         )
     family, size, holes, count = match[1], int(match[2]), float(match[3]), int(match[4])
+    most = 5 if family == "sudoku" else 60
+    if not 2 <= size <= most:
+        raise ConfigError(f"instances: expected a size of 2 to {most} for {family}, got {size}")
     if family == "sudoku":
         return [(one, np.array(solution)) for one, solution in sudoku.generate(size, holes, count, seed)]
     pool = latin_square_pool([size], 2 * count, seed)[size].reshape(-1, size, size)

@@ -41,7 +41,7 @@ class GraphDataConfig:
     labels: str = ""
     """A file of states from searches (python -m training label); empty = none."""
     label_share: float = 0.3
-    """Share of the states that come from that file."""
+    """Share of the draws from that file; states with few candidates are dropped after the draw."""
     validation_states: int = 48
     """States per family on which the network is measured while training."""
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import PoolError
-from nnsearch.graph import CandidateGraph
 from training.extendable import label_latin_squares
 from training.families import (
     Colourings,
@@ -24,7 +23,7 @@ from training.families import (
     sudoku_pool,
 )
 from training.graph_config import GraphConfig
-from training.graph_states import BoolArray, TrainingState, planted_state, training_state
+from training.graph_states import BoolArray, TrainingState, training_state
 from training.search_labels import SearchLabels, read_labels
 from training.singleton_consistency import singleton_consistent
 from training.user_model import UserModel, read_user_model
@@ -172,9 +171,3 @@ def _families(config: GraphConfig, pools: Sequence[Pool]) -> list[Family]:
     if data.colours:
         families.append(Colourings(data.colours))
     return families
-
-
-def whole_graph_state(graph: CandidateGraph, solution: npt.ArrayLike) -> TrainingState:
-    """Return the state at the root of a search, labelled by a solution."""
-    alive, holds = planted_state(graph, solution, np.zeros(graph.num_variables, dtype=bool))
-    return training_state(graph, alive, holds)

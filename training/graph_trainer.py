@@ -83,8 +83,9 @@ def fit_graph(config: GraphConfig, run_dir: Path) -> GraphOutcome:
         torch.set_num_threads(config.train.threads)
     check_claim(run_dir, config)
     start = load_weights(Path(config.train.start)) if config.train.start else None
-    claim(run_dir, config)
+    run_dir.mkdir(parents=True, exist_ok=True)
     data = prepare_graph_data(config, run_dir / "pool.npz")
+    claim(run_dir, config)  # not before its files were read: a wrong name must not spoil the folder
     return _Run(config, run_dir, data, device, start).train()
 
 

@@ -29,9 +29,7 @@ def singleton_consistent(graph: CandidateGraph, alive: BoolArray, chunk: int = 6
     edge_candidate, edge_group = small.edge_candidate[edges], small.edge_group[edges]
     # A group of bound variables only is empty here without being wiped out.
     occupied = np.bincount(edge_group, minlength=small.num_groups) > 0
-    exactly_one = (small.group_kind == EXACTLY_ONE) & occupied
-    held_elsewhere = _satisfied(graph, alive)
-    exactly_one &= ~held_elsewhere
+    exactly_one = (small.group_kind == EXACTLY_ONE) & occupied & ~_satisfied(graph, alive)
     for start in range(0, len(origin), chunk):
         probes = np.arange(start, min(start + chunk, len(origin)))
         wiped = _probe(small.num_candidates, edge_candidate, edge_group, exactly_one, probes)

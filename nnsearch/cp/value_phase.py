@@ -171,6 +171,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._run_ends: float | None = None  # failures of the engine at which the current run gives up
         self._scores = np.zeros(self._reader.num_positions, dtype=np.float32)
         self._scored_state: int | None = None  # of the reader, when the scores were computed
+        self._asked = pywrapcp.RevInteger(0)  # reversible: 1 below the node of the first inference of a search
         self._decisions = 0  # since the last inference
         self._failures = 0  # of the engine, at the last inference
         self._error: BaseException | None = None
@@ -262,6 +263,10 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         if (self._policy.every != 1 or self._noise is not None) and solver.SearchDepth() == 0:
             self._scored_state = None  # a new search or a restart: fresh scores, and fresh random choices
             return True
+        if (
+            not self._asked.Value()
+        ):  # a new search that another phase began, or the engine went back above the first node
+            return True
         if self._policy.every == 1 or (self._policy.every and self._decisions >= self._policy.every):
             return True
         return self._policy.after_failure and solver.Failures() != self._failures
@@ -271,8 +276,13 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         if self._policy.after_failure:
             self._failures = solver.Failures()
         self._reader.refresh(solver)
+        first_here = not self._asked.Value()
+        if first_here:
+            self._asked.SetValue(solver, 1)
         if self._reader.state == self._scored_state:
             return
+        if first_here:
+            self._scores[:] = -np.inf
         row = self._reader.score(self.inference)
         if self._noise is not None:
             # Sorting by score / temperature + Gumbel noise draws without replacement in proportion to the softmax.
@@ -281,9 +291,10 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             noise = self._rng.gumbel(size=row.shape)
             noisy = row / temperature + noise if temperature > 1 else row + temperature * noise
             row = noisy.astype(np.float32)
-        self._scores[:] = row
+        # What is closed here may open again when the engine goes back: its last score then orders it until the next.
+        np.copyto(self._scores, row, where=row > -np.inf)
         if self._next is None:
-            self._reader.rank(self._scores if self._masked is None else np.where(self._masked, -np.inf, self._scores))
+            self._reader.rank(row if self._masked is None else np.where(self._masked, -np.inf, row))
         self._scored_state = self._reader.state
 
     def _most_confident(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:

@@ -207,9 +207,7 @@ def test_options_go_before_defaults(nnsearch: Nnsearch, asked: dict[str, Any], m
 
 
 @pytest.mark.parametrize("model", ["./graph.onnx", "./six.onnx"])
-def test_infer_after_failure_counts_without_infer_every(
-    nnsearch: Nnsearch, asked: dict[str, Any], model: str
-) -> None:
+def test_infer_after_failure_counts_without_infer_every(nnsearch: Nnsearch, asked: dict[str, Any], model: str) -> None:
     nnsearch.solve("six.dzn", "--model", model, "--infer-after-failure")
     assert asked["policy"].after_failure
 
@@ -399,10 +397,10 @@ def test_no_models_are_an_error(nnsearch: Nnsearch, installed: Path) -> None:
 
 
 def test_the_default_network_has_to_be_there(nnsearch: Nnsearch, installed: Path) -> None:
-    installed.with_name("universal.onnx").unlink()
+    installed.with_name("bp.onnx").unlink()
     done = nnsearch("solve", "six.dzn")
     assert (done.code, done.out) == (2, "")
-    assert re.fullmatch(r"error: unknown model 'universal'[^\n]*pls-10-full[^\n]*\n", done.err)
+    assert re.fullmatch(r"error: unknown model 'bp'[^\n]*pls-10-full[^\n]*\n", done.err)
 
 
 def test_inspect(nnsearch: Nnsearch, installed: Path) -> None:

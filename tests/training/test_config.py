@@ -112,7 +112,7 @@ def test_the_committed_configs(path: Path) -> None:
     if table.get("encoder") != "candidate_graph":
         assert read_config(path).name == path.stem
     elif path.stem == "cp-model":  # model and history are the user's, and the run is named after the model
-        with pytest.raises(ConfigError, match="expected families .* or a cp_model"):
+        with pytest.raises(ConfigError, match=r"expected families .* or a cp_model"):
             config_of(GraphConfig, table, path)
         files = {"data.cp_model": '"my.pb"', "data.history": '"my.csv"'}
         config = config_of(GraphConfig, read_table(path, files), path)

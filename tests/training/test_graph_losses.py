@@ -107,7 +107,7 @@ def test_a_batch_is_the_weighted_mean_of_its_singles(name: str, states: list[Tra
     scores = scores_of(batch)
     whole = LOSSES[name](scores, batch)
     singles = [batch_of([state], CPU) for state in states]
-    parts = scores.split([len(single.holds) for single in singles])
+    parts = torch.split(scores, [len(single.holds) for single in singles])
     losses = [LOSSES[name](part, single).item() for part, single in zip(parts, singles, strict=True)]
     weights = [COUNTED[name](single) for single in singles]
     assert sum(weights) == COUNTED[name](batch)

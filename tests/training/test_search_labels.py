@@ -52,12 +52,12 @@ class Fixed:
             model.add_allowed_assignments([model.get_int_var_from_proto_index(index)], [(value,) for value in values])
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
-        return solver.solve(model) == cp_model.OPTIMAL
+        return bool(solver.solve(model) == cp_model.OPTIMAL)
 
 
-def searched(seed: int, failures: int, restarts: Restarts | None, order: int = 9) -> tuple[Planted, Visited]:
+def searched(seed: int, failures: int, restarts: Restarts | None, order: int = 10) -> tuple[Planted, Visited]:
     """A tight square and what a search led by random scores leaves behind."""
-    ((instance, planted),) = planted_instances(f"latin-square:{order}:0.55:1", seed)
+    ((instance, planted),) = planted_instances(f"latin-square:{order}:0.6:1", seed)
     model = instance.build()[0]
     policy = InferencePolicy(3, after_failure=True)
     return (instance, planted), search_and_record(
@@ -80,8 +80,8 @@ def alive_of(visited: Visited, state: TrainingState) -> BoolArray:
 @pytest.mark.parametrize("failures", [3, 60])
 def test_labels_are_true(failures: int, restarts: Restarts | None) -> None:
     refuted = states = 0
-    for seed in range(12):
-        (instance, planted), visited = searched(seed, failures, restarts, order=8 + seed % 3)
+    for seed in range(40):
+        (instance, planted), visited = searched(seed, failures, restarts, order=8 + 2 * (seed % 3 > 0))
         assert len(visited.alive) == len(visited.chosen) == len(visited.refuted)
         if visited.solution is not None:
             assert instance.is_solution(visited.solution)
@@ -100,10 +100,10 @@ def test_labels_are_true(failures: int, restarts: Restarts | None) -> None:
                 if refuted <= 60:
                     assert not fixed.has_solution(visited.graph, alive, candidate)
     assert states > 20
-    assert refuted > 5
+    assert refuted > 2
 
 
-@pytest.mark.parametrize("failures", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("failures", [2, 3, 5, 8, 60])
 def test_every_recorded_refutation_is_true_whenever_the_search_ends(failures: int) -> None:
     """States without a known solution are no labels, but what was proved in them holds too."""
     checked = 0
@@ -190,7 +190,7 @@ def test_damaged_and_foreign_files_are_one_line(labels: SearchLabels, tmp_path: 
     }
     for name, content in damaged.items():
         (tmp_path / name).write_bytes(content)
-    np.savez(tmp_path / "missing-array.npz", **part)  # type: ignore[arg-type]
+    np.savez(tmp_path / "missing-array.npz", **part)
     np.savez(tmp_path / "pool.npz", solutions=np.ones((3, 4)))
     np.save(tmp_path / "array.npy", np.ones(3))
     (tmp_path / "folder").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import PoolError
+from training import __main__ as cli
 from training.__main__ import main
 from training.user_model import read_user_model
 
@@ -31,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def csv(header: str, rows: list[tuple[int, ...]]) -> str:
+def csv(header: str, rows: Sequence[tuple[int, ...]]) -> str:
     return header + "\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
 
 
@@ -134,8 +136,20 @@ def test_a_corrected_history_trains_in_the_same_folder(
     refusal(folder, capsys, *sets)
     (folder / "history.csv").write_text(csv("a,b", [row[:2] for row in ROWS]))
     files = ["--cp-model", "abc.pb", "--solutions", "history.csv"]
+    exported: list[Path] = []
+    monkeypatch.setattr(cli, "export_graph", lambda _network, _metadata, _states, path: exported.append(path))
     assert main(["fit", *files, "--out", "run", *sets]) == 0
-    assert (folder / "run" / "abc.onnx").is_file()
+    assert exported == [Path("run/abc.onnx")]
+
+
+def test_a_corrected_file_name_trains_in_the_same_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["fit", "--cp-model", "abd.pb", "--solutions", "history.csv", "--out", "run"]) == 2
+    assert "abd.pb: expected a file" in capsys.readouterr().err
+    (folder / "history.csv").write_text("a,b\n0,7\n")
+    assert "history.csv:2: expected a value of the domain of b, got 7" in refusal(folder, capsys)
 
 
 def test_a_file_that_is_no_text_or_is_not_there(
@@ -154,15 +168,20 @@ def test_model_and_solutions_go_together(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    for arguments, message in (
-        (["--cp-model", "abc.pb"], "--cp-model and --solutions go together"),
-        (["--solutions", "history.csv"], "--cp-model and --solutions go together"),
-        ([], "expected a TOML file, or --cp-model and --solutions"),
-        (["--cp-model", "none.pb", "--solutions", "history.csv", "--out", "run"], "none.pb: expected a file"),
-        (["--cp-model", "history.csv", "--solutions", "history.csv", "--out", "run"], "expected a file that ends in"),
-        (["--cp-model", "abc.pb", "--solutions", "history.csv", "--order", "5"], "--order is for networks of one size"),
+    for number, (arguments, message) in enumerate(
+        (
+            (["--cp-model", "abc.pb"], "--cp-model and --solutions go together"),
+            (["--solutions", "history.csv"], "--cp-model and --solutions go together"),
+            ([], "expected a TOML file, or --cp-model and --solutions"),
+            (["--cp-model", "none.pb", "--solutions", "history.csv"], "none.pb: expected a file"),
+            (["--cp-model", "history.csv", "--solutions", "history.csv"], "expected a file that ends in"),
+            (
+                ["--cp-model", "abc.pb", "--solutions", "history.csv", "--order", "5"],
+                "--order is for networks of one size",
+            ),
+        )
     ):
-        assert main(["fit", *arguments]) == 2
+        assert main(["fit", *arguments, "--out", f"run{number}"]) == 2
         error = capsys.readouterr().err
         assert message in error
         assert len(error.splitlines()) == 1
@@ -173,7 +192,7 @@ def test_names_that_are_doubled_or_a_model_with_nothing_to_encode(tmp_path: Path
     twice.add_all_different([twice.new_int_var(0, 2, name) for name in ("a", "b", "a")])
     twice.export_to_file(str(tmp_path / "twice.pb"))
     (tmp_path / "history.csv").write_text("a,b\n0,1\n")
-    with pytest.raises(PoolError, match="twice.pb: expected variables with distinct names, got 'a' twice"):
+    with pytest.raises(PoolError, match=r"twice\.pb: expected variables with distinct names, got 'a' twice"):
         read_user_model(tmp_path / "twice.pb", tmp_path / "history.csv", 0.5, 0)
 
 

@@ -121,7 +121,7 @@ def _write(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     rng = np.random.default_rng(arguments.seed)
     weeks = [build(random_days_off(rng)) for _ in range(arguments.weeks)]
-    limits = Limits(seconds=20)
+    limits = Limits(seconds=5)
     arms: dict[str, list[float]] = {"the planner, without mood": [], "random order (CP-SAT)": []}
     solved: dict[str, int] = {}
     for model, works in tqdm(weeks, unit=" weeks"):
