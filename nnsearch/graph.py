@@ -167,6 +167,8 @@ class CandidateGraph:
         builder = _Builder(labels, list(values))
         for index, group in enumerate(groups):
             wrong = [v for v in group if not 0 <= v < len(values)]
+            if not group:
+                continue
             if wrong or len(set(group)) != len(group):
                 got = f"variable {wrong[0]}" if wrong else "a variable twice"
                 raise GraphError(f"group {index}: expected distinct variables 0..{len(values) - 1}, got {got}")

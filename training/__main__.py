@@ -252,7 +252,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         raise ConfigError("expected a TOML file, or --cp-model and --solutions; see python -m training fit --help")
     path = arguments.config or _USER_MODEL_CONFIG
     table = read_table(path, overrides)
-    if arguments.cp_model is not None and arguments.config is None:
+    if arguments.cp_model is not None and arguments.config is None and "name" not in overrides:
         table["name"] = arguments.cp_model.stem
     if table.get("encoder") == "candidate_graph":
         for option in ("order", "pool"):
@@ -322,6 +322,11 @@ def _bp(arguments: argparse.Namespace) -> int:
 
 
 def _label(arguments: argparse.Namespace) -> int:
+    for name in ("failures", "states"):
+        if getattr(arguments, name) < 1:
+            raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
+    if arguments.out.suffix != ".npz":
+        raise ConfigError(f"--out: expected a file ending in .npz, got {arguments.out}")
     scorer = load_scorer(arguments.model)
     if not is_graph_scorer(scorer):
         raise ConfigError(f"--model: expected a network on the candidate graph, got {arguments.model}")
@@ -340,6 +345,8 @@ def _label(arguments: argparse.Namespace) -> int:
             solved += visited.solution is not None
             failures += visited.failures
         stopped = interrupted()
+    if stopped and not states:
+        raise KeyboardInterrupt
     if not states:
         raise PoolError("expected searches that take decisions, propagation alone solved all; choose more holes")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -403,6 +410,8 @@ def _export(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{arguments.folder}: expected a checkpoint, found none; start with: python -m training fit")
     if isinstance(config, GraphConfig):
         return _export_graph(config, arguments)
+    if arguments.blocks is not None:
+        raise ConfigError("--blocks is for networks on the candidate graph; this run is of one size")
     state = load_checkpoint(checkpoint)
     if not state["history"]:
         raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")

@@ -23,7 +23,7 @@ class TrainingState:
     Attributes:
         state: the state as a network sees it.
         holds: bool[N], the candidates of one solution of the state.
-        possible: bool[N], False where no solution of the state is known to hold the candidate *for certain*.
+        possible: bool[N], False where it is proved that no solution of the state has the candidate.
     """
 
     state: GraphState

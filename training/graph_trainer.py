@@ -142,23 +142,25 @@ def measure(scores: Tensor, batch: GraphBatch) -> dict[str, float]:
 
     Returns:
         ``group``: cross-entropy of exactly-one groups; ``choice``: share of states whose best-scored pair is in the
-        planted solution; ``value``: share of exactly-one groups whose best-scored candidate is.
+        planted solution; ``value``: share of exactly-one groups whose best-scored candidate is. Ties count in part.
     """
     cross_entropy = group_cross_entropy(scores, batch.holds, batch.inputs[0], batch.inputs[1], batch.exactly_one)
     edge_scores = scores[batch.inputs[0]]
-    lowest = torch.full((len(batch.exactly_one),), -torch.inf, device=scores.device)
-    best = lowest.scatter_reduce(0, batch.inputs[1], edge_scores, "amax")
-    right = (edge_scores == best[batch.inputs[1]]) & (batch.holds[batch.inputs[0]] > 0)
-    hit = torch.zeros(len(best), device=scores.device).scatter_add(0, batch.inputs[1], right.float()) > 0
-    top = torch.full((batch.num_states,), -torch.inf, device=scores.device)
-    top = top.scatter_reduce(0, batch.state_of, scores, "amax")
-    chosen = (scores == top[batch.state_of]) & (batch.holds > 0)
-    choice = torch.zeros(batch.num_states, device=scores.device).scatter_add(0, batch.state_of, chosen.float()) > 0
+    value = _share_of_best_right(edge_scores, batch.holds[batch.inputs[0]], batch.inputs[1], len(batch.exactly_one))
+    choice = _share_of_best_right(scores, batch.holds, batch.state_of, batch.num_states)
     return {
         "group": float(cross_entropy),
-        "choice": float(choice.float().mean()),
-        "value": float(hit[batch.exactly_one].float().mean()),
+        "choice": float(choice.mean()),
+        "value": float(value[batch.exactly_one].mean()),
     }
+
+
+def _share_of_best_right(scores: Tensor, holds: Tensor, segment: Tensor, count: int) -> Tensor:
+    """Return float32[count], the share of a segment's best-scored entries that are right; more than one at ties."""
+    top = torch.full((count,), -torch.inf, device=scores.device).scatter_reduce(0, segment, scores, "amax")
+    best = (scores == top[segment]).float()
+    zeros = torch.zeros(count, device=scores.device)
+    return zeros.scatter_add(0, segment, best * holds) / zeros.scatter_add(0, segment, best).clamp(min=1)
 
 
 GRAPH_KEYS = frozenset({"step", "seconds", "history", "best", "loss_sum", "loss_steps", "network", "optimizer"})

@@ -146,7 +146,8 @@ def labelled_states(
     holds = []
     for solution in solutions:
         row = np.zeros(graph.num_candidates, dtype=bool)
-        row[graph.candidates_of(solution)] = True
+        held = graph.candidates_of(solution)
+        row[held[held >= 0]] = True
         holds.append(row)
     # Decisions in equal states share one training state: all that was refuted in it.
     refuted_in: dict[bytes, list[int]] = {}

@@ -141,6 +141,29 @@ def _read_history(path: Path, names: Sequence[str]) -> list[tuple[int, dict[str,
     return rows
 
 
+def _check_determined(
+    fixed: cp_model.CpModel,
+    missing: Sequence[str],
+    index: Mapping[str, int],
+    solution: npt.NDArray[np.int64],
+    where: str,
+) -> None:
+    """Refuse columns left out that the others do not determine: a network would learn what the solver made up."""
+    differs = []
+    for name in missing:
+        variable = fixed.get_int_var_from_proto_index(index[name])
+        other = fixed.new_bool_var("")
+        fixed.add(variable != int(solution[index[name]])).only_enforce_if(other)
+        differs.append(other)
+    fixed.add_bool_or(differs)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.max_time_in_seconds = 60
+    if solver.solve(fixed) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        name = next(name for name, other in zip(missing, differs, strict=True) if solver.value(other))
+        raise PoolError(f"{where}: expected columns that determine the solution, {name} is still free; give its column")
+
+
 def _complete(
     model: cp_model.CpModel, names: Sequence[str], rows: list[tuple[int, dict[str, int]]], path: Path
 ) -> npt.NDArray[np.int64]:
@@ -159,10 +182,16 @@ def _complete(
         solver.parameters.num_workers = 1
         solver.parameters.max_time_in_seconds = 60
         status = solver.solve(fixed)
+        if status == cp_model.UNKNOWN:
+            raise PoolError(
+                f"{path}:{line}: expected a row that can be completed within 60 s; give the columns of more variables"
+            )
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             raise PoolError(
                 f"{path}:{line}: expected a solution of the model, this row violates it; remove the row, "
                 "or check that the file belongs to this model"
             )
         solutions[number] = [solver.value(fixed.get_int_var_from_proto_index(i)) for i in range(len(names))]
+        if number == 0:
+            _check_determined(fixed, [name for name in names if name not in row], index, solutions[0], f"{path}:{line}")
     return solutions

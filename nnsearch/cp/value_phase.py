@@ -13,7 +13,7 @@ from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.assignment import bare_method
 from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
-from nnsearch.errors import ConfigError
+from nnsearch.errors import ConfigError, GraphError
 from nnsearch.fitting import first_value_of
 from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import is_graph_scorer, load_scorer
@@ -160,6 +160,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._variables = list(variables)
         self._reader = self._make_reader(graph, first_value)
         self._branch = list(range(len(self._variables))) if branch is None else list(branch)
+        self._check_branch(graph)
         # Scores of graphs cost more, and stay useful for some decisions.
         self._policy = policy or (InferencePolicy(10, after_failure=True) if reads_graphs else InferencePolicy(1))
         self._sampling, self._restarts = sampling, restarts
@@ -181,6 +182,21 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         branches = np.isin(np.arange(len(self._variables)), self._branch)
         self._masked = None if branches.all() else ~branches[self._reader.variables()]  # bool[num_positions]
         self._calls = _attach(solver, self)
+
+    def _check_branch(self, graph: CandidateGraph | None) -> None:
+        """Refuse what would leave a variable unbound: reading the value of one aborts the process."""
+        wrong = [index for index in self._branch if not 0 <= index < len(self._variables)]
+        if wrong:
+            raise ConfigError(
+                f"branch: expected indices 0..{len(self._variables) - 1} of the variables, got {wrong[0]}"
+            )
+        if is_graph_scorer(self.scorer) and graph is not None:
+            bare = [graph.names[index] for index in self._branch if graph.offset[index] == graph.offset[index + 1]]
+            if bare:
+                raise GraphError(
+                    f"variable {bare[0]}: expected candidates in the graph, it has none (too many values); "
+                    "leave it out of branch and assign it by another phase"
+                )
 
     def _make_reader(self, graph: CandidateGraph | None, first_value: int | None) -> StateReader:
         if is_graph_scorer(self.scorer):
