@@ -284,6 +284,17 @@ class CandidateGraph:
         candidates[self.variable[matches]] = matches
         return candidates
 
+    def holds(self, solution: npt.ArrayLike) -> BoolArray:
+        """Return bool[N], the candidates of a solution.
+
+        Args:
+            solution: int[V], the value of each variable.
+        """
+        chosen = self.candidates_of(solution)
+        held = np.zeros(self.num_candidates, dtype=bool)
+        held[chosen[chosen >= 0]] = True
+        return held
+
 
 def constraint_label(constraint: Any, index: int) -> str:
     """Return how messages call a constraint: its index and, when it has one, its name on one line."""
@@ -291,11 +302,11 @@ def constraint_label(constraint: Any, index: int) -> str:
 
 
 def constraint_kind(constraint: Any) -> str:
-    """Return CP-SAT's name of a constraint's kind, ``no constraint`` for an empty one."""
+    """Return CP-SAT's name of a constraint's kind."""
     for name in dir(constraint):
         if name.startswith("has_") and getattr(constraint, name)():
             return name.removeprefix("has_")
-    return "no constraint"
+    return "an empty constraint"
 
 
 Term = tuple[int, int, int]

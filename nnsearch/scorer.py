@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from nnsearch.graph import CandidateGraph
 from nnsearch.result import InferenceCount
 
 FloatArray = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 class GraphScorer(Protocol):
@@ -100,16 +102,7 @@ def ask_graph(scorer: GraphScorer, state: GraphState, count: InferenceCount, sta
     """
     if not state.num_candidates:
         return np.zeros(0, dtype=np.float32)
-    started = time.perf_counter()
-    scores = scorer.score_graph(state)
-    count.seconds += time.perf_counter() - started
-    count.calls += 1
-    count.states += states
-    if scores.shape != (state.num_candidates,):
-        raise ScoreError(f"{scorer.name}: expected scores of shape ({state.num_candidates},), got {scores.shape}")
-    if not np.isfinite(scores).all():
-        raise ScoreError(f"{scorer.name}: expected finite scores, got NaN or infinity; the network is damaged")
-    return scores
+    return _counted(scorer.name, scorer.score_graph, state, (state.num_candidates,), states, count)
 
 
 def ask(scorer: Scorer, assignment: FloatArray, count: InferenceCount) -> FloatArray:
@@ -126,13 +119,19 @@ def ask(scorer: Scorer, assignment: FloatArray, count: InferenceCount) -> FloatA
     Raises:
         ScoreError: the scores have another shape, or one is not finite.
     """
+    return _counted(scorer.name, scorer.score, assignment, assignment.shape, len(assignment), count)
+
+
+def _counted(
+    name: str, score: Callable[[T], FloatArray], state: T, shape: tuple[int, ...], states: int, count: InferenceCount
+) -> FloatArray:
     started = time.perf_counter()
-    scores = scorer.score(assignment)
+    scores = score(state)
     count.seconds += time.perf_counter() - started
     count.calls += 1
-    count.states += len(assignment)
-    if scores.shape != assignment.shape:
-        raise ScoreError(f"{scorer.name}: expected scores of shape {assignment.shape}, got {scores.shape}")
+    count.states += states
+    if scores.shape != shape:
+        raise ScoreError(f"{name}: expected scores of shape {shape}, got {scores.shape}")
     if not np.isfinite(scores).all():
-        raise ScoreError(f"{scorer.name}: expected finite scores, got NaN or infinity; the network is damaged")
+        raise ScoreError(f"{name}: expected finite scores, got NaN or infinity; the network is damaged")
     return scores

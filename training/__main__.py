@@ -219,11 +219,15 @@ def _attribute_docs(cls: type) -> dict[str, str]:
     return docs
 
 
+def _check_ending(out: Path, ending: str) -> None:
+    if out.suffix != ending:
+        raise ConfigError(f"--out: expected a file ending in {ending}, got {out}")
+
+
 def _pool(arguments: argparse.Namespace) -> int:
     if arguments.solutions < 1:
         raise ConfigError(f"--solutions: expected 1 or more, got {arguments.solutions}")
-    if arguments.out.suffix != ".npz":
-        raise ConfigError(f"--out: expected a file ending in .npz, got {arguments.out}")
+    _check_ending(arguments.out, ".npz")
     pool = sample_pool(arguments.order, arguments.solutions, arguments.seed)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     pool.save(arguments.out)
@@ -305,8 +309,7 @@ def _parity_states(data: GraphData) -> list[GraphState]:
 
 
 def _bp(arguments: argparse.Namespace) -> int:
-    if arguments.out.suffix != ".onnx":
-        raise ConfigError(f"--out: expected a file ending in .onnx, got {arguments.out}")
+    _check_ending(arguments.out, ".onnx")
     if arguments.iterations < 1 or not 0 <= arguments.damping < 1:
         raise ConfigError("expected 1 or more --iterations and a --damping from 0 to below 1")
     network = BeliefPropagation(arguments.iterations, arguments.damping).eval()
@@ -325,8 +328,7 @@ def _label(arguments: argparse.Namespace) -> int:
     for name in ("failures", "states"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
-    if arguments.out.suffix != ".npz":
-        raise ConfigError(f"--out: expected a file ending in .npz, got {arguments.out}")
+    _check_ending(arguments.out, ".npz")
     scorer = load_scorer(arguments.model)
     if not is_graph_scorer(scorer):
         raise ConfigError(f"--model: expected a network on the candidate graph, got {arguments.model}")
@@ -402,8 +404,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    if arguments.out.suffix != ".onnx":
-        raise ConfigError(f"--out: expected a file ending in .onnx, got {arguments.out}")
+    _check_ending(arguments.out, ".onnx")
     config = read_claim(arguments.folder)
     checkpoint = arguments.folder / "checkpoint.pt"
     if not checkpoint.is_file():

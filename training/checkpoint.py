@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
 
@@ -28,6 +29,11 @@ KEYS = frozenset(
     }
 )
 """What a checkpoint of the trainer of dense networks holds."""
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of a network's weights, on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import PoolError
+from training.atomic_npz import save_npz
 from training.extendable import label_latin_squares
 from training.families import (
     Colourings,
@@ -148,10 +149,7 @@ def _pools(config: GraphConfig, pool_file: Path) -> list[Pool]:
         for name, pool in zip(("latin-square", "sudoku"), pools, strict=True)
         for size, solutions in pool.items()
     }
-    temporary = pool_file.with_name(pool_file.name + ".tmp")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays_to_save)  # type: ignore[arg-type]
-    temporary.replace(pool_file)
+    save_npz(pool_file, arrays_to_save)
     return pools
 
 

@@ -92,9 +92,7 @@ def planted_state(graph: CandidateGraph, solution: npt.ArrayLike, assigned: Bool
     Returns:
         ``alive`` and ``holds``, bool[N] of the graph: what propagation leaves, and the candidates of the solution.
     """
-    chosen = graph.candidates_of(solution)
-    holds = np.zeros(graph.num_candidates, dtype=bool)
-    holds[chosen[chosen >= 0]] = True
+    holds = graph.holds(solution)
     alive = graph.propagate(~assigned[graph.variable] | holds)
     return alive, holds
 

@@ -6,7 +6,6 @@ families.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint, save_checkpoint, weights_of
 from training.graph_config import GraphConfig, GraphLossConfig
 from training.graph_data import GraphData, prepare_graph_data
 from training.graph_states import GraphBatch, batch_of
@@ -33,7 +32,7 @@ from training.losses.candidate_graph import (
     refuted_penalty,
 )
 from training.networks.belief_propagation import NeuralBeliefPropagation
-from training.run_folder import check_claim, claim
+from training.run_folder import check_claim, claim, write_metrics
 from training.trainer import choose_device
 
 _CHECKPOINT_SECONDS = 30.0
@@ -276,18 +275,12 @@ class _Run:
         self.loss_sum, self.loss_steps = torch.zeros((), device=self.device), 0
         self.history.append({"step": self.step, "training_loss": training_loss, "loss": loss, "measured": measured})
         if loss < self.best["loss"]:
-            self.best = {"loss": loss, "step": self.step, "measured": measured, "weights": self._weights()}
-        lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
-        temporary = self.run_dir / "metrics.jsonl.tmp"
-        temporary.write_text(lines, encoding="utf-8")
-        temporary.replace(self.run_dir / "metrics.jsonl")
+            self.best = {"loss": loss, "step": self.step, "measured": measured, "weights": weights_of(self.network)}
+        write_metrics(self.run_dir, self.history)
 
     def _status(self) -> str:
         values: Sequence[str] = [f"{name} {entry['group']:.3f}" for name, entry in self.history[-1]["measured"].items()]
         return ", ".join(values)
-
-    def _weights(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
 
     def _state(self) -> dict[str, Any]:
         return {

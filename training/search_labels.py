@@ -27,6 +27,7 @@ from nnsearch.errors import PoolError
 from nnsearch.graph import CandidateGraph
 from nnsearch.limits import Limits
 from nnsearch.scorer import GraphScorer
+from training.atomic_npz import save_npz
 from training.graph_states import BoolArray, TrainingState, training_state
 
 
@@ -143,12 +144,7 @@ def labelled_states(
     """
     graph = visited.graph
     solutions = [planted] if visited.solution is None else [planted, visited.solution]
-    holds = []
-    for solution in solutions:
-        row = np.zeros(graph.num_candidates, dtype=bool)
-        held = graph.candidates_of(solution)
-        row[held[held >= 0]] = True
-        holds.append(row)
+    holds = [graph.holds(solution) for solution in solutions]
     # Decisions in equal states share one training state: all that was refuted in it.
     refuted_in: dict[bytes, list[int]] = {}
     for alive, chosen, refuted in zip(visited.alive, visited.chosen, visited.refuted, strict=True):
@@ -185,23 +181,20 @@ class SearchLabels:
     def save(self, path: Path) -> None:
         """Write the file; an older one is replaced only once the new one is complete."""
         states = [one.state for one in self.states]
-        temporary = path.with_name(path.name + ".tmp")
-        with temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                candidates=np.array([state.num_candidates for state in states]),
-                groups=np.array([len(state.group_features) for state in states]),
-                edges=np.array([len(state.edge_group) for state in states]),
-                edge_candidate=np.concatenate([state.edge_candidate for state in states]).astype(np.int32),
-                edge_group=np.concatenate([state.edge_group for state in states]).astype(np.int32),
-                group_features=np.concatenate([state.group_features for state in states]).astype(bool),
-                candidate_features=np.concatenate([state.candidate_features for state in states]),
-                candidate=np.concatenate([state.candidate for state in states]).astype(np.int32),
-                identity=np.concatenate([state.identity for state in states]).astype(np.int32),
-                holds=np.concatenate([one.holds for one in self.states]),
-                possible=np.concatenate([one.possible for one in self.states]),
-            )
-        temporary.replace(path)
+        arrays = {
+            "candidates": np.array([state.num_candidates for state in states]),
+            "groups": np.array([len(state.group_features) for state in states]),
+            "edges": np.array([len(state.edge_group) for state in states]),
+            "edge_candidate": np.concatenate([state.edge_candidate for state in states]).astype(np.int32),
+            "edge_group": np.concatenate([state.edge_group for state in states]).astype(np.int32),
+            "group_features": np.concatenate([state.group_features for state in states]).astype(bool),
+            "candidate_features": np.concatenate([state.candidate_features for state in states]),
+            "candidate": np.concatenate([state.candidate for state in states]).astype(np.int32),
+            "identity": np.concatenate([state.identity for state in states]).astype(np.int32),
+            "holds": np.concatenate([one.holds for one in self.states]),
+            "possible": np.concatenate([one.possible for one in self.states]),
+        }
+        save_npz(path, arrays)
 
 
 def read_labels(path: Path) -> SearchLabels:

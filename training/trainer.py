@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square import LatinSquare
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import load_checkpoint, save_checkpoint, weights_of
 from training.config import Config, LossConfig
 from training.data import ExampleBatches, TrainingData, prepare
 from training.feasibility import (
@@ -35,7 +34,7 @@ from training.feasibility import (
 from training.losses.cross_entropy import candidate_cross_entropy
 from training.losses.sbr import SBRForm, semantic_based_regularisation
 from training.networks.mlp import MLP
-from training.run_folder import check_claim, claim
+from training.run_folder import check_claim, claim, write_metrics
 
 Propagator = Callable[[Tensor], Tensor]
 """assignment float32[B, N] -> [B, N], non-zero where the candidate is still a possible next decision."""
@@ -177,7 +176,7 @@ class _Run:
         self.loss_sum = torch.zeros((), device=device)  # since the last measurement
         self.loss_steps = 0
         self.history: list[dict[str, float]] = []
-        self.best: dict[str, Any] = {"feasibility": -1.0, "presentations": 0, "weights": self._weights()}
+        self.best: dict[str, Any] = {"feasibility": -1.0, "presentations": 0, "weights": weights_of(self.network)}
 
     def train(self) -> Outcome:
         """Run the loop to the end, to an early stop, or to Ctrl-C."""
@@ -272,7 +271,7 @@ class _Run:
             self.best = {
                 "feasibility": measured["free_choice"],
                 "presentations": presentations,
-                "weights": self._weights(),
+                "weights": weights_of(self.network),
             }
             self.stale = 0
         else:
@@ -280,18 +279,12 @@ class _Run:
         writer.add_scalar("loss", loss, presentations)
         for name, value in measured.items():
             writer.add_scalar(f"feasibility/{name}", value, presentations)
-        lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
-        temporary = self.run_dir / "metrics.jsonl.tmp"
-        temporary.write_text(lines, encoding="utf-8")
-        temporary.replace(self.run_dir / "metrics.jsonl")
+        write_metrics(self.run_dir, self.history)
 
     def _status(self) -> str:
         loss = float(self.loss_sum) / self.loss_steps
         feasibility = f"{self.history[-1]['free_choice']:.3f}" if self.history else "-"
         return f"loss {loss:.3f}, feasibility {feasibility}"
-
-    def _weights(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import TranslationError
+from nnsearch.graph import constraint_kind, constraint_label
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def translate(model: cp_model.CpModel) -> Translation:
     solver = pywrapcp.Solver(proto.name or "nnsearch")
     variables = [_variable(solver, v, i) for i, v in enumerate(proto.variables)]
     for index, constraint in enumerate(proto.constraints):
-        label = f"constraint {index}" + (f" ({' '.join(constraint.name.split())})" if constraint.name else "")
+        label = constraint_label(constraint, index)
         if constraint.enforcement_literal:
             raise TranslationError(f"{label}: enforcement literals have no translation to the CP engine; use cp-sat")
         if constraint.has_all_diff():
@@ -58,7 +59,7 @@ def translate(model: cp_model.CpModel) -> Translation:
             _add_linear(solver, variables, constraint.linear)
         else:
             raise TranslationError(
-                f"{label}: expected all_different or a linear constraint, got {_kind(constraint)}, "
+                f"{label}: expected all_different or a linear constraint, got {constraint_kind(constraint)}, "
                 "which has no translation to the CP engine; use cp-sat"
             )
     return Translation(solver, variables)
@@ -112,10 +113,3 @@ def _add_linear(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], linea
             solver.Add(total != end + 1)
         else:
             solver.Add(solver.IsBetweenVar(total, end + 1, start - 1) == 0)
-
-
-def _kind(constraint: Any) -> str:
-    for name in dir(constraint):
-        if name.startswith("has_") and name not in ("has_all_diff", "has_linear") and getattr(constraint, name)():
-            return name.removeprefix("has_")
-    return "an empty constraint"

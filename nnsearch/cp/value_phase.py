@@ -279,9 +279,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         if (self._policy.every != 1 or self._noise is not None) and solver.SearchDepth() == 0:
             self._scored_state = None  # a new search or a restart: fresh scores, and fresh random choices
             return True
-        if (
-            not self._asked.Value()
-        ):  # a new search that another phase began, or the engine went back above the first node
+        # A new search that another phase began, or the engine went back above the first node.
+        if not self._asked.Value():
             return True
         if self._policy.every == 1 or (self._policy.every and self._decisions >= self._policy.every):
             return True

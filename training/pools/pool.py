@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import PoolError
+from training.atomic_npz import save_npz
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,8 @@ class Pool:
 
     def save(self, path: Path) -> None:
         """Write the pool as ``.npz``; an older file is only replaced once the new one is complete."""
-        temporary = path.with_name(path.name + ".tmp")
-        with temporary.open("wb") as file:
-            np.savez_compressed(
-                file, solutions=self.solutions, first_value=self.first_value, num_values=self.num_values
-            )
-        temporary.replace(path)
+        arrays = {"solutions": self.solutions, "first_value": self.first_value, "num_values": self.num_values}
+        save_npz(path, arrays)
 
 
 def read_pool(path: Path, num_variables: int, first_value: int, num_values: int) -> Pool:
