@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.squares import fresh_squares
 from nnsearch.errors import ConfigError
 from nnsearch.instances import Instance
+from nnsearch.problems.latin_square import balanced_holes
 
 Pattern = Literal["balanced", "uniform"]
 PATTERNS: tuple[Pattern, ...] = ("balanced", "uniform")
@@ -47,10 +48,7 @@ def generate(order: int, holes: float, count: int, seed: int, pattern: Pattern =
         if pattern == "uniform":
             empty = (rng.permutation(order**2) < number).reshape(order, order)
         else:
-            # A value of a second, independent Latin square has one place in every row and in every column.
-            whole, rest = divmod(number, order)
-            rows_of_rest = rng.permutation(order) < rest
-            empty = (pattern_square <= whole) | ((pattern_square == whole + 1) & rows_of_rest[:, None])
+            empty = balanced_holes(pattern_square, number, rng.permutation(order))
         name = f"qwh-{order}-{number}-{pattern}-{seed}-{index}"
         instances.append(Instance(name, np.where(empty, 0, planted)))
     return instances

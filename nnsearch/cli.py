@@ -14,13 +14,14 @@ from typing import Any
 import nnsearch
 from nnsearch import cp, cpsat
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
-from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
+from nnsearch.errors import ConfigError, ModelFileError, NNSearchError, NothingToReadError
 from nnsearch.inference.pretrained import models_dir, pretrained_models
 from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.instances import PROBLEMS, read_instance, read_problem
 from nnsearch.limits import Limits
 from nnsearch.problems import Problem
 from nnsearch.result import SolveResult, Status
+from nnsearch.scorer import AnyScorer
 
 EXIT_DONE, EXIT_LIMIT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -162,26 +163,16 @@ def _solve(arguments: argparse.Namespace) -> int:
         raise ModelFileError(
             f"{scorer.path}: expected a network for {instance.problem}, got one for {scorer.metadata.problem}"
         )
-    cp_model, variables = instance.build()
-    limits = Limits(arguments.time_limit, arguments.failure_limit)
-    seed = arguments.seed or 0
-    graph_network = isinstance(scorer, OnnxGraphScorer)
-    if arguments.engine == "cp":
-        temperature = 1.0 if arguments.temperature is None else arguments.temperature
-        sampling = cp.Sampling(seed, temperature) if arguments.sample else None
-        result = cp.solve(
-            cp_model,
-            variables,
-            scorer,
-            variable_order=arguments.variables,
-            policy=_policy(arguments) if scorer is not None else None,
-            sampling=sampling,
-            restarts=_restarts(arguments, graph_network, seed),
-            limits=limits,
+    try:
+        result = _search(arguments, instance, scorer)
+    except NothingToReadError:
+        if arguments.model is not None or _wants_network(arguments):
+            raise
+        sys.stderr.write(
+            f"warning: the default network, {DEFAULT_MODEL}, can read nothing of {instance.name} and is left out; "
+            "say so with --model none\n"
         )
-    else:
-        workers = 1 if arguments.workers is None else arguments.workers
-        result = cpsat.solve(cp_model, variables, scorer, limits=limits, seed=seed, workers=workers)
+        result = _search(arguments, instance, None)
     solved = _Solved(instance, result)
     _check(solved)
     if arguments.json:
@@ -189,6 +180,26 @@ def _solve(arguments: argparse.Namespace) -> int:
     else:
         _print_result(solved)
     return EXIT_LIMIT if result.status is Status.UNKNOWN else EXIT_DONE
+
+
+def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer | None) -> SolveResult:
+    cp_model, variables = instance.build()
+    limits = Limits(arguments.time_limit, arguments.failure_limit)
+    seed = arguments.seed or 0
+    if arguments.engine == "cp-sat":
+        workers = 1 if arguments.workers is None else arguments.workers
+        return cpsat.solve(cp_model, variables, scorer, limits=limits, seed=seed, workers=workers)
+    temperature = 1.0 if arguments.temperature is None else arguments.temperature
+    return cp.solve(
+        cp_model,
+        variables,
+        scorer,
+        variable_order=arguments.variables,
+        policy=_policy(arguments) if scorer is not None else None,
+        sampling=cp.Sampling(seed, temperature) if arguments.sample else None,
+        restarts=_restarts(arguments, isinstance(scorer, OnnxGraphScorer), seed),
+        limits=limits,
+    )
 
 
 def _policy(arguments: argparse.Namespace) -> cp.InferencePolicy | None:
@@ -209,13 +220,7 @@ def _restarts(arguments: argparse.Namespace, graph_network: bool, seed: int) -> 
 
 def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
     """Refuse options that the choice of engine and model would silently ignore."""
-    network_only = {
-        "--infer-every": arguments.infer_every,
-        "--infer-after-failure": arguments.infer_after_failure or None,
-        "--sample": arguments.sample or None,
-        "--temperature": arguments.temperature,
-        "--restart-after": arguments.restart_after,
-    }
+    network_only = _network_only(arguments)
     cp_only = {"--variables": arguments.variables, **network_only}
     unused = dict.fromkeys(cp_only if arguments.engine == "cp-sat" else ["--workers"], f"--engine {arguments.engine}")
     if model == "none":
@@ -225,6 +230,23 @@ def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
             raise ConfigError(f"{option} has no meaning for {choice}; leave it out")
     if arguments.temperature is not None and not arguments.sample:
         raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
+
+
+def _network_only(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that only a network gives a meaning; None where they were left out."""
+    return {
+        "--infer-every": arguments.infer_every,
+        "--infer-after-failure": arguments.infer_after_failure or None,
+        "--sample": arguments.sample or None,
+        "--temperature": arguments.temperature,
+        "--restart-after": arguments.restart_after,
+    }
+
+
+def _wants_network(arguments: argparse.Namespace) -> bool:
+    """Tell whether an option asks for a network, whichever it is."""
+    asked = any(value is not None for value in _network_only(arguments).values())
+    return asked or arguments.variables == "most-confident"
 
 
 def _check(solved: _Solved) -> None:
@@ -270,7 +292,8 @@ def _how_made(training: Mapping[str, Any]) -> str:
         return f"{training['algorithm']}, nothing trained"
     config = training.get("config", {})
     if "network" in config and "blocks" in config["network"]:
-        return f"{config['network']['blocks']} blocks, {training.get('steps', '?')} steps"
+        blocks = training.get("exported_blocks", config["network"]["blocks"])
+        return f"{blocks} blocks, {training.get('steps', '?')} steps"
     loss = config.get("loss", {})
     return f"target {loss.get('target', '?')}, SBR {loss.get('propagator', '?')}"
 

@@ -24,7 +24,11 @@ class ScoreError(NNSearchError):
 
 
 class GraphError(NNSearchError):
-    """A model has nothing that a network could read as candidates and groups, or the description of it is wrong."""
+    """A model cannot be seen as candidates and groups, or the description of it is wrong."""
+
+
+class NothingToReadError(GraphError):
+    """A model has no constraint that groups of candidates could show; it is for a search without a network."""
 
 
 class TranslationError(NNSearchError):

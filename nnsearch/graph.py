@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
-from nnsearch.errors import GraphError
+from nnsearch.errors import GraphError, NothingToReadError
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -117,12 +117,15 @@ class CandidateGraph:
         Encoded in full: all_different on affine expressions of one variable, ``a x + b y != c``, exactly_one,
         at_most_one, bool_or, bool_and, a literal that enforces a constraint on one variable, linear constraints on
         literals that say exactly, at most or at least one, and constraints on one variable (they narrow its domain).
+        A constraint on one variable or on none that cannot hold is an exactly-one group without candidates, and the
+        variable keeps its values: :meth:`wiped_out` is true, and proving that there is no solution is the engine's.
 
         Args:
             model: any model; its objective is not read.
 
         Raises:
-            GraphError: a variable has an empty domain, or no constraint at all could be encoded or connected.
+            NothingToReadError: no constraint at all could be encoded or connected.
+            GraphError: a variable is declared with an empty domain.
         """
         proto = model.proto
         domains = [_domain(v.domain) for v in proto.variables]
@@ -131,13 +134,12 @@ class CandidateGraph:
             if domain is not None and not len(domain):
                 raise GraphError(f"variable {name}: expected at least one value, its domain is empty")
         constraints = list(proto.constraints)
-        domains = _narrowed(domains, names, constraints)
-        builder = _Builder(names, domains)
+        builder = _Builder(names, _narrowed(domains, constraints))
         for index, constraint in enumerate(constraints):
             builder.add(constraint, constraint_label(constraint, index), constraints)
         graph = builder.graph(len(constraints))
         if graph.num_groups == graph.num_variables and not builder.num_encoded:
-            raise GraphError(
+            raise NothingToReadError(
                 f"expected a model with at least one constraint that ties candidates together ({graph.report}); "
                 "a network has nothing to read here, use no network"
             )
@@ -393,8 +395,19 @@ class _Builder:
         if kind == "circuit":
             return self._circuit(constraint.circuit)
         if kind == "linear":
-            return len(scope) < 2 or self._not_equal(constraint.linear) or self._count(constraint.linear)
+            if len(scope) < 2:
+                return self._allowed(constraint.linear)
+            return self._not_equal(constraint.linear) or self._count(constraint.linear)
         return False
+
+    def _allowed(self, linear: Any) -> bool:
+        """Encode a constraint on at most one variable: a group of the values it allows, where the domain has others."""
+        variables = list(linear.vars)
+        values = self._values(variables[0]) if variables else np.zeros(1, dtype=np.int64)
+        inside = _contains(list(linear.domain), sum(linear.coeffs) * values)
+        if not inside.all():
+            self._group(EXACTLY_ONE, self._of(variables[0])[inside] if variables else np.zeros(0, dtype=np.int64))
+        return True
 
     def _clause(self, literals: list[int]) -> bool:
         """Encode a disjunction: two literals exclude the pair of their negations."""
@@ -502,30 +515,22 @@ def _contains(intervals: list[int], values: IntArray) -> BoolArray:
     return inside
 
 
-def _narrowed(domains: list[IntArray | None], names: tuple[str, ...], constraints: list[Any]) -> list[IntArray | None]:
-    """Apply the linear constraints on one variable, which are domains in disguise, and look at those on none."""
-    for index, constraint in enumerate(constraints):
-        if not constraint.has_linear() or len(set(constraint.linear.vars)) > 1 or list(constraint.enforcement_literal):
-            continue
-        intervals = list(constraint.linear.domain)
-        if not len(constraint.linear.vars):
-            if not _contains(intervals, np.zeros(1, dtype=np.int64)).any():
-                raise GraphError(
-                    f"{constraint_label(constraint, index)}: expected a constraint that can hold, it names no variable "
-                    "and excludes 0; the model has no solution"
-                )
+def _narrowed(domains: list[IntArray | None], constraints: list[Any]) -> list[IntArray | None]:
+    """Apply the linear constraints of one term, which are domains in disguise, save those that leave no value.
+
+    A variable that one constraint names twice keeps its values: the CP engine may not rule any out before it is bound.
+    """
+    narrowed = list(domains)
+    for constraint in constraints:
+        if not constraint.has_linear() or list(constraint.enforcement_literal) or len(constraint.linear.vars) != 1:
             continue
         variable = constraint.linear.vars[0]
-        domain = domains[variable]
+        domain = narrowed[variable]
         if domain is not None:
-            inside = _contains(intervals, sum(constraint.linear.coeffs) * domain)
-            if not inside.any():
-                raise GraphError(
-                    f"{constraint_label(constraint, index)}: expected a value for variable {names[variable]}, "
-                    "it leaves its domain empty; the model has no solution"
-                )
-            domains[variable] = domain[inside]
-    return domains
+            inside = _contains(list(constraint.linear.domain), constraint.linear.coeffs[0] * domain)
+            if inside.any():
+                narrowed[variable] = domain[inside]
+    return narrowed
 
 
 def _term(expression: Any) -> Term | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -622,6 +623,23 @@ def test_generated_holes(order: int, share: float, seed: int, uniform: bool) -> 
                 assert lines.max() - lines.min() <= 1
     again = qwh.generate(order, share, 1, seed, pattern)
     assert (again[0].grid == instances[0].grid).all()
+
+
+@pytest.mark.parametrize(
+    ("order", "share", "count", "seed", "pattern", "digest"),
+    [
+        (5, 0.5, 4, 0, "balanced", "5f5d5f15bb3c0917"),
+        (10, 0.65, 3, 31337, "balanced", "81cbf2fe08c8f2cf"),
+        (10, 0.42, 3, 7, "uniform", "2da3b00d8a18c6cb"),
+        (30, 0.42, 2, 31337, "balanced", "bf9363db1cf2b0b6"),
+    ],
+)
+def test_the_instances_of_committed_records_stay_the_same(
+    order: int, share: float, count: int, seed: int, pattern: qwh.Pattern, digest: str
+) -> None:
+    instances = qwh.generate(order, share, count, seed, pattern)
+    grids = b"".join(instance.grid.astype(np.int64).tobytes() for instance in instances)
+    assert hashlib.sha256(grids).hexdigest()[:16] == digest
 
 
 def test_generated_instances_are_satisfiable_and_differ() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
-from nnsearch.problems.latin_square import LatinSquare, is_solution
+from nnsearch.problems.latin_square import LatinSquare, balanced_holes, is_solution
 
 Grid = npt.NDArray[np.int64]
 Square = tuple[tuple[int, ...], ...]
@@ -165,3 +165,19 @@ def test_order_must_be_positive(order: int) -> None:
 def test_build_refuses_a_malformed_grid(grid: npt.ArrayLike, message: str) -> None:
     with pytest.raises(InstanceError, match=message):
         LatinSquare(3).build(grid)
+
+
+@no_deadline
+@given(order=st.integers(1, 9), share=st.floats(0, 1), data=st.data())
+def test_balanced_holes(order: int, share: float, data: st.DataObject) -> None:
+    square = (np.arange(order)[:, None] + np.array(data.draw(st.permutations(range(order))))) % order + 1
+    keys = data.draw(st.permutations(range(order)))
+    number = round(share * order**2)
+    holes = balanced_holes(square, number, keys)
+    assert holes.dtype == np.bool_
+    assert holes.shape == (order, order)
+    assert holes.sum() == number
+    for lines in (holes.sum(0), holes.sum(1)):
+        assert lines.max() - lines.min() <= 1
+    fuller = holes.sum(1) > number // order  # the rows with the smallest keys
+    assert sorted(np.array(keys)[fuller].tolist()) == list(range(number % order))

@@ -55,7 +55,8 @@ def test_card_and_metadata_agree(path: Path) -> None:
         assert re.search(rf"\b{training['iterations']} (rounds|iterations)\b", card)
         assert "python -m training bp" in card
     else:
-        assert re.search(rf"\b{training['config']['network']['blocks']} blocks\b", card)
+        blocks = training.get("exported_blocks", training["config"]["network"]["blocks"])
+        assert re.search(rf"\b{blocks} blocks\b", card)
         assert "python -m training" in card
 
 

@@ -436,11 +436,10 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _export_graph(config: GraphConfig, arguments: argparse.Namespace) -> int:
     state = load_checkpoint(arguments.folder / "checkpoint.pt", GRAPH_KEYS)
-    if arguments.blocks is not None:
-        network_config = dataclasses.replace(config.network, blocks=arguments.blocks)
-        config = dataclasses.replace(config, network=network_config)
+    blocks = config.network.blocks if arguments.blocks is None else arguments.blocks
+    exported = dataclasses.replace(config, network=dataclasses.replace(config.network, blocks=blocks))
     data = prepare_graph_data(config, arguments.folder / "pool.npz")
-    network = make_network(config, data)
+    network = make_network(exported, data)
     network.load_state_dict(state["best"]["weights"])
     outcome = GraphOutcome(
         network=network.eval(),
@@ -451,8 +450,9 @@ def _export_graph(config: GraphConfig, arguments: argparse.Namespace) -> int:
         seconds=state["seconds"],
         interrupted=False,
     )
-    export_graph(outcome.network, graph_metadata(config, outcome), _parity_states(data), arguments.out)
-    sys.stdout.write(f"{arguments.out}: {config.network.blocks} blocks, weights of step {outcome.best_step:,}\n")
+    metadata = graph_metadata(config, outcome, arguments.blocks)
+    export_graph(outcome.network, metadata, _parity_states(data), arguments.out)
+    sys.stdout.write(f"{arguments.out}: {blocks} blocks, weights of step {outcome.best_step:,}\n")
     return 0
 
 

@@ -53,8 +53,17 @@ def training_record(config: Config, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def graph_training_record(config: GraphConfig, outcome: GraphOutcome) -> dict[str, Any]:
-    """Return what goes into ``nnsearch.training`` of a network on the candidate graph."""
+def graph_training_record(
+    config: GraphConfig, outcome: GraphOutcome, exported_blocks: int | None = None
+) -> dict[str, Any]:
+    """Return what goes into ``nnsearch.training`` of a network on the candidate graph.
+
+    Args:
+        config: the run, as it was trained.
+        outcome: what it ended with.
+        exported_blocks: the number of blocks in the file where it was chosen at export; ``config.network.blocks``
+            stays that of the training, with which ``validation`` was measured.
+    """
     table = config_to_table(config)
     for key in ("cp_model", "history", "labels"):
         table["data"][key] = Path(table["data"][key]).name  # the name alone: a path says nothing elsewhere
@@ -68,17 +77,24 @@ def graph_training_record(config: GraphConfig, outcome: GraphOutcome) -> dict[st
             for family, values in outcome.measured.items()
         },
         "versions": _versions(),
+        **({} if exported_blocks is None else {"exported_blocks": exported_blocks}),
     }
 
 
-def graph_metadata(config: GraphConfig, outcome: GraphOutcome) -> ModelMetadata:
-    """Return the metadata of a trained network: what it reads is what it was trained on."""
+def graph_metadata(config: GraphConfig, outcome: GraphOutcome, exported_blocks: int | None = None) -> ModelMetadata:
+    """Return the metadata of a trained network: what it reads is what it was trained on.
+
+    Args:
+        config: see :func:`graph_training_record`.
+        outcome: see :func:`graph_training_record`.
+        exported_blocks: see :func:`graph_training_record`.
+    """
     data = outcome.data
     problem = "cp-model" if data.user_model else "any" if len(data.families) > 1 else data.families[0].name
     return ModelMetadata(
         "candidate_graph",
         problem,
-        training=graph_training_record(config, outcome),
+        training=graph_training_record(config, outcome, exported_blocks),
         kinds=tuple(KINDS) if data.user_model else TRAINED_KINDS,
         identities=data.user_model.identities if data.user_model else None,
     )

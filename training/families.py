@@ -20,7 +20,7 @@ from nnsearch.errors import ConfigError
 from nnsearch.graph import CandidateGraph
 from nnsearch.instances import Instance
 from nnsearch.problems import Problem, graph_colouring, n_queens, sudoku
-from nnsearch.problems.latin_square import LatinSquare
+from nnsearch.problems.latin_square import LatinSquare, balanced_holes
 from nnsearch.problems.sudoku import Sudoku
 from training.graph_states import BoolArray, planted_state
 from training.pools.jacobson_matthews import JacobsonMatthews
@@ -95,13 +95,12 @@ class LatinSquares:
         square = _permuted(self._any(order, rng), rng)
         low, high = (0.33, 0.46) if order >= 15 else (0.38, 0.65)
         holes = rng.uniform(low, high) if tight else rng.uniform(0.15, high)
+        number = 1 + int(holes * (order**2 - 1))
         if rng.random() < 0.5:
-            key: npt.NDArray[np.float64] = rng.random(order**2)
-        else:  # balanced: a value of another Latin square has one place in every row and column
-            other = _permuted(self._any(order, rng), rng).astype(np.float64)
-            key = other.ravel() + np.repeat(rng.random(order), order)
-        assigned = key > np.quantile(key, holes)
-        alive, holds = planted_state(_latin_square_graph(order), square.ravel(), assigned)
+            empty = np.argsort(np.argsort(rng.random(order**2))) < number
+        else:
+            empty = balanced_holes(_permuted(self._any(order, rng), rng), number, rng.random(order)).ravel()
+        alive, holds = planted_state(_latin_square_graph(order), square.ravel(), ~empty)
         return PlantedState(_latin_square_graph(order), alive, holds)
 
     def _any(self, order: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -225,10 +224,8 @@ def planted_instances(spec: str, seed: int) -> list[tuple[Problem, npt.NDArray[n
     rng = np.random.default_rng(seed)
     for index in range(count):
         planted, other = pool[2 * index], pool[2 * index + 1]
-        key = other.ravel() + np.repeat(rng.random(size), size)
-        empty = np.argsort(key, kind="stable")[: round(holes * size**2)]
-        grid = planted.ravel().copy()
-        grid[empty] = 0
-        name = f"latin-square-{size}-{len(empty)}-{seed}-{index}"
-        instances.append((Instance(name, grid.reshape(size, size)), planted.ravel()))
+        number = round(holes * size**2)
+        grid = np.where(balanced_holes(other, number, rng.random(size)), 0, planted)
+        name = f"latin-square-{size}-{number}-{seed}-{index}"
+        instances.append((Instance(name, grid), planted.ravel()))
     return instances

@@ -97,6 +97,26 @@ class LatinSquare:
         return model, variables
 
 
+def balanced_holes(square: npt.NDArray[np.integer], number: int, row_keys: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Return bool[n, n], where to make holes: their numbers in two rows, or in two columns, differ by at most one.
+
+    A value of a Latin square has one place in every row and in every column. The cells of the smallest values become
+    holes, and of the next value those in the rows with the smallest keys.
+
+    Kautz, Ruan, Achlioptas, Gomes, Selman and Stickel, "Balance and filtering in structured satisfiable problems"
+    (IJCAI 2001).
+
+    Args:
+        square: int[n, n], a Latin square of values 1..n; not the one that gets the holes, or they tell its values.
+        number: of holes, 0 to n * n.
+        row_keys: n distinct numbers in random order.
+    """
+    whole, rest = divmod(number, len(square))
+    chosen = np.argsort(np.argsort(row_keys)) < rest
+    holes: npt.NDArray[np.bool_] = (square <= whole) | ((square == whole + 1) & chosen[:, None])
+    return holes
+
+
 def is_solution(square: npt.ArrayLike, grid: npt.ArrayLike | None = None) -> bool:
     """Tell whether a square is Latin and keeps every filled cell of a grid. Independent of any solver.
 

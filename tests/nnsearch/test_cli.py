@@ -367,7 +367,11 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     zeros = np.zeros(1000, dtype=np.float32)
     path = saved(network(100, 10, weight=zeros, bias=zeros, metadata=metadata), tmp_path / "pls-10-full.onnx")
     trained: dict[str, Any] = {"config": {"network": {"blocks": 3}}, "steps": 70}
-    for name, record in (("universal", trained), ("bp", {"algorithm": "belief propagation", "iterations": 5})):
+    for name, record in (
+        ("universal", trained),
+        ("wider", {**trained, "exported_blocks": 5}),
+        ("bp", {"algorithm": "belief propagation", "iterations": 5}),
+    ):
         props = ModelMetadata("candidate_graph", "any", training=record, kinds=KINDS).to_props()
         saved(graph_network(metadata=props), tmp_path / f"{name}.onnx")
     monkeypatch.setattr(pretrained, "models_dir", lambda: tmp_path)
@@ -383,6 +387,7 @@ def test_models_are_listed(nnsearch: Nnsearch, installed: Path) -> None:
         ["bp", "any", "any", "belief propagation, nothing trained"],
         ["pls-10-full", "latin-square", "100 x 10", "target single, SBR full"],
         ["universal", "any", "any", "3 blocks, 70 steps"],
+        ["wider", "any", "any", "5 blocks, 70 steps"],
     ]
     assert len({line.index(line.split(maxsplit=1)[1]) for line in (title, *lines)}) == 1
     assert where.endswith("models/README.md")
@@ -430,6 +435,7 @@ def test_inspect_a_network_on_the_candidate_graph(nnsearch: Nnsearch, installed:
     text = nnsearch("inspect", "universal").out
     assert "num_variables: any\nnum_values: any\n" in text
     assert "  steps: 70\n" in text
+    assert "  exported_blocks: 5\n" in nnsearch("inspect", "wider").out
 
 
 def test_the_demo(nnsearch: Nnsearch, installed: Path) -> None:

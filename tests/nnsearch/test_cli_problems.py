@@ -78,6 +78,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loose = cp_model.CpModel()
     loose.new_int_var(0, 3, "free")
     loose.export_to_file(str(folder / "loose.pb"))
+    variable = 'variables { name: "x" domain: 0 domain: 5 } '
+    emptied = "constraints { linear { vars: 0 coeffs: 2 domain: 12 domain: 20 } } "
+    different = "constraints { all_diff { exprs { vars: 0 coeffs: 1 } exprs { vars: 1 coeffs: 1 } } } "
+    fixed = 'variables { name: "x" domain: 3 domain: 3 } '
+    texts = {
+        "wiped": variable + emptied,
+        "tied": variable + variable + emptied + different,
+        "false": variable + variable + different + "constraints { linear { domain: 1 domain: 3 } }",
+        "singles": fixed + fixed + different,
+        "hollow": 'variables { name: "x" } ' + emptied,
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.pbtxt").write_text(text)
     saved(graph_network(), folder / "places.onnx")
     (folder / "cut.pb").write_bytes((folder / "queens.pb").read_bytes()[:99])
     (folder / "bad.col").write_text("p edge 2 1\ne 1 3\n")
@@ -157,13 +170,45 @@ def test_a_bare_cp_model_proto_with_belief_propagation(nnsearch: Nnsearch, endin
     assert {*square.sum(0).tolist(), *square.sum(1).tolist()} == {15}
 
 
-@pytest.mark.parametrize("options", ["", "--model bp", "--model bp --engine cp-sat"])
+@pytest.mark.parametrize(
+    "options", ["--model bp", "--model bp --engine cp-sat", "--infer-every 2", "--variables most-confident"]
+)
 def test_a_model_with_nothing_to_encode_is_one_clear_line(nnsearch: Nnsearch, options: str) -> None:
     done = nnsearch(f"loose.pb {options}")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "expected a model with at least one constraint that ties candidates together" in done.err
     assert "use no network" in done.err
     assert nnsearch.json("loose.pb --model none")["status"] == "OPTIMAL"
+
+
+@pytest.mark.parametrize("options", ["", "--variables first", "--engine cp-sat"])
+def test_the_default_network_is_left_out_where_it_can_read_nothing(nnsearch: Nnsearch, options: str) -> None:
+    done = nnsearch(f"loose.pb --json {options}")
+    assert done.code == 0
+    assert done.err == (
+        f"warning: the default network, {DEFAULT_MODEL}, can read nothing of loose and is left out; "
+        "say so with --model none\n"
+    )
+    result = json.loads(done.out)
+    assert (result["status"], result["model"], result["inference_calls"]) == ("OPTIMAL", "none", 0)
+
+
+@pytest.mark.parametrize("options", ["", "--model bp", "--model none", "--model universal --variables first"])
+@pytest.mark.parametrize("engine", ["cp", "cp-sat"])
+@pytest.mark.parametrize("file", ["wiped.pbtxt", "tied.pbtxt", "false.pbtxt", "singles.pbtxt"])
+def test_a_domain_without_values_left_is_infeasible(nnsearch: Nnsearch, file: str, engine: str, options: str) -> None:
+    if engine == "cp-sat":
+        options = options.replace("--variables first", "")
+    result = nnsearch.json(f"{file} --engine {engine} {options}")
+    assert (result["status"], result["solution"]) == ("INFEASIBLE", None)
+
+
+@pytest.mark.parametrize("engine", ["cp", "cp-sat"])
+def test_a_declared_empty_domain_is_an_error(nnsearch: Nnsearch, engine: str) -> None:
+    for options in ("", "--model none"):
+        done = nnsearch(f"hollow.pbtxt --engine {engine} {options}")
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "hollow.pbtxt: expected a valid CP-SAT model" in done.err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,14 @@ def test_the_pool_file_is_read_again_and_made_anew_for_other_sizes(tmp_path: Pat
     assert (tmp_path / "pool.npz").read_bytes() == written
     assert set(prepared(6).pool) == {6}
     assert [path.name for path in tmp_path.iterdir()] == ["pool.npz"]
+
+
+def test_latin_squares_of_committed_labels_stay_the_same() -> None:
+    (instance, solution), *_ = planted_instances("latin-square:7:0.4:2", 9001)
+    assert instance.name == "latin-square-7-20-9001-0"
+    grid = np.asarray(getattr(instance, "grid"))  # noqa: B009 - the protocol has none
+    for array, digest in ((grid, "c58be33b55608765"), (solution, "2eb3d15bca0cc05c")):
+        assert hashlib.sha256(array.astype(np.int64).tobytes()).hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize("spec", ["latin-square:6:0.4:3", "sudoku:2:.5:3"])
