@@ -1,4 +1,4 @@
-"""The ``nnsearch`` command: solve, models, inspect, demo."""
+"""The ``nnsearch`` command: solve, trace, models, inspect, demo."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import nnsearch
 from nnsearch import cp, cpsat
+from nnsearch.cp.restarts import SCHEDULES
+from nnsearch.cp.trace import Trace, read_trace
+from nnsearch.cp.trace_plot import save_plot
+from nnsearch.cp.trace_report import report
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
+from nnsearch.demo import run_demo
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError, NothingToReadError
 from nnsearch.inference.pretrained import models_dir, pretrained_models
 from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
-from nnsearch.instances import PROBLEMS, read_instance, read_problem
+from nnsearch.instances import PROBLEMS, read_problem
 from nnsearch.limits import Limits
 from nnsearch.problems import Problem
 from nnsearch.result import SolveResult, Status
@@ -26,6 +30,7 @@ from nnsearch.scorer import AnyScorer
 EXIT_DONE, EXIT_LIMIT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 DEFAULT_MODEL = "bp"
+ENGINES = ("cp", "cp-sat", "dives", "race")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,7 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME|PATH|none",
         help=f"pretrained network (see: nnsearch models), .onnx file, or none for no network (default {DEFAULT_MODEL})",
     )
-    solve.add_argument("--engine", choices=("cp", "cp-sat"), default="cp", help="search engine (default cp)")
+    solve.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="cp",
+        help="cp: depth-first search, the network at its nodes; cp-sat: CP-SAT guided at the root; dives: the network "
+        "decides the beginning, CP-SAT the rest; race: both side by side (default cp)",
+    )
     solve.add_argument(
         "--variables",
         choices=VARIABLE_ORDERS,
@@ -99,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     solve.add_argument("--infer-after-failure", action="store_true", help="cp engine: ask again after a failure")
     solve.add_argument(
+        "--infer-below", type=float, metavar="P", help="cp engine: ask again before a decision less probable than P"
+    )
+    solve.add_argument(
+        "--infer-adaptive", action="store_true", help="cp engine: ask after failures, but ever less often in a series"
+    )
+    solve.add_argument(
         "--sample",
         action="store_true",
         help="cp engine: values at random in proportion to the scores, instead of best first",
@@ -111,13 +128,33 @@ def _parser() -> argparse.ArgumentParser:
         help="cp engine: start again, with noise on the scores, after N failures, then ever later; 0 = never "
         "(default 40 for networks on the candidate graph, else 0)",
     )
+    solve.add_argument(
+        "--restart-schedule", choices=SCHEDULES, help="how the runs between restarts grow (default geometric)"
+    )
+    solve.add_argument(
+        "--discrepancies",
+        action="store_true",
+        help="cp engine: limited discrepancy search instead of restarts: few decisions against the network first",
+    )
+    solve.add_argument("--trace", metavar="FILE", help="cp engine: write the search tree (read it by: nnsearch trace)")
     solve.add_argument("--time-limit", type=float, metavar="S", help="seconds")
     solve.add_argument("--failure-limit", type=int, metavar="N", help="failures (conflicts of cp-sat)")
     solve.add_argument("--seed", type=int, metavar="N", help="of --sample and of cp-sat (default 0)")
-    solve.add_argument("--workers", type=int, metavar="N", help="cp-sat: number of workers (default 1)")
+    solve.add_argument(
+        "--workers", type=int, metavar="N", help="cp-sat, dives, race: number of workers (default 1, race 2)"
+    )
     _add_provider(solve)
     solve.add_argument("--json", action="store_true", help="print one JSON object")
     solve.set_defaults(run=_solve)
+
+    trace = commands.add_parser(
+        "trace",
+        help="draw a recorded search tree",
+        description="Draw what nnsearch solve --trace recorded: depth over time, dead ends, which values were right.",
+    )
+    trace.add_argument("trace", metavar="FILE", help="the recorded trace")
+    trace.add_argument("--plot", metavar="OUT", help="also draw a picture: .svg, .png or .pdf (needs matplotlib)")
+    trace.set_defaults(run=_trace)
 
     models = commands.add_parser("models", help="list the pretrained networks")
     models.set_defaults(run=_models)
@@ -130,7 +167,12 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true", help="print one JSON object")
     inspect.set_defaults(run=_inspect)
 
-    demo = commands.add_parser("demo", help="solve a partial Latin square with and without the network")
+    demo = commands.add_parser(
+        "demo",
+        help="solve a large quasigroup with the network and without",
+        description="Solve a quasigroup of order 50 by the drop-in solver, and by CP-SAT with its defaults.",
+    )
+    demo.add_argument("--time-limit", type=float, metavar="S", default=12.0, help="seconds for each (default 12)")
     demo.set_defaults(run=_demo)
     return parser
 
@@ -186,43 +228,62 @@ def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer 
     cp_model, variables = instance.build()
     limits = Limits(arguments.time_limit, arguments.failure_limit)
     seed = arguments.seed or 0
+    workers = arguments.workers
     if arguments.engine == "cp-sat":
-        workers = 1 if arguments.workers is None else arguments.workers
-        return cpsat.solve(cp_model, variables, scorer, limits=limits, seed=seed, workers=workers)
-    temperature = 1.0 if arguments.temperature is None else arguments.temperature
+        return cpsat.solve(cp_model, variables, scorer, limits=limits, seed=seed, workers=_given(workers, 1))
+    if arguments.engine in ("dives", "race"):
+        if scorer is None:
+            raise ConfigError(
+                f"--engine {arguments.engine} needs a network; choose one with --model, or another engine"
+            )
+        if arguments.engine == "race":
+            return cpsat.solve_by_race(cp_model, scorer, limits=limits, seed=seed, workers=_given(workers, 2))
+        dives = cpsat.Dives(seed=seed)
+        return cpsat.solve_by_dives(cp_model, [scorer], dives=dives, limits=limits, workers=_given(workers, 1))
     return cp.solve(
         cp_model,
         variables,
         scorer,
         variable_order=arguments.variables,
         policy=_policy(arguments) if scorer is not None else None,
-        sampling=cp.Sampling(seed, temperature) if arguments.sample else None,
+        sampling=cp.Sampling(seed, _given(arguments.temperature, 1.0)) if arguments.sample else None,
         restarts=_restarts(arguments, isinstance(scorer, OnnxGraphScorer), seed),
+        discrepancies=cp.Discrepancies() if arguments.discrepancies else None,
         limits=limits,
+        trace=None if arguments.trace is None else Trace(arguments.trace),
     )
 
 
-def _policy(arguments: argparse.Namespace) -> cp.InferencePolicy | None:
+def _given(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _policy(arguments: argparse.Namespace) -> cp.InferencePolicy | cp.AdaptivePolicy | None:
     """None leaves the choice to the phase."""
-    if arguments.infer_every is None and not arguments.infer_after_failure:
+    if arguments.infer_adaptive:
+        for option in ("infer_after_failure", "infer_below"):
+            if getattr(arguments, option):
+                raise ConfigError(f"--infer-adaptive has its own rule; leave --{option.replace('_', '-')} out")
+        return cp.AdaptivePolicy() if arguments.infer_every is None else cp.AdaptivePolicy(arguments.infer_every)
+    if arguments.infer_every is None and not arguments.infer_after_failure and arguments.infer_below is None:
         return None
-    return cp.InferencePolicy(
-        1 if arguments.infer_every is None else arguments.infer_every, arguments.infer_after_failure
-    )
+    return cp.InferencePolicy(_given(arguments.infer_every, 1), arguments.infer_after_failure, arguments.infer_below)
 
 
 def _restarts(arguments: argparse.Namespace, graph_network: bool, seed: int) -> cp.Restarts | None:
-    failures = arguments.restart_after
-    if failures is None:
-        return cp.Restarts(seed=seed) if graph_network else None
-    return cp.Restarts(failures, seed=seed) if failures else None
+    failures, schedule = arguments.restart_after, _given(arguments.restart_schedule, "geometric")
+    if failures is None and (not graph_network or arguments.discrepancies) and arguments.restart_schedule is None:
+        return None
+    if failures == 0:
+        return None
+    return cp.Restarts(_given(failures, cp.Restarts.failures), seed=seed, schedule=schedule)
 
 
 def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
     """Refuse options that the choice of engine and model would silently ignore."""
     network_only = _network_only(arguments)
-    cp_only = {"--variables": arguments.variables, **network_only}
-    unused = dict.fromkeys(cp_only if arguments.engine == "cp-sat" else ["--workers"], f"--engine {arguments.engine}")
+    cp_only = {"--variables": arguments.variables, "--trace": arguments.trace, **network_only}
+    unused = dict.fromkeys(cp_only if arguments.engine != "cp" else ["--workers"], f"--engine {arguments.engine}")
     if model == "none":
         unused = dict.fromkeys(network_only, "--model none") | unused
     for option, choice in unused.items():
@@ -230,6 +291,8 @@ def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
             raise ConfigError(f"{option} has no meaning for {choice}; leave it out")
     if arguments.temperature is not None and not arguments.sample:
         raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
+    if arguments.restart_after == 0 and arguments.restart_schedule is not None:
+        raise ConfigError("--restart-schedule has no meaning without restarts; leave it out")
 
 
 def _network_only(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -237,9 +300,13 @@ def _network_only(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "--infer-every": arguments.infer_every,
         "--infer-after-failure": arguments.infer_after_failure or None,
+        "--infer-below": arguments.infer_below,
+        "--infer-adaptive": arguments.infer_adaptive or None,
         "--sample": arguments.sample or None,
         "--temperature": arguments.temperature,
         "--restart-after": arguments.restart_after,
+        "--restart-schedule": arguments.restart_schedule,
+        "--discrepancies": arguments.discrepancies or None,
     }
 
 
@@ -265,12 +332,25 @@ def _print_result(solved: _Solved) -> None:
 
 
 def _statistics(result: SolveResult) -> str:
-    failures = "conflicts" if result.engine == "cp-sat" else "failures"
+    failures = {"cp": "failures", "cp-sat": "conflicts"}.get(result.engine, "failures and conflicts")
+    objective = ""
+    if result.objective_value is not None:
+        objective = f"  objective {result.objective_value:g}"
+        if result.best_objective_bound is not None and result.best_objective_bound != result.objective_value:
+            objective += f", bound {result.best_objective_bound:g}"
     return (
-        f"{result.status}  {result.branches} branches, {result.failures} {failures}, "
+        f"{result.status}{objective}  {result.branches} branches, {result.failures} {failures}, "
         f"{result.inference_calls} inferences in {result.inference_seconds * 1000:.1f} ms, "
         f"{result.wall_seconds * 1000:.1f} ms in total  ({result.engine}, {result.model})"
     )
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    trace = read_trace(arguments.trace)
+    sys.stdout.write(report(trace))
+    if arguments.plot is not None:
+        save_plot(trace, arguments.plot)
+    return EXIT_DONE
 
 
 def _models(arguments: argparse.Namespace) -> int:
@@ -325,19 +405,17 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    source = files("nnsearch") / "demo.dzn"
-    instance = read_instance(str(source))
-    sys.stdout.write(
-        f"A partial Latin square of order {instance.order} with {instance.num_holes} holes, filled in by\n"
+    terminal = sys.stdout.isatty()
+    run_demo(
+        DEFAULT_MODEL,
+        arguments.time_limit,
+        write=_write_now,
+        live=terminal,
+        colour=terminal and "NO_COLOR" not in os.environ,
     )
-    sys.stdout.write("depth-first search that asks a network for the order of the values at every node:\n\n")
-    for model in (open_network(DEFAULT_MODEL), None):
-        cp_model, variables = instance.build()
-        solved = _Solved(instance, cp.solve(cp_model, variables, model))
-        _check(solved)
-        if model is not None:
-            sys.stdout.write(solved.text() + "\n\n")
-        label = "with the network   " if model is not None else "smallest value first"
-        sys.stdout.write(f"{label:20}  {_statistics(solved.result)}\n")
-    sys.stdout.write("\nNext: nnsearch models; nnsearch solve FILE.dzn; nnsearch solve --help\n")
     return EXIT_DONE
+
+
+def _write_now(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -13,7 +13,8 @@ class Limits:
 
     Args:
         seconds: wall time; None is no limit.
-        failures: dead ends (conflicts of CP-SAT); None is no limit.
+        failures: dead ends (conflicts of CP-SAT); None is no limit. With an objective the CP engine may count one more,
+            see :class:`nnsearch.result.SolveResult`.
 
     Raises:
         ConfigError: a limit is negative, or beyond what the engines count.

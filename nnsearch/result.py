@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Status(StrEnum):
-    """CP-SAT's words. A model without objective is OPTIMAL once one solution is found."""
+    """CP-SAT's words. A model without objective is OPTIMAL once one solution is found.
+
+    Of a model with one, a solution is OPTIMAL if the search proved that none is better, else FEASIBLE.
+    """
 
     OPTIMAL = "OPTIMAL"
     FEASIBLE = "FEASIBLE"
@@ -36,6 +40,20 @@ class InferenceCount:
     seconds: float = 0.0
 
 
+class Improvement(NamedTuple):
+    """One point of the anytime curve: a solution that was better than all before.
+
+    Attributes:
+        seconds: wall time since the solve began.
+        failures: of the engine until then.
+        objective: of the solution, as :attr:`SolveResult.objective_value`.
+    """
+
+    seconds: float
+    failures: int
+    objective: float
+
+
 @dataclass(frozen=True)
 class SolveResult:
     """The outcome of one solve.
@@ -44,13 +62,18 @@ class SolveResult:
         status: see :class:`Status`.
         solution: the values of the variables in model order; None without a solution.
         branches: decisions taken, as the engine counts them (CP-SAT's branches are not search nodes).
-        failures: dead ends of the CP engine; conflicts of CP-SAT.
+        failures: dead ends of the CP engine, which counts one twice where the objective's bound closes a right branch;
+            conflicts of CP-SAT.
         inference_calls: how often the scorer was asked.
         states_scored: states in those calls.
         inference_seconds: wall time in the scorer.
         wall_seconds: wall time of the solve, model building and inference included, loading the network excluded.
         engine: ``cp`` or ``cp-sat``.
         model: name of the scorer, or ``none``.
+        objective_value: of the solution, as in the model: ``scaling_factor * (value + offset)``; None without solution
+            or objective.
+        best_objective_bound: no solution is better than this: proved. None if nothing was.
+        improvements: the solutions on the way to the best one; empty without an objective.
     """
 
     status: Status
@@ -63,6 +86,9 @@ class SolveResult:
     wall_seconds: float
     engine: str
     model: str
+    objective_value: float | None = None
+    best_objective_bound: float | None = None
+    improvements: list[Improvement] = field(default_factory=list)
 
     def to_json(self) -> str:
         """Return one JSON object on one line."""

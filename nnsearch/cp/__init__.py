@@ -1,6 +1,21 @@
 """Learned value ordering in the depth-first CP solver (pywrapcp), with inference at the search nodes."""
 
+from nnsearch.cp.discrepancies import Discrepancies
+from nnsearch.cp.policy import AdaptivePolicy, InferencePolicy
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search import solve
-from nnsearch.cp.value_phase import InferencePolicy, Restarts, Sampling, ValuePhase
+from nnsearch.cp.trace import Trace, read_trace
+from nnsearch.cp.value_phase import ValuePhase
 
-__all__ = ["InferencePolicy", "Restarts", "Sampling", "ValuePhase", "solve"]
+__all__ = [
+    "AdaptivePolicy",
+    "Discrepancies",
+    "InferencePolicy",
+    "Restarts",
+    "Sampling",
+    "Trace",
+    "ValuePhase",
+    "read_trace",
+    "solve",
+]

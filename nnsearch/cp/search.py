@@ -6,24 +6,50 @@ import math
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
-from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import InferencePolicy, Restarts, Sampling, ValuePhase, VariableOrder, check_variable_order
+from nnsearch.cp.discrepancies import Discrepancies
+from nnsearch.cp.hints import HintedPhase
+from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
+from nnsearch.cp.policy import Policy
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.sampling import Sampling
+from nnsearch.cp.trace import Trace, TraceRecorder
+from nnsearch.cp.translate import Translation, translate
+from nnsearch.cp.value_phase import ValuePhase, VariableOrder, check_variable_order
 from nnsearch.errors import ConfigError
 from nnsearch.fitting import check_no_negation
 from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
-from nnsearch.result import InferenceCount, SolveResult, Status
+from nnsearch.result import Improvement, InferenceCount, SolveResult, Status
 from nnsearch.scorer import AnyScorer
 
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""
+
+OnSolution = Callable[[list[int], int | None], bool | None]
+"""(values of all variables in model order, objective) -> True to end the search.
+
+The objective is what the engine minimises: the model's integer expression, negated if the model maximises, without
+offset and scaling factor; None without one.
+"""
+
+
+@dataclass(frozen=True)
+class _Control:
+    """What a caller may do to a running search, see :func:`solve`."""
+
+    limits: Limits
+    on_solution: OnSolution | None
+    upper_bound: UpperBound | None
+    stop: Callable[[], bool] | None
+    trace: Trace | None
 
 
 def solve(
@@ -32,16 +58,24 @@ def solve(
     scorer: str | Path | AnyScorer | None,
     *,
     variable_order: VariableOrder | None = None,
-    policy: InferencePolicy | None = None,
+    policy: Policy | None = None,
     sampling: Sampling | None = None,
     restarts: Restarts | None = None,
+    discrepancies: Discrepancies | None = None,
     limits: Limits | None = None,
     first_value: int | None = None,
+    on_solution: OnSolution | None = None,
+    upper_bound: UpperBound | None = None,
+    stop: Callable[[], bool] | None = None,
+    trace: Trace | None = None,
 ) -> SolveResult:
-    """Find one solution, or prove that there is none.
+    """Find one solution or, of a model with an objective, a best one; or prove that there is none.
+
+    The best solution is found by branch and bound: after each solution the search goes on for better ones only, and
+    restarts keep the bound. The model's hints (``add_hint``) are followed until the first failure.
 
     Args:
-        model: a model without an objective (see :func:`nnsearch.cp.translate.translate` for what is covered).
+        model: see :func:`nnsearch.cp.translate.translate` for what is covered.
         variables: the variables to assign in learned order; a one-hot network's own, in its order. Others are assigned
             after them, smallest value first.
         scorer: name or path of a network, a scorer, or None for the smallest value first.
@@ -49,47 +83,68 @@ def solve(
         policy: see :class:`ValuePhase`.
         sampling: see :class:`ValuePhase`.
         restarts: see :class:`ValuePhase`.
+        discrepancies: see :class:`ValuePhase`; the other variables are searched in full below each leaf.
         limits: when to give up; the default is never.
         first_value: see :class:`ValuePhase`.
+        on_solution: called with every solution that is better than all before; the search waits for it.
+        upper_bound: asked at every node for the objective of the best solution known elsewhere, in the integers that
+            ``on_solution`` gets; only better ones are looked for. It may tighten at any time, from another thread, too.
+        stop: asked at every node; True ends the search as a limit does, from another thread, too.
+        trace: where to write the search tree.
 
     Returns:
-        The result; ``solution`` holds the values of all variables of the model in their order.
+        The result; ``solution`` holds the values of all variables of the model in their order. Below an ``upper_bound``
+        the status is that of the solution found here: UNKNOWN without one. If the search ended by itself,
+        ``best_objective_bound`` then says that no solution is better than the one known elsewhere.
 
     Raises:
         TranslationError: the model has something that the CP engine cannot be given.
         ModelFileError: the network does not fit.
         GraphError: the network reads graphs, and the model has nothing that one could hold.
-        ConfigError: ``most-confident``, a policy, sampling or restarts without a scorer.
+        ConfigError: ``most-confident``, a policy, sampling, restarts or discrepancies without a scorer; restarts
+            together with discrepancies; ``upper_bound`` without an objective.
+        TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    if scorer is None:
-        if policy is not None or sampling is not None or restarts is not None:
-            raise ConfigError("policy, sampling and restarts are for a scorer, and there is none; leave them out")
-        return solve_by_phase(model, variables, _smallest_value(variable_order or "min-domain"), limits=limits)
-    loaded = load_scorer(scorer)
-
+    control = _Control(limits or Limits(), on_solution, upper_bound, stop, trace)
     started = time.perf_counter()
-    graph = CandidateGraph.from_model(model) if is_graph_scorer(loaded) else None
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
+    if scorer is None:
+        if any(option is not None for option in (policy, sampling, restarts, discrepancies)):
+            raise ConfigError(
+                "policy, sampling, restarts and discrepancies are for a scorer, and there is none; leave them out"
+            )
+        order = variable_order or "min-domain"
+        check_variable_order(order)
+        if order == "most-confident":
+            raise ConfigError("variable order most-confident needs a network; choose one with --model")
+        return _solve(model, branch, lambda translation: _smallest_value(translation, branch, order), control, started)
+    loaded = load_scorer(scorer)
+
+    started = time.perf_counter()  # loading the network is not part of the solve
+    graph = CandidateGraph.from_model(model) if is_graph_scorer(loaded) else None
     if graph is not None:
         branch = [i for i in branch if graph.offset[i] < graph.offset[i + 1]]
 
-    def make_phase(solver: pywrapcp.Solver, translated: list[pywrapcp.IntVar]) -> ValuePhase:
+    def make_phase(translation: Translation) -> ValuePhase:
+        read = range(len(translation.variables)) if graph is not None else branch
         return ValuePhase(
-            solver,
-            translated if graph is not None else [translated[index] for index in branch],
+            translation.solver,
+            [translation.variables[index] for index in read],
             loaded,
             variable_order=variable_order,
             policy=policy,
             sampling=sampling,
             restarts=restarts,
+            discrepancies=discrepancies,
+            hint=_hint_of(translation, read),
             first_value=first_value,
             graph=graph,
             branch=None if graph is None else branch,
         )
 
-    return _solve(model, branch, make_phase, limits, started)
+    return _solve(model, branch, make_phase, control, started)
 
 
 def solve_by_phase(
@@ -98,91 +153,179 @@ def solve_by_phase(
     make_phase: MakePhase,
     *,
     limits: Limits | None = None,
+    on_solution: OnSolution | None = None,
+    stop: Callable[[], bool] | None = None,
+    trace: Trace | None = None,
 ) -> SolveResult:
     """Solve a model as :func:`solve` does, by any decision builder; baselines and networks are counted alike.
 
     Args:
-        model: as for :func:`solve`.
+        model: as for :func:`solve`; of hints, those of other variables than ``variables`` are followed.
         variables: the variables that the decision builder assigns.
         make_phase: makes the decision builder.
         limits: when to give up; the default is never.
+        on_solution: as for :func:`solve`.
+        stop: as for :func:`solve`.
+        trace: as for :func:`solve`.
 
     Raises:
         TranslationError: the model has something that the CP engine cannot be given.
         ConfigError: a variable is a negated Boolean.
+        TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
     started = time.perf_counter()
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
 
-    def make_main_phase(solver: pywrapcp.Solver, translated: list[pywrapcp.IntVar]) -> pywrapcp.DecisionBuilder:
-        return make_phase(solver, [translated[index] for index in branch])
+    def make_main_phase(translation: Translation) -> pywrapcp.DecisionBuilder:
+        return make_phase(translation.solver, [translation.variables[index] for index in branch])
 
-    return _solve(model, branch, make_main_phase, limits, started)
+    return _solve(model, branch, make_main_phase, _Control(limits or Limits(), on_solution, None, stop, trace), started)
 
 
 def _solve(
-    model: cp_model.CpModel, branch: list[int], make_phase: MakePhase, limits: Limits | None, started: float
+    model: cp_model.CpModel,
+    branch: list[int],
+    make_phase: Callable[[Translation], pywrapcp.DecisionBuilder],
+    control: _Control,
+    started: float,
 ) -> SolveResult:
-    """Solve by a phase over the variables at the indices ``branch``, made from all translated variables."""
+    """Solve by a phase over the variables at the indices ``branch``."""
     translation = translate(model)
-    solver = translation.solver
-    main_phase = phase = make_phase(solver, translation.variables)
-    named = set(branch)
-    rest = [v for i, v in enumerate(translation.variables) if i not in named]
-    if rest:
-        phase = solver.Compose([main_phase, _smallest_value("min-domain")(solver, rest)])
-    with DeferredInterrupt() as interrupted:
-        stop = _StopCondition(solver, limits or Limits(), interrupted)
-        solver.NewSearch(phase, [solver.CustomLimit(stop)])
-        try:
-            found = solver.NextSolution()
-            solution = [variable.Value() for variable in translation.variables] if found else None
-        finally:
-            solver.EndSearch()
-        if interrupted():
-            raise KeyboardInterrupt
-    without_solution = Status.UNKNOWN if stop.crossed else Status.INFEASIBLE
+    solver, objective = translation.solver, translation.objective
+    if control.upper_bound is not None and objective is None:
+        raise ConfigError("upper_bound: expected a model with an objective; leave it out for this one")
+    main_phase = phase = make_phase(translation)
     learned = main_phase if isinstance(main_phase, ValuePhase) else None
     inference = learned.inference if learned else InferenceCount()
+    named = set(branch)
+    rest = [index for index in range(len(translation.variables)) if index not in named]
+    if rest:
+        rest_phase = _smallest_value(translation, rest, "min-domain")
+        phase = solver.Compose([main_phase, rest_phase])
+    bounded: BoundedPhase | None = None
+    if control.upper_bound is not None and objective is not None:
+        phase = bounded = BoundedPhase(phase, objective, control.upper_bound)
+
+    with DeferredInterrupt() as interrupted:
+        recorder: TraceRecorder | None = None
+        reasons: list[Callable[[], bool]] = [interrupted]
+        if control.stop is not None:
+            reasons.append(control.stop)
+        if control.trace is not None:
+            control.trace.begin(_trace_header(model, learned))
+            recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed)
+            reasons.append(recorder.has_failed)
+            if learned is not None:
+                learned.observer = recorder
+        end = _EndOfSearch(solver, control.limits, reasons)
+        # The engine calls monitors in this order, and those behind one that fails hear nothing.
+        monitors = [solver.CustomLimit(end)] if recorder is None else [recorder, solver.CustomLimit(end)]
+        if objective is not None:
+            monitors.append(solver.Minimize(objective, 1))
+        solution: list[int] | None = None
+        best: int | None = None  # objective of the solution
+        improvements: list[Improvement] = []
+        stopped = False
+        solver.NewSearch(phase, monitors)
+        try:
+            while not stopped and solver.NextSolution():
+                solution = [variable.Value() for variable in translation.variables]
+                if objective is not None:
+                    best = objective.Min()
+                    seconds = time.perf_counter() - started
+                    improvements.append(Improvement(seconds, solver.Failures(), _in_model_units(model, best)))
+                if control.on_solution is not None:
+                    stopped = bool(control.on_solution(list(solution), best))
+                if objective is None:
+                    break
+        finally:
+            solver.EndSearch()
+            if control.trace is not None:
+                control.trace.close()
+        for watcher in (end, bounded, recorder):
+            if watcher is not None and watcher.error is not None:
+                raise watcher.error
+        if interrupted():
+            raise KeyboardInterrupt
+    exhausted = not (end.crossed or (stopped and objective is not None))
+    elsewhere = None if bounded is None else bounded.lowest
+    proved = min((value for value in (best, elsewhere) if value is not None), default=None) if exhausted else None
     return SolveResult(
-        status=without_solution if solution is None else Status.OPTIMAL,
+        status=_status(solution is not None, exhausted, best, elsewhere),
         solution=solution,
         branches=solver.Branches(),
-        failures=solver.Failures() if stop.failures is None else stop.failures,
+        failures=solver.Failures() if end.failures is None else end.failures,
         inference_calls=inference.calls,
         states_scored=inference.states,
         inference_seconds=inference.seconds,
         wall_seconds=time.perf_counter() - started,
         engine="cp",
         model=learned.scorer.name if learned else "none",
+        objective_value=None if best is None else _in_model_units(model, best),
+        best_objective_bound=None if proved is None else _in_model_units(model, proved),
+        improvements=improvements,
     )
 
 
-def _smallest_value(variable_order: VariableOrder) -> MakePhase:
-    check_variable_order(variable_order)
-    if variable_order == "most-confident":
-        raise ConfigError("variable order most-confident needs a network; choose one with --model")
-
-    def make_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar]) -> pywrapcp.DecisionBuilder:
-        strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
-        return solver.Phase(variables, strategy, solver.ASSIGN_MIN_VALUE)
-
-    return make_phase
+def _status(found: bool, exhausted: bool, best: int | None, elsewhere: int | None) -> Status:
+    """Say what a search proved, with the best objective found here (if there is one) and the one known elsewhere."""
+    if not found:
+        return Status.INFEASIBLE if exhausted and elsewhere is None else Status.UNKNOWN
+    if best is None:
+        return Status.OPTIMAL
+    return Status.OPTIMAL if exhausted and (elsewhere is None or best <= elsewhere) else Status.FEASIBLE
 
 
-class _StopCondition:
+def _in_model_units(model: cp_model.CpModel, objective: int) -> float:
+    """Return what CP-SAT reports for what the engine minimises."""
+    proto = model.proto.objective
+    # Zero is added because a maximised 0 would be -0.0.
+    return (proto.scaling_factor or 1.0) * (objective + proto.offset) + 0.0
+
+
+def _trace_header(model: cp_model.CpModel, learned: ValuePhase | None) -> dict[str, object]:
+    proto = model.proto
+    return {
+        "engine": "cp",
+        "model": learned.scorer.name if learned else "none",
+        "problem": proto.name,
+        "variables": len(proto.variables),
+        "constraints": len(proto.constraints),
+        "objective": model.has_objective(),
+    }
+
+
+def _hint_of(translation: Translation, indices: Sequence[int]) -> dict[int, int]:
+    """Return the hinted values of some variables by their position."""
+    return {place: translation.hint[index] for place, index in enumerate(indices) if index in translation.hint}
+
+
+def _smallest_value(
+    translation: Translation, indices: Sequence[int], variable_order: VariableOrder
+) -> pywrapcp.DecisionBuilder:
+    solver = translation.solver
+    variables = [translation.variables[index] for index in indices]
+    strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
+    hint = _hint_of(translation, indices)
+    if hint:
+        return HintedPhase(solver, variables, strategy, hint)
+    return solver.Phase(variables, strategy, solver.ASSIGN_MIN_VALUE)
+
+
+class _EndOfSearch:
     """Asked by the engine at every node; true ends the search.
 
     The engine's own limits do not tell Python whether they were reached, and without a Python callback Ctrl-C would
     wait for the end of the search. One call takes a third of a microsecond.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, limits: Limits, interrupted: Callable[[], bool]) -> None:
+    def __init__(self, solver: pywrapcp.Solver, limits: Limits, reasons: Sequence[Callable[[], bool]]) -> None:
         self.crossed = False
         self.failures: int | None = None  # when it was crossed: leaving the tree makes the engine fail once per level
-        self._interrupted = interrupted
+        self.error: BaseException | None = None  # what a reason raised
+        self._reasons = reasons
         # The engine keeps this object, and a strong reference back would keep the engine for ever.
         self._solver = weakref.proxy(solver)
         self._max_failures = math.inf if limits.failures is None else limits.failures
@@ -191,9 +334,12 @@ class _StopCondition:
     def __call__(self) -> bool:
         if not self.crossed:
             failures = self._solver.Failures()
-            self.crossed = (
-                time.perf_counter() >= self._deadline or failures >= self._max_failures or self._interrupted()
-            )
+            self.crossed = time.perf_counter() >= self._deadline or failures >= self._max_failures
+            try:
+                for reason in self._reasons:
+                    self.crossed = self.crossed or bool(reason())  # the engine takes nothing else
+            except BaseException as error:  # it must not cross the engine
+                self.crossed, self.error = True, error
             if self.crossed:
                 self.failures = failures
         return self.crossed

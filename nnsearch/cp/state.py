@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.assignment import AssignmentTracker, bare_method
+from nnsearch.cp.constraints.engine_model import MAX_HOLES_RANGE
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import GraphError
 from nnsearch.graph import CandidateGraph
@@ -46,6 +47,9 @@ class StateReader(Protocol):
 
     def pair(self, position: int) -> tuple[int, int]:
         """Return (variable, value)."""
+
+    def open_positions(self, variable: int) -> list[int]:
+        """Return where the pairs of a variable's current values are, values ascending."""
 
 
 class OneHotReader:
@@ -107,6 +111,11 @@ class OneHotReader:
         """Return (variable, value)."""
         variable, index = divmod(position, self._num_values)
         return variable, index + self._first_value
+
+    def open_positions(self, variable: int) -> list[int]:
+        """Return positions, values ascending."""
+        start, contains = variable * self._num_values, self._contains[variable]
+        return [start + i for i in range(self._num_values) if contains(i + self._first_value)]
 
 
 class GraphReader:
@@ -201,6 +210,11 @@ class GraphReader:
         """Return (variable, value)."""
         return self._pair_variable[position], self._pair_value[position]
 
+    def open_positions(self, variable: int) -> list[int]:
+        """Return candidates, values ascending."""
+        contains = self._contains[variable]
+        return [position for value, position in self._position[variable].items() if contains(value)]
+
     def _start_from(self, graph: CandidateGraph, origin: npt.NDArray[np.int64]) -> None:
         self._graph, self._origin = graph, origin
         self._alive = np.zeros(0, dtype=bool)
@@ -213,7 +227,9 @@ class GraphReader:
             self._contains, self._size, self._values, self._whole.names, strict=True
         ):
             inside = list(map(contains, values))
-            if values and sum(inside) != size():
+            # A wide domain with holes is a range for the engine, which enforces the holes by a constraint.
+            exact = bool(values) and values[-1] - values[0] <= MAX_HOLES_RANGE
+            if exact and sum(inside) != size():
                 raise GraphError(
                     f"variable {name}: expected a domain within the graph's {len(values)} values "
                     f"{values[0]}..{values[-1]}, got {size()} values of which {sum(inside)} are there"

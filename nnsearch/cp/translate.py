@@ -8,6 +8,10 @@ from typing import Any
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
+from nnsearch.cp.constraints import KINDS
+from nnsearch.cp.constraints.enforcement import Enforcement
+from nnsearch.cp.constraints.engine_model import EngineModel
+from nnsearch.cp.constraints.linear import restrict, scalar_product
 from nnsearch.errors import TranslationError
 from nnsearch.graph import constraint_kind, constraint_label
 
@@ -18,98 +22,91 @@ class Translation:
 
     Attributes:
         solver: the CP solver; it owns the variables and must outlive them.
-        variables: one per variable of the CpModel, in its order.
+        variables: one per variable of the CpModel, in its order. Once they are assigned, propagation alone decides
+            whether they are a solution.
+        objective: what is to be minimised, an integer without the model's offset and scaling; None if the model has no
+            objective. A model that maximises has its coefficients negated.
+        hint: variable index -> hinted value, of the hints that are within their domains.
     """
 
     solver: pywrapcp.Solver
     variables: list[pywrapcp.IntVar]
+    objective: pywrapcp.IntVar | None
+    hint: dict[int, int]
 
 
-def translate(model: cp_model.CpModel) -> Translation:
-    """Translate a CpModel.
+def translate(model: cp_model.CpModel, *, duals: bool = True) -> Translation:
+    """Translate a CpModel to the same solutions and the same objective.
 
-    Covered are integer variables with any domain, ``add_all_different`` on affine expressions, and linear constraints
-    without enforcement literals. A permutation (all different, as many values as expressions) also gets its dual,
-    "each value has one place", because the engine's AllDifferent misses hidden singles.
+    Covered are all kinds of constraints, with and without enforcement literals.
 
     Args:
-        model: a model without an objective and without assumptions.
+        model: a model that CP-SAT finds valid, without assumptions.
+        duals: give a permutation (all different, as many values as expressions) its redundant dual, "each value has
+            one place", which finds hidden singles.
 
     Returns:
-        The solver and its variables.
+        The solver, its variables, the objective and the hint.
 
     Raises:
-        TranslationError: the model has an objective, assumptions, an empty domain, or a constraint that is not covered;
-            the message names it.
+        TranslationError: the model has assumptions, an objective with fractional coefficients, an empty domain, numbers
+            too large for the engine, or a constraint of an unknown kind; the message names it.
     """
     proto = model.proto
-    if model.has_objective():
-        raise TranslationError("the CP engine solves models without an objective; use --engine cp-sat for this one")
     if len(proto.assumptions):
-        raise TranslationError("assumptions have no translation to the CP engine; use --engine cp-sat for this model")
+        raise TranslationError("assumptions have no translation to the CP engine; leave this model to CP-SAT")
     solver = pywrapcp.Solver(proto.name or "nnsearch")
-    variables = [_variable(solver, v, i) for i, v in enumerate(proto.variables)]
+    engine_model = EngineModel(solver, proto, duals=duals)
     for index, constraint in enumerate(proto.constraints):
-        label = constraint_label(constraint, index)
-        if constraint.enforcement_literal:
-            raise TranslationError(f"{label}: enforcement literals have no translation to the CP engine; use cp-sat")
-        if constraint.has_all_diff():
-            _add_all_different(solver, [_affine(solver, variables, e) for e in constraint.all_diff.exprs])
-        elif constraint.has_linear():
-            _add_linear(solver, variables, constraint.linear)
-        else:
+        try:
+            _add_constraint(engine_model, constraint)
+        except TranslationError as error:
+            raise TranslationError(f"{constraint_label(constraint, index)}: {error}") from None
+    try:
+        objective = _objective(engine_model)
+    except TranslationError as error:
+        raise TranslationError(f"objective: {error}") from None
+    return Translation(solver, engine_model.variables, objective, _hint(engine_model))
+
+
+def _add_constraint(model: EngineModel, constraint: Any) -> None:
+    enforcement = Enforcement(model.solver, model.literals(constraint.enforcement_literal))
+    for kind, add in KINDS.items():
+        if getattr(constraint, f"has_{kind}")():
+            add(model, getattr(constraint, kind), enforcement)
+            return
+    kind = constraint_kind(constraint)
+    if hasattr(constraint, f"has_{kind}"):  # an empty constraint, as of an all-different of nothing, always holds
+        raise TranslationError(f"{kind} has no translation to the CP engine; leave this model to CP-SAT")
+
+
+def _objective(model: EngineModel) -> pywrapcp.IntVar | None:
+    proto = model.proto
+    if proto.has_floating_point_objective():
+        floating = proto.floating_point_objective
+        sign = -1 if floating.maximize else 1
+        if not all(float(coefficient).is_integer() for coefficient in floating.coeffs):
             raise TranslationError(
-                f"{label}: expected all_different or a linear constraint, got {constraint_kind(constraint)}, "
-                "which has no translation to the CP engine; use cp-sat"
+                "expected integer coefficients, got fractional ones, which have no translation to the CP engine; "
+                "scale them to integers or leave this model to CP-SAT"
             )
-    return Translation(solver, variables)
+        return scalar_product(model, floating.vars, [sign * int(c) for c in floating.coeffs]).Var()
+    if not proto.has_objective():
+        return None
+    objective = proto.objective
+    total = scalar_product(model, objective.vars, objective.coeffs).Var()
+    if len(objective.domain):
+        restrict(model, total, list(objective.domain), Enforcement(model.solver))
+    return total
 
 
-def _variable(solver: pywrapcp.Solver, proto: Any, index: int) -> pywrapcp.IntVar:
-    domain = list(proto.domain)
-    name = proto.name or f"v{index}"
-    if not domain or domain[-1] < domain[0]:
-        raise TranslationError(f"variable {name}: expected at least one value, its domain is empty")
-    variable = solver.IntVar(domain[0], domain[-1], name)
-    for hole_start, hole_end in zip(domain[1:-1:2], domain[2:-1:2], strict=True):
-        variable.RemoveInterval(hole_start + 1, hole_end - 1)
-    return variable
-
-
-def _affine(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], expression: Any) -> pywrapcp.IntVar:
-    terms = [variables[v] * c for v, c in zip(expression.vars, expression.coeffs, strict=True)]
-    if len(terms) == 1 and expression.coeffs[0] == 1 and expression.offset == 0:
-        return variables[expression.vars[0]]
-    return (solver.Sum(terms) + expression.offset).Var() if terms else solver.IntConst(expression.offset)
-
-
-def _add_all_different(solver: pywrapcp.Solver, expressions: list[pywrapcp.IntVar]) -> None:
-    if not expressions:
-        return
-    solver.Add(solver.AllDifferent(expressions, True))
-    count = len(expressions)
-    low = min(e.Min() for e in expressions)
-    high = max(e.Max() for e in expressions)
-    if count > 1 and high - low + 1 == count:
-        places = [e if low == 0 else (e - low).Var() for e in expressions]
-        dual = [solver.IntVar(0, count - 1, "") for _ in range(count)]
-        solver.Add(solver.InversePermutationConstraint(places, dual))
-
-
-def _add_linear(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], linear: Any) -> None:
-    total = solver.ScalProd([variables[v] for v in linear.vars], list(linear.coeffs))
-    domain = list(linear.domain)
-    if not domain:
-        solver.Add(solver.FalseConstraint())
-        return
-    # CP-SAT writes an open side as the end of int64, where the engine's arithmetic would overflow.
-    low, high = max(domain[0], total.Min()), min(domain[-1], total.Max())
-    if low > high:
-        solver.Add(solver.FalseConstraint())
-        return
-    solver.Add(solver.BetweenCt(total, low, high))
-    for end, start in zip(domain[1:-1:2], domain[2:-1:2], strict=True):
-        if start - end == 2:
-            solver.Add(total != end + 1)
-        else:
-            solver.Add(solver.IsBetweenVar(total, end + 1, start - 1) == 0)
+def _hint(model: EngineModel) -> dict[int, int]:
+    proto = model.proto
+    if not proto.has_solution_hint():
+        return {}
+    hint = {}
+    for reference, value in zip(proto.solution_hint.vars, proto.solution_hint.values, strict=True):
+        index, hinted = (reference, value) if reference >= 0 else (~reference, -value)
+        if model.variables[index].Contains(hinted):
+            hint[index] = hinted
+    return hint

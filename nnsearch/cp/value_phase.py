@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.assignment import bare_method
+from nnsearch.cp.discrepancies import Discrepancies, DiscrepancyRuns
+from nnsearch.cp.policy import InferencePolicy, Policy
+from nnsearch.cp.restarts import RestartedRuns, Restarts, Runs
+from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
 from nnsearch.errors import ConfigError, GraphError
 from nnsearch.fitting import first_value_of
@@ -21,83 +25,38 @@ from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.result import InferenceCount
 from nnsearch.scorer import AnyScorer, Scorer
 
+__all__ = [
+    "VARIABLE_ORDERS",
+    "InferencePolicy",
+    "Observer",
+    "Restarts",
+    "Sampling",
+    "ValuePhase",
+    "VariableOrder",
+    "check_variable_order",
+    "sort_key",
+]
+
 VariableOrder = Literal["min-domain", "first", "most-confident"]
 VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
 
-
-@dataclass(frozen=True)
-class InferencePolicy:
-    """When to ask the network again; until then its last scores order the values.
-
-    A state that was just scored is never scored again, so fewer calls than nodes are normal.
-
-    Args:
-        every: ask after this many decisions, and at the root; 1 = at every node, 0 = at the root only.
-        after_failure: ask at the first node after a failure.
-
-    Raises:
-        ConfigError: ``every`` is not an integer, or negative.
-    """
-
-    every: int = 1
-    after_failure: bool = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.every, int) or self.every < 0:
-            raise ConfigError(f"InferencePolicy.every: expected 0 or more decisions, got {self.every}")
+FIRST_OF_ALL = -(2**62)
+"""The engine's key of a hinted value: below :func:`sort_key` times any number of pairs that fits into memory."""
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """Choose values at random, in proportion to ``softmax(scores / temperature)`` over the current domain.
+class Observer(Protocol):
+    """Somebody who watches the decisions of a phase."""
 
-    Temperature 1 is the paper's sampled solve (Silvestri, Lombardi and Milano 2021, section 5).
+    def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
+        """Take note of the next decision.
 
-    Args:
-        seed: seed of the choices.
-        temperature: above 0; towards 0 the choice is greedy, towards infinity uniform.
-
-    Raises:
-        ConfigError: the temperature is not above 0, or the seed is negative.
-    """
-
-    seed: int = 0
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise ConfigError(f"Sampling.temperature: expected above 0, got {self.temperature}")
-        if self.seed < 0:
-            raise ConfigError(f"Sampling.seed: expected 0 or more, got {self.seed}")
-
-
-@dataclass(frozen=True)
-class Restarts:
-    """Give up a search that thrashes and start again from the root, with noise on the scores from the second run on.
-
-    Runs grow geometrically, so the search stays complete.
-
-    Args:
-        failures: failures of the first run.
-        growth: every run may fail this many times as often as the one before; above 1.
-        temperature: the noise is Gumbel, times this; the scores of networks are log-odds.
-        seed: seed of the noise.
-
-    Raises:
-        ConfigError: a number is out of range.
-    """
-
-    failures: int = 40
-    growth: float = 1.2
-    temperature: float = 0.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.failures < 1:
-            raise ConfigError(f"Restarts.failures: expected 1 or more, got {self.failures}")
-        if not self.growth > 1:
-            raise ConfigError(f"Restarts.growth: expected above 1, or the search may never end, got {self.growth}")
-        Sampling(self.seed, self.temperature)  # the same ranges
+        Args:
+            variable: name of the variable.
+            value: its value.
+            score: by the scores at hand; -inf if it was never scored.
+            rank: of the value among the open values of the variable, 1 is the best.
+        """
+        ...
 
 
 class ValuePhase(pywrapcp.PyDecisionBuilder):
@@ -125,7 +84,12 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         policy: when to ask the network again; None is after 10 decisions and after a failure for networks that read
             graphs, else at every node.
         sampling: random choices in proportion to the scores; None is greedy.
-        restarts: when to start again from the root; None is never.
+        restarts: when to start again from the root; None is never. Like ``discrepancies`` it is for a phase that makes
+            the first decision of a search, and for searches that stop at the first solution or go on below a bound:
+            what was found once may be found again.
+        discrepancies: search in runs of ever more decisions against the order; None is depth-first.
+        hint: values by index of the variable. Until the first failure of a search, the hinted value is tried first;
+            from then on the scores decide alone, after restarts, too. The order of the variables stays the same.
         first_value: the value with index 0; None takes the smallest value of all domains (one-hot networks only).
         graph: the structure of the model, its variables in this order, for networks that read it.
         branch: indices of the variables to assign; None is all. A network reads the others, too.
@@ -133,7 +97,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     Raises:
         ModelFileError: the network was made for another number of variables or values, or for another model.
         GraphError: the graph does not fit the variables.
-        ConfigError: the variable order is unknown, or a graph is missing.
+        ConfigError: the variable order is unknown, a graph is missing, or restarts meet discrepancies.
     """
 
     def __init__(
@@ -143,9 +107,11 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         scorer: str | Path | AnyScorer,
         *,
         variable_order: VariableOrder | None = None,
-        policy: InferencePolicy | None = None,
+        policy: Policy | None = None,
         sampling: Sampling | None = None,
         restarts: Restarts | None = None,
+        discrepancies: Discrepancies | None = None,
+        hint: Mapping[int, int] | None = None,
         first_value: int | None = None,
         graph: CandidateGraph | None = None,
         branch: Sequence[int] | None = None,
@@ -156,25 +122,39 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         reads_graphs = is_graph_scorer(self.scorer)
         variable_order = variable_order or ("most-confident" if reads_graphs else "min-domain")
         check_variable_order(variable_order)
-        self.num_restarts = 0
+        if restarts is not None and discrepancies is not None:
+            raise ConfigError("restarts and discrepancies are two ways to divide a search into runs; choose one")
+        self.observer: Observer | None = None
         self._variables = list(variables)
         self._reader = self._make_reader(graph, first_value)
         self._branch = list(range(len(self._variables))) if branch is None else list(branch)
         self._check_branch(graph)
         # Scores of graphs cost more, and stay useful for some decisions.
         self._policy = policy or (InferencePolicy(10, after_failure=True) if reads_graphs else InferencePolicy(1))
-        self._sampling, self._restarts = sampling, restarts
-        self._noise = sampling  # of the current run
-        seed = sampling.seed if sampling else restarts.seed if restarts else None
-        self._rng = np.random.default_rng(seed)
-        self._run_failures = 0.0 if restarts is None else float(restarts.failures)
-        self._restarted = False
-        self._run_ends: float | None = None  # failures of the engine at which the current run gives up
+        self._at_every_node = isinstance(self._policy, InferencePolicy) and self._policy.every == 1
+        self._schedule = self._policy.schedule()
+        self._below = self._policy.below
+        self._runs: Runs | None = None
+        if restarts is not None:
+            self._runs = RestartedRuns(restarts)
+        elif discrepancies is not None:
+            self._runs = DiscrepancyRuns(discrepancies)
+        self._sampling = self._noise = sampling  # the noise is that of the current run
+        self._noise_after_restart = sampling
+        if sampling is None and restarts is not None:
+            self._noise_after_restart = Sampling(restarts.seed, restarts.temperature)
+        self._rng = np.random.default_rng(self._noise_after_restart.seed if self._noise_after_restart else None)
+        self._hint = dict(hint or {})
+        self._hint_ends: int | None = None  # failures of the engine at which the hint is no longer followed
+        self._follows_hint = False
+        self._run_begins = False
         self._scores = np.zeros(self._reader.num_positions, dtype=np.float32)
         self._scored_state: int | None = None  # of the reader, when the scores were computed
         self._asked = pywrapcp.RevInteger(0)  # reversible: 1 below the node of the first inference of a search
-        self._decisions = 0  # since the last inference
-        self._failures = 0  # of the engine, at the last inference
+        self._was_asked = bare_method(self._asked, "RevInteger_Value")
+        self._asked_here = False
+        self._selected = 0  # the variable of the last decision
+        self._selected_value: int | None = None  # of the last decision; None where the engine chose it by the scores
         self._error: BaseException | None = None
         self._phase = None if variable_order == "most-confident" else self._native_phase(solver, variable_order)
         self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
@@ -182,6 +162,11 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         branches = np.isin(np.arange(len(self._variables)), self._branch)
         self._masked = None if branches.all() else ~branches[self._reader.variables()]  # bool[num_positions]
         self._calls = _attach(solver, self)
+
+    @property
+    def num_restarts(self) -> int:
+        """How often a search started again from the root."""
+        return 0 if self._runs is None else self._runs.num_restarts
 
     def _check_branch(self, graph: CandidateGraph | None) -> None:
         """Refuse what would leave a variable unbound: reading the value of one aborts the process."""
@@ -216,16 +201,18 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             try:
                 if self._calls.interrupted():
                     raise KeyboardInterrupt
-                if self._restarts is not None and self._run_is_over(solver):
-                    self._restarted = True
-                    solver.RestartCurrentSearch()
-                    return solver.FailDecision()
+                instead = self._begin(solver)
+                if instead is not None:
+                    return instead
+                self._asked_here = False
                 if self._is_due(solver):
                     self._update_scores(solver)
-                self._decisions += 1
-                decision: pywrapcp.Decision | None = (
-                    self._most_confident(solver) if self._next is None else self._next(solver)
-                )
+                decision = self._choose(solver)
+                if self._is_unsure(decision):
+                    self._update_scores(solver)
+                    decision = self._choose(solver)
+                if self.observer is not None and decision is not None:
+                    self._report(self.observer)
             except BaseException as error:
                 self._error = error
             if self._error is None:
@@ -247,9 +234,12 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         score_bits = self._scores.view(np.int32).item
         position_of, branch, size = self._reader.position, self._branch, self._reader.num_positions
 
-        def key(variable: int, value: int) -> int:
+        def key(index: int, value: int) -> int:
             try:
-                position = position_of(branch[variable], value)
+                self._selected = variable = branch[index]
+                if self._follows_hint and self._hint.get(variable) == value:
+                    return FIRST_OF_ALL
+                position = position_of(variable, value)
                 # The engine takes the last of equal keys; the position makes it the smallest value.
                 return sort_key(score_bits(position)) * size + position
             except BaseException as error:  # Ctrl-C; an exception must not cross the engine
@@ -259,39 +249,61 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._evaluator = key
         return solver.VarStrValEvalPhase([self._variables[i] for i in self._branch], strategy, key)
 
-    def _run_is_over(self, solver: pywrapcp.Solver) -> bool:
-        """Tell whether to start again; a new run or a new search sets its own end."""
-        if solver.SearchDepth() > 0:
-            return self._run_ends is not None and solver.Failures() >= self._run_ends
-        restarts = cast(Restarts, self._restarts)
-        restarted, self._restarted = self._restarted, False
-        if not restarted:
-            self._run_failures = float(restarts.failures)  # a new search
-            self._noise = self._sampling
-        else:
-            self.num_restarts += 1
-            self._run_failures *= restarts.growth
-            self._noise = self._sampling or Sampling(restarts.seed, restarts.temperature)
-        self._run_ends = solver.Failures() + self._run_failures
-        return False
+    def _begin(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:
+        """Set up a run at its root; return what is to be done in place of a decision."""
+        instead = None if self._runs is None else self._runs.instead(solver)
+        if not self._was_asked() and solver.SearchDepth() == 0:
+            first = self._runs is None or self._runs.run == 0
+            self._run_begins = True
+            self._schedule = self._policy.schedule()
+            self._noise = self._sampling if first else self._noise_after_restart
+            if first:
+                self._hint_ends = solver.Failures() + 1
+        if self._hint:
+            self._follows_hint = self._hint_ends is not None and solver.Failures() < self._hint_ends
+        return instead
 
     def _is_due(self, solver: pywrapcp.Solver) -> bool:
-        if (self._policy.every != 1 or self._noise is not None) and solver.SearchDepth() == 0:
+        begins, self._run_begins = self._run_begins, False
+        if begins and (self._noise is not None or not self._at_every_node):
             self._scored_state = None  # a new search or a restart: fresh scores, and fresh random choices
             return True
         # A new search that another phase began, or the engine went back above the first node.
-        if not self._asked.Value():
+        if self._at_every_node or not self._was_asked():
             return True
-        if self._policy.every == 1 or (self._policy.every and self._decisions >= self._policy.every):
-            return True
-        return self._policy.after_failure and solver.Failures() != self._failures
+        return self._schedule.is_due(solver.Failures())
+
+    def _is_unsure(self, decision: pywrapcp.Decision | None) -> bool:
+        """Tell whether the confidence in a decision is too low for scores of another node."""
+        if self._below is None or self._asked_here or decision is None:
+            return False
+        scores = self._scores[self._reader.open_positions(self._selected)]
+        best = scores.max()
+        # softmax(scores) at the best is 1 / sum(exp(scores - best)).
+        return bool(best == -np.inf or self._below * np.exp(scores - best, dtype=np.float64).sum() > 1)
+
+    def _report(self, observer: Observer) -> None:
+        """Tell the observer what was just decided."""
+        variable, value = self._selected, self._selected_value
+        positions = self._reader.open_positions(variable)
+        ranked = [positions[place] for place in np.argsort(-self._scores[positions], kind="stable")]
+        if value is None:
+            value = self._hint[variable] if self._is_hinted(variable) else self._reader.pair(ranked[0])[1]
+        position = self._reader.position(variable, value)
+        score = float(self._scores[position])
+        observer.chosen(self._variables[variable].Name(), value, score, ranked.index(position) + 1)
+
+    def _is_hinted(self, variable: int) -> bool:
+        """Tell whether the hint decides the value of a variable here."""
+        return (
+            self._follows_hint and variable in self._hint and self._variables[variable].Contains(self._hint[variable])
+        )
 
     def _update_scores(self, solver: pywrapcp.Solver) -> None:
-        self._decisions = 0
-        if self._policy.after_failure:
-            self._failures = solver.Failures()
+        self._asked_here = True
+        self._schedule.asked(solver.Failures())
         self._reader.refresh(solver)
-        first_here = not self._asked.Value()
+        first_here = not self._was_asked()
         if first_here:
             self._asked.SetValue(solver, 1)
         if self._reader.state == self._scored_state:
@@ -312,7 +324,9 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             self._reader.rank(row if self._masked is None else np.where(self._masked, -np.inf, row))
         self._scored_state = self._reader.state
 
-    def _most_confident(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:
+    def _choose(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:
+        if self._next is not None:
+            return cast(pywrapcp.Decision | None, self._next(solver))
         best = self._reader.best(solver)
         if best is None and self._any_open():
             # All that is open here was bound where the scores come from, before the engine went back.
@@ -320,7 +334,11 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             best = self._reader.best(solver)
         if best is None:
             return None
-        return self.decide(solver, *best)
+        self._selected, value = best
+        if self._is_hinted(self._selected):
+            value = self._hint[self._selected]
+        self._selected_value = value
+        return self.decide(solver, self._selected, value)
 
     def decide(self, solver: pywrapcp.Solver, variable: int, value: int) -> pywrapcp.Decision:
         """Return the decision on the most confident pair; a subclass may return one that does more.

@@ -1,4 +1,4 @@
-"""Solve a CpModel by CP-SAT, guided by a network or with its defaults."""
+"""Solve a CpModel by CP-SAT: with its defaults, guided by a network, or racing with a learned search."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.guidance import guide
+from nnsearch.cpsat.solver import CpSolver
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.fitting import check_no_negation
 from nnsearch.inference.session import load_scorer
@@ -46,10 +47,7 @@ def solve(
         NNSearchError: CP-SAT finds the model invalid.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    if workers < 1:
-        raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
-    if not 0 <= seed < 2**31:
-        raise ConfigError(f"seed: expected 0 to 2147483647, got {seed}")
+    _check_numbers(seed, workers)
     limits = limits or Limits()
     loaded = None if scorer is None else load_scorer(scorer)
     started = time.perf_counter()
@@ -67,30 +65,99 @@ def solve(
         solver.parameters.symmetry_level = 0
         if workers == 1:
             solver.parameters.search_branching = cp_model.FIXED_SEARCH
+    _set_limits(solver, limits)
+    answer = _solve_interruptible(solver, guided)
+    name = loaded.name if loaded else "none"
+    return _result(model, solver, answer, inference, time.perf_counter() - started, "cp-sat", name)
+
+
+def solve_by_race(
+    model: cp_model.CpModel,
+    scorer: str | Path | AnyScorer,
+    *,
+    limits: Limits | None = None,
+    seed: int = 0,
+    workers: int = 2,
+) -> SolveResult:
+    """Solve by CP-SAT and a learned search side by side, see :class:`nnsearch.cpsat.CpSolver`.
+
+    Args:
+        model: any model; it is not changed.
+        scorer: name or path of a network, or a scorer.
+        limits: when to give up; a limit of failures is one of CP-SAT's conflicts, and makes CP-SAT solve alone.
+        seed: CP-SAT's random seed.
+        workers: for both together.
+
+    Returns:
+        The result, with the inference of the learned side; failures are those of the side that answered.
+
+    Raises:
+        ConfigError: no workers, or a seed that CP-SAT cannot hold.
+        ModelFileError: there is no such network.
+        NNSearchError: CP-SAT finds the model invalid.
+        KeyboardInterrupt: Ctrl-C, within a second.
+    """
+    _check_numbers(seed, workers)
+    solver = CpSolver(scorer)
+    solver.parameters.random_seed = seed
+    solver.parameters.num_workers = workers
+    solver.parameters.catch_sigint_signal = False
+    _set_limits(solver, limits or Limits())
+    started = time.perf_counter()
+    answer = solver.solve(model)
+    inference = InferenceCount()
+    if solver.race is not None and solver.race.learned is not None:
+        learned = solver.race.learned
+        inference = InferenceCount(learned.inference_calls, learned.states_scored, learned.inference_seconds)
+    name = load_scorer(scorer).name
+    return _result(model, solver, answer, inference, time.perf_counter() - started, "race", name)
+
+
+def _check_numbers(seed: int, workers: int) -> None:
+    if workers < 1:
+        raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f"seed: expected 0 to 2147483647, got {seed}")
+
+
+def _set_limits(solver: cp_model.CpSolver, limits: Limits) -> None:
     if limits.seconds is not None:
         solver.parameters.max_time_in_seconds = limits.seconds
     if limits.failures is not None:
         solver.parameters.max_number_of_conflicts = limits.failures
-    answer = _solve_interruptible(solver, guided)
+
+
+def _result(
+    model: cp_model.CpModel,
+    solver: cp_model.CpSolver,
+    answer: cp_model.CpSolverStatus,
+    inference: InferenceCount,
+    seconds: float,
+    engine: str,
+    name: str,
+) -> SolveResult:
+    """Return what CP-SAT answered about the first variables, those of the model.
+
+    Raises:
+        NNSearchError: CP-SAT finds the model invalid.
+    """
     if answer == cp_model.MODEL_INVALID:
-        reason = " ".join(guided.validate().split()) or "a hint or a parameter is invalid"
+        reason = " ".join(model.validate().split()) or "a hint or a parameter is invalid"
         raise NNSearchError(f"CP-SAT refuses the model: {reason}")
     status = Status(solver.status_name(answer))
-    solution = None
-    if status.solved:
-        count = len(model.proto.variables)
-        solution = [solver.value(guided.get_int_var_from_proto_index(i)) for i in range(count)]
     return SolveResult(
         status=status,
-        solution=solution,
+        solution=list(solver.response_proto.solution)[: len(model.proto.variables)] if status.solved else None,
         branches=solver.num_branches,
         failures=solver.num_conflicts,
         inference_calls=inference.calls,
         states_scored=inference.states,
         inference_seconds=inference.seconds,
-        wall_seconds=time.perf_counter() - started,
-        engine="cp-sat",
-        model=loaded.name if loaded else "none",
+        wall_seconds=seconds,
+        engine=engine,
+        model=name,
+        objective_value=solver.objective_value if status.solved and model.has_objective() else None,
+        best_objective_bound=solver.best_objective_bound if status.solved and model.has_objective() else None,
     )
 
 

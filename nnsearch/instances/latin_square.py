@@ -84,7 +84,7 @@ def read_instance(spec: str | Path) -> Instance:
 
     Example:
         >>> read_instance("nnsearch/demo.dzn").num_holes
-        58
+        1050
     """
     return the_only_one(Spec.parse(spec), read_latin_squares(spec))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,12 @@ class Nnsearch:
     def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
         self.capture = capture
 
-    def __call__(self, arguments: str) -> Done:
+    def run(self, *arguments: str) -> Done:
         self.capture.readouterr()
-        return Done(main(["solve", *arguments.split()]), *self.capture.readouterr())
+        return Done(main(arguments), *self.capture.readouterr())
+
+    def __call__(self, arguments: str) -> Done:
+        return self.run("solve", *arguments.split())
 
     def json(self, arguments: str) -> dict[str, Any]:
         done = self(f"{arguments} --json")
@@ -235,11 +239,30 @@ def test_infeasibility_is_an_answer(nnsearch: Nnsearch, file: str, engine: str) 
     assert (result["status"], result["solution"]) == ("INFEASIBLE", None)
 
 
-def test_a_model_with_an_objective_or_other_constraints_is_for_cp_sat(nnsearch: Nnsearch) -> None:
-    result = nnsearch.json("best.pb --engine cp-sat")
-    assert result["status"] == "OPTIMAL"
+@pytest.mark.parametrize("engine", ["cp", "cp-sat", "dives", "race"])
+def test_a_model_with_an_objective_and_other_constraints(nnsearch: Nnsearch, engine: str) -> None:
+    result = nnsearch.json(f"best.pb --engine {engine}")
+    assert (result["status"], result["engine"]) == ("OPTIMAL", engine)
     assert QUEENS.is_solution(result["solution"])
-    assert nnsearch.json("circle.pbtxt --engine cp-sat")["solution"] == [1, 1]
+    assert result["objective_value"] == result["best_objective_bound"] == max(row[0] for row in solutions_of_queens())
+    assert nnsearch.json(f"circle.pbtxt --engine {engine}")["solution"] == [1, 1]
+
+
+def solutions_of_queens() -> list[tuple[int, ...]]:
+    return [row for row in permutations(range(8)) if QUEENS.is_solution(list(row))]
+
+
+def test_the_search_tree_is_recorded_and_drawn(nnsearch: Nnsearch, folder: Path) -> None:
+    result = nnsearch.json("nine.sdk --trace tree.jsonl")
+    lines = [json.loads(line) for line in (folder / "tree.jsonl").read_text().splitlines()]
+    assert lines[0]["format"] == "nnsearch.trace"
+    assert sum(line["outcome"] == "solution" for line in lines[1:]) == 1
+    done = nnsearch.run("trace", "tree.jsonl")
+    assert done.code == 0
+    assert f"{sum(line['outcome'] == 'open' for line in lines[1:])} decisions" in done.out
+    assert result["status"] == "OPTIMAL"
+    foreign = nnsearch.run("trace", "nine.sdk")
+    assert (foreign.code, foreign.out, foreign.err.count("\n")) == (2, "", 1)
 
 
 def test_a_one_hot_network_of_the_family_is_used(nnsearch: Nnsearch) -> None:
@@ -267,8 +290,12 @@ BAD_INPUT = [
     ("missing.pb", "missing.pb: expected a file, got nothing at this path"),
     ("cut.pb", "cut.pb: expected a binary CpModelProto, got a foreign or cut file"),
     ("graph.col --problem cp-model", "graph.col: expected a file that ends in .pb, .binpb, .pbtxt or .textproto"),
-    ("best.pb", "the CP engine solves models without an objective; use --engine cp-sat"),
-    ("circle.pbtxt", "circuit"),
+    ("nine.sdk --engine race --model none", "--engine race needs a network; choose one with --model"),
+    ("nine.sdk --engine dives --infer-every 2", "--infer-every has no meaning for --engine dives"),
+    ("nine.sdk --engine race --trace t.jsonl", "--trace has no meaning for --engine race"),
+    ("nine.sdk --infer-adaptive --infer-below 0.9", "--infer-adaptive has its own rule; leave --infer-below out"),
+    ("nine.sdk --discrepancies --restart-after 5", "restarts and discrepancies are two ways to divide a search"),
+    ("nine.sdk --restart-after 0 --restart-schedule luby", "--restart-schedule has no meaning without restarts"),
     ("nine.sdk --model none --infer-every 2", "--infer-every has no meaning for --model none"),
     ("nine.sdk --model ./latin.onnx", "latin.onnx: expected a network for sudoku, got one for latin-square"),
     ("queens.pb --model ./sudoku.onnx", "sudoku.onnx: expected a network for cp-model, got one for sudoku"),

@@ -7,6 +7,7 @@ import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ from stand_ins import (
 )
 
 from nnsearch import cp
-from nnsearch.cp import InferencePolicy, Restarts, Sampling
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, Sampling
+from nnsearch.cp.trace import Trace
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError, GraphError, ModelFileError, TranslationError
 from nnsearch.limits import Limits
@@ -197,8 +199,8 @@ def test_what_cannot_be_solved_is_refused() -> None:
         cp.solve(model, variables, LinearScorer(4, 3))
     with pytest.raises(ModelFileError, match="unknown model 'no-such'"):
         cp.solve(model, variables, "no-such")
-    model.maximize(variables[0])
-    with pytest.raises(TranslationError, match="objective"):
+    model.add_assumption(model.new_bool_var("assumed"))
+    with pytest.raises(TranslationError, match="assumptions"):
         cp.solve(model, variables, None)
 
 
@@ -256,10 +258,19 @@ def test_in_another_thread() -> None:
     assert {result.status for result in results} == {Status.INFEASIBLE}
 
 
-def test_nothing_is_kept_of_a_solve() -> None:
+@pytest.mark.parametrize("runs", [{}, {"restarts": Restarts(2)}, {"discrepancies": Discrepancies()}], ids=str)
+@pytest.mark.parametrize("optimise", [False, True])
+def test_nothing_is_kept_of_a_solve(runs: dict[str, Any], optimise: bool, tmp_path: Path) -> None:
     scorer = LinearScorer(5, 4)
     still_there = weakref.ref(scorer)
-    cp.solve(*pigeons(5, 4), scorer)
+    model, variables = pigeons(5, 4)
+    model.add_hint(variables[0], 2)
+    if optimise:
+        model.minimize(sum(variables))
+    others: dict[str, Any] = {"upper_bound": lambda: 30} if optimise else {}
+    for _ in range(3):
+        trace = Trace(tmp_path / "trace")
+        cp.solve(model, variables, scorer, trace=trace, stop=lambda: False, **runs, **others)
     del scorer
     for _ in range(3):  # the engine's objects go first, then what they held
         gc.collect()
@@ -306,7 +317,7 @@ def test_the_network_s_values_by_graph() -> None:
 
 
 def test_restarts_need_a_network() -> None:
-    with pytest.raises(ConfigError, match="restarts are for a scorer"):
+    with pytest.raises(ConfigError, match="restarts and discrepancies are for a scorer"):
         cp.solve(*pigeons(3, 3), None, restarts=Restarts())
 
 

@@ -20,7 +20,7 @@ from stand_ins import (
     with_holes,
 )
 
-from nnsearch.cp import InferencePolicy, ValuePhase
+from nnsearch.cp import InferencePolicy, ValuePhase, solve
 from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
 from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, Restarts, VariableOrder
@@ -212,3 +212,12 @@ def test_a_domain_outside_the_graph_is_refused() -> None:
     assert str(error) == (
         "variable left: expected a domain within the graph's 2 values 1..3, got 3 values of which 2 are there"
     )
+
+
+def test_a_wide_domain_with_holes() -> None:
+    model = cp_model.CpModel()
+    values = cp_model.Domain.from_values([0, 10**7])
+    pair = [model.new_int_var_from_domain(values, name) for name in "xy"]
+    model.add_all_different(pair)
+    result = solve(model, pair, RandomGraphScorer())
+    assert sorted(result.solution or []) == [0, 10**7]

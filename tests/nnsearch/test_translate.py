@@ -126,61 +126,219 @@ def test_an_empty_domain_is_refused() -> None:
         translate(model)
 
 
-Build = Callable[[cp_model.CpModel, cp_model.IntVar, cp_model.BoolVarT], object]
-
-
-REFUSED: list[tuple[str, Build]] = [
-    ("bool_or", lambda m, x, b: m.add_bool_or(b, ~b)),
-    ("bool_and", lambda m, x, b: m.add_bool_and(b)),
-    ("bool_xor", lambda m, x, b: m.add_bool_xor(b, ~b)),
-    ("at_most_one", lambda m, x, b: m.add_at_most_one(b)),
-    ("exactly_one", lambda m, x, b: m.add_exactly_one(b, ~b)),
-    ("element", lambda m, x, b: m.add_element(x, [1, 2, 3, 4], x)),
-    ("table", lambda m, x, b: m.add_allowed_assignments([x], [(1,)])),
-    ("automaton", lambda m, x, b: m.add_automaton([x], 0, [1], [(0, 1, 1)])),
-    ("inverse", lambda m, x, b: m.add_inverse([x], [x])),
-    ("circuit", lambda m, x, b: m.add_circuit([(0, 0, b)])),
-    ("routes", lambda m, x, b: m.add_multiple_circuit([(0, 1, b), (1, 0, b)])),
-    ("int_div", lambda m, x, b: m.add_division_equality(x, x, 2)),
-    ("int_mod", lambda m, x, b: m.add_modulo_equality(x, x, 2)),
-    ("int_prod", lambda m, x, b: m.add_multiplication_equality(x, [x, x])),
-    ("lin_max", lambda m, x, b: m.add_max_equality(x, [x, 2])),
-    ("interval", lambda m, x, b: m.new_fixed_size_interval_var(x, 2, "")),
-    ("no_overlap", lambda m, x, b: m.add_no_overlap([])),
-    ("no_overlap_2d", lambda m, x, b: m.add_no_overlap_2d([], [])),
-    ("cumulative", lambda m, x, b: m.add_cumulative([], [], 1)),
-    ("reservoir", lambda m, x, b: m.add_reservoir_constraint([x], [1], 0, 2)),
-    ("enforcement literals", lambda m, x, b: m.add(x == 1).only_enforce_if(b)),
-]
-
-
-@pytest.mark.parametrize(("kind", "build"), REFUSED, ids=[kind for kind, _ in REFUSED])
-def test_what_is_not_covered_is_refused_by_name(kind: str, build: Build) -> None:
+def small_model() -> tuple[cp_model.CpModel, cp_model.IntVar, cp_model.IntVar]:
+    """With x in {0, 2, 3} and y in 0..3."""
     model = cp_model.CpModel()
-    x, b = model.new_int_var(0, 3, "x"), model.new_bool_var("b")
-    model.add(x >= 1)
-    build(model, x, b)
-    with pytest.raises(TranslationError, match=rf"^constraint 1: .*\b{kind}\b.*use cp-sat$"):
-        translate(model)
+    return (
+        model,
+        model.new_int_var_from_domain(cp_model.Domain.from_values([0, 2, 3]), "x"),
+        model.new_int_var(0, 3, "y"),
+    )
 
 
-def test_a_named_constraint_is_named() -> None:
+Change = Callable[[cp_model.CpModel, cp_model.IntVar, cp_model.IntVar], object]
+
+TOO_LARGE = "which could overflow in the CP engine; leave this model to CP-SAT"
+
+REFUSED: dict[str, tuple[Change, str]] = {
+    "assumptions": (
+        lambda m, x, y: m.add_assumptions([m.new_bool_var("b")]),
+        "assumptions have no translation to the CP engine; leave this model to CP-SAT",
+    ),
+    "fractional objective": (
+        lambda m, x, y: m.minimize(1.5 * x),
+        "objective: expected integer coefficients, got fractional ones, which have no translation to the CP engine; "
+        "scale them to integers or leave this model to CP-SAT",
+    ),
+    "large objective": (
+        lambda m, x, y: m.minimize(2**60 * x + 2**61 * y),
+        f"objective: expected values within 2^62, got expressions of up to {9 * 2**60}, {TOO_LARGE}",
+    ),
+    "large domain": (
+        lambda m, x, y: m.new_int_var(-5, 2**62, "wide"),
+        f"variable wide: expected a domain within 2^62, got -5..{2**62}, {TOO_LARGE}",
+    ),
+    "large sum": (
+        lambda m, x, y: m.add(2**60 * x - 2**60 * y >= 1),
+        f"constraint 0: expected values within 2^62, got expressions of up to {6 * 2**60}, {TOO_LARGE}",
+    ),
+    "large enforced sum": (
+        lambda m, x, y: m.add(2**60 * x - 2**60 * y >= 1).only_enforce_if(m.new_bool_var("b")),
+        f"constraint 0: expected values within 2^62, got expressions of up to {6 * 2**60}, {TOO_LARGE}",
+    ),
+    "large expression": (
+        lambda m, x, y: m.add_all_different([2**61 * x, y]),
+        f"constraint 0: expected values within 2^62, got expressions of up to {3 * 2**61}, {TOO_LARGE}",
+    ),
+    "large product": (
+        lambda m, x, y: m.add_multiplication_equality(x, [2**30 * x, 2**30 * y, y + 1]).with_name("all\nof it"),
+        f"constraint 0 (all of it): expected values within 2^62, got expressions of up to {9 * 2**60}, {TOO_LARGE}",
+    ),
+    "large capacity": (
+        lambda m, x, y: m.add_cumulative([m.new_fixed_size_interval_var(x, 2, "")] * 2, [2**61, 2**61], 2**61),
+        f"constraint 1: expected values within 2^62, got expressions of up to {3 * 2**61}, {TOO_LARGE}",
+    ),
+    "division by zero": (
+        lambda m, x, y: m.add_division_equality(x, y, x),
+        "constraint 0: expected a divisor that cannot be 0, its domain contains it",
+    ),
+    "remainder of zero": (
+        lambda m, x, y: m.add_modulo_equality(x, y, x),
+        "constraint 0: expected a divisor that cannot be 0, its domain contains it",
+    ),
+    "unknown kind": (
+        lambda m, x, y: m.proto.constraints.add().dummy_constraint.vars.append(0),
+        "constraint 0: dummy_constraint has no translation to the CP engine; leave this model to CP-SAT",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_has_no_translation_is_refused_by_name(change: Change, message: str) -> None:
+    change(*(small := small_model()))
+    with pytest.raises(TranslationError) as refusal:
+        translate(small[0])
+    assert str(refusal.value) == message
+
+
+def best(translation: Translation) -> Solution | None:
+    """The last solution of a search for the minimum."""
+    solver = translation.solver
+    phase = solver.Phase(translation.variables, solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MAX_VALUE)
+    found = enumerated(solver, translation.variables, phase, [solver.Minimize(translation.objective, 1)])
+    return found[-1] if found else None
+
+
+def test_the_objective_is_minimised_without_its_offset() -> None:
+    model, x, y = small_model()
+    model.add(x + y >= 2)
+    model.minimize(2 * x + 3 * y + 100)
+    assert best(translation := translate(model)) == (2, 0)
+    assert translation.objective is not None
+    assert (translation.objective.Min(), translation.objective.Max()) == (0, 15)
+
+
+def test_maximisation_negates_the_coefficients() -> None:
+    model, x, y = small_model()
+    model.add(x + y <= 4)
+    model.maximize(2 * x + y)
+    assert best(translate(model)) == (3, 1)
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_an_integral_objective_of_floats_is_converted(maximize: bool) -> None:
+    model, x, y = small_model()
+    (model.maximize if maximize else model.minimize)(2.0 * x - 1.0 * y + 0.5)
+    assert model.proto.has_floating_point_objective()
+    assert best(translate(model)) == ((3, 0) if maximize else (0, 3))
+
+
+def test_a_constant_objective_leaves_all_solutions_equal() -> None:
+    model, x, _ = small_model()
+    model.minimize(0 * x + 7)
+    assert best(translate(model)) == (3, 3)
+
+
+def test_the_objective_keeps_its_domain() -> None:
+    model, x, y = small_model()
+    model.minimize(x + y)
+    model.proto.objective.domain.extend([1, 1, 4, 5])
+    assert solutions(translate(model)) == [(0, 1), (2, 2), (2, 3), (3, 1), (3, 2)]
+
+
+def test_hints_within_their_domains_are_taken_over() -> None:
+    model, x, y = small_model()
+    b = model.new_bool_var("b")
+    assert translate(model).hint == {}
+    model.add_hint(x, 2)
+    model.add_hint(y, 4)
+    model.add_hint(~b, True)
+    assert translate(model).hint == {0: 2, 2: 0}
+    model.clear_hints()
+    model.add_hint(x, 1)
+    assert translate(model).hint == {}
+
+
+def test_duals_are_optional() -> None:
     model = cp_model.CpModel()
-    model.add_bool_or(model.new_bool_var("b")).with_name("at least one shift")
-    with pytest.raises(TranslationError, match=r"^constraint 0 \(at least one shift\): "):
-        translate(model)
+    model.add_all_different([model.new_int_var(0, 2, name) for name in "xyz"])
+    constraints = [translate(model, duals=duals).solver.Constraints() for duals in (True, False)]
+    assert constraints[0] == constraints[1] + 1
+    assert solutions(translate(model)) == solutions(translate(model, duals=False))
 
 
-@pytest.mark.parametrize("objective", [lambda x: x, lambda x: 1.5 * x, lambda x: 0 * x])
-def test_an_objective_is_refused(objective: Callable[[cp_model.IntVar], cp_model.LinearExprT]) -> None:
+@pytest.mark.parametrize("enforced", [False, True])
+def test_multiples_of_a_boolean(enforced: bool) -> None:
+    """The engine on its own takes 2 b == 3 - 2 b for satisfied by b = 1."""
     model = cp_model.CpModel()
-    model.minimize(objective(model.new_int_var(0, 3, "x")))
-    with pytest.raises(TranslationError, match="without an objective"):
-        translate(model)
+    b = model.new_bool_var("b")
+    constraints = [
+        model.add_max_equality(2 * b, [3 - 2 * b]),
+        model.add_multiplication_equality(3 - 2 * b, [b, 2]),
+        model.add_element(0, [2 * b], 3 - 2 * b),
+    ]
+    for constraint in constraints if enforced else []:
+        constraint.only_enforce_if(model.new_bool_var(""))
+    assert solutions(translate(model)) == ([(0, 0, 0, 0), (1, 0, 0, 0)] if enforced else [])
 
 
-def test_assumptions_are_refused() -> None:
+def test_an_enforced_domain_with_its_bounds_out_of_reach() -> None:
+    model, x, _ = small_model()
+    ranges = cp_model.Domain.from_intervals([[-9, -1], [1, 2], [7, 9]])
+    b = model.new_bool_var("b")
+    model.add_linear_expression_in_domain(x, ranges).only_enforce_if(b)
+    assert sorted({(x, b) for x, _, b in solutions(translate(model))}) == [(0, 0), (2, 0), (2, 1), (3, 0)]
+
+
+@pytest.mark.parametrize("enforced", [False, True])
+def test_wide_domains(enforced: bool) -> None:
+    """What would need a bit or an entry for every value in between is avoided: the engine would abort the process."""
+    wide = 2**60
     model = cp_model.CpModel()
-    model.add_assumptions([model.new_bool_var("b")])
-    with pytest.raises(TranslationError, match="assumptions"):
-        translate(model)
+    x = model.new_int_var_from_domain(cp_model.Domain.from_values([-wide, 0, wide]), "x")
+    y = model.new_int_var(-wide, wide, "y")
+    index = model.new_int_var(0, 2, "index")
+    constraints = [
+        model.add_linear_expression_in_domain(x, cp_model.Domain.from_intervals([[-wide, 5], [wide - 1, wide]])),
+        model.add(y != 7),
+        model.add_allowed_assignments([x, y], [(-wide, wide), (0, 7), (wide, 1), (wide, -wide)]),
+        model.add_forbidden_assignments([y], [(1,), (2,)]),
+        model.add_automaton([x, y], 0, [2], [(0, -wide, 1), (0, wide, 1), (1, wide, 2), (1, -wide, 2)]),
+        model.add_element(index, [0, -wide, wide], y),
+    ]
+    for constraint in constraints if enforced else []:
+        constraint.only_enforce_if(model.new_constant(1))
+    found = solutions(translate(model))
+    assert [solution[:3] for solution in found] == [(-wide, wide, 2), (wide, -wide, 1)]
+
+
+def test_the_time_of_a_resource_may_be_long() -> None:
+    half = 2**60
+    model = cp_model.CpModel()
+    starts = [model.new_int_var_from_domain(cp_model.Domain.from_values([0, half]), name) for name in "xy"]
+    tasks = [model.new_fixed_size_interval_var(start, half, "") for start in starts]
+    model.add_cumulative(tasks, [half, half], half + 1)
+    assert solutions(translate(model)) == [(0, half), (half, 0)]
+    model.proto.constraints.clear()
+    tasks = [model.new_fixed_size_interval_var(start, half, "") for start in starts]
+    model.add_no_overlap(tasks)
+    assert solutions(translate(model)) == [(0, half), (half, 0)]
+
+
+def test_a_negative_reference_is_the_opposite_of_a_variable() -> None:
+    model, x, y = small_model()
+    model.add(x + y >= 5)
+    linear = model.proto.constraints[0].linear
+    linear.vars[1] = ~y.index  # x - y >= 5 - 5
+    linear.domain[0] = 0
+    model.minimize(x + y)
+    model.proto.objective.vars[0] = ~x.index
+    assert solutions(translate(model)) == [(0, 0), *((2, y) for y in range(3)), *((3, y) for y in range(4))]
+    assert best(translate(model)) == (3, 0)
+
+
+def test_an_empty_constraint_always_holds() -> None:
+    model, *_ = small_model()
+    model.add_all_different([])
+    model.proto.constraints.add()
+    assert len(solutions(translate(model))) == 12

@@ -32,7 +32,8 @@ from stand_ins import (
     saved,
 )
 
-from nnsearch.cp import InferencePolicy, Restarts, Sampling, ValuePhase
+from nnsearch.cp import AdaptivePolicy, InferencePolicy, Restarts, Sampling, ValuePhase
+from nnsearch.cp.policy import Policy
 from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder, sort_key
 from nnsearch.encoding.candidate_graph import GraphState
@@ -50,7 +51,7 @@ POLICIES = [
 ]
 
 orders = st.sampled_from(VARIABLE_ORDERS)
-policies = st.sampled_from(POLICIES)
+policies = st.sampled_from([*POLICIES, InferencePolicy(every=0, below=0.6), AdaptivePolicy(2)])
 seeds = st.integers(0, 2**32)
 every_order = pytest.mark.parametrize("order", VARIABLE_ORDERS)
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=str)
@@ -74,7 +75,7 @@ def pigeons(count: int, holes: int) -> tuple[pywrapcp.Solver, list[pywrapcp.IntV
 
 @given(models(), orders, policies, st.none() | st.builds(Sampling, seeds, st.sampled_from([0.1, 1.0, 10.0])), seeds)
 def test_the_solutions_are_those_of_the_model(
-    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, sampling: Sampling | None, seed: int
+    model: cp_model.CpModel, order: VariableOrder, policy: Policy, sampling: Sampling | None, seed: int
 ) -> None:
     translation = translate(model)
     scorer = LinearScorer(len(translation.variables), span(model)[1], seed)
@@ -151,7 +152,7 @@ class Prediction(pywrapcp.SearchMonitor):  # type: ignore[misc]
             self.mistakes.append((text, best))
 
 
-@given(models(), orders, policies, seeds)
+@given(models(), orders, st.sampled_from(POLICIES), seeds)
 def test_best_scored_value_first_scored_when_the_policy_says(
     model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, seed: int
 ) -> None:
@@ -530,7 +531,7 @@ def pigeon_graph(count: int, holes: int) -> CandidateGraph:
 
 @given(models(), orders, policies, st.none() | st.builds(Sampling, seeds, st.sampled_from([0.1, 1.0, 10.0])), seeds)
 def test_the_solutions_are_those_of_the_model_by_graph(
-    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, sampling: Sampling | None, seed: int
+    model: cp_model.CpModel, order: VariableOrder, policy: Policy, sampling: Sampling | None, seed: int
 ) -> None:
     translation = translate(model)
     scorer = RandomGraphScorer(seed)
@@ -549,7 +550,7 @@ def test_the_solutions_are_those_of_the_model_by_graph(
 
 @given(models(), orders, policies, seeds, st.booleans(), st.data())
 def test_some_of_the_variables(
-    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, seed: int, graph: bool, data: st.DataObject
+    model: cp_model.CpModel, order: VariableOrder, policy: Policy, seed: int, graph: bool, data: st.DataObject
 ) -> None:
     translation = translate(model)
     solver, variables = translation.solver, translation.variables
@@ -598,7 +599,7 @@ def test_the_branch_is_assigned_first_and_alone(order: VariableOrder, graph: boo
 @every_order
 @pytest.mark.parametrize("graph", [False, True], ids=["one-hot", "graph"])
 @pytest.mark.parametrize("policy", POLICIES[::2], ids=str)
-@pytest.mark.parametrize("restarts", [Restarts(1, 1.5), Restarts(20, 2.0, 5.0)], ids=str)
+@pytest.mark.parametrize("restarts", [Restarts(1, 1.5), Restarts(20, 2.0, 5.0), Restarts(3, schedule="luby")], ids=str)
 def test_restarts_of_its_own_keep_the_search_complete(
     order: VariableOrder, graph: bool, policy: InferencePolicy, restarts: Restarts
 ) -> None:

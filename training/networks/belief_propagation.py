@@ -166,7 +166,8 @@ class NeuralBeliefPropagation(nn.Module):
         """
         num_candidates = candidate_features.shape[0]
         factors = _Factors(edge_candidate, edge_group, group_features, num_candidates, self.damping)
-        size = factors.zero_groups.scatter_add(0, edge_group, torch.ones_like(factors.active)).clamp(min=1)  # [G]
+        size = factors.zero_groups.scatter_add(0, edge_group, torch.ones_like(factors.active))
+        size = size.clamp(min=1).unsqueeze(1)  # [G, 1]
         features = candidate_features if self.reads_place else torch.zeros_like(candidate_features)
         start = self.start_candidate(features)
         prior = factors.zero_candidates  # [N]
@@ -175,6 +176,7 @@ class NeuralBeliefPropagation(nn.Module):
             start, prior = start + own[:, 1:], own[:, 0]
         candidate = torch.tanh(start)  # [N, H]
         group = torch.tanh(self.start_group(group_features))  # [G, H]
+        zero_hidden = torch.zeros_like(group)  # [G, H]
         message = torch.zeros_like(factors.active)  # [E]
         gain, correction = torch.ones_like(message), torch.zeros_like(message)
         field = prior  # [N]
@@ -187,21 +189,22 @@ class NeuralBeliefPropagation(nn.Module):
             odds = query.exp()
             total = factors.zero_groups.scatter_add(0, edge_group, odds)
             share = odds / (total.gather(0, edge_group) + factors.none_holds)  # [E], the probability within the group
-            scalars = torch.stack([query / 4, message / 4, share], dim=1)  # [E, 3]
-            edge = functional.relu(self.to_edge(candidate)[edge_candidate] + self.edge_scalars(scalars))  # [E, H]
-            both = torch.cat([edge, edge * share.unsqueeze(1)], dim=1)  # [E, 2H]
-            sums = both.new_zeros(group.shape[0], both.shape[1]).index_add(0, edge_group, both)
-            mean, expectation = sums.chunk(2, dim=1)
-            mean = mean / size.unsqueeze(1)
+            # ONNX Runtime copies rows of three numbers one by one, and rows of E numbers at once.
+            scalars = torch.stack([query / 4, message / 4, share], dim=0).t()  # [E, 3]
+            edge = functional.relu(
+                self.to_edge(candidate).index_select(0, edge_candidate) + self.edge_scalars(scalars)
+            )  # [E, H]
+            mean = zero_hidden.index_add(0, edge_group, edge) / size
+            expectation = zero_hidden.index_add(0, edge_group, edge * share.unsqueeze(1))
             group = _gated(
-                group, self.group_update(torch.cat([group, mean, expectation, total.log1p().unsqueeze(1) / 4], dim=1))
+                group, self.group_update(torch.cat([group, mean, expectation, (total.log1p() / 4).unsqueeze(1)], dim=1))
             )
-            back = functional.relu(self.from_group(group)[edge_group] + self.from_edge(edge))  # [E, H]
+            back = functional.relu(self.from_group(group).index_select(0, edge_group) + self.from_edge(edge))  # [E, H]
             turn, correction = self.correction(back).unbind(1)  # [E], [E]
             gain = 1 + turn.tanh()
-            received = back.new_zeros(num_candidates, back.shape[1]).index_add(0, edge_candidate, back)  # [N, H]
+            received = torch.zeros_like(candidate).index_add(0, edge_candidate, back)  # [N, H]
             candidate = _gated(
-                candidate, self.candidate_update(torch.cat([candidate, received, belief.unsqueeze(1) / 8], dim=1))
+                candidate, self.candidate_update(torch.cat([candidate, received, (belief / 8).unsqueeze(1)], dim=1))
             )
             field = prior + self.field(candidate).squeeze(1)
             weight, opinion = self.readout(candidate).unbind(1)

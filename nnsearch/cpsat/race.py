@@ -1,0 +1,517 @@
+"""Learned search and CP-SAT side by side: the first answer wins, and nothing is reported that CP-SAT would not report.
+
+CP-SAT gives Python no hook at its search nodes, so the learned search runs in the CP engine, beside it. What it finds
+is checked by CP-SAT before anybody sees it, with every variable fixed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cp.policy import Policy
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.search import solve
+from nnsearch.cpsat.callbacks import Callbacks, Sense
+from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.stand_aside import too_wide
+from nnsearch.errors import ConfigError, NNSearchError, ScoreError
+from nnsearch.interrupt import DeferredInterrupt
+from nnsearch.limits import Limits
+from nnsearch.result import SolveResult, Status
+from nnsearch.scorer import AnyScorer
+
+_LOGGER = logging.getLogger("nnsearch")
+_KEEP_FROM = 4  # workers beside the learned search from which one more is not worth starting CP-SAT again
+_POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
+_LOG_SECONDS = 1.0  # between two lines of a search that goes on
+_SOLUTION_LOG_SECONDS = 0.1  # between two lines about solutions; first ones are improved within a millisecond
+_PROVED = (cp_model.OPTIMAL, cp_model.INFEASIBLE, cp_model.MODEL_INVALID)
+_SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
+
+Winner = Literal["learned", "cp-sat", "nobody"]
+OnError = Literal["log", "raise"]
+
+
+@dataclass(frozen=True)
+class RaceReport:
+    """Which side won, and why.
+
+    Attributes:
+        winner: the side whose answer was returned; ``nobody`` when a limit or an exception came first.
+        why: one line.
+        learned: what the learned search did; None when it did not begin or did not end in order.
+        error: what the scorer raised.
+        seconds: wall time of the race.
+    """
+
+    winner: Winner
+    why: str
+    learned: SolveResult | None
+    error: BaseException | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RaceOptions:
+    """How the two sides share the workers.
+
+    Args:
+        head_start: seconds for CP-SAT before the learned search begins, so that easy models cost nothing more; for
+            models that take the learned search longer than this to read, as long as that. 0 is none in any case.
+        slice_seconds: how long the learned search may hold a worker that CP-SAT would use well: of a model with an
+            objective, or the only worker. Then CP-SAT gets all workers and the best solution as a hint.
+        policy: when the network is asked; None is the default of :class:`nnsearch.cp.ValuePhase`.
+        restarts: of the learned search; None is never.
+        search_failures: failures of the learned search after which it changes to dives.
+        dives: of the learned side, for models without an objective; None is never.
+
+    Raises:
+        ConfigError: a number is negative.
+    """
+
+    head_start: float = 0.03
+    slice_seconds: float = 0.5
+    policy: Policy | None = None
+    restarts: Restarts | None = field(default_factory=Restarts)
+    search_failures: int = 100
+    dives: Dives | None = field(default_factory=Dives)
+
+    def __post_init__(self) -> None:
+        for name in ("head_start", "slice_seconds", "search_failures"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")
+
+
+class Race:
+    """One solve of one model by both sides.
+
+    Args:
+        model: the model; it is not changed.
+        parameters: the user's; both sides keep to the time limit and together to the number of workers.
+        scorer: a loaded scorer.
+        options: how to share.
+        on_error: what an exception in the scorer does: ``log`` it and let CP-SAT answer, or ``raise`` it.
+        preparation: about how many seconds the learned search needs to read the model.
+        solution_callback: called for solutions of either side that are strictly better than all before.
+        log_callback: receives log lines.
+        best_bound_callback: receives bounds that are strictly tighter than all before.
+    """
+
+    def __init__(
+        self,
+        model: cp_model.CpModel,
+        parameters: cmh.SatParameters,
+        scorer: AnyScorer,
+        options: RaceOptions,
+        on_error: OnError,
+        *,
+        preparation: float = 0.0,
+        solution_callback: cp_model.CpSolverSolutionCallback | None = None,
+        log_callback: Callable[[str], None] | None = None,
+        best_bound_callback: Callable[[float], None] | None = None,
+    ) -> None:
+        self.report: RaceReport | None = None
+        self._started = time.perf_counter()
+        self._model, self._scorer, self._options, self._on_error = model, scorer, options, on_error
+        self._parameters = cmh.SatParameters()
+        self._parameters.copy_from(parameters)
+        self._deadline = self._started + parameters.max_time_in_seconds
+        self._head_start = max(options.head_start, preparation) if options.head_start else 0.0
+        self._workers = parameters.num_workers or parameters.num_search_workers or _num_processors()
+        self._sense = Sense(model)
+        self._callbacks = Callbacks(self._sense, parameters, solution_callback, log_callback, best_bound_callback)
+        self._stopped = False
+        self._interrupted: Callable[[], bool] = _never
+        self._running: CpSatRun | None = None
+        self._best: list[int] | None = None  # values of the best learned solution of a model with an objective
+        self._learned: SolveResult | None = None
+        self._error: BaseException | None = None
+        # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
+        self._own_interrupt = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+
+    def stop(self) -> None:
+        """End the race; the best answer so far is returned. For other threads, callbacks and handlers of signals."""
+        # No more than this: a handler may interrupt the calling thread at any place, with any lock in its hands.
+        self._stopped = True
+
+    def run(self) -> cmh.CpSolverResponse:
+        """Race, and return the answer in CP-SAT's words.
+
+        Raises:
+            BaseException: what a callback of the user raised, or, with ``on_error="raise"``, the scorer.
+            KeyboardInterrupt: Ctrl-C where the parameters say that CP-SAT shall not catch it, or a second one.
+        """
+        try:
+            with DeferredInterrupt() as self._interrupted, self._callbacks:
+                try:
+                    response = self._run()
+                finally:
+                    if self._running is not None:
+                        self._running.stop()
+                if self._callbacks.error is not None:
+                    raise self._callbacks.error
+                if self._interrupted() and not self._parameters.catch_sigint_signal:
+                    raise KeyboardInterrupt
+                return response
+        except BaseException as error:
+            self.report = RaceReport("nobody", repr(error), self._learned, self._error, self._seconds())
+            raise
+
+    def _run(self) -> cmh.CpSolverResponse:
+        beside = self._workers - 1
+        first = self._start(max(beside, 1), self._model)
+        if self._wait(first, self._head_start):
+            return self._answer_of(first, "before the learned search began")
+        if not beside:
+            first.stop()
+            if first.response().status in _PROVED:
+                return self._answer_of(first, "before the learned search began")
+        answer = self._learn(first if beside else None)
+        if answer is None and beside >= _KEEP_FROM and self._best is None:
+            self._wait(first)
+        first.stop()
+        before = first.response()
+        if before.status in _PROVED:
+            return self._answer_of(first, "it answered first")
+        self._note_bound(before)
+        if answer is not None and (response := self._learned_answer(answer, before)) is not None:
+            return response
+        best, winner = self._best_of(before)
+        if not first.stopped or self._is_over() or self._proved(best):
+            return self._finish(best, winner, "its answer was the best when the end came")
+        return self._hand_over(best, winner)
+
+    def _start(self, workers: int, model: cp_model.CpModel) -> CpSatRun:
+        parameters = cmh.SatParameters()
+        parameters.copy_from(self._parameters)
+        parameters.clear_num_search_workers()  # the old name of the same; both together are refused
+        parameters.num_workers = workers
+        if self._own_interrupt:
+            parameters.catch_sigint_signal = False
+        if math.isfinite(self._deadline):
+            parameters.max_time_in_seconds = max(self._time_left(), 0.0)
+        self._running = CpSatRun(
+            model,
+            parameters,
+            solution_callback=self._callbacks.solution,
+            log_callback=self._callbacks.log_callback(),
+            best_bound_callback=self._callbacks.bound_callback(),
+        )
+        return self._running
+
+    def _wait(self, run: CpSatRun, seconds: float = math.inf) -> bool:
+        """Wait for the end of a run, for some time; return whether it has ended. A stop ends it."""
+        ends = time.perf_counter() + seconds
+        while not run.done.wait(min(max(ends - time.perf_counter(), 0.0), _POLL_SECONDS)):
+            if self._is_stopped():
+                run.stop()
+                return True
+            if time.perf_counter() >= ends:
+                return False
+        return True
+
+    def _is_stopped(self) -> bool:
+        return self._stopped or self._callbacks.over or self._interrupted()
+
+    def _is_over(self) -> bool:
+        return self._is_stopped() or self._time_left() <= 0
+
+    def _time_left(self) -> float:
+        return self._deadline - time.perf_counter()
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _learn(self, beside: CpSatRun | None) -> SolveResult | None:
+        """Search until there is an answer, which is returned, or until something else ends it; None then."""
+        if (reason := too_wide(self._model)) is not None:
+            self._log(f"the learned search stands aside: {reason}")
+            return None
+        self._log(f"learned search begins: {self._scorer.name}")
+        try:
+            result = self._learned = self._search(beside)
+        except Exception as error:
+            if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
+                self._log(f"the learned search stands aside: {error}")
+                return None
+            self._error = error
+            if self._on_error == "raise":
+                raise
+            _LOGGER.warning("the scorer failed; CP-SAT goes on alone", exc_info=error)
+            self._log(f"the scorer failed, CP-SAT goes on alone: {error!r}")
+            return None
+        self._log(
+            f"learned search ends: {result.status}"
+            + ("" if result.objective_value is None else f", objective {result.objective_value:g}")
+            + f", {result.branches} branches, {result.failures} failures, "
+            f"{result.inference_calls} inferences in {result.inference_seconds:.3f}s"
+        )
+        return result if result.status in (Status.OPTIMAL, Status.INFEASIBLE) else None
+
+    def _search(self, beside: CpSatRun | None) -> SolveResult:
+        options = self._options
+        # To read the integer objective of a model that has one of floating point would create it.
+        model = self._model.clone() if self._sense.floating else self._model
+        optimising = self._sense.optimises
+        seconds = self._time_left()
+        if optimising or beside is None:
+            seconds = min(seconds, options.slice_seconds)
+        ends = time.perf_counter() + seconds
+        nodes = 0
+        logged = self._started
+
+        def limits(failures: int | None) -> Limits:
+            return Limits(None if math.isinf(ends) else max(ends - time.perf_counter(), 0.0), failures)
+
+        def stop() -> bool:
+            return self._is_stopped() or (beside is not None and beside.done.is_set())
+
+        def stop_at_node() -> bool:
+            nonlocal nodes
+            nodes += 1
+            if self._callbacks.logs and is_time(_LOG_SECONDS):
+                self._log(f"learned search: {nodes} nodes")
+            return stop()
+
+        def is_time(seconds: float) -> bool:
+            nonlocal logged
+            now = time.perf_counter()
+            if now < logged + seconds:
+                return False
+            logged = now
+            return True
+
+        def keep(values: list[int], objective: int | None) -> None:
+            if optimising:
+                self._best = values
+                if self._callbacks.logs and is_time(_SOLUTION_LOG_SECONDS):
+                    self._log(
+                        f"learned search: {nodes} nodes, objective {self._sense.in_model_units(objective or 0):g}"
+                    )
+
+        def log(dived: Dived) -> None:
+            self._log(
+                f"dive {dived.dive}: {dived.prefix} of {dived.decisions} decisions fixed, CP-SAT: {dived.status} in "
+                f"{dived.seconds:.2f}s"
+            )
+
+        dives = None if optimising else options.dives
+        result = solve(
+            model,
+            [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))],
+            self._scorer,
+            policy=options.policy,
+            restarts=options.restarts,
+            limits=limits(None if dives is None else options.search_failures),
+            stop=stop_at_node,
+            on_solution=keep,
+        )
+        if dives is None or result.status is not Status.UNKNOWN or stop() or time.perf_counter() >= ends:
+            return result
+        dived = solve_by_dives(
+            model, [self._scorer], dives=dives, policy=options.policy, limits=limits(None), stop=stop, on_dive=log
+        )
+        return replace(
+            dived,
+            branches=result.branches + dived.branches,
+            failures=result.failures + dived.failures,
+            inference_calls=result.inference_calls + dived.inference_calls,
+            states_scored=result.states_scored + dived.states_scored,
+            inference_seconds=result.inference_seconds + dived.inference_seconds,
+            wall_seconds=result.wall_seconds + dived.wall_seconds,
+        )
+
+    def _learned_answer(self, answer: SolveResult, before: cmh.CpSolverResponse) -> cmh.CpSolverResponse | None:
+        """Return a proof or a solution of the learned search in CP-SAT's words, None if CP-SAT refuses it.
+
+        Args:
+            answer: of the learned search.
+            before: what CP-SAT had found until then.
+        """
+        why = "it answered first"
+        if answer.solution is None:
+            if before.status in _SOLVED:
+                self._report_refusal("a proof of infeasibility")
+                return None
+            infeasible = cmh.CpSolverResponse()
+            infeasible.status = cp_model.INFEASIBLE
+            return self._finish(infeasible, "learned", why)
+        if not self._sense.optimises:
+            response = self._check(answer.solution, self._callbacks.solution)
+            if response is None:
+                return None
+        else:
+            response = self._check(answer.solution, None)
+            if response is None:
+                return None
+            seen = before.status in _SOLVED and before.objective_value == response.objective_value
+            if seen:
+                response = before  # callbacks have had this one
+            elif before.status in _SOLVED and self._sense.better(before.objective_value, response.objective_value):
+                self._report_refusal("a proof of optimality")
+                return None
+            self._show(response, again=seen)
+            self._callbacks.pass_bound(response.objective_value)
+            self._set_bound(response)
+        response.status = cp_model.OPTIMAL
+        response.num_branches, response.num_conflicts = answer.branches, answer.failures
+        return self._finish(response, "learned", why)
+
+    def _best_of(self, before: cmh.CpSolverResponse) -> tuple[cmh.CpSolverResponse, Winner]:
+        """Return the better of CP-SAT's solution and the learned one, with the best bound."""
+        best, winner = before, _side(before)
+        learned = None if self._best is None else self._check(self._best, None)
+        if learned is not None and (
+            best.status not in _SOLVED or self._sense.better(learned.objective_value, best.objective_value)
+        ):
+            best, winner = learned, "learned"
+            best.status = cp_model.FEASIBLE
+            self._show(best)
+        return best, winner
+
+    def _hand_over(self, best: cmh.CpSolverResponse, winner: Winner) -> cmh.CpSolverResponse:
+        """Give all workers to CP-SAT, and the best solution as a hint."""
+        hint = list(best.solution) if best.status in _SOLVED else None
+        self._log(f"CP-SAT goes on with {self._workers} workers" + (" and a hint" if hint else ""))
+        second = self._start(self._workers, self._model if hint is None else _hinted(self._model, hint))
+        self._wait(second)
+        response = second.response()
+        self._note_bound(response)
+        if response.status not in _SOLVED:
+            if hint is None or response.status in _PROVED:
+                return self._answer_of(second, "the learned search had ended")
+            return self._finish(best, winner, "its solution was the best when the end came")
+        if hint is not None and not self._sense.better(response.objective_value, best.objective_value):
+            if response.status == cp_model.FEASIBLE:
+                return self._finish(best, winner, "its solution was the best when the end came")
+            if response.objective_value == best.objective_value:
+                response.solution.clear()
+                response.solution.extend(hint)  # callbacks have seen this one
+        return self._finish(response, "cp-sat", "the learned search had ended")
+
+    def _answer_of(self, run: CpSatRun, why: str) -> cmh.CpSolverResponse:
+        response = run.response()
+        winner = _side(response)
+        return self._finish(response, winner, "the end came first" if winner == "nobody" else why)
+
+    def _finish(self, response: cmh.CpSolverResponse, winner: Winner, why: str) -> cmh.CpSolverResponse:
+        if self._sense.optimises and response.status == cp_model.FEASIBLE:
+            if self._proved(response):
+                response.status = cp_model.OPTIMAL
+            self._set_bound(response)
+        if self._sense.optimises and response.status in _SOLVED:
+            self._show(response, again=True)
+        response.wall_time = self._seconds()
+        if winner == "learned":
+            response.solution_info = f"learned search ({self._scorer.name})"
+            self._log(cmh.CpSatHelper.solver_response_stats(response))
+        self.report = RaceReport(winner, why, self._learned, self._error, self._seconds())
+        self._log(f"{winner}: {why}")
+        if self._callbacks.lines:
+            response.solve_log = "".join(line + "\n" for line in self._callbacks.lines)
+        return response
+
+    def _note_bound(self, response: cmh.CpSolverResponse) -> None:
+        """Take note of the bound of a response; without a solution it may be a zero that says nothing."""
+        if self._sense.optimises and response.status in _SOLVED:
+            self._callbacks.pass_bound(response.best_objective_bound)
+
+    def _set_bound(self, response: cmh.CpSolverResponse) -> None:
+        bound = response.best_objective_bound = self._callbacks.bound
+        if not self._sense.floating and math.isfinite(bound):
+            response.inner_objective_lower_bound = round(bound / self._sense.scale - self._sense.offset)
+
+    def _proved(self, response: cmh.CpSolverResponse) -> bool:
+        """Tell whether the best bound proves that no solution is better; with floating point only CP-SAT knows."""
+        return (
+            self._sense.optimises
+            and not self._sense.floating
+            and response.status in _SOLVED
+            and not self._sense.better(self._callbacks.bound, response.objective_value)
+        )
+
+    def _show(self, response: cmh.CpSolverResponse, again: bool = False) -> None:
+        """Let the solution callback read a solution; it is called if this one is strictly better than all before.
+
+        Args:
+            response: holds the solution.
+            again: only if the callback has read another one since: after the solve, too, it can be asked for values.
+        """
+        callbacks = self._callbacks
+        if callbacks.bound == self._sense.no_bound:
+            callbacks.bound = self._bound_of_domains()
+        if callbacks.solution is None or callbacks.error is not None:
+            return
+        if not again or (callbacks.seen is not None and callbacks.seen != response.objective_value):
+            self._check(list(response.solution), callbacks.solution)
+
+    def _bound_of_domains(self) -> float:
+        """Return what the domains alone say of the objective."""
+        proto = self._model.proto
+        objective = proto.floating_point_objective if self._sense.floating else proto.objective
+        lowest = not (self._sense.floating and self._sense.maximises)  # else it is written as one to minimise
+        total = 0.0
+        for reference, coefficient in zip(objective.vars, objective.coeffs, strict=True):
+            if reference < 0:  # CpModel writes the negation of i as -i - 1
+                reference, coefficient = -reference - 1, -coefficient
+            domain = list(proto.variables[reference].domain)
+            total += coefficient * (domain[0] if (coefficient > 0) == lowest else domain[-1])
+        return total + objective.offset if self._sense.floating else self._sense.in_model_units(total)
+
+    def _check(
+        self, values: Sequence[int], callback: cp_model.CpSolverSolutionCallback | None
+    ) -> cmh.CpSolverResponse | None:
+        """Have CP-SAT check a solution and report it in its own words; None if it refuses."""
+        checker = cp_model.CpSolver()
+        checker.parameters.num_workers = 1
+        checker.parameters.fix_variables_to_their_hinted_value = True
+        checker.parameters.catch_sigint_signal = False
+        if checker.solve(_hinted(self._model, values), callback) in _SOLVED:
+            return checker.response_proto
+        self._report_refusal("a solution")
+        return None
+
+    def _report_refusal(self, what: str) -> None:
+        _LOGGER.error("CP-SAT refuses %s of the learned search; please report this with the model", what)
+
+    def _log(self, text: str) -> None:
+        self._callbacks.log(f"#nnsearch {self._seconds():.2f}s {text}")
+
+
+def _side(response: cmh.CpSolverResponse) -> Winner:
+    return "nobody" if response.status == cp_model.UNKNOWN else "cp-sat"
+
+
+def _num_processors() -> int:
+    """Return what CP-SAT takes when the parameters leave it open: all processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _never() -> bool:
+    return False
+
+
+def _hinted(model: cp_model.CpModel, values: Sequence[int]) -> cp_model.CpModel:
+    """Return a copy of the model whose hint is a complete solution."""
+    hinted = model.clone()
+    hint = hinted.proto.solution_hint
+    hint.vars.clear()
+    hint.values.clear()
+    hint.vars.extend(range(len(values)))
+    hint.values.extend(values)
+    return hinted

@@ -1,0 +1,114 @@
+"""The drop-in solver: CP-SAT with a learned search beside it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.race import OnError, Race, RaceOptions, RaceReport, Winner
+from nnsearch.cpsat.stand_aside import preparation_seconds, reason_to_stand_aside
+from nnsearch.errors import ConfigError
+from nnsearch.inference.session import load_scorer
+from nnsearch.scorer import AnyScorer
+
+
+class CpSolver(cp_model.CpSolver):
+    """``cp_model.CpSolver`` with one more argument; everything else stays as it is.
+
+    ::
+
+        solver = nnsearch.cpsat.CpSolver(scorer="bp")  # was: cp_model.CpSolver()
+        status = solver.solve(model)
+
+    The model is solved by CP-SAT and by a learned search in the CP engine, side by side within ``num_workers``. The
+    first answer wins, and the other side stops at once. Solutions of the learned search are checked by CP-SAT before
+    they are reported. Where a race makes no sense (all solutions are asked for, assumptions, limits that are meant to
+    be repeatable) CP-SAT has the solve for itself. ``race`` says who won and why. As in any portfolio of threads, which
+    of several solutions is returned may change from run to run.
+
+    Args:
+        scorer: name or path of a network, or a scorer; None leaves all to CP-SAT.
+        on_error: what an exception in the scorer does: ``log`` it and let CP-SAT answer, or ``raise`` it.
+        options: how the two sides share the workers.
+
+    Raises:
+        ModelFileError: there is no such network.
+        ConfigError: an option is unknown.
+    """
+
+    def __init__(
+        self,
+        scorer: str | Path | AnyScorer | None = "bp",
+        *,
+        on_error: OnError = "log",
+        options: RaceOptions | None = None,
+    ) -> None:
+        super().__init__()
+        if on_error not in ("log", "raise"):
+            raise ConfigError(f"on_error: expected log or raise, got {on_error!r}")
+        self.race: RaceReport | None = None
+        self._scorer = None if scorer is None else load_scorer(scorer)
+        self._options, self._on_error = options or RaceOptions(), on_error
+        self._response: cmh.CpSolverResponse | None = None
+        self._race: Race | None = None
+
+    def solve(
+        self, model: cp_model.CpModel, solution_callback: cp_model.CpSolverSolutionCallback | None = None
+    ) -> cmh.CpSolverStatus:
+        """Solve a model; as in CP-SAT, the status is returned, and solutions are passed to the callback.
+
+        Raises:
+            Exception: of a callback, and of the scorer with ``on_error="raise"``.
+        """
+        reason: str | None = "there is no scorer"
+        preparation = 0.0
+        if self._scorer is not None:
+            preparation = preparation_seconds(model)
+            reason = reason_to_stand_aside(model, self.parameters, preparation, self._options.slice_seconds)
+        if self._scorer is None or reason is not None:
+            return self._leave_to_cp_sat(model, solution_callback, reason or "")
+        race = self._race = Race(
+            model,
+            self.parameters,
+            self._scorer,
+            self._options,
+            self._on_error,
+            preparation=preparation,
+            solution_callback=solution_callback,
+            log_callback=self.log_callback,
+            best_bound_callback=self.best_bound_callback,
+        )
+        try:
+            self._response = race.run()
+        finally:
+            self._race = None
+            self.race = race.report
+        return self._response.status
+
+    def _leave_to_cp_sat(
+        self, model: cp_model.CpModel, solution_callback: cp_model.CpSolverSolutionCallback | None, why: str
+    ) -> cmh.CpSolverStatus:
+        started = time.perf_counter()
+        winner: Winner = "nobody"
+        try:
+            status = super().solve(model, solution_callback)
+            self._response = None
+            winner = "nobody" if status == cp_model.UNKNOWN else "cp-sat"
+            return status
+        finally:
+            self.race = RaceReport(winner, why, None, None, time.perf_counter() - started)
+
+    def stop_search(self) -> None:
+        """Stop the current solve; it returns the best answer so far."""
+        race = self._race  # no lock: a handler of a signal may come here from within the race
+        if race is not None:
+            race.stop()
+        else:
+            super().stop_search()
+
+    @property
+    def _checked_response(self) -> cmh.CpSolverResponse:
+        return super()._checked_response if self._response is None else self._response
