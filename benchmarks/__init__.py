@@ -2,6 +2,8 @@
 
 - ``python -m benchmarks feasibility``: how often is a suggested assignment one that some solution contains?
 - ``python -m benchmarks search``: branches, failures and seconds of value orders on the same instances, of any family
+- ``python -m benchmarks race``: the drop-in solver against CP-SAT's defaults, in seconds
+- ``python -m benchmarks policies``: when to ask a network, and how to divide the search into runs
 - ``python -m benchmarks nodes``: what a search node costs outside inference
 - ``python -m benchmarks latency``: the time to score a large state by networks on the candidate graph
 - ``python -m benchmarks segment-sum``: ways to sum over groups in ONNX Runtime, which is where those networks spend it

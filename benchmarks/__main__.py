@@ -1,4 +1,4 @@
-"""``python -m benchmarks feasibility | search | nodes | segment-sum``."""
+"""``python -m benchmarks feasibility | search | race | policies | nodes | latency | segment-sum``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks import feasibility, instance_sets, latency, nodes, plots, qwh, search, segment_sum
+from benchmarks import feasibility, instance_sets, latency, nodes, plots, policies, qwh, race, search, segment_sum
 from benchmarks.networks import Network, load_networks
 from benchmarks.records import Job, read_records, run_jobs
 from nnsearch.cp import InferencePolicy
@@ -46,6 +46,36 @@ only with --restart-after), default-phase (the engine's own search), cp-sat (its
 failures), and each network, one-hot networks where their size fits. All but cp-sat run on the same translation in the
 CP engine. The arms take turns on each instance. Every solution is checked without a solver, a wrong answer ends the
 run, and runs that reach a limit are counted with it."""
+
+_RACE = """\
+Wall seconds of the drop-in solver against CP-SAT's defaults, on the same instances with the same seeds.
+
+Instances as for search. Arms: cp-sat (cp_model.CpSolver), race/NETWORK for each of --models (nnsearch.cpsat.CpSolver
+as it comes), both with --workers workers, and with --dives dives/NETWORK (nnsearch.cpsat.solve_by_dives with one
+worker less, at least one, which is CP-SAT's; the network's own decisions come before it). Every arm runs each instance
+with --repeats seeds. Seeds are CP-SAT's and the dives'; the learned side of a race has its own, which it keeps. The
+clock runs around the solve alone: building the model and loading the network come before it. Arms take turns on each
+instance and seed. Every solution is checked without a solver, a wrong answer ends the run, and runs that reach the
+limit are counted with it.
+
+Printed for each set of instances, those with a solution and those without apart: seconds, who won, and within pairs of
+one instance and seed the ratio of seconds to cp-sat's, and the largest excess of seconds over 1.2 times cp-sat's + 0.5.
+Measure with as many free cores as --workers; records say how many there were.
+
+    python -m benchmarks race --orders 40 50 --count 10
+    python -m benchmarks race --instances qcp.jsonl --only 10_ext 11_ext 12_ext 13_ext 14_ext"""
+
+_POLICIES = """\
+What it costs when one network is asked at other nodes, or the search is divided into runs in another way.
+
+Instances as for search. Arms of the CP engine, one core: under the policy "every 10 + after failure" depth-first,
+geometric and Luby restarts, and limited discrepancy search; under geometric restarts every node, every 10 decisions
+without the failures, below a confidence of 0.9 and of 0.99, and the adaptive policy. Names say the numbers. dives*:
+the network decides the beginning, CP-SAT (1 worker) the rest; its failures and conflicts are counted together, so
+compare it by seconds; --failure-limit is not for it. Every solution is checked without a solver, a wrong answer ends
+the run, and runs that reach a limit are counted with it.
+
+    python -m benchmarks policies --orders 30 40 --count 10 --failure-limit 10000"""
 
 _NODES = """\
 Microseconds per branch outside inference: the engine's own phase against nnsearch.cp.ValuePhase.
@@ -161,16 +191,8 @@ def _named(networks: Sequence[Network], name: str) -> Network:
     raise ConfigError(f"--compare: expected two of the networks {names}, got {name!r}")
 
 
-def _search_jobs(options: argparse.Namespace) -> list[Job]:
-    suite = search.Search(
-        seed=options.seed,
-        repeats=options.repeats,
-        variables=tuple(dict.fromkeys(options.variables)),
-        policy=InferencePolicy(options.infer_every, options.infer_after_failure),
-        restart_after=options.restart_after,
-        workers=options.workers,
-        limits=Limits(options.time_limit, options.failure_limit),
-    )
+def _cases(options: argparse.Namespace) -> list[instance_sets.Case]:
+    """Return the instances that the options ask for, generated ones first."""
     cases = instance_sets.read(
         options.instances,
         only=options.only,
@@ -191,13 +213,50 @@ def _search_jobs(options: argparse.Namespace) -> list[Job]:
             planted += [instance_sets.Case(square, True) for square in squares]
         for spec in dict.fromkeys(options.generate):
             planted += instance_sets.generate(spec, count, options.seed)
-    cases = planted + cases
-    networks = load_networks(options.models, options.provider, options.threads)
-    for line in search.misfits(cases, networks):
+    return planted + cases
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
         sys.stderr.write(line + "\n")
+
+
+def _search_jobs(options: argparse.Namespace) -> list[Job]:
+    suite = search.Search(
+        seed=options.seed,
+        repeats=options.repeats,
+        variables=tuple(dict.fromkeys(options.variables)),
+        policy=InferencePolicy(options.infer_every, options.infer_after_failure),
+        restart_after=options.restart_after,
+        workers=options.workers,
+        limits=Limits(options.time_limit, options.failure_limit),
+    )
+    cases = _cases(options)
+    networks = load_networks(options.models, options.provider, options.threads)
+    _warn(search.misfits(cases, networks))
     jobs = search.jobs(suite, cases, networks)
     if options.ratios is not None:
         search.check_comparison(jobs, *options.ratios)
+    return jobs
+
+
+def _race_jobs(options: argparse.Namespace) -> list[Job]:
+    suite = race.Race(options.seed, options.repeats, options.workers, options.dives, options.time_limit)
+    cases = _cases(options)
+    networks = load_networks(options.models, options.provider, options.threads)
+    jobs = race.jobs(suite, cases, networks)
+    _warn(search.misfits(cases, networks))
+    if (cpus := race.usable_cpus()) < suite.workers:
+        _warn([f"warning: {suite.workers} workers on {cpus} usable CPUs; these are not the seconds of as many cores"])
+    return jobs
+
+
+def _policies_jobs(options: argparse.Namespace) -> list[Job]:
+    suite = policies.Policies(options.seed, options.repeats, Limits(options.time_limit, options.failure_limit))
+    cases = _cases(options)
+    networks = load_networks([options.model], options.provider, options.threads)
+    jobs = policies.jobs(suite, cases, networks[0])
+    _warn(search.misfits(cases, networks))
     return jobs
 
 
@@ -239,6 +298,75 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "search", "value orders in search", _SEARCH)
     command.set_defaults(jobs=_search_jobs, table=search.table, draw=plots.plot_search, check=search.check_agreement)
+    _add_instances(command)
+    add = command.add_argument
+    add(
+        "--variables",
+        nargs="+",
+        choices=("min-domain", "most-confident"),
+        default=["min-domain"],
+        help="variable order of the networks, an arm for each (default: min-domain)",
+    )
+    add("--infer-every", type=int, default=1, metavar="K", help="ask a network every K decisions, 0 once (default: 1)")
+    add("--infer-after-failure", action="store_true", help="ask a network after each failure too")
+    add("--restart-after", type=int, metavar="N", help="networks start again after N failures, then ever later")
+    add("--time-limit", type=float, default=60.0, metavar="S", help="seconds per run (default: %(default)s)")
+    add("--failure-limit", type=int, metavar="N", help="failures per run, conflicts of CP-SAT (default: none)")
+    add("--repeats", type=int, default=3, metavar="N", help="seeds of the random arms (default: %(default)s)")
+    add("--workers", type=int, default=1, metavar="N", help="workers of CP-SAT (default: %(default)s)")
+    add(
+        "--compare",
+        dest="ratios",
+        nargs=2,
+        metavar="NAME",
+        help="two networks or arms: the ratio of their failures on the same instances",
+    )
+    add("--plot", type=Path, metavar="FILE", help="draw the cactus plots (.svg or .png)")
+    _add_networks(command)
+
+    command = _command(commands, "race", "the drop-in solver against CP-SAT's defaults", _RACE)
+    command.set_defaults(jobs=_race_jobs, table=race.table, check=search.check_agreement)
+    _add_instances(command)
+    add = command.add_argument
+    add("--workers", type=int, default=2, metavar="N", help="of every arm, for both sides of a race (default: 2)")
+    add("--dives", action="store_true", help="dives alone too, an arm for each network")
+    add("--repeats", type=int, default=3, metavar="N", help="seeds, --seed and on (default: %(default)s)")
+    add("--time-limit", type=float, default=60.0, metavar="S", help="seconds per run (default: %(default)s)")
+    _add_networks(command, ["bp"])
+
+    command = _command(commands, "policies", "when to ask a network, and how to divide the search", _POLICIES)
+    command.set_defaults(jobs=_policies_jobs, table=policies.table, check=search.check_agreement)
+    _add_instances(command)
+    add = command.add_argument
+    add("--model", default="bp", metavar="MODEL", help="name or .onnx file of the network (default: %(default)s)")
+    add("--time-limit", type=float, default=60.0, metavar="S", help="seconds per run (default: %(default)s)")
+    add("--failure-limit", type=int, metavar="N", help="failures per run, not of dives (default: none)")
+    add("--repeats", type=int, default=1, metavar="N", help="seeds of the arms with noise (default: %(default)s)")
+    _add_provider(command)
+
+    command = _command(commands, "nodes", "the cost of a search node outside inference", _NODES)
+    command.set_defaults(jobs=_nodes_jobs, table=nodes.table, threads=1)
+    add = command.add_argument
+    add("--order", type=int, default=10, help="order of the square (default: %(default)s)")
+    add("--holes", type=float, default=1.0, help="share of the cells that are holes (default: all)")
+    add("--branches", type=int, default=20_000, metavar="N", help="branches of a walk (default: %(default)s)")
+    add("--repeats", type=int, default=7, metavar="N", help="walks of each arm, in turns (default: %(default)s)")
+
+    command = _command(commands, "latency", "time to score a large state by networks on the candidate graph", _LATENCY)
+    command.set_defaults(jobs=_latency_jobs, table=latency.table, threads=1)
+    add = command.add_argument
+    _add_large_square(command)
+    add("--thread-counts", type=int, nargs="+", default=[1, 2], metavar="N", help="CPU threads (default: 1 2)")
+    add("--models", nargs="*", metavar="MODEL", help="names or .onnx files (default: all pretrained that read graphs)")
+    add("--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+
+    command = _command(commands, "segment-sum", "ways to sum over groups in ONNX Runtime", _SEGMENT_SUM)
+    command.set_defaults(jobs=_segment_sum_jobs, table=segment_sum.table, threads=1)
+    _add_large_square(command)
+    return parser
+
+
+def _add_instances(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "--order",
@@ -270,50 +398,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--first", type=int, metavar="N", help="of the files, the first N instances of each set")
     add("--problem", choices=PROBLEMS, help="of the files (default: the family that the ending tells)")
     add("--colours", type=int, metavar="K", help="number of colours, for .col files")
-    add(
-        "--variables",
-        nargs="+",
-        choices=("min-domain", "most-confident"),
-        default=["min-domain"],
-        help="variable order of the networks, an arm for each (default: min-domain)",
-    )
-    add("--infer-every", type=int, default=1, metavar="K", help="ask a network every K decisions, 0 once (default: 1)")
-    add("--infer-after-failure", action="store_true", help="ask a network after each failure too")
-    add("--restart-after", type=int, metavar="N", help="networks start again after N failures, then ever later")
-    add("--time-limit", type=float, default=60.0, metavar="S", help="seconds per run (default: %(default)s)")
-    add("--failure-limit", type=int, metavar="N", help="failures per run, conflicts of CP-SAT (default: none)")
-    add("--repeats", type=int, default=3, metavar="N", help="seeds of the random arms (default: %(default)s)")
-    add("--workers", type=int, default=1, metavar="N", help="workers of CP-SAT (default: %(default)s)")
-    add(
-        "--compare",
-        dest="ratios",
-        nargs=2,
-        metavar="NAME",
-        help="two networks or arms: the ratio of their failures on the same instances",
-    )
-    add("--plot", type=Path, metavar="FILE", help="draw the cactus plots (.svg or .png)")
-    _add_networks(command)
-
-    command = _command(commands, "nodes", "the cost of a search node outside inference", _NODES)
-    command.set_defaults(jobs=_nodes_jobs, table=nodes.table, threads=1)
-    add = command.add_argument
-    add("--order", type=int, default=10, help="order of the square (default: %(default)s)")
-    add("--holes", type=float, default=1.0, help="share of the cells that are holes (default: all)")
-    add("--branches", type=int, default=20_000, metavar="N", help="branches of a walk (default: %(default)s)")
-    add("--repeats", type=int, default=7, metavar="N", help="walks of each arm, in turns (default: %(default)s)")
-
-    command = _command(commands, "latency", "time to score a large state by networks on the candidate graph", _LATENCY)
-    command.set_defaults(jobs=_latency_jobs, table=latency.table, threads=1)
-    add = command.add_argument
-    _add_large_square(command)
-    add("--thread-counts", type=int, nargs="+", default=[1, 2], metavar="N", help="CPU threads (default: 1 2)")
-    add("--models", nargs="*", metavar="MODEL", help="names or .onnx files (default: all pretrained that read graphs)")
-    add("--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
-
-    command = _command(commands, "segment-sum", "ways to sum over groups in ONNX Runtime", _SEGMENT_SUM)
-    command.set_defaults(jobs=_segment_sum_jobs, table=segment_sum.table, threads=1)
-    _add_large_square(command)
-    return parser
 
 
 def _add_large_square(command: argparse.ArgumentParser) -> None:
@@ -339,8 +423,15 @@ def _command(commands: Any, name: str, summary: str, description: str) -> argpar
     return command
 
 
-def _add_networks(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--models", nargs="*", metavar="MODEL", help="names or .onnx files (default: all pretrained)")
+def _add_networks(command: argparse.ArgumentParser, default: Sequence[str] | None = None) -> None:
+    known = "all pretrained" if default is None else " ".join(default)
+    command.add_argument(
+        "--models", nargs="*", default=default, metavar="MODEL", help=f"names or .onnx files (default: {known})"
+    )
+    _add_provider(command)
+
+
+def _add_provider(command: argparse.ArgumentParser) -> None:
     command.add_argument("--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     command.add_argument("--threads", type=int, default=1, help="CPU threads of an inference (default: %(default)s)")
 

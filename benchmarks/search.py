@@ -6,6 +6,7 @@ Latin squares of their order.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
@@ -30,8 +32,12 @@ from nnsearch.graph import CandidateGraph
 from nnsearch.instances import Instance
 from nnsearch.limits import Limits
 from nnsearch.problems import Problem
+from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import FloatArray
+
+_FAILURES = {"cp-sat": "conflicts", "dives": "dead ends and conflicts"}
+_DECIDED = (Status.OPTIMAL, Status.INFEASIBLE)
 
 
 class AnswerError(NNSearchError):
@@ -78,15 +84,23 @@ class Search:
 
 
 @dataclass(frozen=True)
-class _Arm:
-    """One way to solve an instance: ``solve(model, variables, seed=...)``."""
+class Arm:
+    """One way to solve an instance.
+
+    Attributes:
+        config: what a record says about it; ``arm`` is its name.
+        solve: ``solve(model, variables, seed=...)`` returns what its suite measures, here a :class:`SolveResult`.
+        seeds: one run of an instance for each.
+        order: of the Latin squares that it is made for; None is any problem.
+    """
 
     config: dict[str, Any]
-    solve: Callable[..., SolveResult]
+    solve: Callable[..., Any]
     seeds: Sequence[int]
-    order: int | None = None  # of the Latin squares that it is made for; None is any problem
+    order: int | None = None
 
     def fits(self, instance: Problem) -> bool:
+        """Tell whether it can solve an instance at all."""
         return self.order is None or (isinstance(instance, Instance) and instance.order == self.order)
 
 
@@ -115,20 +129,26 @@ def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[Network]) -> l
     return [
         Job(
             {"suite": "search", **case.config, **arm.config, "seed": seed, **limits},
-            partial(_measure, case, arm, seed, suite.limits),
+            partial(measure, case, arm, seed, suite.limits),
         )
         for turn, case in enumerate(cases)
-        for arm in arms[turn % len(arms) :] + arms[: turn % len(arms)]
+        for arm in rotated(arms, turn)
         if arm.fits(case.instance)
         for seed in arm.seeds
     ]
+
+
+def rotated(arms: Sequence[Arm], turn: int) -> list[Arm]:
+    """Return the arms in the order of a turn, each turn with another one first."""
+    first = turn % len(arms)
+    return [*arms[first:], *arms[:first]]
 
 
 def misfits(cases: Sequence[Case], networks: Sequence[Network]) -> list[str]:
     """Return one line for each one-hot network and set of instances that it is not run on."""
     lines = []
     for network in networks:
-        arm = _Arm({}, nnsearch.cp.solve, (), network.order)
+        arm = Arm({}, nnsearch.cp.solve, (), network.order)
         skipped = Counter(set_of(case.config) for case in cases if not arm.fits(case.instance))
         lines += [
             f"{network.name}: skipped on {count} instances of {name}, it is made for Latin squares of order {arm.order}"
@@ -154,11 +174,22 @@ def check(case: Case, arm: str, result: SolveResult) -> None:
 
 
 def check_agreement(records: Sequence[Record]) -> None:
-    """Check that no arm proved an instance infeasible for which another one has a solution.
+    """Check that no arm proved an instance infeasible for which another one has a solution, and that best is best.
 
     Raises:
         AnswerError: two arms disagree.
     """
+    best: dict[str, Record] = {}
+    for record in records:
+        objective = record["result"].get("objective_value")
+        if record["result"]["status"] == Status.OPTIMAL and objective is not None:
+            first = best.setdefault(record["config"]["instance_sha256"], record)
+            if not math.isclose(first["result"]["objective_value"], objective, rel_tol=1e-6, abs_tol=1e-6):
+                raise AnswerError(
+                    f"{record['config']['arm']}: said that {objective:g} is the best on "
+                    f"{record['config']['instance']}, "
+                    f"and {first['config']['arm']} that {first['result']['objective_value']:g} is"
+                )
     for infeasible in records:
         if infeasible["result"]["status"] == Status.INFEASIBLE:
             for other in records:
@@ -171,8 +202,8 @@ def check_agreement(records: Sequence[Record]) -> None:
 
 
 def is_decided(record: Record) -> bool:
-    """Tell whether a run ended with a solution or a proof."""
-    return record["result"]["status"] != Status.UNKNOWN
+    """Tell whether a run ended with a solution (with an objective: proved the best), or a proof that there is none."""
+    return record["result"]["status"] in _DECIDED
 
 
 def cost(record: Record, name: str) -> float:
@@ -268,13 +299,21 @@ def ratio(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_00
     if not shared:
         return None
     difference = np.array([mine[instance] - theirs[instance] for instance in shared])
-    rng = np.random.default_rng(0)
-    means = difference[rng.integers(len(difference), size=(resamples, len(difference)))].mean(axis=1)
-    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
     wins, losses = int((difference < -1e-12).sum()), int((difference > 1e-12).sum())
-    return Ratio(
-        float(np.exp(difference.mean())), float(low), float(high), wins, len(difference) - wins - losses, losses
-    )
+    return Ratio(*geometric_mean(difference, resamples), wins, len(difference) - wins - losses, losses)
+
+
+def geometric_mean(logs: npt.NDArray[np.float64], resamples: int = 10_000) -> tuple[float, float, float]:
+    """Return the geometric mean and the ends of its 95 % interval, by bootstrap.
+
+    Args:
+        logs: float64[I]: logarithm of the number of each instance.
+        resamples: of the bootstrap, whose seed is fixed.
+    """
+    rng = np.random.default_rng(0)
+    means = logs[rng.integers(len(logs), size=(resamples, len(logs)))].mean(axis=1)
+    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
+    return float(np.exp(logs.mean())), float(low), float(high)
 
 
 def ratio_table(records: Sequence[Record], one: str, other: str) -> str:
@@ -341,7 +380,7 @@ def _log_failures(runs: Sequence[Record]) -> dict[str, float]:
     return {instance: float(np.mean(values)) for instance, values in logs.items()}
 
 
-def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
+def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
     limits, once = suite.limits, [suite.seed]
 
     def cp(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, **options: Any) -> SolveResult:
@@ -368,13 +407,13 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[_Arm]:
         restarts = {"restart_after": example.failures, "growth": example.growth}
     repeats = range(suite.seed, suite.seed + suite.repeats)
     return [
-        _Arm({"arm": "min-value"}, partial(cp, scorer=None), once),
-        _Arm({"arm": "random-value"}, partial(by_phase, make_phase=_random_value), repeats),
-        *([_Arm({"arm": "random-restarts", **restarts}, random_restarts, repeats)] if restarts else []),
-        _Arm({"arm": "default-phase"}, partial(by_phase, make_phase=_default_phase), once),
-        _Arm({"arm": "cp-sat", "workers": suite.workers}, cp_sat, once),
+        Arm({"arm": "min-value"}, partial(cp, scorer=None), once),
+        Arm({"arm": "random-value"}, partial(by_phase, make_phase=_random_value), repeats),
+        *([Arm({"arm": "random-restarts", **restarts}, random_restarts, repeats)] if restarts else []),
+        Arm({"arm": "default-phase"}, partial(by_phase, make_phase=_default_phase), once),
+        Arm({"arm": "cp-sat", "workers": suite.workers}, cp_sat, once),
         *(
-            _Arm(
+            Arm(
                 {
                     "arm": f"{network.name}/{variables}",
                     **network.config,
@@ -404,19 +443,30 @@ def _default_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], se
     return solver.DefaultPhase(variables, parameters)
 
 
-def _measure(case: Case, arm: _Arm, seed: int, limits: Limits) -> dict[str, Any]:
+def warm_up(arms: Sequence[Arm]) -> None:
+    """Solve a small square once by every arm, so that no measurement pays for a first solve."""
+    for arm in arms:
+        arm.solve(*LatinSquare(arm.order or 5).build(), seed=0)
+
+
+def measure(case: Case, arm: Arm, seed: int, limits: Limits) -> dict[str, Any]:
+    """Run an arm on an instance, check its answer, and return the ``result`` of the record.
+
+    Raises:
+        AnswerError: the answer is wrong.
+    """
     model, variables = case.instance.build()
     result = arm.solve(model, variables, seed=seed)
     check(case, arm.config["arm"], result)
     limit = None
-    if result.status is Status.UNKNOWN:
+    if result.status not in _DECIDED:
         limit = "failures" if limits.failures is not None and result.failures >= limits.failures else "seconds"
     fields = asdict(result)
     del fields["solution"]
     return {
         **fields,
         "status": str(result.status),
-        "failures_are": "conflicts" if result.engine == "cp-sat" else "dead ends",
+        "failures_are": _FAILURES.get(result.engine, "dead ends"),
         "limit": limit,
         "checked": True,
     }
@@ -425,21 +475,33 @@ def _measure(case: Case, arm: _Arm, seed: int, limits: Limits) -> dict[str, Any]
 def _row(arm: str, runs: Sequence[Record], width: int) -> str:
     solved = sum(map(is_decided, runs)) / len(runs)
     conflicts = runs[0]["result"]["failures_are"] == "conflicts"
-    branches = "-" if conflicts else _quartiles(runs, "branches")
-    failures = _quartiles(runs, "failures") + ("*" if conflicts else "")
-    mean = np.exp(np.mean([np.log(cost(run, "failures") + 1) for run in runs]))
+    branches = "-" if conflicts else quartiles(runs, "branches")
+    failures = quartiles(runs, "failures") + ("*" if conflicts else "")
+    mean = mean_failures(runs)
     calls = np.median([cost(run, "inference_calls") for run in runs])
     inference = np.median([run["result"]["inference_seconds"] for run in runs])
     return (
-        f"{arm:{width}}{len(runs):5}{solved:8.0%}{branches:>24}{failures:>24}{_short(mean):>10}"
-        f"{_quartiles(runs, 'seconds'):>24}{calls:8,.0f}{_short(inference):>11}"
+        f"{arm:{width}}{len(runs):5}{solved:8.0%}{branches:>24}{failures:>24}{short(mean):>10}"
+        f"{quartiles(runs, 'seconds'):>24}{calls:8,.0f}{short(inference):>11}"
     )
 
 
-def _quartiles(runs: Sequence[Record], name: str) -> str:
+def mean_failures(runs: Sequence[Record]) -> float:
+    """Return the geometric mean of failures + 1."""
+    return float(np.exp(np.mean([np.log(cost(run, "failures") + 1) for run in runs])))
+
+
+def quartiles(runs: Sequence[Record], name: str) -> str:
+    """Return the text ``median [quartiles]`` of what :func:`cost` says of runs."""
     low, median, high = np.quantile([cost(run, name) for run in runs], [0.25, 0.5, 0.75])
-    return f"{_short(median)} [{_short(low)}, {_short(high)}]"
+    return f"{short(median)} [{short(low)}, {short(high)}]"
 
 
-def _short(number: float) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words: ``1 run``, ``2 runs``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def short(number: float) -> str:
+    """Return a number in few characters: whole from 10 on, else two digits."""
     return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"

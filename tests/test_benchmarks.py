@@ -547,7 +547,7 @@ def test_a_wrong_sum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_help_explains_itself(capsys: Capture) -> None:
-    for command in ("feasibility", "search", "nodes", "latency", "segment-sum"):
+    for command in ("feasibility", "search", "race", "policies", "nodes", "latency", "segment-sum"):
         assert call(command, "--help") == 0
         text = capsys.readouterr().out
         assert "default" in text
@@ -558,7 +558,7 @@ def test_help_explains_itself(capsys: Capture) -> None:
 def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     output = tmp_path / "results.jsonl"
     command = ["search", "--order", 4, "--count", 1, "--models", "--output", output]
-    measure, calls = search._measure, 0
+    measure, calls = search.measure, 0
 
     def interrupted(*arguments: Any) -> dict[str, Any]:
         nonlocal calls
@@ -568,7 +568,7 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytes
         return measure(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(search, "_measure", interrupted)
+        patch.setattr(search, "measure", interrupted)
         assert call(*command) == 130
     kept = lines_of(output)
     assert len(kept) == 2
