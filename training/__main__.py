@@ -141,6 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     export_command.add_argument(
         "--blocks", type=int, metavar="N", help="candidate graph: another number of blocks than in training"
     )
+    export_command.add_argument(
+        "--iterations", type=int, metavar="N", help="candidate graph: another number of rounds in each block"
+    )
     export_command.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
     export_command.set_defaults(run=_export)
 
@@ -411,8 +414,9 @@ def _export(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{arguments.folder}: expected a checkpoint, found none; start with: python -m training fit")
     if isinstance(config, GraphConfig):
         return _export_graph(config, arguments)
-    if arguments.blocks is not None:
-        raise ConfigError("--blocks is for networks on the candidate graph; this run is of one size")
+    for name in ("blocks", "iterations"):
+        if getattr(arguments, name) is not None:
+            raise ConfigError(f"--{name} is for networks on the candidate graph; this run is of one size")
     state = load_checkpoint(checkpoint)
     if not state["history"]:
         raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
@@ -436,8 +440,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _export_graph(config: GraphConfig, arguments: argparse.Namespace) -> int:
     state = load_checkpoint(arguments.folder / "checkpoint.pt", GRAPH_KEYS)
-    blocks = config.network.blocks if arguments.blocks is None else arguments.blocks
-    exported = dataclasses.replace(config, network=dataclasses.replace(config.network, blocks=blocks))
+    chosen = {name: value for name in ("blocks", "iterations") if (value := getattr(arguments, name)) is not None}
+    exported = dataclasses.replace(config, network=dataclasses.replace(config.network, **chosen))
     data = prepare_graph_data(config, arguments.folder / "pool.npz")
     network = make_network(exported, data)
     network.load_state_dict(state["best"]["weights"])
@@ -450,9 +454,12 @@ def _export_graph(config: GraphConfig, arguments: argparse.Namespace) -> int:
         seconds=state["seconds"],
         interrupted=False,
     )
-    metadata = graph_metadata(config, outcome, arguments.blocks)
+    metadata = graph_metadata(config, outcome, exported.network)
     export_graph(outcome.network, metadata, _parity_states(data), arguments.out)
-    sys.stdout.write(f"{arguments.out}: {blocks} blocks, weights of step {outcome.best_step:,}\n")
+    blocks, iterations = exported.network.blocks, exported.network.iterations
+    sys.stdout.write(
+        f"{arguments.out}: {blocks} blocks of {iterations} rounds, weights of step {outcome.best_step:,}\n"
+    )
     return 0
 
 

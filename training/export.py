@@ -25,7 +25,7 @@ from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer
 from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.scorer import FloatArray
 from training.config import Config, config_to_table
-from training.graph_config import GraphConfig
+from training.graph_config import GraphConfig, GraphNetworkConfig
 from training.graph_states import tensor_inputs
 from training.graph_trainer import GraphOutcome
 from training.trainer import Outcome
@@ -54,16 +54,23 @@ def training_record(config: Config, outcome: Outcome) -> dict[str, Any]:
 
 
 def graph_training_record(
-    config: GraphConfig, outcome: GraphOutcome, exported_blocks: int | None = None
+    config: GraphConfig, outcome: GraphOutcome, exported: GraphNetworkConfig | None = None
 ) -> dict[str, Any]:
     """Return what goes into ``nnsearch.training`` of a network on the candidate graph.
 
     Args:
         config: the run, as it was trained.
         outcome: what it ended with.
-        exported_blocks: the number of blocks in the file where it was chosen at export; ``config.network.blocks``
-            stays that of the training, with which ``validation`` was measured.
+        exported: the network of the file. Where its blocks or iterations were chosen at export, they are recorded as
+            ``exported_blocks`` and ``exported_iterations``; the config stays that of the training, with which
+            ``validation`` was measured.
     """
+    network = exported or config.network
+    chosen = {
+        f"exported_{name}": getattr(network, name)
+        for name in ("blocks", "iterations")
+        if getattr(network, name) != getattr(config.network, name)
+    }
     table = config_to_table(config)
     for key in ("cp_model", "history", "labels"):
         table["data"][key] = Path(table["data"][key]).name  # the name alone: a path says nothing elsewhere
@@ -77,24 +84,26 @@ def graph_training_record(
             for family, values in outcome.measured.items()
         },
         "versions": _versions(),
-        **({} if exported_blocks is None else {"exported_blocks": exported_blocks}),
+        **chosen,
     }
 
 
-def graph_metadata(config: GraphConfig, outcome: GraphOutcome, exported_blocks: int | None = None) -> ModelMetadata:
+def graph_metadata(
+    config: GraphConfig, outcome: GraphOutcome, exported: GraphNetworkConfig | None = None
+) -> ModelMetadata:
     """Return the metadata of a trained network: what it reads is what it was trained on.
 
     Args:
         config: see :func:`graph_training_record`.
         outcome: see :func:`graph_training_record`.
-        exported_blocks: see :func:`graph_training_record`.
+        exported: see :func:`graph_training_record`.
     """
     data = outcome.data
     problem = "cp-model" if data.user_model else "any" if len(data.families) > 1 else data.families[0].name
     return ModelMetadata(
         "candidate_graph",
         problem,
-        training=graph_training_record(config, outcome, exported_blocks),
+        training=graph_training_record(config, outcome, exported),
         kinds=tuple(KINDS) if data.user_model else TRAINED_KINDS,
         identities=data.user_model.identities if data.user_model else None,
     )

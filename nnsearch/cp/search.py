@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
@@ -33,12 +34,34 @@ from nnsearch.scorer import AnyScorer
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""
 
+_PROGRESS_SECONDS = 1.0
+
 OnSolution = Callable[[list[int], int | None], bool | None]
 """(values of all variables in model order, objective) -> True to end the search.
 
 The objective is what the engine minimises: the model's integer expression, negated if the model maximises, without
 offset and scaling factor; None without one.
 """
+
+
+class Progress(NamedTuple):
+    """How far a search is.
+
+    Attributes:
+        seconds: wall time since the solve began.
+        branches: decisions so far, as the engine counts them.
+        failures: dead ends so far.
+        restarts: how often it started again from the root.
+        inference_calls: how often the scorer was asked.
+        inference_seconds: wall time inside the scorer.
+    """
+
+    seconds: float
+    branches: int
+    failures: int
+    restarts: int
+    inference_calls: int
+    inference_seconds: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +72,7 @@ class _Control:
     on_solution: OnSolution | None
     upper_bound: UpperBound | None
     stop: Callable[[], bool] | None
+    on_progress: Callable[[Progress], None] | None
     trace: Trace | None
 
 
@@ -67,6 +91,7 @@ def solve(
     on_solution: OnSolution | None = None,
     upper_bound: UpperBound | None = None,
     stop: Callable[[], bool] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     trace: Trace | None = None,
 ) -> SolveResult:
     """Find one solution or, of a model with an objective, a best one; or prove that there is none.
@@ -90,6 +115,7 @@ def solve(
         upper_bound: asked at every node for the objective of the best solution known elsewhere, in the integers that
             ``on_solution`` gets; only better ones are looked for. It may tighten at any time, from another thread, too.
         stop: asked at every node; True ends the search as a limit does, from another thread, too.
+        on_progress: called at a node about once a second.
         trace: where to write the search tree.
 
     Returns:
@@ -106,7 +132,7 @@ def solve(
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    control = _Control(limits or Limits(), on_solution, upper_bound, stop, trace)
+    control = _Control(limits or Limits(), on_solution, upper_bound, stop, on_progress, trace)
     started = time.perf_counter()
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
@@ -181,7 +207,9 @@ def solve_by_phase(
     def make_main_phase(translation: Translation) -> pywrapcp.DecisionBuilder:
         return make_phase(translation.solver, [translation.variables[index] for index in branch])
 
-    return _solve(model, branch, make_main_phase, _Control(limits or Limits(), on_solution, None, stop, trace), started)
+    return _solve(
+        model, branch, make_main_phase, _Control(limits or Limits(), on_solution, None, stop, None, trace), started
+    )
 
 
 def _solve(
@@ -213,6 +241,8 @@ def _solve(
         reasons: list[Callable[[], bool]] = [interrupted]
         if control.stop is not None:
             reasons.append(control.stop)
+        if control.on_progress is not None:
+            reasons.append(_Reporter(solver, learned, control.on_progress, started))
         if control.trace is not None:
             control.trace.begin(_trace_header(model, learned))
             recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed)
@@ -280,6 +310,9 @@ def _status(found: bool, exhausted: bool, best: int | None, elsewhere: int | Non
 
 def _in_model_units(model: cp_model.CpModel, objective: int) -> float:
     """Return what CP-SAT reports for what the engine minimises."""
+    if not model.proto.has_objective():  # of floating point, with integers in it; to read the other would create it
+        floating = model.proto.floating_point_objective
+        return (-objective if floating.maximize else objective) + floating.offset
     proto = model.proto.objective
     # Zero is added because a maximised 0 would be -0.0.
     return (proto.scaling_factor or 1.0) * (objective + proto.offset) + 0.0
@@ -312,6 +345,34 @@ def _smallest_value(
     if hint:
         return HintedPhase(solver, variables, strategy, hint)
     return solver.Phase(variables, strategy, solver.ASSIGN_MIN_VALUE)
+
+
+class _Reporter:
+    """Tells the progress; as a reason to end the search it is always false."""
+
+    def __init__(
+        self,
+        solver: pywrapcp.Solver,
+        learned: ValuePhase | None,
+        on_progress: Callable[[Progress], None],
+        started: float,
+    ) -> None:
+        self._solver = weakref.proxy(solver)  # as in _EndOfSearch
+        self._learned = None if learned is None else weakref.proxy(learned)
+        self._on_progress, self._started, self._last = on_progress, started, time.perf_counter()
+
+    def __call__(self) -> bool:
+        now = time.perf_counter()
+        if now >= self._last + _PROGRESS_SECONDS:
+            self._last = now
+            restarts, inference = 0, InferenceCount()
+            if self._learned is not None:
+                restarts, inference = self._learned.num_restarts, self._learned.inference
+            branches, failures = self._solver.Branches(), self._solver.Failures()
+            self._on_progress(
+                Progress(now - self._started, branches, failures, restarts, inference.calls, inference.seconds)
+            )
+        return False
 
 
 class _EndOfSearch:

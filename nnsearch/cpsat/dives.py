@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -335,11 +336,15 @@ class _Diver:
         phase = self._phases[noisy]
         phase.path = []
         before = self._solver.Failures()
-        self._solver.NewSearch(phase, [self._solver.CustomLimit(lambda: self._solver.Failures() > before or ends())])
+        # The engine keeps its limits, and a strong reference back, or to the caller, would keep the engine for ever.
+        engine, asked = weakref.proxy(self._solver), [ends]
+        limit = self._solver.CustomLimit(lambda: engine.Failures() > before or asked[0]())
+        self._solver.NewSearch(phase, [limit])
         try:
             complete = bool(self._solver.NextSolution())
         finally:
             self._solver.EndSearch()
+            asked.clear()
         self.failures += not complete  # leaving the tree makes the engine fail once per level
         return phase.path, complete
 

@@ -12,6 +12,8 @@ import os
 import signal
 import threading
 import time
+import traceback
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -21,7 +23,7 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cp.policy import Policy
 from nnsearch.cp.restarts import Restarts
-from nnsearch.cp.search import solve
+from nnsearch.cp.search import Progress, solve
 from nnsearch.cpsat.callbacks import Callbacks, Sense
 from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
 from nnsearch.cpsat.run import CpSatRun
@@ -73,7 +75,7 @@ class RaceOptions:
         slice_seconds: how long the learned search may hold a worker that CP-SAT would use well: of a model with an
             objective, or the only worker. Then CP-SAT gets all workers and the best solution as a hint.
         policy: when the network is asked; None is the default of :class:`nnsearch.cp.ValuePhase`.
-        restarts: of the learned search; None is never.
+        restarts: of the learned search; None is never. To its seed and that of the dives ``random_seed`` is added.
         search_failures: failures of the learned search after which it changes to dives.
         dives: of the learned side, for models without an objective; None is never.
 
@@ -85,7 +87,7 @@ class RaceOptions:
     slice_seconds: float = 0.5
     policy: Policy | None = None
     restarts: Restarts | None = field(default_factory=Restarts)
-    search_failures: int = 100
+    search_failures: int = 40
     dives: Dives | None = field(default_factory=Dives)
 
     def __post_init__(self) -> None:
@@ -252,6 +254,7 @@ class Race:
             self._error = error
             if self._on_error == "raise":
                 raise
+            traceback.clear_frames(error.__traceback__)  # the report keeps the error, not the engine as well
             _LOGGER.warning("the scorer failed; CP-SAT goes on alone", exc_info=error)
             self._log(f"the scorer failed, CP-SAT goes on alone: {error!r}")
             return None
@@ -265,28 +268,30 @@ class Race:
 
     def _search(self, beside: CpSatRun | None) -> SolveResult:
         options = self._options
-        # To read the integer objective of a model that has one of floating point would create it.
-        model = self._model.clone() if self._sense.floating else self._model
+        model = self._model
         optimising = self._sense.optimises
         seconds = self._time_left()
         if optimising or beside is None:
             seconds = min(seconds, options.slice_seconds)
         ends = time.perf_counter() + seconds
-        nodes = 0
         logged = self._started
 
         def limits(failures: int | None) -> Limits:
             return Limits(None if math.isinf(ends) else max(ends - time.perf_counter(), 0.0), failures)
 
-        def stop() -> bool:
-            return self._is_stopped() or (beside is not None and beside.done.is_set())
+        # The engine keeps what it calls. This race leads to an error of the scorer, that to the frames of the search,
+        # and these to the engine: a circle that nobody would ever free.
+        race = weakref.proxy(self)
 
-        def stop_at_node() -> bool:
-            nonlocal nodes
-            nodes += 1
-            if self._callbacks.logs and is_time(_LOG_SECONDS):
-                self._log(f"learned search: {nodes} nodes")
-            return stop()
+        def stop() -> bool:
+            return race._is_stopped() or (beside is not None and beside.done.is_set())
+
+        def tell(progress: Progress) -> None:
+            race._log(
+                f"learned search: {progress.branches} branches, {progress.failures} failures, "
+                f"{progress.restarts} restarts, {progress.inference_calls} inferences in "
+                f"{progress.inference_seconds:.3f}s"
+            )
 
         def is_time(seconds: float) -> bool:
             nonlocal logged
@@ -300,9 +305,7 @@ class Race:
             if optimising:
                 self._best = values
                 if self._callbacks.logs and is_time(_SOLUTION_LOG_SECONDS):
-                    self._log(
-                        f"learned search: {nodes} nodes, objective {self._sense.in_model_units(objective or 0):g}"
-                    )
+                    self._log(f"learned search: objective {self._sense.in_model_units(objective or 0):g}")
 
         def log(dived: Dived) -> None:
             self._log(
@@ -310,15 +313,18 @@ class Race:
                 f"{dived.seconds:.2f}s"
             )
 
-        dives = None if optimising else options.dives
+        seed = self._parameters.random_seed
+        restarts = options.restarts and replace(options.restarts, seed=options.restarts.seed + seed)
+        dives = None if optimising or options.dives is None else replace(options.dives, seed=options.dives.seed + seed)
         result = solve(
             model,
             [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))],
             self._scorer,
             policy=options.policy,
-            restarts=options.restarts,
+            restarts=restarts,
             limits=limits(None if dives is None else options.search_failures),
-            stop=stop_at_node,
+            stop=stop,
+            on_progress=tell if self._callbacks.logs else None,
             on_solution=keep,
         )
         if dives is None or result.status is not Status.UNKNOWN or stop() or time.perf_counter() >= ends:

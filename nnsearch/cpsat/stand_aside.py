@@ -9,7 +9,7 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.graph import MAX_VALUES
 
-_SAMPLE = 32  # of each kind; Python needs microseconds to look at one, and easy models are solved in milliseconds
+_SAMPLE = 16  # of each kind; Python needs microseconds to look at one, and easy models are solved in milliseconds
 _SECONDS_PER_TERM = 50e-6  # to translate one, and to find its groups
 _SECONDS_PER_CANDIDATE = 3e-6  # to group and to score one
 _PREPARATION_LIMIT = 20.0  # seconds; the preparation cannot be interrupted

@@ -146,13 +146,15 @@ def test_labels_of_searches_are_trained_on(tiny: Path, tmp_path: Path, capsys: p
     assert inspected(capsys, tmp_path / "run" / "tiny.onnx")["training"]["config"]["data"]["labels"] == "labels.npz"
 
 
-def test_export_with_another_number_of_blocks(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_with_other_numbers_of_blocks_and_rounds(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "x.onnx"
-    assert main(["export", str(tiny), "--blocks", "3", "--out", str(path)]) == 0
-    assert capsys.readouterr().out.startswith(f"{path}: 3 blocks, weights of step ")
+    assert main(["export", str(tiny), "--blocks", "3", "--iterations", "3", "--out", str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{path}: 3 blocks of 3 rounds, weights of step ")
     as_trained = inspected(capsys, tiny / "tiny.onnx")["training"]
     assert as_trained["config"]["network"]["blocks"] == 2
-    assert inspected(capsys, path)["training"] == {**as_trained, "exported_blocks": 3}
+    assert inspected(capsys, path)["training"] == {**as_trained, "exported_blocks": 3, "exported_iterations": 3}
     (tmp_path / "queens.txt").write_text("\n".join(["." * 8] * 8) + "\n")
     for model in (path, tiny / "tiny.onnx"):
         result = solved(capsys, str(tmp_path / "queens.txt"), "--problem", "n-queens", "--model", str(model))
@@ -163,6 +165,7 @@ def test_export_with_another_number_of_blocks(tiny: Path, tmp_path: Path, capsys
     ("arguments", "message"),
     [
         (["export", "RUN", "--blocks", "0", "--out", "x.onnx"], "network.blocks: expected 1 or more, got 0"),
+        (["export", "RUN", "--iterations", "0", "--out", "x.onnx"], "network.iterations: expected 1 or more, got 0"),
         (["export", "RUN", "--out", "x.pt"], "expected a file ending in .onnx"),
         (["export", "nowhere", "--out", "x.onnx"], "expected the folder of a run"),
         (["bp", "--out", "x.pt"], "expected a file ending in .onnx"),
