@@ -285,7 +285,9 @@ def _notes(records: Sequence[Record]) -> list[str]:
     dives = {record["config"]["workers"] for record in records if record["config"]["arm"].startswith("dives/")}
     notes += [f"dives: the network's decisions, and {counted(workers, 'worker')} of CP-SAT" for workers in dives]
     errors = Counter(record["config"]["arm"] for record in records if record["result"]["scorer_error"] is not None)
-    notes += [f"{arm}: the scorer failed in {count} runs, which CP-SAT ended alone" for arm, count in errors.items()]
+    notes += [
+        f"{arm}: the learned search failed in {count} runs, which CP-SAT ended alone" for arm, count in errors.items()
+    ]
     return notes
 
 

@@ -24,8 +24,10 @@ from benchmarks.instance_sets import Case, set_of
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
 from nnsearch.cp import InferencePolicy
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search import solve_by_phase
-from nnsearch.cp.value_phase import Restarts, Sampling, VariableOrder
+from nnsearch.cp.value_phase import VariableOrder
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.graph import CandidateGraph

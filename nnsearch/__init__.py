@@ -3,6 +3,7 @@
 A network scores every (variable, value) pair that is still possible; the search tries the best-scored value first. The
 set of solutions never changes: exhausting the tree still proves infeasibility.
 
+- ``nnsearch.cpsat.CpSolver``: CP-SAT's own solver class, with a learned search racing beside it: the first answer wins
 - ``nnsearch.cp.ValuePhase``: a decision builder for the CP solver, inference at the search nodes
 - ``nnsearch.cpsat.guide``: hints and a search strategy for CP-SAT
 - ``nnsearch.load_scorer``: a pretrained or exported network

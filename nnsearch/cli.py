@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--trace", metavar="FILE", help="cp engine: write the search tree (read it by: nnsearch trace)")
     solve.add_argument("--time-limit", type=float, metavar="S", help="seconds")
     solve.add_argument("--failure-limit", type=int, metavar="N", help="failures (conflicts of cp-sat)")
-    solve.add_argument("--seed", type=int, metavar="N", help="of --sample and of cp-sat (default 0)")
+    solve.add_argument("--seed", type=int, metavar="N", help="of all that draws at random (default 0)")
     solve.add_argument(
         "--workers", type=int, metavar="N", help="cp-sat, dives, race: number of workers (default 1, race 2)"
     )
@@ -208,7 +208,7 @@ def _solve(arguments: argparse.Namespace) -> int:
     try:
         result = _search(arguments, instance, scorer)
     except NothingToReadError:
-        if arguments.model is not None or _wants_network(arguments):
+        if arguments.model is not None or _wants_network(arguments) or arguments.engine == "dives":
             raise
         sys.stderr.write(
             f"warning: the default network, {DEFAULT_MODEL}, can read nothing of {instance.name} and is left out; "
@@ -289,6 +289,8 @@ def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
     for option, choice in unused.items():
         if {**cp_only, "--workers": arguments.workers}[option] is not None:
             raise ConfigError(f"{option} has no meaning for {choice}; leave it out")
+    if arguments.engine == "race" and arguments.failure_limit is not None:
+        raise ConfigError("--failure-limit has no meaning for --engine race: its sides count differently; leave it out")
     if arguments.temperature is not None and not arguments.sample:
         raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
     if arguments.restart_after == 0 and arguments.restart_schedule is not None:
@@ -338,10 +340,11 @@ def _statistics(result: SolveResult) -> str:
         objective = f"  objective {result.objective_value:g}"
         if result.best_objective_bound is not None and result.best_objective_bound != result.objective_value:
             objective += f", bound {result.best_objective_bound:g}"
+    answered = "" if result.answered_by is None else f"; {result.answered_by}"
     return (
         f"{result.status}{objective}  {result.branches} branches, {result.failures} {failures}, "
         f"{result.inference_calls} inferences in {result.inference_seconds * 1000:.1f} ms, "
-        f"{result.wall_seconds * 1000:.1f} ms in total  ({result.engine}, {result.model})"
+        f"{result.wall_seconds * 1000:.1f} ms in total  ({result.engine}, {result.model}{answered})"
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import GraphError, NothingToReadError
+from nnsearch.stopping import StopCheck
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -111,7 +112,7 @@ class CandidateGraph:
         return np.repeat(np.arange(self.num_variables), np.diff(self.offset))
 
     @classmethod
-    def from_model(cls, model: cp_model.CpModel) -> CandidateGraph:
+    def from_model(cls, model: cp_model.CpModel, *, stop: Callable[[], bool] | None = None) -> CandidateGraph:
         """Read a model.
 
         Encoded in full: all_different on affine expressions of one variable, ``a x + b y != c``, exactly_one,
@@ -121,21 +122,28 @@ class CandidateGraph:
         variable keeps its values: :meth:`wiped_out` is true, and proving that there is no solution is the engine's.
 
         Args:
-            model: any model; its objective is not read.
+            model: any model; its objective is not read. It is not changed, and may be in use elsewhere.
+            stop: asked for every constraint; true ends the reading.
 
         Raises:
             NothingToReadError: no constraint at all could be encoded or connected.
             GraphError: a variable is declared with an empty domain.
+            ReadingStoppedError: ``stop`` said so.
         """
-        proto = model.proto
+        # To read a message that is not there creates it: an element's missing target would become part of the user's
+        # model, perhaps while CP-SAT reads it in another thread. A copy takes some milliseconds.
+        copy = model.clone()
+        proto = copy.proto
+        check = StopCheck(stop)
         domains = [_domain(v.domain) for v in proto.variables]
         names = tuple(v.name or f"v{i}" for i, v in enumerate(proto.variables))
         for name, domain in zip(names, domains, strict=True):
             if domain is not None and not len(domain):
                 raise GraphError(f"variable {name}: expected at least one value, its domain is empty")
         constraints = list(proto.constraints)
-        builder = _Builder(names, _narrowed(domains, constraints))
+        builder = _Builder(names, _narrowed(domains, constraints, check))
         for index, constraint in enumerate(constraints):
+            check.now()
             builder.add(constraint, constraint_label(constraint, index), constraints)
         graph = builder.graph(len(constraints))
         if graph.num_groups == graph.num_variables and not builder.num_encoded:
@@ -515,13 +523,14 @@ def _contains(intervals: list[int], values: IntArray) -> BoolArray:
     return inside
 
 
-def _narrowed(domains: list[IntArray | None], constraints: list[Any]) -> list[IntArray | None]:
+def _narrowed(domains: list[IntArray | None], constraints: list[Any], check: StopCheck) -> list[IntArray | None]:
     """Apply the linear constraints of one term, which are domains in disguise, save those that leave no value.
 
     A variable that one constraint names twice keeps its values: the CP engine may not rule any out before it is bound.
     """
     narrowed = list(domains)
     for constraint in constraints:
+        check.step()
         if not constraint.has_linear() or list(constraint.enforcement_literal) or len(constraint.linear.vars) != 1:
             continue
         variable = constraint.linear.vars[0]

@@ -68,12 +68,13 @@ class SolveResult:
         states_scored: states in those calls.
         inference_seconds: wall time in the scorer.
         wall_seconds: wall time of the solve, model building and inference included, loading the network excluded.
-        engine: ``cp`` or ``cp-sat``.
+        engine: ``cp``, ``cp-sat``, ``dives`` or ``race``.
         model: name of the scorer, or ``none``.
         objective_value: of the solution, as in the model: ``scaling_factor * (value + offset)``; None without solution
             or objective.
         best_objective_bound: no solution is better than this: proved. None if nothing was.
         improvements: the solutions on the way to the best one; empty without an objective.
+        answered_by: of a race: the side that answered, and why; else None.
     """
 
     status: Status
@@ -89,6 +90,7 @@ class SolveResult:
     objective_value: float | None = None
     best_objective_bound: float | None = None
     improvements: list[Improvement] = field(default_factory=list)
+    answered_by: str | None = None
 
     def to_json(self) -> str:
         """Return one JSON object on one line."""

@@ -225,7 +225,7 @@ def test_race_table() -> None:
         "set, unsatisfiable: race/bp / cp-sat 2.000 - 1 0 1.90 1 set-b, seed 1",
         "set, unknown: race/bp / cp-sat 1.000 - 1 1 -2.30 0 set-c, seed 1",
     ]
-    assert "race/bp: the scorer failed in 1 runs, which CP-SAT ended alone" in lines
+    assert "race/bp: the learned search failed in 1 runs, which CP-SAT ended alone" in lines
 
 
 def test_two_best_objectives_are_an_error() -> None:

@@ -13,7 +13,8 @@ from typing import get_type_hints
 import numpy as np
 from tqdm import tqdm
 
-from nnsearch.cp.value_phase import InferencePolicy, Restarts
+from nnsearch.cp.policy import InferencePolicy
+from nnsearch.cp.restarts import Restarts
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError, PoolError
 from nnsearch.inference.metadata import ModelMetadata

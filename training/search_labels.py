@@ -19,9 +19,11 @@ import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
+from nnsearch.cp.policy import InferencePolicy
+from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search import solve_by_phase
 from nnsearch.cp.state import GraphReader
-from nnsearch.cp.value_phase import InferencePolicy, Restarts, ValuePhase
+from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
 from nnsearch.graph import CandidateGraph

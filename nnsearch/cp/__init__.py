@@ -4,7 +4,7 @@ from nnsearch.cp.discrepancies import Discrepancies
 from nnsearch.cp.policy import AdaptivePolicy, InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
-from nnsearch.cp.search import solve
+from nnsearch.cp.search import Progress, solve
 from nnsearch.cp.trace import Trace, read_trace
 from nnsearch.cp.value_phase import ValuePhase
 
@@ -12,6 +12,7 @@ __all__ = [
     "AdaptivePolicy",
     "Discrepancies",
     "InferencePolicy",
+    "Progress",
     "Restarts",
     "Sampling",
     "Trace",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from ortools.constraint_solver import pywrapcp
 
+from nnsearch.cp.assignment import bare_method
 from nnsearch.cp.sampling import Sampling
 from nnsearch.errors import ConfigError
 
@@ -116,3 +117,25 @@ class RestartedRuns:
         self._restarted = False
         self._ends = solver.Failures() + next(self._lengths)
         return None
+
+
+class RestartedPhase(pywrapcp.PyDecisionBuilder):
+    """Decides as another phase does, below one that owns the runs, so that failures here end a run as well.
+
+    Keep a reference for as long as the solver.
+
+    Args:
+        phase: who decides.
+        runs: of the phase that makes the first decisions; that phase begins them.
+    """
+
+    def __init__(self, phase: pywrapcp.DecisionBuilder, runs: RestartedRuns) -> None:
+        super().__init__()
+        self._phase, self._runs = phase, runs
+        self._next = bare_method(phase, "DecisionBuilder_NextWrapper")
+
+    def Next(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:  # noqa: N802 - the engine's name
+        """Return the next decision. Called by the engine at every node."""
+        # At the root the other phase has been asked before, and has begun the run.
+        instead = self._runs.instead(solver) if solver.SearchDepth() > 0 else None
+        return cast(pywrapcp.Decision | None, self._next(solver)) if instead is None else instead

@@ -15,9 +15,10 @@ from ortools.sat.python import cp_model
 
 from nnsearch.cp.discrepancies import Discrepancies
 from nnsearch.cp.hints import HintedPhase
+from nnsearch.cp.objective import read_objective
 from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
 from nnsearch.cp.policy import Policy
-from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.restarts import RestartedPhase, Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.trace import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
@@ -30,9 +31,14 @@ from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.result import Improvement, InferenceCount, SolveResult, Status
 from nnsearch.scorer import AnyScorer
+from nnsearch.stopping import ReadingStoppedError
 
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""
+
+_Stop = Callable[[], bool]
+_Prepared = tuple[list[int], Callable[[Translation], pywrapcp.DecisionBuilder]]
+"""The indices of the variables that the main phase assigns, and what makes it."""
 
 _PROGRESS_SECONDS = 1.0
 
@@ -71,9 +77,15 @@ class _Control:
     limits: Limits
     on_solution: OnSolution | None
     upper_bound: UpperBound | None
-    stop: Callable[[], bool] | None
+    stop: _Stop | None
     on_progress: Callable[[Progress], None] | None
     trace: Trace | None
+    started: float
+
+    @property
+    def deadline(self) -> float:
+        """The limit of time counts from the start, so what comes before the search is part of it."""
+        return math.inf if self.limits.seconds is None else self.started + self.limits.seconds
 
 
 def solve(
@@ -107,14 +119,15 @@ def solve(
         variable_order: see :class:`ValuePhase`; without a scorer ``min-domain`` (the default) or ``first``.
         policy: see :class:`ValuePhase`.
         sampling: see :class:`ValuePhase`.
-        restarts: see :class:`ValuePhase`.
+        restarts: see :class:`ValuePhase`; failures among the other variables count as well.
         discrepancies: see :class:`ValuePhase`; the other variables are searched in full below each leaf.
-        limits: when to give up; the default is never.
+        limits: when to give up; the default is never. The time to read the model counts, that to load a network not.
         first_value: see :class:`ValuePhase`.
         on_solution: called with every solution that is better than all before; the search waits for it.
         upper_bound: asked at every node for the objective of the best solution known elsewhere, in the integers that
             ``on_solution`` gets; only better ones are looked for. It may tighten at any time, from another thread, too.
-        stop: asked at every node; True ends the search as a limit does, from another thread, too.
+        stop: asked for every constraint while the model is read, then at every node; True ends the search as a limit
+            does, from another thread, too.
         on_progress: called at a node about once a second.
         trace: where to write the search tree.
 
@@ -132,10 +145,9 @@ def solve(
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    control = _Control(limits or Limits(), on_solution, upper_bound, stop, on_progress, trace)
-    started = time.perf_counter()
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
+    name = "none"
     if scorer is None:
         if any(option is not None for option in (policy, sampling, restarts, discrepancies)):
             raise ConfigError(
@@ -145,32 +157,40 @@ def solve(
         check_variable_order(order)
         if order == "most-confident":
             raise ConfigError("variable order most-confident needs a network; choose one with --model")
-        return _solve(model, branch, lambda translation: _smallest_value(translation, branch, order), control, started)
-    loaded = load_scorer(scorer)
+
+        def prepare(ends: _Stop) -> _Prepared:
+            return branch, lambda translation: _smallest_value(translation, branch, order)
+
+    else:
+        loaded = load_scorer(scorer)
+        name = loaded.name
+
+        def prepare(ends: _Stop) -> _Prepared:
+            graph = CandidateGraph.from_model(model, stop=ends) if is_graph_scorer(loaded) else None
+            assigned = branch if graph is None else [i for i in branch if graph.offset[i] < graph.offset[i + 1]]
+
+            def make_phase(translation: Translation) -> ValuePhase:
+                read = range(len(translation.variables)) if graph is not None else branch
+                return ValuePhase(
+                    translation.solver,
+                    [translation.variables[index] for index in read],
+                    loaded,
+                    variable_order=variable_order,
+                    policy=policy,
+                    sampling=sampling,
+                    restarts=restarts,
+                    discrepancies=discrepancies,
+                    hint=_hint_of(translation, read),
+                    first_value=first_value,
+                    graph=graph,
+                    branch=None if graph is None else assigned,
+                )
+
+            return assigned, make_phase
 
     started = time.perf_counter()  # loading the network is not part of the solve
-    graph = CandidateGraph.from_model(model) if is_graph_scorer(loaded) else None
-    if graph is not None:
-        branch = [i for i in branch if graph.offset[i] < graph.offset[i + 1]]
-
-    def make_phase(translation: Translation) -> ValuePhase:
-        read = range(len(translation.variables)) if graph is not None else branch
-        return ValuePhase(
-            translation.solver,
-            [translation.variables[index] for index in read],
-            loaded,
-            variable_order=variable_order,
-            policy=policy,
-            sampling=sampling,
-            restarts=restarts,
-            discrepancies=discrepancies,
-            hint=_hint_of(translation, read),
-            first_value=first_value,
-            graph=graph,
-            branch=None if graph is None else branch,
-        )
-
-    return _solve(model, branch, make_phase, control, started)
+    control = _Control(limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, started)
+    return _solve(model, prepare, control, name)
 
 
 def solve_by_phase(
@@ -204,81 +224,123 @@ def solve_by_phase(
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
 
-    def make_main_phase(translation: Translation) -> pywrapcp.DecisionBuilder:
-        return make_phase(translation.solver, [translation.variables[index] for index in branch])
+    def prepare(ends: _Stop) -> _Prepared:
+        return branch, lambda translation: make_phase(
+            translation.solver, [translation.variables[index] for index in branch]
+        )
 
     return _solve(
-        model, branch, make_main_phase, _Control(limits or Limits(), on_solution, None, stop, None, trace), started
+        model, prepare, _Control(limits or Limits(), on_solution, None, stop, None, trace, started), name="none"
     )
 
 
-def _solve(
-    model: cp_model.CpModel,
-    branch: list[int],
-    make_phase: Callable[[Translation], pywrapcp.DecisionBuilder],
-    control: _Control,
-    started: float,
-) -> SolveResult:
-    """Solve by a phase over the variables at the indices ``branch``."""
-    translation = translate(model)
-    solver, objective = translation.solver, translation.objective
-    if control.upper_bound is not None and objective is None:
+def _solve(model: cp_model.CpModel, prepare: Callable[[_Stop], _Prepared], control: _Control, name: str) -> SolveResult:
+    """Read the model, and search.
+
+    Args:
+        model: the model.
+        prepare: makes the main phase; it gets what ends the reading of the model.
+        control: of the search.
+        name: of the scorer, for a search that does not begin.
+    """
+    if control.upper_bound is not None and not model.has_objective():
         raise ConfigError("upper_bound: expected a model with an objective; leave it out for this one")
-    main_phase = phase = make_phase(translation)
+    with DeferredInterrupt() as interrupted:
+
+        def ends() -> bool:
+            return (
+                interrupted()
+                or time.perf_counter() >= control.deadline
+                or (control.stop is not None and control.stop())
+            )
+
+        try:
+            branch, make_phase = prepare(ends)
+            translation = translate(model, stop=ends)
+        except ReadingStoppedError:
+            result = _unread(model, control, name)
+        else:
+            result = _search(model, translation, branch, make_phase(translation), control, interrupted)
+        if interrupted():
+            raise KeyboardInterrupt
+    return result
+
+
+def _unread(model: cp_model.CpModel, control: _Control, name: str) -> SolveResult:
+    """Return the result of a solve that ended before the model was read."""
+    if control.trace is not None:
+        control.trace.begin(_trace_header(model, name))
+        control.trace.close()
+    seconds = time.perf_counter() - control.started
+    return SolveResult(Status.UNKNOWN, None, 0, 0, 0, 0, 0.0, seconds, engine="cp", model=name)
+
+
+def _search(
+    model: cp_model.CpModel,
+    translation: Translation,
+    branch: list[int],
+    main_phase: pywrapcp.DecisionBuilder,
+    control: _Control,
+    interrupted: Callable[[], bool],
+) -> SolveResult:
+    """Search by a phase over the variables at the indices ``branch``."""
+    solver, objective = translation.solver, translation.objective
+    units = read_objective(model.proto)
+    phase = main_phase
     learned = main_phase if isinstance(main_phase, ValuePhase) else None
+    name = learned.scorer.name if learned else "none"
     inference = learned.inference if learned else InferenceCount()
     named = set(branch)
     rest = [index for index in range(len(translation.variables)) if index not in named]
     if rest:
         rest_phase = _smallest_value(translation, rest, "min-domain")
+        if learned is not None and learned.restarted_runs is not None:
+            rest_phase = RestartedPhase(rest_phase, learned.restarted_runs)
         phase = solver.Compose([main_phase, rest_phase])
     bounded: BoundedPhase | None = None
     if control.upper_bound is not None and objective is not None:
         phase = bounded = BoundedPhase(phase, objective, control.upper_bound)
 
-    with DeferredInterrupt() as interrupted:
-        recorder: TraceRecorder | None = None
-        reasons: list[Callable[[], bool]] = [interrupted]
-        if control.stop is not None:
-            reasons.append(control.stop)
-        if control.on_progress is not None:
-            reasons.append(_Reporter(solver, learned, control.on_progress, started))
+    recorder: TraceRecorder | None = None
+    reasons: list[Callable[[], bool]] = [interrupted]
+    if control.stop is not None:
+        reasons.append(control.stop)
+    if control.on_progress is not None:
+        reasons.append(_Reporter(solver, learned, control.on_progress, control.started))
+    if control.trace is not None:
+        control.trace.begin(_trace_header(model, name))
+        recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed)
+        reasons.append(recorder.has_failed)
+        if learned is not None:
+            learned.observer = recorder
+    end = _EndOfSearch(solver, control.limits.failures, control.deadline, reasons)
+    # The engine calls monitors in this order, and those behind one that fails hear nothing.
+    monitors = [solver.CustomLimit(end)] if recorder is None else [recorder, solver.CustomLimit(end)]
+    if objective is not None:
+        monitors.append(solver.Minimize(objective, 1))
+    solution: list[int] | None = None
+    best: int | None = None  # objective of the solution
+    improvements: list[Improvement] = []
+    stopped = False
+    solver.NewSearch(phase, monitors)
+    try:
+        while not stopped and solver.NextSolution():
+            solution = [variable.Value() for variable in translation.variables]
+            if objective is not None and units is not None:
+                best = objective.Min()
+                seconds = time.perf_counter() - control.started
+                improvements.append(Improvement(seconds, solver.Failures(), units.in_model_units(best)))
+            if control.on_solution is not None:
+                stopped = bool(control.on_solution(list(solution), best))
+            if objective is None:
+                break
+    finally:
+        solver.EndSearch()
         if control.trace is not None:
-            control.trace.begin(_trace_header(model, learned))
-            recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed)
-            reasons.append(recorder.has_failed)
-            if learned is not None:
-                learned.observer = recorder
-        end = _EndOfSearch(solver, control.limits, reasons)
-        # The engine calls monitors in this order, and those behind one that fails hear nothing.
-        monitors = [solver.CustomLimit(end)] if recorder is None else [recorder, solver.CustomLimit(end)]
-        if objective is not None:
-            monitors.append(solver.Minimize(objective, 1))
-        solution: list[int] | None = None
-        best: int | None = None  # objective of the solution
-        improvements: list[Improvement] = []
-        stopped = False
-        solver.NewSearch(phase, monitors)
-        try:
-            while not stopped and solver.NextSolution():
-                solution = [variable.Value() for variable in translation.variables]
-                if objective is not None:
-                    best = objective.Min()
-                    seconds = time.perf_counter() - started
-                    improvements.append(Improvement(seconds, solver.Failures(), _in_model_units(model, best)))
-                if control.on_solution is not None:
-                    stopped = bool(control.on_solution(list(solution), best))
-                if objective is None:
-                    break
-        finally:
-            solver.EndSearch()
-            if control.trace is not None:
-                control.trace.close()
-        for watcher in (end, bounded, recorder):
-            if watcher is not None and watcher.error is not None:
-                raise watcher.error
-        if interrupted():
-            raise KeyboardInterrupt
+            control.trace.close()
+    for watcher in (end, bounded, recorder):
+        if watcher is not None and watcher.error is not None:
+            raise watcher.error
     exhausted = not (end.crossed or (stopped and objective is not None))
     elsewhere = None if bounded is None else bounded.lowest
     proved = min((value for value in (best, elsewhere) if value is not None), default=None) if exhausted else None
@@ -290,11 +352,11 @@ def _solve(
         inference_calls=inference.calls,
         states_scored=inference.states,
         inference_seconds=inference.seconds,
-        wall_seconds=time.perf_counter() - started,
+        wall_seconds=time.perf_counter() - control.started,
         engine="cp",
-        model=learned.scorer.name if learned else "none",
-        objective_value=None if best is None else _in_model_units(model, best),
-        best_objective_bound=None if proved is None else _in_model_units(model, proved),
+        model=name,
+        objective_value=None if best is None or units is None else units.in_model_units(best),
+        best_objective_bound=None if proved is None or units is None else units.in_model_units(proved),
         improvements=improvements,
     )
 
@@ -308,21 +370,11 @@ def _status(found: bool, exhausted: bool, best: int | None, elsewhere: int | Non
     return Status.OPTIMAL if exhausted and (elsewhere is None or best <= elsewhere) else Status.FEASIBLE
 
 
-def _in_model_units(model: cp_model.CpModel, objective: int) -> float:
-    """Return what CP-SAT reports for what the engine minimises."""
-    if not model.proto.has_objective():  # of floating point, with integers in it; to read the other would create it
-        floating = model.proto.floating_point_objective
-        return (-objective if floating.maximize else objective) + floating.offset
-    proto = model.proto.objective
-    # Zero is added because a maximised 0 would be -0.0.
-    return (proto.scaling_factor or 1.0) * (objective + proto.offset) + 0.0
-
-
-def _trace_header(model: cp_model.CpModel, learned: ValuePhase | None) -> dict[str, object]:
+def _trace_header(model: cp_model.CpModel, name: str) -> dict[str, object]:
     proto = model.proto
     return {
         "engine": "cp",
-        "model": learned.scorer.name if learned else "none",
+        "model": name,
         "problem": proto.name,
         "variables": len(proto.variables),
         "constraints": len(proto.constraints),
@@ -382,15 +434,17 @@ class _EndOfSearch:
     wait for the end of the search. One call takes a third of a microsecond.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, limits: Limits, reasons: Sequence[Callable[[], bool]]) -> None:
+    def __init__(
+        self, solver: pywrapcp.Solver, max_failures: int | None, deadline: float, reasons: Sequence[Callable[[], bool]]
+    ) -> None:
         self.crossed = False
         self.failures: int | None = None  # when it was crossed: leaving the tree makes the engine fail once per level
         self.error: BaseException | None = None  # what a reason raised
         self._reasons = reasons
         # The engine keeps this object, and a strong reference back would keep the engine for ever.
         self._solver = weakref.proxy(solver)
-        self._max_failures = math.inf if limits.failures is None else limits.failures
-        self._deadline = math.inf if limits.seconds is None else time.perf_counter() + limits.seconds
+        self._max_failures = math.inf if max_failures is None else max_failures
+        self._deadline = deadline
 
     def __call__(self) -> bool:
         if not self.crossed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from nnsearch.cp.constraints import KINDS
 from nnsearch.cp.constraints.enforcement import Enforcement
 from nnsearch.cp.constraints.engine_model import EngineModel
 from nnsearch.cp.constraints.linear import restrict, scalar_product
+from nnsearch.cp.objective import read_objective
 from nnsearch.errors import TranslationError
 from nnsearch.graph import constraint_kind, constraint_label
+from nnsearch.stopping import StopCheck
 
 
 @dataclass(frozen=True)
@@ -35,29 +38,52 @@ class Translation:
     hint: dict[int, int]
 
 
-def translate(model: cp_model.CpModel, *, duals: bool = True) -> Translation:
+def translate(model: cp_model.CpModel, *, duals: bool = True, stop: Callable[[], bool] | None = None) -> Translation:
     """Translate a CpModel to the same solutions and the same objective.
 
     Covered are all kinds of constraints, with and without enforcement literals.
 
     Args:
-        model: a model that CP-SAT finds valid, without assumptions.
+        model: a model that CP-SAT finds valid, without assumptions; it is not changed, and may be in use elsewhere.
         duals: give a permutation (all different, as many values as expressions) its redundant dual, "each value has
             one place", which finds hidden singles.
+        stop: asked for every constraint, and within large ones; true ends the translation.
 
     Returns:
         The solver, its variables, the objective and the hint.
 
     Raises:
         TranslationError: the model has assumptions, an objective with fractional coefficients, an empty domain, numbers
-            too large for the engine, or a constraint of an unknown kind; the message names it.
+            too large for the engine, a constraint of an unknown kind, or something that CP-SAT refuses; the message
+            names it.
+        ReadingStoppedError: ``stop`` said so.
     """
-    proto = model.proto
+    # To read a message that is not there creates it: an element's missing target would become part of the user's
+    # model, perhaps while CP-SAT reads it in another thread. A copy takes some milliseconds.
+    copy = model.clone()
+    try:
+        translation = _translate(copy.proto, duals, StopCheck(stop))
+    except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
+        _check_valid(model)
+        raise
+    # Last, because the errors above say more; and not of the copy, which reading may have completed.
+    _check_valid(model)
+    return translation
+
+
+def _check_valid(model: cp_model.CpModel) -> None:
+    reason = " ".join(model.validate().split())
+    if reason:
+        raise TranslationError(f"CP-SAT refuses the model: {reason}") from None
+
+
+def _translate(proto: Any, duals: bool, check: StopCheck) -> Translation:
     if len(proto.assumptions):
         raise TranslationError("assumptions have no translation to the CP engine; leave this model to CP-SAT")
     solver = pywrapcp.Solver(proto.name or "nnsearch")
-    engine_model = EngineModel(solver, proto, duals=duals)
+    engine_model = EngineModel(solver, proto, duals=duals, check=check)
     for index, constraint in enumerate(proto.constraints):
+        check.now()
         try:
             _add_constraint(engine_model, constraint)
         except TranslationError as error:
@@ -81,22 +107,12 @@ def _add_constraint(model: EngineModel, constraint: Any) -> None:
 
 
 def _objective(model: EngineModel) -> pywrapcp.IntVar | None:
-    proto = model.proto
-    if proto.has_floating_point_objective():
-        floating = proto.floating_point_objective
-        sign = -1 if floating.maximize else 1
-        if not all(float(coefficient).is_integer() for coefficient in floating.coeffs):
-            raise TranslationError(
-                "expected integer coefficients, got fractional ones, which have no translation to the CP engine; "
-                "scale them to integers or leave this model to CP-SAT"
-            )
-        return scalar_product(model, floating.vars, [sign * int(c) for c in floating.coeffs]).Var()
-    if not proto.has_objective():
+    objective = read_objective(model.proto)
+    if objective is None:
         return None
-    objective = proto.objective
-    total = scalar_product(model, objective.vars, objective.coeffs).Var()
-    if len(objective.domain):
-        restrict(model, total, list(objective.domain), Enforcement(model.solver))
+    total = scalar_product(model, objective.variables, objective.coefficients).Var()
+    if objective.domain:
+        restrict(model, total, objective.domain, Enforcement(model.solver))
     return total
 
 

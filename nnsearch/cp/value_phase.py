@@ -27,10 +27,7 @@ from nnsearch.scorer import AnyScorer, Scorer
 
 __all__ = [
     "VARIABLE_ORDERS",
-    "InferencePolicy",
     "Observer",
-    "Restarts",
-    "Sampling",
     "ValuePhase",
     "VariableOrder",
     "check_variable_order",
@@ -86,7 +83,9 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         sampling: random choices in proportion to the scores; None is greedy.
         restarts: when to start again from the root; None is never. Like ``discrepancies`` it is for a phase that makes
             the first decision of a search, and for searches that stop at the first solution or go on below a bound:
-            what was found once may be found again.
+            what was found once may be found again. Failures below this phase's decisions count wherever they are, but
+            phases composed after it end a run only within a :class:`nnsearch.cp.restarts.RestartedPhase`, which
+            :func:`nnsearch.cp.solve` sees to.
         discrepancies: search in runs of ever more decisions against the order; None is depth-first.
         hint: values by index of the variable. Until the first failure of a search, the hinted value is tried first;
             from then on the scores decide alone, after restarts, too. The order of the variables stays the same.
@@ -167,6 +166,11 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     def num_restarts(self) -> int:
         """How often a search started again from the root."""
         return 0 if self._runs is None else self._runs.num_restarts
+
+    @property
+    def restarted_runs(self) -> RestartedRuns | None:
+        """The runs of restarts; a phase below this one asks them, too, see :class:`RestartedPhase`."""
+        return self._runs if isinstance(self._runs, RestartedRuns) else None
 
     def _check_branch(self, graph: CandidateGraph | None) -> None:
         """Refuse what would leave a variable unbound: reading the value of one aborts the process."""

@@ -33,6 +33,10 @@ class Sense:
         self.maximises = proto.floating_point_objective.maximize if self.floating else self.scale < 0
         self.no_bound = float("inf") if self.maximises else float("-inf")
 
+    def in_engine_units(self, objective: float) -> int:
+        """Return the integer that is minimised, of an objective in the units of the model; not for floating point."""
+        return round(objective / self.scale - self.offset)
+
     def in_model_units(self, value: float) -> float:
         """Return what CP-SAT reports for a value of the integer expression that it minimises."""
         return self.scale * (value + self.offset) + 0.0  # a maximised 0 would be -0.0
@@ -72,6 +76,7 @@ class Callbacks:
         self.error: BaseException | None = None
         self.stopped = False
         self.solution = solution
+        self.incumbent: float | None = None  # the objective of the best solution so far
         self.seen: float | None = None  # the objective that the solution callback can read now
         self.bound = sense.no_bound
         self.lines: list[str] = []
@@ -88,6 +93,15 @@ class Callbacks:
     def over(self) -> bool:
         """A callback asked to stop, or failed."""
         return self.stopped or self.error is not None
+
+    def solution_callback(self) -> cp_model.CpSolverSolutionCallback | None:
+        """Return what CP-SAT's solutions go to: the user's callback, or one that only takes note of the objective."""
+        return _Note(self) if self.solution is None and self._sense.optimises else self.solution
+
+    def note_solution(self, objective: float) -> None:
+        """Take note of the objective of a solution; nothing is called."""
+        if self._sense.optimises and (self.incumbent is None or self._sense.better(objective, self.incumbent)):
+            self.incumbent = objective
 
     def log_callback(self) -> Callable[[str], None] | None:
         """Return what CP-SAT's lines go to beside the standard output; None if nobody wants them."""
@@ -141,6 +155,7 @@ class Callbacks:
         def pass_on() -> None:
             objective = engine.ObjectiveValue() if self._sense.optimises else 0.0
             self.seen = objective
+            self.note_solution(objective)
             if self._reached is None or (self._sense.optimises and self._sense.better(objective, self._reached)):
                 self._reached = objective
                 self._guarded(on_solution)
@@ -178,3 +193,12 @@ class Callbacks:
             for name in _OVERRIDDEN:
                 vars(callback).pop(name, None)
             vars(callback).update(self._replaced)
+
+
+class _Note(cp_model.CpSolverSolutionCallback):
+    def __init__(self, callbacks: Callbacks) -> None:
+        super().__init__()
+        self._callbacks = callbacks
+
+    def on_solution_callback(self) -> None:
+        self._callbacks.note_solution(self.objective_value)

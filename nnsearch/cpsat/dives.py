@@ -20,18 +20,21 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.cp.objective import read_objective
 from nnsearch.cp.policy import Policy
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase
+from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.errors import ConfigError
+from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
 from nnsearch.scorer import AnyScorer
+from nnsearch.stopping import ReadingStoppedError
 
 _POLL_SECONDS = 0.01
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
@@ -51,7 +54,7 @@ class Dives:
         growth: every dive gives CP-SAT this many times the seconds of the one before; above 1, so the search is
             complete: in the end CP-SAT has the time to solve the model without a prefix.
         temperature: of the Gumbel noise on the scores from the second dive on; the scores of networks are log-odds.
-        seed: of the noise and of CP-SAT.
+        seed: of the noise and of CP-SAT, which takes up to 2147483647.
 
     Raises:
         ConfigError: a number is out of range.
@@ -73,6 +76,8 @@ class Dives:
         if not self.growth > 1:
             raise ConfigError(f"Dives.growth: expected above 1, or the search may never end, got {self.growth}")
         Sampling(self.seed, self.temperature)  # the same ranges
+        if self.seed >= 2**31:
+            raise ConfigError(f"Dives.seed: expected 0 to 2147483647, got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,10 @@ def solve_by_dives(
         scorers: names or paths of networks, or scorers; they take turns, a dive each.
         dives: how far to trust them.
         policy: when a network is asked during a dive; see :class:`nnsearch.cp.ValuePhase`.
-        limits: when to give up; failures of the CP engine and conflicts of CP-SAT count together.
+        limits: when to give up; the time to read the model counts, that to load networks not. Failures of the CP engine
+            and conflicts of CP-SAT count together.
         workers: of CP-SAT.
-        stop: asked often; true ends the search.
+        stop: asked often, while the model is read, too; true ends the search.
         on_solution: called with the values of all variables and the objective of every solution; better than the one
             before when the model has an objective.
         on_dive: called after every step.
@@ -130,6 +136,7 @@ def solve_by_dives(
         ModelFileError: a network does not fit.
         GraphError: a network reads graphs, and the model has nothing that one could hold.
         ConfigError: no workers, or no scorers.
+        NNSearchError: CP-SAT refuses the model.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
     if workers < 1:
@@ -138,8 +145,8 @@ def solve_by_dives(
         raise ConfigError("scorers: expected one or more networks, got none")
     loaded = [load_scorer(scorer) for scorer in scorers]
     with DeferredInterrupt() as interrupted:
-        search = _Search(model, loaded, dives or Dives(), policy, limits or Limits(), workers)
-        result = search.run(lambda: interrupted() or (stop is not None and stop()), on_solution, on_dive)
+        search = _Search(model, loaded, dives or Dives(), limits or Limits(), workers)
+        result = search.run(policy, lambda: interrupted() or (stop is not None and stop()), on_solution, on_dive)
         if interrupted():
             raise KeyboardInterrupt
     return result
@@ -151,13 +158,13 @@ class _Search:
         model: cp_model.CpModel,
         scorers: list[AnyScorer],
         dives: Dives,
-        policy: Policy | None,
         limits: Limits,
         workers: int,
     ) -> None:
         self._started = time.perf_counter()
         self._model, self._dives, self._limits, self._workers = model, dives, limits, workers
-        self._divers = [_Diver(model, scorer, policy, dives) for scorer in scorers]
+        self._scorers = scorers
+        self._divers: list[_Diver] = []
         self._name = "+".join(scorer.name for scorer in scorers)
         self._branches = self._conflicts = 0
         self._solution: list[int] | None = None
@@ -166,6 +173,7 @@ class _Search:
 
     def run(
         self,
+        policy: Policy | None,
         stop: Callable[[], bool],
         on_solution: Callable[[list[int], float | None], None] | None,
         on_dive: Callable[[Dived], None] | None,
@@ -173,6 +181,11 @@ class _Search:
         def ends() -> bool:
             return stop() or self._is_over()
 
+        try:
+            for scorer in self._scorers:
+                self._divers.append(_Diver(self._model, scorer, policy, self._dives, ends))
+        except ReadingStoppedError:
+            return self._result(Status.UNKNOWN)
         for number, seconds in self._budgets():
             if ends():
                 break
@@ -238,6 +251,9 @@ class _Search:
         finally:
             run.stop()
         response = run.response()
+        if response.status == cp_model.MODEL_INVALID:
+            reason = " ".join(rest.validate().split()) or "a hint or a parameter is invalid"
+            raise NNSearchError(f"CP-SAT refuses the model: {reason}")
         self._branches += response.num_branches
         self._conflicts += response.num_conflicts
         return response
@@ -247,28 +263,16 @@ class _Search:
     ) -> None:
         """Take a solution as the best, and ask for better ones from now on."""
         self._solution = list(response.solution)
-        if self._model.has_objective():
+        objective = read_objective(self._model.proto)
+        if objective is not None:
             self._objective = response.objective_value
-            # Objectives are kept as a sum to minimise of integers times coefficients.
-            objective = self._model.proto.objective
-            value = sum(c * self._value(v) for v, c in zip(objective.vars, objective.coeffs, strict=True))
-            self._rest = self._model.clone()
+            self._rest = hinted(self._model, self._solution)
             bound = self._rest.proto.constraints.add().linear
-            bound.vars.extend(objective.vars)
-            bound.coeffs.extend(objective.coeffs)
-            bound.domain.extend([-(2**62), value - 1])
-            hint = self._rest.proto.solution_hint
-            hint.vars.clear()
-            hint.values.clear()
-            hint.vars.extend(range(len(self._solution)))
-            hint.values.extend(self._solution)
+            bound.vars.extend(objective.variables)
+            bound.coeffs.extend(objective.coefficients)
+            bound.domain.extend([-(2**62), objective.of(self._solution) - 1])
         if on_solution is not None:
             on_solution(self._solution, self._objective)
-
-    def _value(self, variable: int) -> int:
-        """Return the value of a variable in the best solution; CpModel writes the negation of i as -i - 1."""
-        assert self._solution is not None
-        return self._solution[variable] if variable >= 0 else -self._solution[-variable - 1]
 
     def _result(self, status: Status) -> SolveResult:
         inference = InferenceCount()
@@ -295,10 +299,17 @@ class _Search:
 class _Diver:
     """Dives of one network in one CP engine."""
 
-    def __init__(self, model: cp_model.CpModel, scorer: AnyScorer, policy: Policy | None, dives: Dives) -> None:
-        self._translation: Translation = translate(model)
+    def __init__(
+        self,
+        model: cp_model.CpModel,
+        scorer: AnyScorer,
+        policy: Policy | None,
+        dives: Dives,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._translation: Translation = translate(model, stop=stop)
         self._solver = self._translation.solver
-        graph = CandidateGraph.from_model(model) if is_graph_scorer(scorer) else None
+        graph = CandidateGraph.from_model(model, stop=stop) if is_graph_scorer(scorer) else None
         branch = None
         if graph is not None:
             branch = np.flatnonzero(graph.offset[1:] > graph.offset[:-1]).tolist()

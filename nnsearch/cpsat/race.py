@@ -26,9 +26,10 @@ from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search import Progress, solve
 from nnsearch.cpsat.callbacks import Callbacks, Sense
 from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
+from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.stand_aside import too_wide
-from nnsearch.errors import ConfigError, NNSearchError, ScoreError
+from nnsearch.errors import ConfigError, ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
@@ -39,6 +40,7 @@ _KEEP_FROM = 4  # workers beside the learned search from which one more is not w
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
 _LOG_SECONDS = 1.0  # between two lines of a search that goes on
 _SOLUTION_LOG_SECONDS = 0.1  # between two lines about solutions; first ones are improved within a millisecond
+_SEEDS = 2**31  # CP-SAT's own seed may be negative, others may not
 _PROVED = (cp_model.OPTIMAL, cp_model.INFEASIBLE, cp_model.MODEL_INVALID)
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
@@ -52,9 +54,9 @@ class RaceReport:
 
     Attributes:
         winner: the side whose answer was returned; ``nobody`` when a limit or an exception came first.
-        why: one line.
+        why: one line; it also says if the learned search stood aside.
         learned: what the learned search did; None when it did not begin or did not end in order.
-        error: what the scorer raised.
+        error: what the scorer, or anything else in the learned search, raised.
         seconds: wall time of the race.
     """
 
@@ -104,7 +106,8 @@ class Race:
         parameters: the user's; both sides keep to the time limit and together to the number of workers.
         scorer: a loaded scorer.
         options: how to share.
-        on_error: what an exception in the scorer does: ``log`` it and let CP-SAT answer, or ``raise`` it.
+        on_error: what an exception in the learned search does, of the scorer or of anything else in it: ``log`` it and
+            let CP-SAT answer, or ``raise`` it.
         preparation: about how many seconds the learned search needs to read the model.
         solution_callback: called for solutions of either side that are strictly better than all before.
         log_callback: receives log lines.
@@ -125,11 +128,14 @@ class Race:
         best_bound_callback: Callable[[float], None] | None = None,
     ) -> None:
         self.report: RaceReport | None = None
+        self.misfit: ModelFileError | None = None
+        """What the network cannot read in this model, if that was why the learned search stood aside."""
         self._started = time.perf_counter()
         self._model, self._scorer, self._options, self._on_error = model, scorer, options, on_error
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._deadline = self._started + parameters.max_time_in_seconds
+        self._preparation = preparation
         self._head_start = max(options.head_start, preparation) if options.head_start else 0.0
         self._workers = parameters.num_workers or parameters.num_search_workers or _num_processors()
         self._sense = Sense(model)
@@ -140,6 +146,7 @@ class Race:
         self._best: list[int] | None = None  # values of the best learned solution of a model with an objective
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
+        self._aside: str | None = None  # why the learned search did not take part
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
         self._own_interrupt = (
             threading.current_thread() is threading.main_thread()
@@ -155,7 +162,7 @@ class Race:
         """Race, and return the answer in CP-SAT's words.
 
         Raises:
-            BaseException: what a callback of the user raised, or, with ``on_error="raise"``, the scorer.
+            BaseException: what a callback of the user raised, or, with ``on_error="raise"``, the learned search.
             KeyboardInterrupt: Ctrl-C where the parameters say that CP-SAT shall not catch it, or a second one.
         """
         try:
@@ -179,6 +186,10 @@ class Race:
         first = self._start(max(beside, 1), self._model)
         if self._wait(first, self._head_start):
             return self._answer_of(first, "before the learned search began")
+        if self._time_left() < self._preparation:
+            self._stand_aside(f"it would read the model for about {self._preparation:.1f}s, and less time is left")
+            self._wait(first)
+            return self._answer_of(first, "it answered first")
         if not beside:
             first.stop()
             if first.response().status in _PROVED:
@@ -210,7 +221,7 @@ class Race:
         self._running = CpSatRun(
             model,
             parameters,
-            solution_callback=self._callbacks.solution,
+            solution_callback=self._callbacks.solution_callback(),
             log_callback=self._callbacks.log_callback(),
             best_bound_callback=self._callbacks.bound_callback(),
         )
@@ -242,21 +253,22 @@ class Race:
     def _learn(self, beside: CpSatRun | None) -> SolveResult | None:
         """Search until there is an answer, which is returned, or until something else ends it; None then."""
         if (reason := too_wide(self._model)) is not None:
-            self._log(f"the learned search stands aside: {reason}")
+            self._stand_aside(reason)
             return None
         self._log(f"learned search begins: {self._scorer.name}")
         try:
             result = self._learned = self._search(beside)
         except Exception as error:
             if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
-                self._log(f"the learned search stands aside: {error}")
+                self.misfit = error if isinstance(error, ModelFileError) else None
+                self._stand_aside(str(error))
                 return None
             self._error = error
             if self._on_error == "raise":
                 raise
             traceback.clear_frames(error.__traceback__)  # the report keeps the error, not the engine as well
-            _LOGGER.warning("the scorer failed; CP-SAT goes on alone", exc_info=error)
-            self._log(f"the scorer failed, CP-SAT goes on alone: {error!r}")
+            _LOGGER.warning("the learned search failed; CP-SAT goes on alone", exc_info=error)
+            self._log(f"the learned search failed, CP-SAT goes on alone: {error!r}")
             return None
         self._log(
             f"learned search ends: {result.status}"
@@ -264,7 +276,12 @@ class Race:
             + f", {result.branches} branches, {result.failures} failures, "
             f"{result.inference_calls} inferences in {result.inference_seconds:.3f}s"
         )
-        return result if result.status in (Status.OPTIMAL, Status.INFEASIBLE) else None
+        proved = result.status in (Status.OPTIMAL, Status.INFEASIBLE) or result.best_objective_bound is not None
+        return result if proved else None
+
+    def _stand_aside(self, reason: str) -> None:
+        self._aside = reason
+        self._log(f"the learned search stands aside: {reason}")
 
     def _search(self, beside: CpSatRun | None) -> SolveResult:
         options = self._options
@@ -285,6 +302,10 @@ class Race:
 
         def stop() -> bool:
             return race._is_stopped() or (beside is not None and beside.done.is_set())
+
+        def upper_bound() -> int | None:
+            best = race._callbacks.incumbent
+            return None if best is None else race._sense.in_engine_units(best)
 
         def tell(progress: Progress) -> None:
             race._log(
@@ -313,9 +334,10 @@ class Race:
                 f"{dived.seconds:.2f}s"
             )
 
-        seed = self._parameters.random_seed
-        restarts = options.restarts and replace(options.restarts, seed=options.restarts.seed + seed)
-        dives = None if optimising or options.dives is None else replace(options.dives, seed=options.dives.seed + seed)
+        restarts = options.restarts and replace(options.restarts, seed=self._seed(options.restarts.seed))
+        dives = options.dives and replace(options.dives, seed=self._seed(options.dives.seed))
+        if optimising:
+            dives = None
         result = solve(
             model,
             [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))],
@@ -326,8 +348,10 @@ class Race:
             stop=stop,
             on_progress=tell if self._callbacks.logs else None,
             on_solution=keep,
+            upper_bound=upper_bound if optimising and not self._sense.floating else None,
         )
-        if dives is None or result.status is not Status.UNKNOWN or stop() or time.perf_counter() >= ends:
+        left = ends - time.perf_counter()
+        if dives is None or result.status is not Status.UNKNOWN or stop() or left <= self._preparation:
             return result
         dived = solve_by_dives(
             model, [self._scorer], dives=dives, policy=options.policy, limits=limits(None), stop=stop, on_dive=log
@@ -342,6 +366,9 @@ class Race:
             wall_seconds=result.wall_seconds + dived.wall_seconds,
         )
 
+    def _seed(self, seed: int) -> int:
+        return (seed + self._parameters.random_seed) % _SEEDS
+
     def _learned_answer(self, answer: SolveResult, before: cmh.CpSolverResponse) -> cmh.CpSolverResponse | None:
         """Return a proof or a solution of the learned search in CP-SAT's words, None if CP-SAT refuses it.
 
@@ -350,12 +377,15 @@ class Race:
             before: what CP-SAT had found until then.
         """
         why = "it answered first"
+        if answer.status is not Status.OPTIMAL and answer.best_objective_bound is not None:
+            return self._proof_for_cp_sat(answer, answer.best_objective_bound, before)
         if answer.solution is None:
             if before.status in _SOLVED:
                 self._report_refusal("a proof of infeasibility")
                 return None
             infeasible = cmh.CpSolverResponse()
             infeasible.status = cp_model.INFEASIBLE
+            infeasible.num_branches, infeasible.num_conflicts = answer.branches, answer.failures
             return self._finish(infeasible, "learned", why)
         if not self._sense.optimises:
             response = self._check(answer.solution, self._callbacks.solution)
@@ -378,6 +408,23 @@ class Race:
         response.num_branches, response.num_conflicts = answer.branches, answer.failures
         return self._finish(response, "learned", why)
 
+    def _proof_for_cp_sat(
+        self, answer: SolveResult, bound: float, before: cmh.CpSolverResponse
+    ) -> cmh.CpSolverResponse | None:
+        """Return CP-SAT's solution as the best: the learned search looked for all that are better, and has ended."""
+        if before.status not in _SOLVED:
+            return None
+        above = self._sense.in_engine_units(before.objective_value) - self._sense.in_engine_units(bound)
+        if above:
+            if above < 0:
+                self._report_refusal("a proof of optimality")
+            return None
+        self._callbacks.pass_bound(bound)
+        self._set_bound(before)
+        before.status = cp_model.OPTIMAL
+        before.num_branches, before.num_conflicts = answer.branches, answer.failures
+        return self._finish(before, "learned", "it proved that CP-SAT's solution is the best")
+
     def _best_of(self, before: cmh.CpSolverResponse) -> tuple[cmh.CpSolverResponse, Winner]:
         """Return the better of CP-SAT's solution and the learned one, with the best bound."""
         best, winner = before, _side(before)
@@ -394,7 +441,7 @@ class Race:
         """Give all workers to CP-SAT, and the best solution as a hint."""
         hint = list(best.solution) if best.status in _SOLVED else None
         self._log(f"CP-SAT goes on with {self._workers} workers" + (" and a hint" if hint else ""))
-        second = self._start(self._workers, self._model if hint is None else _hinted(self._model, hint))
+        second = self._start(self._workers, self._model if hint is None else hinted(self._model, hint))
         self._wait(second)
         response = second.response()
         self._note_bound(response)
@@ -405,15 +452,17 @@ class Race:
         if hint is not None and not self._sense.better(response.objective_value, best.objective_value):
             if response.status == cp_model.FEASIBLE:
                 return self._finish(best, winner, "its solution was the best when the end came")
-            if response.objective_value == best.objective_value:
-                response.solution.clear()
-                response.solution.extend(hint)  # callbacks have seen this one
+            if response.objective_value != best.objective_value:  # a limit on the gap, which holds for a better one too
+                best.status = cp_model.OPTIMAL
+                self._set_bound(best)
+                return self._finish(best, winner, "its solution was the best when the gap was small enough")
+            response.solution.clear()
+            response.solution.extend(hint)  # callbacks have seen this one
         return self._finish(response, "cp-sat", "the learned search had ended")
 
     def _answer_of(self, run: CpSatRun, why: str) -> cmh.CpSolverResponse:
         response = run.response()
-        winner = _side(response)
-        return self._finish(response, winner, "the end came first" if winner == "nobody" else why)
+        return self._finish(response, _side(response), why)
 
     def _finish(self, response: cmh.CpSolverResponse, winner: Winner, why: str) -> cmh.CpSolverResponse:
         if self._sense.optimises and response.status == cp_model.FEASIBLE:
@@ -423,6 +472,10 @@ class Race:
         if self._sense.optimises and response.status in _SOLVED:
             self._show(response, again=True)
         response.wall_time = self._seconds()
+        if winner == "nobody":
+            why = "the end came first"
+        if self._aside is not None:
+            why += f"; the learned search stood aside: {self._aside}"
         if winner == "learned":
             response.solution_info = f"learned search ({self._scorer.name})"
             self._log(cmh.CpSatHelper.solver_response_stats(response))
@@ -440,7 +493,7 @@ class Race:
     def _set_bound(self, response: cmh.CpSolverResponse) -> None:
         bound = response.best_objective_bound = self._callbacks.bound
         if not self._sense.floating and math.isfinite(bound):
-            response.inner_objective_lower_bound = round(bound / self._sense.scale - self._sense.offset)
+            response.inner_objective_lower_bound = self._sense.in_engine_units(bound)
 
     def _proved(self, response: cmh.CpSolverResponse) -> bool:
         """Tell whether the best bound proves that no solution is better; with floating point only CP-SAT knows."""
@@ -487,7 +540,7 @@ class Race:
         checker.parameters.num_workers = 1
         checker.parameters.fix_variables_to_their_hinted_value = True
         checker.parameters.catch_sigint_signal = False
-        if checker.solve(_hinted(self._model, values), callback) in _SOLVED:
+        if checker.solve(hinted(self._model, values), callback) in _SOLVED:
             return checker.response_proto
         self._report_refusal("a solution")
         return None
@@ -510,14 +563,3 @@ def _num_processors() -> int:
 
 def _never() -> bool:
     return False
-
-
-def _hinted(model: cp_model.CpModel, values: Sequence[int]) -> cp_model.CpModel:
-    """Return a copy of the model whose hint is a complete solution."""
-    hinted = model.clone()
-    hint = hinted.proto.solution_hint
-    hint.vars.clear()
-    hint.values.clear()
-    hint.vars.extend(range(len(values)))
-    hint.values.extend(values)
-    return hinted

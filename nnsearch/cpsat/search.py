@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from ortools.sat.python import cp_model
@@ -84,7 +85,7 @@ def solve_by_race(
     Args:
         model: any model; it is not changed.
         scorer: name or path of a network, or a scorer.
-        limits: when to give up; a limit of failures is one of CP-SAT's conflicts, and makes CP-SAT solve alone.
+        limits: when to give up; a limit of failures asks for a run that can be repeated, so CP-SAT solves alone.
         seed: CP-SAT's random seed.
         workers: for both together.
 
@@ -98,7 +99,8 @@ def solve_by_race(
         KeyboardInterrupt: Ctrl-C, within a second.
     """
     _check_numbers(seed, workers)
-    solver = CpSolver(scorer)
+    loaded = load_scorer(scorer)
+    solver = CpSolver(loaded)
     solver.parameters.random_seed = seed
     solver.parameters.num_workers = workers
     solver.parameters.catch_sigint_signal = False
@@ -109,8 +111,9 @@ def solve_by_race(
     if solver.race is not None and solver.race.learned is not None:
         learned = solver.race.learned
         inference = InferenceCount(learned.inference_calls, learned.states_scored, learned.inference_seconds)
-    name = load_scorer(scorer).name
-    return _result(model, solver, answer, inference, time.perf_counter() - started, "race", name)
+    seconds = time.perf_counter() - started
+    result = _result(model, solver, answer, inference, seconds, "race", loaded.name)
+    return result if solver.race is None else replace(result, answered_by=f"{solver.race.winner}: {solver.race.why}")
 
 
 def _check_numbers(seed: int, workers: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from nnsearch.cpsat.stand_aside import preparation_seconds, reason_to_stand_asid
 from nnsearch.errors import ConfigError
 from nnsearch.inference.session import load_scorer
 from nnsearch.scorer import AnyScorer
+
+_LOGGER = logging.getLogger("nnsearch")
 
 
 class CpSolver(cp_model.CpSolver):
@@ -31,7 +34,8 @@ class CpSolver(cp_model.CpSolver):
 
     Args:
         scorer: name or path of a network, or a scorer; None leaves all to CP-SAT.
-        on_error: what an exception in the scorer does: ``log`` it and let CP-SAT answer, or ``raise`` it.
+        on_error: what an exception in the learned search does, of the scorer or of anything else in it: ``log`` it and
+            let CP-SAT answer, or ``raise`` it.
         options: how the two sides share the workers.
 
     Raises:
@@ -53,6 +57,8 @@ class CpSolver(cp_model.CpSolver):
         self._scorer = None if scorer is None else load_scorer(scorer)
         self._options, self._on_error = options or RaceOptions(), on_error
         self._response: cmh.CpSolverResponse | None = None
+        self._answered = False  # by the last solve
+        self._warned = False
         self._race: Race | None = None
 
     def solve(
@@ -61,8 +67,9 @@ class CpSolver(cp_model.CpSolver):
         """Solve a model; as in CP-SAT, the status is returned, and solutions are passed to the callback.
 
         Raises:
-            Exception: of a callback, and of the scorer with ``on_error="raise"``.
+            Exception: of a callback, and of the learned search with ``on_error="raise"``; there is no answer then.
         """
+        self._response, self._answered = None, False
         reason: str | None = "there is no scorer"
         preparation = 0.0
         if self._scorer is not None:
@@ -86,6 +93,10 @@ class CpSolver(cp_model.CpSolver):
         finally:
             self._race = None
             self.race = race.report
+        self._answered = True
+        if race.misfit is not None and not self._warned:
+            self._warned = True
+            _LOGGER.warning("the learned search stood aside, CP-SAT solved alone: %s", race.misfit)
         return self._response.status
 
     def _leave_to_cp_sat(
@@ -95,7 +106,7 @@ class CpSolver(cp_model.CpSolver):
         winner: Winner = "nobody"
         try:
             status = super().solve(model, solution_callback)
-            self._response = None
+            self._answered = True
             winner = "nobody" if status == cp_model.UNKNOWN else "cp-sat"
             return status
         finally:
@@ -111,4 +122,6 @@ class CpSolver(cp_model.CpSolver):
 
     @property
     def _checked_response(self) -> cmh.CpSolverResponse:
+        if not self._answered:
+            raise RuntimeError("solve() has not been called, or it raised an exception.")
         return super()._checked_response if self._response is None else self._response

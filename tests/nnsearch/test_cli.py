@@ -46,6 +46,7 @@ KEYS = [
     "objective_value",
     "best_objective_bound",
     "improvements",
+    "answered_by",
 ]
 SIX = with_holes(latin_square(6, 1), 26, 1)
 NO_SQUARE = np.array([[1, 2, 0], [0, 0, 3], [0, 0, 0]])

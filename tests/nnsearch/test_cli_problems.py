@@ -175,7 +175,8 @@ def test_a_bare_cp_model_proto_with_belief_propagation(nnsearch: Nnsearch, endin
 
 
 @pytest.mark.parametrize(
-    "options", ["--model bp", "--model bp --engine cp-sat", "--infer-every 2", "--variables most-confident"]
+    "options",
+    ["--engine dives", "--model bp", "--model bp --engine cp-sat", "--infer-every 2", "--variables most-confident"],
 )
 def test_a_model_with_nothing_to_encode_is_one_clear_line(nnsearch: Nnsearch, options: str) -> None:
     done = nnsearch(f"loose.pb {options}")
@@ -252,6 +253,12 @@ def solutions_of_queens() -> list[tuple[int, ...]]:
     return [row for row in permutations(range(8)) if QUEENS.is_solution(list(row))]
 
 
+def test_a_race_says_who_answered(nnsearch: Nnsearch) -> None:
+    assert re.match(r"(learned|cp-sat): \w", nnsearch.json("nine.sdk --engine race")["answered_by"])
+    assert nnsearch.json("nine.sdk")["answered_by"] is None
+    assert re.search(r"\(race, bp; (learned|cp-sat): .+\)$", nnsearch("nine.sdk --engine race").out.strip())
+
+
 def test_the_search_tree_is_recorded_and_drawn(nnsearch: Nnsearch, folder: Path) -> None:
     result = nnsearch.json("nine.sdk --trace tree.jsonl")
     lines = [json.loads(line) for line in (folder / "tree.jsonl").read_text().splitlines()]
@@ -292,6 +299,7 @@ BAD_INPUT = [
     ("graph.col --problem cp-model", "graph.col: expected a file that ends in .pb, .binpb, .pbtxt or .textproto"),
     ("nine.sdk --engine race --model none", "--engine race needs a network; choose one with --model"),
     ("nine.sdk --engine dives --infer-every 2", "--infer-every has no meaning for --engine dives"),
+    ("nine.sdk --engine race --failure-limit 9", "--failure-limit has no meaning for --engine race"),
     ("nine.sdk --engine race --trace t.jsonl", "--trace has no meaning for --engine race"),
     ("nine.sdk --infer-adaptive --infer-below 0.9", "--infer-adaptive has its own rule; leave --infer-below out"),
     ("nine.sdk --discrepancies --restart-after 5", "restarts and discrepancies are two ways to divide a search"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import json
 import signal
+import time
 import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +32,9 @@ from stand_ins import (
 )
 
 from nnsearch import cp
-from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, Sampling
+from nnsearch.cp import Discrepancies, InferencePolicy, Progress, Restarts, Sampling, read_trace, search
 from nnsearch.cp.trace import Trace
+from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError, GraphError, ModelFileError, TranslationError
 from nnsearch.limits import Limits
@@ -242,6 +244,90 @@ def test_ctrl_c_reaches_the_caller_and_leaves_the_handler_as_it_was() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+class Countdown:
+    """A stop that is asked for after so many questions."""
+
+    def __init__(self, questions: int) -> None:
+        self.left = questions
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+@pytest.mark.parametrize("by_graph", [False, True])
+def test_a_stop_is_heard_while_the_model_is_read(by_graph: bool, tmp_path: Path) -> None:
+    scorer = RandomGraphScorer(1) if by_graph else LinearScorer(6, 5)
+    stop = Countdown(5)  # there are more constraints
+    result = cp.solve(*pigeons(6, 5), scorer, stop=stop, trace=Trace(tmp_path / "trace"))
+    assert (result.status, result.branches, result.failures, result.inference_calls) == (Status.UNKNOWN, 0, 0, 0)
+    assert result.model == scorer.name
+    assert stop.left == 0
+    trace = read_trace(tmp_path / "trace")
+    assert (trace.header["model"], trace.events) == (scorer.name, [])
+
+
+def test_ctrl_c_is_heard_while_the_model_is_read() -> None:
+    scorer = LinearScorer(6, 5)
+
+    def press() -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        cp.solve(*pigeons(6, 5), scorer, stop=press)
+    assert not scorer.shown
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_limit_of_time_counts_the_reading_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*arguments: Any, **options: Any) -> Any:
+        translation = translate(*arguments, **options)
+        time.sleep(0.3)
+        return translation
+
+    limits = Limits(seconds=0.25)
+    assert cp.solve(*pigeons(5, 5), None, limits=limits).status is Status.OPTIMAL
+    monkeypatch.setattr(search, "translate", slow)
+    result = cp.solve(*pigeons(5, 5), None, limits=limits)
+    assert (result.status, result.branches) == (Status.UNKNOWN, 0)
+    result = search.solve_by_phase(
+        *pigeons(5, 5),
+        lambda solver, variables: solver.Phase(variables, solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE),
+        limits=limits,
+    )
+    assert (result.status, result.branches) == (Status.UNKNOWN, 0)
+
+
+@pytest.mark.parametrize("order", VARIABLE_ORDERS)
+def test_failures_among_the_other_variables_end_runs(order: VariableOrder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network knows one variable, and all failures are below it."""
+    monkeypatch.setattr(search, "_PROGRESS_SECONDS", 0)
+    model, others = pigeons(7, 6)
+    known = model.new_int_var(0, 1, "known")
+    failures: dict[int, int] = {}  # by the number of restarts until then
+
+    def note(progress: Progress) -> None:
+        failures.setdefault(progress.restarts, progress.failures)
+
+    result = cp.solve(
+        model, [known], LinearScorer(1, 2), variable_order=order, restarts=Restarts(5, growth=2), on_progress=note
+    )
+    assert result.status is Status.INFEASIBLE
+    assert failures[1] < 5 + 7, "5, and some to leave the tree"
+    assert failures[2] - failures[1] < 10 + 7
+    model, others = pigeons(6, 6)
+    first = cp.solve(model, others, None).solution
+    assert first is not None
+    weights = [101, 79, 110, 66, 69, 128]  # bounds see a wrong permutation late
+    planted = int(np.dot(weights, first[::-1]))
+    model.add(sum(w * x for w, x in zip(weights, others, strict=True)) == planted)
+    result = cp.solve(
+        model, [model.new_int_var(0, 3, "known")], LinearScorer(1, 4), variable_order=order, restarts=Restarts(1)
+    )
+    assert result.status is Status.OPTIMAL
+
+
 def test_a_handler_of_the_program_is_left_alone() -> None:
     caught: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
@@ -265,6 +351,7 @@ def test_nothing_is_kept_of_a_solve(runs: dict[str, Any], optimise: bool, tmp_pa
     still_there = weakref.ref(scorer)
     model, variables = pigeons(5, 4)
     model.add_hint(variables[0], 2)
+    model.add_hint(model.new_bool_var("another"), 1)
     if optimise:
         model.minimize(sum(variables))
     others: dict[str, Any] = {"upper_bound": lambda: 30} if optimise else {}

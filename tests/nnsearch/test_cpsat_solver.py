@@ -21,11 +21,14 @@ from ortools.sat.python import cp_model_helper as cmh
 from stand_ins import RandomGraphScorer
 
 from nnsearch.cp import search as cp_search
-from nnsearch.cpsat import CpSolver, RaceOptions, race, solve_by_dives
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.translate import translate
+from nnsearch.cpsat import CpSolver, Dives, RaceOptions, race, solve_by_dives
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.stand_aside import preparation_seconds
 from nnsearch.encoding.candidate_graph import GraphState
-from nnsearch.errors import ConfigError, ModelFileError
+from nnsearch.errors import ConfigError, GraphError, ModelFileError
+from nnsearch.graph import CandidateGraph
 from nnsearch.scorer import AnyScorer, FloatArray
 
 AT_ONCE = RaceOptions(head_start=0)
@@ -218,6 +221,9 @@ def test_a_learned_proof_of_infeasibility() -> None:
     assert solver.solve(infeasible(), record) == cp_model.INFEASIBLE
     assert solver.race is not None
     assert solver.race.winner == "learned"
+    assert solver.race.learned is not None
+    assert solver.num_branches == solver.race.learned.branches
+    assert solver.num_conflicts == solver.race.learned.failures > 0
     assert not record.solutions
     assert "status: INFEASIBLE" in solver.response_stats()
 
@@ -337,6 +343,95 @@ def test_a_wrong_learned_solution_is_refused(monkeypatch: pytest.MonkeyPatch, ca
     assert "refuses a solution" in caplog.text
 
 
+class InformedRun(SilentRun):
+    """A silent run with one solution, the best of an ordering of six."""
+
+    def __init__(self, model: cp_model.CpModel, *arguments: object, **options: Any) -> None:
+        super().__init__()
+        self._plain = cp_model.CpSolver()
+        self._plain.solve(model, options["solution_callback"])
+
+    def response(self) -> cmh.CpSolverResponse:
+        response = cmh.CpSolverResponse()
+        response.copy_from(self._plain.response_proto)
+        response.status = cp_model.FEASIBLE
+        response.best_objective_bound = -1000.0 if response.inner_objective_lower_bound > 0 else 1000.0
+        return response
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("maximise", [False, True])
+def test_the_learned_search_proves_that_cp_sats_solution_is_the_best(
+    maximise: bool, watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", InformedRun)
+    model = ordering(6, maximise)
+    best = 7 + sum(i * (i + 1 if maximise else 6 - i) for i in range(6))
+    solver, record = drop_in(2, RaceOptions(head_start=0, slice_seconds=10)), Record(model)
+    assert solver.solve(model, record if watched else None) == cp_model.OPTIMAL
+    assert SilentRun.begun == 1
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.race.learned is not None
+    assert solver.race.learned.solution is None, "there was nothing better to find"
+    assert solver.objective_value == solver.best_objective_bound == best
+    assert sorted(solver.value(v) for v in variables_of(model)) == list(range(6))
+    if watched:
+        assert record.objectives[-1] == best
+        assert strictly_improves(record.objectives, maximise)
+
+
+class ContentRun:
+    """A run with a first solution, and a gap that is small enough for it."""
+
+    stopped = False
+
+    def __init__(self, model: cp_model.CpModel, *arguments: object, **options: object) -> None:
+        plain = cp_model.CpSolver()
+        plain.parameters.num_workers, plain.parameters.stop_after_first_solution = 1, True
+        model = model.clone()
+        model.clear_hints()
+        plain.solve(model)
+        self.done = threading.Event()
+        self.done.set()
+        self._response: cmh.CpSolverResponse = plain.response_proto
+        self._response.status = cp_model.OPTIMAL
+        self._response.best_objective_bound = 10000.0 if model.proto.objective.scaling_factor < 0 else -1000.0
+
+    def stop(self) -> None:
+        pass
+
+    def response(self) -> cmh.CpSolverResponse:
+        return self._response
+
+
+@pytest.mark.parametrize("maximise", [False, True])
+def test_a_gap_that_is_small_enough_for_a_worse_solution(maximise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", lambda *a, **o: SilentRun(*a, **o) if not SilentRun.begun else ContentRun(*a))
+    model = market_split(True, maximise=maximise)
+    solver, record = drop_in(1, RaceOptions(head_start=0, slice_seconds=0.2)), Record(model)
+    assert solver.solve(model, record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.race.learned is not None
+    assert solver.objective_value == record.objectives[-1] == solver.race.learned.objective_value
+    assert solver.best_objective_bound == (1000 if maximise else 0), "the domains say more than the run"
+    assert record.solutions[-1] == [solver.value(v) for v in variables_of(model)]
+
+
+@pytest.mark.parametrize("seed", [-(2**31), -1, 2**31 - 1])
+def test_every_seed_of_cp_sat_is_one_of_the_learned_search(seed: int) -> None:
+    options = RaceOptions(head_start=0, search_failures=0, restarts=Restarts(seed=7), dives=Dives(seed=7))
+    for workers in (1, 2):
+        solver = drop_in(workers, options, on_error="raise")
+        solver.parameters.random_seed = seed
+        assert solver.solve(queens()) == cp_model.OPTIMAL
+        assert solver.race is not None
+        assert "stood aside" not in solver.race.why
+
+
 # ---- the parameters that end a solve
 
 
@@ -354,6 +449,7 @@ def test_the_time_limit_holds_in_every_phase(seconds: float, head_start: float, 
     assert status in (cp_model.UNKNOWN, *([cp_model.FEASIBLE] if objective else []))
     assert solver.race is not None
     assert (solver.race.winner == "nobody") == (status == cp_model.UNKNOWN)
+    assert (solver.race.why.startswith("the end came first")) == (status == cp_model.UNKNOWN)
 
 
 @pytest.mark.parametrize("objective", [False, True])
@@ -457,7 +553,7 @@ def test_cp_sat_answers_where_the_scorer_fails(workers: int, caplog: pytest.LogC
     solver.parameters.max_time_in_seconds = 0.5
     with caplog.at_level(logging.WARNING, "nnsearch"):
         assert solver.solve(model) == cp_model.FEASIBLE
-    assert "the scorer failed" in caplog.text
+    assert "the learned search failed" in caplog.text
     assert solver.race is not None
     assert isinstance(solver.race.error, ZeroDivisionError)
     assert solver.race.winner == "cp-sat"
@@ -475,16 +571,25 @@ def test_the_scorers_exception_reaches_the_caller_who_asks_for_it(workers: int) 
         _ = solver.objective_value
 
 
-def test_after_a_failed_solve_the_answer_before_is_still_there() -> None:
-    scorer = FailingScorer()
-    scorer.shown = [None] * 100  # type: ignore[list-item]
-    solver = drop_in(2, scorer=scorer, on_error="raise")
-    assert solver.solve(ordering()) == cp_model.OPTIMAL
-    value = solver.objective_value
-    scorer.shown = []
-    with pytest.raises(ZeroDivisionError):
-        solver.solve(market_split(True))
-    assert solver.objective_value == value
+@pytest.mark.parametrize("alone", [False, True])
+def test_after_a_failed_solve_there_is_no_answer(alone: bool) -> None:
+    """Neither of it nor of the solve before, whoever solved."""
+
+    def fail(_: object) -> None:
+        raise LookupError("in the callback")
+
+    model = market_split(True)
+    solver = drop_in(1)
+    for first_alone in (False, True):
+        solver.parameters.interleave_search = first_alone
+        assert solver.solve(ordering()) == cp_model.OPTIMAL
+        assert solver.objective_value == 77
+        solver.parameters.interleave_search = alone
+        with pytest.raises(LookupError):
+            solver.solve(model, Record(model, fail))
+        for read in (lambda: solver.objective_value, lambda: solver.response_proto, solver.response_stats):
+            with pytest.raises(RuntimeError, match="has not been called"):
+                read()
 
 
 @pytest.mark.parametrize("phase", ["cp-sat", "learned", "handed over"])
@@ -588,6 +693,153 @@ def test_models_that_the_learned_side_cannot_use(model: cp_model.CpModel) -> Non
         model.add(model.new_int_var(0, 2**40, "wide") >= 7)
     for workers in (1, 2):
         assert drop_in(workers).solve(model) == cp_model.OPTIMAL
+
+
+class UnfitScorer(RandomGraphScorer):
+    """Fits no model."""
+
+    def score_graph(self, state: GraphState) -> FloatArray:
+        raise ModelFileError("unfit: expected another model")
+
+
+def wide() -> cp_model.CpModel:
+    model = queens()
+    model.new_int_var(0, 2**40, "huge")
+    return model
+
+
+def no_groups() -> cp_model.CpModel:
+    model = cp_model.CpModel()
+    x, y = model.new_int_var(0, 10**6, "x"), model.new_int_var(0, 10**6, "y")
+    model.add(3 * x + 7 * y == 100_001)
+    return model
+
+
+def modulo() -> cp_model.CpModel:
+    model = queens()
+    x = variables_of(model)
+    model.add_modulo_equality(1, x[0], x[1])
+    return model
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [(wide, "huge is wider"), (no_groups, ""), (modulo, "divisor")],
+    ids=["wide", "graph", "divisor"],
+)
+def test_the_report_says_why_the_learned_side_stood_aside(
+    build: Callable[[], cp_model.CpModel], reason: str, workers: int
+) -> None:
+    solver = drop_in(workers, on_error="raise")
+    with pytest.MonkeyPatch.context() as patch:
+        SilentRun.begun = 0
+        patch.setattr(race, "CpSatRun", SilentRun if workers == 2 else CpSatRun)
+        status = solver.solve(build())
+    assert status == cp_model.CpSolver().solve(build())
+    assert solver.race is not None
+    assert solver.race.winner == "cp-sat"
+    if workers == 2:  # with others CP-SAT may be faster than the first look at the model
+        assert "; the learned search stood aside: " in solver.race.why
+        assert reason in solver.race.why
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_network_that_does_not_fit_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    solver = drop_in(2, scorer=UnfitScorer())
+    for _ in range(3):
+        SilentRun.begun = 0
+        assert solver.solve(queens()) == cp_model.OPTIMAL
+        assert solver.race is not None
+        assert "stood aside: unfit: expected another model" in solver.race.why
+        assert solver.race.error is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "unfit" in caplog.text
+
+
+def test_there_must_be_time_to_read_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race, "solve", lambda *arguments, **options: pytest.fail("there is no time for it"))
+    monkeypatch.setattr("nnsearch.cpsat.solver.preparation_seconds", lambda model: 0.4)
+    for workers in (1, 2, 5):
+        solver = drop_in(workers, on_error="raise")
+        solver.parameters.max_time_in_seconds = 0.3
+        assert solver.solve(market_split(True)) == cp_model.FEASIBLE
+        assert solver.race is not None
+        assert "less time is left" in solver.race.why
+
+
+def optional_intervals(model: cp_model.CpModel, count: int, horizon: int = 10**5) -> list[cp_model.IntervalVar]:
+    return [
+        model.new_optional_fixed_size_interval_var(model.new_int_var(0, horizon, ""), 3, model.new_bool_var(""), "")
+        for _ in range(count)
+    ]
+
+
+def kinds(count: int) -> dict[str, cp_model.CpModel]:
+    """One large constraint each."""
+    models = {}
+
+    def model(name: str) -> cp_model.CpModel:
+        models[name] = cp_model.CpModel()
+        return models[name]
+
+    def integers(of: cp_model.CpModel, number: int, high: int = 9) -> list[cp_model.IntVar]:
+        return [of.new_int_var(0, high, "") for _ in range(number)]
+
+    one = model("no_overlap")
+    one.add_no_overlap(optional_intervals(one, count))
+    one = model("no_overlap of plain intervals")
+    one.add_no_overlap([one.new_fixed_size_interval_var(start, 3, "") for start in integers(one, count, 10**5)])
+    one = model("no_overlap_2d")
+    one.add_no_overlap_2d(optional_intervals(one, count), optional_intervals(one, count))
+    one = model("cumulative")
+    one.add_cumulative(optional_intervals(one, count), [2] * count, 5)
+    one = model("reservoir")
+    one.add_reservoir_constraint(integers(one, count), [1, -1] * (count // 2), 0, 5)
+    one = model("automaton")
+    one.add_automaton(integers(one, 10 * count), 0, [0], [(a, b, (a + b) % 10) for a in range(10) for b in range(10)])
+    for name in ("circuit", "routes"):
+        one = model(name)
+        arcs = [(i, j, one.new_bool_var("")) for i, j in itertools.permutations(range(count), 2)]
+        (one.add_circuit if name == "circuit" else one.add_multiple_circuit)(arcs)
+    one = model("lin_max")
+    one.add_max_equality(one.new_int_var(0, 9, ""), integers(one, 20 * count))
+    one = model("int_prod")
+    one.add_multiplication_equality(one.new_int_var(0, 9, ""), integers(one, 10 * count, 1))
+    one = model("inverse")
+    one.add_inverse(integers(one, count, count - 1), integers(one, count, count - 1))
+    one = model("linear")
+    one.add(sum(integers(one, 20 * count)) <= count)
+    one = model("table")
+    one.add_allowed_assignments(integers(one, 4), list(itertools.product(range(10), repeat=4)))
+    return models
+
+
+@pytest.mark.parametrize("kind", kinds(2))
+def test_the_estimate_of_the_preparation_is_no_guess(kind: str) -> None:
+    small, model = kinds(20)[kind], kinds(60)[kind]
+    estimate = preparation_seconds(model)
+    started = time.perf_counter()
+    translate(model)
+    with contextlib.suppress(GraphError):
+        CandidateGraph.from_model(model)
+    seconds = time.perf_counter() - started
+    assert seconds / 8 < estimate < 30 * seconds  # machines differ, and others use this one
+    assert kind == "table" or preparation_seconds(small) < estimate
+
+
+def test_stands_aside_where_few_constraints_are_most_of_the_work() -> None:
+    model = cp_model.CpModel()
+    for _ in range(3):
+        model.add_no_overlap(optional_intervals(model, 300))
+    assert len(model.proto.constraints) > 900
+    assert 2 < preparation_seconds(model) < 20
+    model.maximize(sum(variables_of(model)[1::2]))
+    solver = drop_in(2)
+    solver.parameters.max_time_in_seconds = 0.1
+    solver.solve(model)
+    assert solver.race is not None
+    assert "large" in solver.race.why
 
 
 def test_an_invalid_model_is_invalid() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 
 import numpy as np
@@ -20,7 +21,7 @@ from stand_ins import (
 from nnsearch.cpsat import Dives, solve_by_dives
 from nnsearch.cpsat.dives import Dived
 from nnsearch.encoding.candidate_graph import GraphState
-from nnsearch.errors import ConfigError, GraphError
+from nnsearch.errors import ConfigError, GraphError, NNSearchError
 from nnsearch.limits import Limits
 from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.result import Status
@@ -148,6 +149,66 @@ def test_improving_solutions_come_in_order() -> None:
     assert result.objective_value == numbers[-1]
 
 
+@pytest.mark.parametrize("offset", [0, 2.5, -7])
+@pytest.mark.parametrize("maximise", [False, True])
+@pytest.mark.parametrize("unit", [1, 1.0], ids=["integer", "floating"])
+def test_objectives_of_both_signs_and_types(unit: float, maximise: bool, offset: float) -> None:
+    model = LatinSquare(3).build()[0]
+    weights = np.random.default_rng(1).integers(-5, 6, 9).tolist()
+    cells = [model.get_int_var_from_proto_index(i) for i in range(9)]
+    values = [sum(w * v for w, v in zip(weights, one, strict=True)) + offset for one in brute_force(model)]
+    total = sum(unit * w * x for w, x in zip(weights, cells, strict=True)) + offset
+    (model.maximize if maximise else model.minimize)(total)
+    assert model.proto.has_floating_point_objective() == isinstance(unit + offset, float)
+    before = str(model.proto)
+    found: list[float | None] = []
+    # A short prefix is often refuted or improved, so the bound is used.
+    result = solve_by_dives(
+        model,
+        [RandomGraphScorer(4)],
+        dives=Dives(prefix=0.5),
+        on_solution=lambda values, objective: found.append(objective),
+    )
+    assert result.status is Status.OPTIMAL
+    assert result.objective_value == (max if maximise else min)(values)
+    assert None not in found
+    assert found == sorted({number for number in found if number is not None}, reverse=not maximise)
+    assert result.best_objective_bound == result.objective_value
+    assert (str(model.proto), model.validate()) == (before, "")
+
+
+def test_what_cp_sat_refuses_is_told_in_one_line() -> None:
+    model, _, _ = square(holes=10)
+    with pytest.raises(NNSearchError, match=r"\ACP-SAT refuses the model: a hint or a parameter is invalid\Z"):
+        solve_by_dives(model, [RandomGraphScorer(1)], workers=10**6)
+    for value in (1, 2):
+        model.add_hint(model.get_int_var_from_proto_index(0), value)
+    with pytest.raises(NNSearchError, match=r"\ACP-SAT refuses the model: The solution hint contains duplicate.*\Z"):
+        solve_by_dives(model, [RandomGraphScorer(1)])
+
+
+def test_a_stop_is_heard_while_the_model_is_read() -> None:
+    model, _, _ = square(holes=45)
+    scorer = RandomGraphScorer(1)
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(len(asked) == 3)
+        return asked[-1]
+
+    result = solve_by_dives(model, [scorer, scorer], stop=stop)
+    assert (result.status, result.branches, result.inference_calls) == (Status.UNKNOWN, 0, 0)
+    assert len(asked) == 4
+
+    def press() -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        solve_by_dives(model, [scorer], stop=press)
+    assert not scorer.shown
+
+
 def test_an_error_of_a_scorer_reaches_the_caller() -> None:
     model, _, _ = square(holes=45)
     with pytest.raises(ArithmeticError, match="out of order"):
@@ -162,6 +223,7 @@ def test_an_error_of_a_scorer_reaches_the_caller() -> None:
         ({"seconds": 0}, "Dives.seconds: expected above 0, got 0"),
         ({"growth": 1}, "Dives.growth: expected above 1"),
         ({"temperature": 0}, "expected above 0, got 0"),
+        ({"seed": 2**31}, "Dives.seed: expected 0 to 2147483647, got 2147483648"),
     ],
 )
 def test_options_out_of_range(options: dict[str, float], message: str) -> None:

@@ -21,9 +21,10 @@ from stand_ins import (
 )
 
 from nnsearch.cp import InferencePolicy, ValuePhase, solve
+from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, Restarts, VariableOrder
+from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import GraphError
 from nnsearch.graph import CandidateGraph
 from nnsearch.problems.latin_square import LatinSquare

@@ -11,6 +11,8 @@ from stand_ins import Solution, brute_force, domains, enumerated, models
 
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.errors import TranslationError
+from nnsearch.graph import CandidateGraph
+from nnsearch.stopping import ReadingStoppedError
 
 
 def solutions(translation: Translation) -> list[Solution]:
@@ -72,9 +74,9 @@ def test_large_coefficients(data: st.DataObject) -> None:
     assert solutions(translate(model)) == brute_force(model)
 
 
-@example(-(2**61), 2**61)
+@example(-(2**60), 2**60)
 @settings(max_examples=40)
-@given(st.integers(-(2**61), -(2**59)), st.integers(2**59, 2**61))
+@given(st.integers(-(2**60), -(2**59)), st.integers(2**59, 2**60))
 def test_large_domains(low: int, high: int) -> None:
     model = cp_model.CpModel()
     x, y = model.new_int_var(low, high, "x"), model.new_int_var(low, high, "y")
@@ -327,14 +329,85 @@ def test_the_time_of_a_resource_may_be_long() -> None:
 
 def test_a_negative_reference_is_the_opposite_of_a_variable() -> None:
     model, x, y = small_model()
+    model.minimize(1.0 * x + 2.5)
+    model.proto.floating_point_objective.vars[0] = ~y.index  # CP-SAT allows it nowhere else
+    assert best(translate(model)) == (3, 3)
+
+
+def no_start(model: cp_model.CpModel, x: cp_model.IntVar, y: cp_model.IntVar) -> None:
+    model.new_interval_var(x, 2, x + 2, "")
+    model.proto.constraints[0].interval.clear_start()
+
+
+def negation(model: cp_model.CpModel, x: cp_model.IntVar, y: cp_model.IntVar) -> None:
     model.add(x + y >= 5)
-    linear = model.proto.constraints[0].linear
-    linear.vars[1] = ~y.index  # x - y >= 5 - 5
-    linear.domain[0] = 0
-    model.minimize(x + y)
-    model.proto.objective.vars[0] = ~x.index
-    assert solutions(translate(model)) == [(0, 0), *((2, y) for y in range(3)), *((3, y) for y in range(4))]
-    assert best(translate(model)) == (3, 0)
+    model.proto.constraints[0].linear.vars[1] = ~y.index
+
+
+def two_hints(model: cp_model.CpModel, x: cp_model.IntVar, y: cp_model.IntVar) -> None:
+    model.add_hint(x, 2)
+    model.add_hint(x, 3)
+
+
+def out_of_range(model: cp_model.CpModel, x: cp_model.IntVar, y: cp_model.IntVar) -> None:
+    model.add(x + y >= 5)
+    model.proto.constraints[0].linear.vars[1] = 99
+
+
+def torn_table(model: cp_model.CpModel, x: cp_model.IntVar, y: cp_model.IntVar) -> None:
+    model.add_allowed_assignments([x, y], [(0, 1)])
+    model.proto.constraints[0].table.values.append(2)
+
+
+@pytest.mark.parametrize("change", [no_start, negation, two_hints, out_of_range, torn_table])
+def test_what_cp_sat_refuses_is_refused_in_one_line(change: Change) -> None:
+    change(*(small := small_model()))
+    with pytest.raises(TranslationError, match=r"\ACP-SAT refuses the model: .+\Z"):
+        translate(small[0])
+
+
+def test_a_stop_is_asked_for_every_constraint() -> None:
+    model, x, y = small_model()
+    for _ in range(10):
+        model.add(x + y >= 1)
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(len(asked) == 3)
+        return asked[-1]
+
+    for read in (translate, CandidateGraph.from_model):
+        with pytest.raises(ReadingStoppedError):
+            read(model, stop=stop)
+        assert len(asked) == 4
+        asked.clear()
+    translate(model, stop=lambda: bool(asked.append(False)))  # type: ignore[func-returns-value]
+    assert len(asked) == 10
+
+
+def optional_tasks(model: cp_model.CpModel, starts: list[cp_model.IntVar]) -> list[cp_model.IntervalVar]:
+    present = model.new_bool_var("present")
+    return [model.new_optional_interval_var(start, 1, start + 1, present, "") for start in starts]
+
+
+LARGE: dict[str, Callable[[cp_model.CpModel, list[cp_model.IntVar]], object]] = {
+    "no_overlap": lambda m, xs: m.add_no_overlap(optional_tasks(m, xs)),
+    "no_overlap_2d": lambda m, xs: m.add_no_overlap_2d(optional_tasks(m, xs), optional_tasks(m, xs)),
+    "cumulative": lambda m, xs: m.add_cumulative(optional_tasks(m, xs), [1] * len(xs), 3),
+    "reservoir": lambda m, xs: m.add_reservoir_constraint(xs, [1] * len(xs), 0, 99),
+}
+
+
+@pytest.mark.parametrize("add", LARGE.values(), ids=LARGE)
+def test_a_stop_is_heard_within_large_constraints(
+    add: Callable[[cp_model.CpModel, list[cp_model.IntVar]], object],
+) -> None:
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(0, 99, f"s{i}") for i in range(40)]
+    add(model, starts)
+    asked: list[bool] = []
+    translate(model, stop=lambda: bool(asked.append(False)))  # type: ignore[func-returns-value]
+    assert len(asked) > len(model.proto.constraints)
 
 
 def test_an_empty_constraint_always_holds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from itertools import combinations, product
@@ -11,10 +12,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from stand_ins import Solution, domains, enumerated
+from stand_ins import RandomGraphScorer, Solution, domains, enumerated
 
+from nnsearch import cp
 from nnsearch.cp.translate import Translation, translate
-from nnsearch.graph import constraint_kind
+from nnsearch.cpsat import solve_by_dives
+from nnsearch.errors import GraphError
+from nnsearch.graph import CandidateGraph, constraint_kind
+from nnsearch.limits import Limits
 
 LARGEST_SPACE = 3000
 """Assignments of a random model at most: all of them are tried."""
@@ -535,3 +540,22 @@ def test_the_engine_finds_exactly_the_solutions(kind: str, data: st.DataObject) 
         assert best_value(translate(model)) == least
     else:
         assert translate(model).objective is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=5, derandomize=True)
+@given(st.data())
+def test_no_reader_changes_the_model(kind: str, data: st.DataObject) -> None:
+    model = data.draw(models(kind))
+    variables = [model.get_int_var_from_proto_index(index) for index in range(len(model.proto.variables))]
+    before = str(model.proto)
+    readers: dict[str, Callable[[], object]] = {
+        "translate": lambda: translate(model),
+        "graph": lambda: CandidateGraph.from_model(model),
+        "search": lambda: cp.solve(model, variables, None),
+        "dives": lambda: solve_by_dives(model, [RandomGraphScorer(1)], limits=Limits(failures=50)),
+    }
+    for name, read in readers.items():
+        with contextlib.suppress(GraphError):  # nothing that a network could read
+            read()
+        assert str(model.proto) == before, name

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pytest
 from ortools.sat.python import cp_model
 
-from nnsearch.cp.value_phase import InferencePolicy, Restarts
+from nnsearch.cp.policy import InferencePolicy
+from nnsearch.cp.restarts import Restarts
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
 from nnsearch.graph import CandidateGraph

@@ -8,6 +8,7 @@ from typing import Any
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.errors import TranslationError
+from nnsearch.stopping import StopCheck
 
 MAX_MAGNITUDE = 2**62
 """The engine computes with int64 and does not always look for overflow; this leaves room for one more addition."""
@@ -21,15 +22,18 @@ class EngineModel:
 
     Args:
         solver: the CP solver, which owns all that is made here.
-        proto: the model that is translated; constraints that name intervals look them up in it.
+        proto: the model that is translated, a copy, since reading may add to it; constraints that name intervals look
+            them up in it.
         duals: whether a permutation gets its redundant dual.
+        check: asked by constraints that grow with the square of their size.
 
     Raises:
         TranslationError: a variable's domain is empty or too large; the message names the variable.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, proto: Any, *, duals: bool) -> None:
+    def __init__(self, solver: pywrapcp.Solver, proto: Any, *, duals: bool, check: StopCheck) -> None:
         self.solver = solver
+        self.check = check
         self.proto = proto
         self.duals = duals
         self.variables = [self._variable(variable, index) for index, variable in enumerate(proto.variables)]

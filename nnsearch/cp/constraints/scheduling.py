@@ -65,6 +65,7 @@ def add_no_overlap(model: EngineModel, no_overlap: Any, enforcement: Enforcement
     if len(plain) > 1:
         solver.Add(solver.DisjunctiveConstraint(_engine_intervals(model, plain), ""))
     for first, second in combinations(intervals, 2):
+        model.check.step()
         if not (enforcement.always and first.is_plain and second.is_plain):
             both = enforcement.under(*first.presence, *second.presence)
             both.require(*_orders(model, first, second))
@@ -74,6 +75,7 @@ def add_no_overlap_2d(model: EngineModel, no_overlap: Any, enforcement: Enforcem
     """Add "two boxes that are there are apart in one of the dimensions"."""
     boxes = list(zip(_intervals(model, no_overlap.x_intervals), _intervals(model, no_overlap.y_intervals), strict=True))
     for first, second in combinations(boxes, 2):
+        model.check.step()
         both = enforcement.under(*(p for interval in (*first, *second) for p in interval.presence))
         both.require(*(order for pair in zip(first, second, strict=True) for order in _orders(model, *pair)))
 
@@ -113,12 +115,11 @@ def add_reservoir(model: EngineModel, reservoir: Any, enforcement: Enforcement) 
     events = list(zip(times, actives, changes, strict=True))
     for event in events:
         time, active, change = event
-        earlier = [
-            solver.ConditionalExpression(
-                conjunction(solver, [happens, _not_after(model, other, time)]), difference, 0
-            ).Var()
-            for other, happens, difference in (e for e in events if e is not event)
-        ]
+        earlier = []
+        for other, happens, difference in (e for e in events if e is not event):
+            model.check.step()
+            counts = conjunction(solver, [happens, _not_after(model, other, time)])
+            earlier.append(solver.ConditionalExpression(counts, difference, 0).Var())
         level = solver.Sum([change, *earlier])
         restrict(model, level, [reservoir.min_level, reservoir.max_level], enforcement.under(active))
 
@@ -157,6 +158,7 @@ def _not_after(model: EngineModel, first: pywrapcp.IntVar, second: pywrapcp.IntV
 
 
 def _runs_at_start_of(model: EngineModel, other: _Interval, interval: _Interval) -> pywrapcp.IntVar:
+    model.check.step()
     solver = model.solver
     started = _not_after(model, other.start, interval.start)
     check_magnitude(magnitude(other.end) + magnitude(interval.start))

@@ -1,0 +1,42 @@
+"""The end of the reading of a model that somebody no longer waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_EVERY = 256  # small steps between two questions
+
+
+class ReadingStoppedError(Exception):
+    """A model was not read to its end, because a stop was asked for. No error of the caller's: who asked catches it."""
+
+
+class StopCheck:
+    """Asks whether to go on, from within loops.
+
+    Args:
+        stop: true ends the reading; None is never.
+    """
+
+    def __init__(self, stop: Callable[[], bool] | None = None) -> None:
+        self._stop = stop
+        self._steps = 0
+
+    def now(self) -> None:
+        """Ask.
+
+        Raises:
+            ReadingStoppedError: a stop was asked for.
+        """
+        if self._stop is not None and self._stop():
+            raise ReadingStoppedError
+
+    def step(self) -> None:
+        """Ask after every few hundred calls, for loops whose rounds take microseconds.
+
+        Raises:
+            ReadingStoppedError: a stop was asked for.
+        """
+        self._steps += 1
+        if self._steps % _EVERY == 0:
+            self.now()
