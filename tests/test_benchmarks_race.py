@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
+from test_benchmarks import call, lines_of
 
 import nnsearch.cpsat
 from benchmarks import instance_sets, policies, race, records, search
-from benchmarks.__main__ import main
 from benchmarks.networks import Network, load_networks
 from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
 from nnsearch.errors import ConfigError
@@ -38,17 +38,6 @@ def grids(tmp_path: Path) -> Path:
     instances = {"open": [[0] * 4] * 4, "no": IMPOSSIBLE}
     file.write_text("".join(json.dumps({"name": k, "order": 4, "grid": grid}) + "\n" for k, grid in instances.items()))
     return file
-
-
-def call(*arguments: object) -> int:
-    try:
-        return main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        return int(error.code or 0)
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def made(

@@ -21,6 +21,7 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
 import nnsearch
+from nnsearch.cp.translate import Translation
 from nnsearch.encoding.candidate_graph import GraphState, encode
 from nnsearch.errors import GraphError
 from nnsearch.graph import KINDS, CandidateGraph
@@ -280,13 +281,16 @@ def brute_force(model: cp_model.CpModel) -> list[Solution]:
     return [values for values in product(*domains(model)) if satisfies(model, values)]
 
 
-class _Collector(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+class Collector(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+    """Keeps every solution, in order."""
+
     def __init__(self, variables: list[cp_model.IntVar]) -> None:
         super().__init__()
-        self.variables, self.found = variables, set[Solution]()
+        self.variables = variables
+        self.found: list[Solution] = []
 
     def on_solution_callback(self) -> None:
-        self.found.add(tuple(self.value(variable) for variable in self.variables))
+        self.found.append(tuple(self.value(variable) for variable in self.variables))
 
 
 def all_solutions(model: cp_model.CpModel) -> list[Solution]:
@@ -295,9 +299,16 @@ def all_solutions(model: cp_model.CpModel) -> list[Solution]:
     solver.parameters.enumerate_all_solutions = True
     solver.parameters.num_workers = 1
     solver.parameters.cp_model_presolve = False
-    collector = _Collector([model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))])
+    collector = Collector([model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))])
     assert solver.solve(model, collector) in (cp_model.OPTIMAL, cp_model.INFEASIBLE)
-    return sorted(collector.found)
+    return sorted(set(collector.found))
+
+
+def engine_solutions(translation: Translation) -> list[Solution]:
+    """All solutions of a translated model, variables in order, smallest value first."""
+    solver = translation.solver
+    phase = solver.Phase(translation.variables, solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)
+    return enumerated(solver, translation.variables, phase)
 
 
 def enumerated(

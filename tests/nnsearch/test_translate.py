@@ -7,28 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
-from stand_ins import Solution, brute_force, domains, enumerated, models
+from stand_ins import Collector, Solution, brute_force, domains, engine_solutions, enumerated, models
 
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.errors import TranslationError
 from nnsearch.graph import CandidateGraph
 from nnsearch.stopping import ReadingStoppedError
-
-
-def solutions(translation: Translation) -> list[Solution]:
-    solver = translation.solver
-    phase = solver.Phase(translation.variables, solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)
-    return enumerated(solver, translation.variables, phase)
-
-
-class Collector(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
-    def __init__(self, variables: list[cp_model.IntVar]) -> None:
-        super().__init__()
-        self.variables = variables
-        self.found: list[Solution] = []
-
-    def on_solution_callback(self) -> None:
-        self.found.append(tuple(self.value(variable) for variable in self.variables))
 
 
 def cp_sat_solutions(model: cp_model.CpModel) -> list[Solution]:
@@ -43,7 +27,7 @@ def cp_sat_solutions(model: cp_model.CpModel) -> list[Solution]:
 @given(models())
 def test_the_engine_finds_exactly_the_solutions(model: cp_model.CpModel) -> None:
     # In ascending order, because it assigns the first variable its smallest value first.
-    assert solutions(translate(model)) == brute_force(model)
+    assert engine_solutions(translate(model)) == brute_force(model)
 
 
 @settings(max_examples=60)
@@ -71,7 +55,7 @@ def test_large_coefficients(data: st.DataObject) -> None:
     high = data.draw(st.sampled_from([low, low + 2**60, cp_model.INT_MAX]))
     total = sum(c * x for c, x in zip(coefficients, variables, strict=True))
     model.add_linear_expression_in_domain(total, cp_model.Domain(low, high))
-    assert solutions(translate(model)) == brute_force(model)
+    assert engine_solutions(translate(model)) == brute_force(model)
 
 
 @example(-(2**60), 2**60)
@@ -82,7 +66,7 @@ def test_large_domains(low: int, high: int) -> None:
     x, y = model.new_int_var(low, high, "x"), model.new_int_var(low, high, "y")
     model.add(x - y >= high - low - 1)
     model.add(x != y + high - low)
-    assert solutions(translate(model)) == [(high - 1, low), (high, low + 1)]
+    assert engine_solutions(translate(model)) == [(high - 1, low), (high, low + 1)]
 
 
 @pytest.mark.parametrize("offset", [-7, 0, 3])
@@ -104,20 +88,20 @@ def test_a_permutation_finds_hidden_singles(offset: int) -> None:
 
 
 def test_small_models() -> None:
-    assert solutions(translate(cp_model.CpModel())) == [()]
+    assert engine_solutions(translate(cp_model.CpModel())) == [()]
     model = cp_model.CpModel()
     x = model.new_int_var(0, 1, "x")
     model.add(x - x <= 0)
     model.add_all_different([x])
-    assert solutions(translate(model)) == [(0,), (1,)]
+    assert engine_solutions(translate(model)) == [(0,), (1,)]
     model.add(x - x >= 1)
-    assert solutions(translate(model)) == []
+    assert engine_solutions(translate(model)) == []
 
 
 def test_constants_without_variables() -> None:
     model = cp_model.CpModel()
     model.add_all_different([1, 2])
-    assert solutions(translate(model)) == [()]
+    assert engine_solutions(translate(model)) == [()]
 
 
 def test_an_empty_domain_is_refused() -> None:
@@ -245,7 +229,7 @@ def test_the_objective_keeps_its_domain() -> None:
     model, x, y = small_model()
     model.minimize(x + y)
     model.proto.objective.domain.extend([1, 1, 4, 5])
-    assert solutions(translate(model)) == [(0, 1), (2, 2), (2, 3), (3, 1), (3, 2)]
+    assert engine_solutions(translate(model)) == [(0, 1), (2, 2), (2, 3), (3, 1), (3, 2)]
 
 
 def test_hints_within_their_domains_are_taken_over() -> None:
@@ -266,7 +250,7 @@ def test_duals_are_optional() -> None:
     model.add_all_different([model.new_int_var(0, 2, name) for name in "xyz"])
     constraints = [translate(model, duals=duals).solver.Constraints() for duals in (True, False)]
     assert constraints[0] == constraints[1] + 1
-    assert solutions(translate(model)) == solutions(translate(model, duals=False))
+    assert engine_solutions(translate(model)) == engine_solutions(translate(model, duals=False))
 
 
 @pytest.mark.parametrize("enforced", [False, True])
@@ -281,7 +265,7 @@ def test_multiples_of_a_boolean(enforced: bool) -> None:
     ]
     for constraint in constraints if enforced else []:
         constraint.only_enforce_if(model.new_bool_var(""))
-    assert solutions(translate(model)) == ([(0, 0, 0, 0), (1, 0, 0, 0)] if enforced else [])
+    assert engine_solutions(translate(model)) == ([(0, 0, 0, 0), (1, 0, 0, 0)] if enforced else [])
 
 
 def test_an_enforced_domain_with_its_bounds_out_of_reach() -> None:
@@ -289,7 +273,7 @@ def test_an_enforced_domain_with_its_bounds_out_of_reach() -> None:
     ranges = cp_model.Domain.from_intervals([[-9, -1], [1, 2], [7, 9]])
     b = model.new_bool_var("b")
     model.add_linear_expression_in_domain(x, ranges).only_enforce_if(b)
-    assert sorted({(x, b) for x, _, b in solutions(translate(model))}) == [(0, 0), (2, 0), (2, 1), (3, 0)]
+    assert sorted({(x, b) for x, _, b in engine_solutions(translate(model))}) == [(0, 0), (2, 0), (2, 1), (3, 0)]
 
 
 @pytest.mark.parametrize("enforced", [False, True])
@@ -310,7 +294,7 @@ def test_wide_domains(enforced: bool) -> None:
     ]
     for constraint in constraints if enforced else []:
         constraint.only_enforce_if(model.new_constant(1))
-    found = solutions(translate(model))
+    found = engine_solutions(translate(model))
     assert [solution[:3] for solution in found] == [(-wide, wide, 2), (wide, -wide, 1)]
 
 
@@ -320,11 +304,11 @@ def test_the_time_of_a_resource_may_be_long() -> None:
     starts = [model.new_int_var_from_domain(cp_model.Domain.from_values([0, half]), name) for name in "xy"]
     tasks = [model.new_fixed_size_interval_var(start, half, "") for start in starts]
     model.add_cumulative(tasks, [half, half], half + 1)
-    assert solutions(translate(model)) == [(0, half), (half, 0)]
+    assert engine_solutions(translate(model)) == [(0, half), (half, 0)]
     model.proto.constraints.clear()
     tasks = [model.new_fixed_size_interval_var(start, half, "") for start in starts]
     model.add_no_overlap(tasks)
-    assert solutions(translate(model)) == [(0, half), (half, 0)]
+    assert engine_solutions(translate(model)) == [(0, half), (half, 0)]
 
 
 def test_a_negative_reference_is_the_opposite_of_a_variable() -> None:
@@ -414,4 +398,4 @@ def test_an_empty_constraint_always_holds() -> None:
     model, *_ = small_model()
     model.add_all_different([])
     model.proto.constraints.add()
-    assert len(solutions(translate(model))) == 12
+    assert len(engine_solutions(translate(model))) == 12

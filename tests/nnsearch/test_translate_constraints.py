@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from stand_ins import RandomGraphScorer, Solution, domains, enumerated
+from stand_ins import Collector, RandomGraphScorer, Solution, domains, engine_solutions, enumerated
 
 from nnsearch import cp
 from nnsearch.cp.translate import Translation, translate
@@ -462,22 +462,6 @@ class Checker:
 def brute_force(model: cp_model.CpModel) -> list[Solution]:
     """All solutions, sorted, by trying all assignments."""
     return list(filter(Checker(model), product(*domains(model))))
-
-
-def engine_solutions(translation: Translation) -> list[Solution]:
-    solver = translation.solver
-    phase = solver.Phase(translation.variables, solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)
-    return enumerated(solver, translation.variables, phase)
-
-
-class Collector(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
-    def __init__(self, variables: list[cp_model.IntVar]) -> None:
-        super().__init__()
-        self.variables = variables
-        self.found: list[Solution] = []
-
-    def on_solution_callback(self) -> None:
-        self.found.append(tuple(self.value(variable) for variable in self.variables))
 
 
 def cp_sat_solutions(model: cp_model.CpModel) -> list[Solution]:
