@@ -2,7 +2,8 @@
 
 from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
 from nnsearch.cpsat.guidance import guide
-from nnsearch.cpsat.race import OnError, RaceOptions, RaceReport, Winner
+from nnsearch.cpsat.race_options import OnError, RaceOptions
+from nnsearch.cpsat.race_report import RaceReport, Winner
 from nnsearch.cpsat.search import solve, solve_by_race
 from nnsearch.cpsat.solver import CpSolver
 

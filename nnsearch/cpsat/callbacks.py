@@ -120,6 +120,15 @@ class Callbacks:
             sys.stdout.flush()
         self._pass_line(text)
 
+    def log_line(self, started: float, text: str) -> None:
+        """Log a line of the race itself, with the seconds since it began.
+
+        Args:
+            started: of ``time.perf_counter``.
+            text: the line.
+        """
+        self.log(f"#nnsearch {time.perf_counter() - started:.2f}s {text}")
+
     def _pass_line(self, line: str) -> None:
         with self._log_lock:  # lines come from several threads
             if self._to_response:

@@ -15,87 +15,27 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cp.policy import Policy
-from nnsearch.cp.restarts import Restarts
-from nnsearch.cp.search import Progress, solve
 from nnsearch.cpsat.callbacks import Callbacks, Sense
-from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
 from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.learned_side import LearnedSide
+from nnsearch.cpsat.race_options import OnError, RaceOptions
+from nnsearch.cpsat.race_report import RaceReport, Winner
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.stand_aside import too_wide
-from nnsearch.errors import ConfigError, ModelFileError, NNSearchError, ScoreError
+from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import AnyScorer
 
 _LOGGER = logging.getLogger("nnsearch")
 _KEEP_FROM = 4  # workers beside the learned search from which one more is not worth starting CP-SAT again
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
-_LOG_SECONDS = 1.0  # between two lines of a search that goes on
-_SOLUTION_LOG_SECONDS = 0.1  # between two lines about solutions; first ones are improved within a millisecond
-_SEEDS = 2**31  # CP-SAT's own seed may be negative, others may not
 _PROVED = (cp_model.OPTIMAL, cp_model.INFEASIBLE, cp_model.MODEL_INVALID)
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
-
-Winner = Literal["learned", "cp-sat", "nobody"]
-OnError = Literal["log", "raise"]
-
-
-@dataclass(frozen=True)
-class RaceReport:
-    """Which side won, and why.
-
-    Attributes:
-        winner: the side whose answer was returned; ``nobody`` when a limit or an exception came first.
-        why: one line; it also says if the learned search stood aside.
-        learned: what the learned search did; None when it did not begin or did not end in order.
-        error: what the scorer, or anything else in the learned search, raised.
-        seconds: wall time of the race.
-    """
-
-    winner: Winner
-    why: str
-    learned: SolveResult | None
-    error: BaseException | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class RaceOptions:
-    """How the two sides share the workers.
-
-    Args:
-        head_start: seconds for CP-SAT before the learned search begins, so that easy models cost nothing more; for
-            models that take the learned search longer than this to read, as long as that. 0 is none in any case.
-        slice_seconds: how long the learned search may hold a worker that CP-SAT would use well: of a model with an
-            objective, or the only worker. Then CP-SAT gets all workers and the best solution as a hint.
-        policy: when the network is asked; None is the default of :class:`nnsearch.cp.ValuePhase`.
-        restarts: of the learned search; None is never. To its seed and that of the dives ``random_seed`` is added.
-        search_failures: failures of the learned search after which it changes to dives.
-        dives: of the learned side, for models without an objective; None is never.
-
-    Raises:
-        ConfigError: a number is negative.
-    """
-
-    head_start: float = 0.03
-    slice_seconds: float = 0.5
-    policy: Policy | None = None
-    restarts: Restarts | None = field(default_factory=Restarts)
-    search_failures: int = 40
-    dives: Dives | None = field(default_factory=Dives)
-
-    def __post_init__(self) -> None:
-        for name in ("head_start", "slice_seconds", "search_failures"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")
 
 
 class Race:
@@ -140,10 +80,12 @@ class Race:
         self._workers = parameters.num_workers or parameters.num_search_workers or _num_processors()
         self._sense = Sense(model)
         self._callbacks = Callbacks(self._sense, parameters, solution_callback, log_callback, best_bound_callback)
+        self._side = LearnedSide(
+            model, scorer, options, self._sense, self._callbacks, parameters.random_seed, preparation, self._started
+        )
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
-        self._best: list[int] | None = None  # values of the best learned solution of a model with an objective
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
         self._aside: str | None = None  # why the learned search did not take part
@@ -195,7 +137,7 @@ class Race:
             if first.response().status in _PROVED:
                 return self._answer_of(first, "before the learned search began")
         answer = self._learn(first if beside else None)
-        if answer is None and beside >= _KEEP_FROM and self._best is None:
+        if answer is None and beside >= _KEEP_FROM and self._side.best is None:
             self._wait(first)
         first.stop()
         before = first.response()
@@ -284,18 +226,9 @@ class Race:
         self._log(f"the learned search stands aside: {reason}")
 
     def _search(self, beside: CpSatRun | None) -> SolveResult:
-        options = self._options
-        model = self._model
-        optimising = self._sense.optimises
         seconds = self._time_left()
-        if optimising or beside is None:
-            seconds = min(seconds, options.slice_seconds)
-        ends = time.perf_counter() + seconds
-        logged = self._started
-
-        def limits(failures: int | None) -> Limits:
-            return Limits(None if math.isinf(ends) else max(ends - time.perf_counter(), 0.0), failures)
-
+        if self._sense.optimises or beside is None:
+            seconds = min(seconds, self._options.slice_seconds)
         # The engine keeps what it calls. This race leads to an error of the scorer, that to the frames of the search,
         # and these to the engine: a circle that nobody would ever free.
         race = weakref.proxy(self)
@@ -303,71 +236,7 @@ class Race:
         def stop() -> bool:
             return race._is_stopped() or (beside is not None and beside.done.is_set())
 
-        def upper_bound() -> int | None:
-            best = race._callbacks.incumbent
-            return None if best is None else race._sense.in_engine_units(best)
-
-        def tell(progress: Progress) -> None:
-            race._log(
-                f"learned search: {progress.branches} branches, {progress.failures} failures, "
-                f"{progress.restarts} restarts, {progress.inference_calls} inferences in "
-                f"{progress.inference_seconds:.3f}s"
-            )
-
-        def is_time(seconds: float) -> bool:
-            nonlocal logged
-            now = time.perf_counter()
-            if now < logged + seconds:
-                return False
-            logged = now
-            return True
-
-        def keep(values: list[int], objective: int | None) -> None:
-            if optimising:
-                self._best = values
-                if self._callbacks.logs and is_time(_SOLUTION_LOG_SECONDS):
-                    self._log(f"learned search: objective {self._sense.in_model_units(objective or 0):g}")
-
-        def log(dived: Dived) -> None:
-            self._log(
-                f"dive {dived.dive}: {dived.prefix} of {dived.decisions} decisions fixed, CP-SAT: {dived.status} in "
-                f"{dived.seconds:.2f}s"
-            )
-
-        restarts = options.restarts and replace(options.restarts, seed=self._seed(options.restarts.seed))
-        dives = options.dives and replace(options.dives, seed=self._seed(options.dives.seed))
-        if optimising:
-            dives = None
-        result = solve(
-            model,
-            [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))],
-            self._scorer,
-            policy=options.policy,
-            restarts=restarts,
-            limits=limits(None if dives is None else options.search_failures),
-            stop=stop,
-            on_progress=tell if self._callbacks.logs else None,
-            on_solution=keep,
-            upper_bound=upper_bound if optimising and not self._sense.floating else None,
-        )
-        left = ends - time.perf_counter()
-        if dives is None or result.status is not Status.UNKNOWN or stop() or left <= self._preparation:
-            return result
-        dived = solve_by_dives(
-            model, [self._scorer], dives=dives, policy=options.policy, limits=limits(None), stop=stop, on_dive=log
-        )
-        return replace(
-            dived,
-            branches=result.branches + dived.branches,
-            failures=result.failures + dived.failures,
-            inference_calls=result.inference_calls + dived.inference_calls,
-            states_scored=result.states_scored + dived.states_scored,
-            inference_seconds=result.inference_seconds + dived.inference_seconds,
-            wall_seconds=result.wall_seconds + dived.wall_seconds,
-        )
-
-    def _seed(self, seed: int) -> int:
-        return (seed + self._parameters.random_seed) % _SEEDS
+        return self._side.search(time.perf_counter() + seconds, stop)
 
     def _learned_answer(self, answer: SolveResult, before: cmh.CpSolverResponse) -> cmh.CpSolverResponse | None:
         """Return a proof or a solution of the learned search in CP-SAT's words, None if CP-SAT refuses it.
@@ -428,7 +297,7 @@ class Race:
     def _best_of(self, before: cmh.CpSolverResponse) -> tuple[cmh.CpSolverResponse, Winner]:
         """Return the better of CP-SAT's solution and the learned one, with the best bound."""
         best, winner = before, _side(before)
-        learned = None if self._best is None else self._check(self._best, None)
+        learned = None if self._side.best is None else self._check(self._side.best, None)
         if learned is not None and (
             best.status not in _SOLVED or self._sense.better(learned.objective_value, best.objective_value)
         ):
@@ -549,7 +418,7 @@ class Race:
         _LOGGER.error("CP-SAT refuses %s of the learned search; please report this with the model", what)
 
     def _log(self, text: str) -> None:
-        self._callbacks.log(f"#nnsearch {self._seconds():.2f}s {text}")
+        self._callbacks.log_line(self._started, text)
 
 
 def _side(response: cmh.CpSolverResponse) -> Winner:

@@ -9,7 +9,9 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.race import OnError, Race, RaceOptions, RaceReport, Winner
+from nnsearch.cpsat.race import Race
+from nnsearch.cpsat.race_options import OnError, RaceOptions
+from nnsearch.cpsat.race_report import RaceReport, Winner
 from nnsearch.cpsat.stand_aside import preparation_seconds, reason_to_stand_aside
 from nnsearch.errors import ConfigError
 from nnsearch.inference.session import load_scorer

@@ -23,7 +23,7 @@ from stand_ins import RandomGraphScorer
 from nnsearch.cp import search as cp_search
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.translate import translate
-from nnsearch.cpsat import CpSolver, Dives, RaceOptions, race, solve_by_dives
+from nnsearch.cpsat import CpSolver, Dives, RaceOptions, learned_side, race, solve_by_dives
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.stand_aside import preparation_seconds
 from nnsearch.encoding.candidate_graph import GraphState
@@ -334,7 +334,7 @@ def test_a_wrong_learned_solution_is_refused(monkeypatch: pytest.MonkeyPatch, ca
         result = search(*arguments, **options)
         return replace(result, solution=[0] * 6)
 
-    monkeypatch.setattr(race, "solve", wrong)
+    monkeypatch.setattr(learned_side, "solve", wrong)
     solver, record = drop_in(2), Record(queens())
     assert solver.solve(queens(), record) == cp_model.OPTIMAL
     assert solver.race is not None
@@ -758,7 +758,7 @@ def test_a_network_that_does_not_fit_is_warned_of_once(caplog: pytest.LogCapture
 
 
 def test_there_must_be_time_to_read_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race, "solve", lambda *arguments, **options: pytest.fail("there is no time for it"))
+    monkeypatch.setattr(learned_side, "solve", lambda *arguments, **options: pytest.fail("there is no time for it"))
     monkeypatch.setattr("nnsearch.cpsat.solver.preparation_seconds", lambda model: 0.4)
     for workers in (1, 2, 5):
         solver = drop_in(workers, on_error="raise")

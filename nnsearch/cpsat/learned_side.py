@@ -1,0 +1,137 @@
+"""The learned side of a race: depth-first search with restarts, then dives."""
+
+from __future__ import annotations
+
+import math
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+
+from ortools.sat.python import cp_model
+
+from nnsearch.cp.search import Progress, solve
+from nnsearch.cpsat.callbacks import Callbacks, Sense
+from nnsearch.cpsat.dives import Dived, solve_by_dives
+from nnsearch.cpsat.race_options import RaceOptions
+from nnsearch.limits import Limits
+from nnsearch.result import SolveResult, Status
+from nnsearch.scorer import AnyScorer
+
+_SOLUTION_LOG_SECONDS = 0.1  # between two lines about solutions; first ones are improved within a millisecond
+_SEEDS = 2**31  # CP-SAT's own seed may be negative, others may not
+
+
+class LearnedSide:
+    """What a race lets a network do.
+
+    Args:
+        model: the model; it is not changed.
+        scorer: a loaded scorer.
+        options: of the race.
+        sense: of the model.
+        callbacks: of the race; they know CP-SAT's best solution, and take the log.
+        random_seed: CP-SAT's; it is added to the seeds of restarts and dives.
+        preparation: about how many seconds it takes to read the model.
+        started: when the race began, of ``time.perf_counter``.
+    """
+
+    def __init__(
+        self,
+        model: cp_model.CpModel,
+        scorer: AnyScorer,
+        options: RaceOptions,
+        sense: Sense,
+        callbacks: Callbacks,
+        random_seed: int,
+        preparation: float,
+        started: float,
+    ) -> None:
+        self.best: list[int] | None = None
+        """Values of the best solution so far, of a model with an objective."""
+        self._model, self._scorer, self._options = model, scorer, options
+        self._sense, self._callbacks = sense, callbacks
+        self._random_seed, self._preparation, self._started = random_seed, preparation, started
+        self._logged = started
+
+    def search(self, ends: float, stop: Callable[[], bool]) -> SolveResult:
+        """Search until there is an answer, until a time of ``time.perf_counter``, or until ``stop`` is true.
+
+        Raises:
+            NNSearchError: this model cannot be searched with this scorer, or its scores are wrong.
+            Exception: what the scorer raised.
+        """
+        options, model = self._options, self._model
+        optimising = self._sense.optimises
+        side = weakref.proxy(self)  # the engine keeps what it calls, and nobody would ever free it
+
+        def limits(failures: int | None) -> Limits:
+            return Limits(None if math.isinf(ends) else max(ends - time.perf_counter(), 0.0), failures)
+
+        restarts = options.restarts and replace(options.restarts, seed=self._seed(options.restarts.seed))
+        dives = options.dives and replace(options.dives, seed=self._seed(options.dives.seed))
+        if optimising:
+            dives = None
+        result = solve(
+            model,
+            [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))],
+            self._scorer,
+            policy=options.policy,
+            restarts=restarts,
+            limits=limits(None if dives is None else options.search_failures),
+            stop=stop,
+            on_progress=(lambda progress: side._tell(progress)) if self._callbacks.logs else None,
+            on_solution=(lambda values, objective: side._keep(values, objective)) if optimising else None,
+            upper_bound=(lambda: side._upper_bound()) if optimising and not self._sense.floating else None,
+        )
+        left = ends - time.perf_counter()
+        if dives is None or result.status is not Status.UNKNOWN or stop() or left <= self._preparation:
+            return result
+        dived = solve_by_dives(
+            model,
+            [self._scorer],
+            dives=dives,
+            policy=options.policy,
+            limits=limits(None),
+            stop=stop,
+            on_dive=lambda dived: side._tell_dive(dived),
+        )
+        return replace(
+            dived,
+            branches=result.branches + dived.branches,
+            failures=result.failures + dived.failures,
+            inference_calls=result.inference_calls + dived.inference_calls,
+            states_scored=result.states_scored + dived.states_scored,
+            inference_seconds=result.inference_seconds + dived.inference_seconds,
+            wall_seconds=result.wall_seconds + dived.wall_seconds,
+        )
+
+    def _seed(self, seed: int) -> int:
+        return (seed + self._random_seed) % _SEEDS
+
+    def _upper_bound(self) -> int | None:
+        """Return the objective of CP-SAT's best solution as the engine counts it."""
+        best = self._callbacks.incumbent
+        return None if best is None else self._sense.in_engine_units(best)
+
+    def _keep(self, values: list[int], objective: int | None) -> None:
+        self.best = values
+        now = time.perf_counter()
+        if self._callbacks.logs and now >= self._logged + _SOLUTION_LOG_SECONDS:
+            self._logged = now
+            self._log(f"learned search: objective {self._sense.in_model_units(objective or 0):g}")
+
+    def _tell(self, progress: Progress) -> None:
+        self._log(
+            f"learned search: {progress.branches} branches, {progress.failures} failures, "
+            f"{progress.restarts} restarts, {progress.inference_calls} inferences in {progress.inference_seconds:.3f}s"
+        )
+
+    def _tell_dive(self, dived: Dived) -> None:
+        self._log(
+            f"dive {dived.dive}: {dived.prefix} of {dived.decisions} decisions fixed, CP-SAT: {dived.status} in "
+            f"{dived.seconds:.2f}s"
+        )
+
+    def _log(self, text: str) -> None:
+        self._callbacks.log_line(self._started, text)

@@ -1,0 +1,44 @@
+"""How the two sides of a race share the workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nnsearch.cp.policy import Policy
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cpsat.dives import Dives
+from nnsearch.errors import ConfigError
+
+OnError = Literal["log", "raise"]
+
+
+@dataclass(frozen=True)
+class RaceOptions:
+    """How the two sides share the workers.
+
+    Args:
+        head_start: seconds for CP-SAT before the learned search begins, so that easy models cost nothing more; for
+            models that take the learned search longer than this to read, as long as that. 0 is none in any case.
+        slice_seconds: how long the learned search may hold a worker that CP-SAT would use well: of a model with an
+            objective, or the only worker. Then CP-SAT gets all workers and the best solution as a hint.
+        policy: when the network is asked; None is the default of :class:`nnsearch.cp.ValuePhase`.
+        restarts: of the learned search; None is never. To its seed and that of the dives ``random_seed`` is added.
+        search_failures: failures of the learned search after which it changes to dives.
+        dives: of the learned side, for models without an objective; None is never.
+
+    Raises:
+        ConfigError: a number is negative.
+    """
+
+    head_start: float = 0.03
+    slice_seconds: float = 0.5
+    policy: Policy | None = None
+    restarts: Restarts | None = field(default_factory=Restarts)
+    search_failures: int = 40
+    dives: Dives | None = field(default_factory=Dives)
+
+    def __post_init__(self) -> None:
+        for name in ("head_start", "slice_seconds", "search_failures"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")
