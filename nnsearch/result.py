@@ -39,6 +39,9 @@ class InferenceCount:
     states: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: InferenceCount) -> InferenceCount:
+        return InferenceCount(self.calls + other.calls, self.states + other.states, self.seconds + other.seconds)
+
 
 class Improvement(NamedTuple):
     """One point of the anytime curve: a solution that was better than all before.

@@ -16,6 +16,7 @@ from nnsearch.cp.constraints.linear import restrict, scalar_product
 from nnsearch.cp.objective import read_objective
 from nnsearch.errors import TranslationError
 from nnsearch.graph import constraint_kind, constraint_label
+from nnsearch.refusal import reason_of_refusal
 from nnsearch.stopping import StopCheck
 
 
@@ -72,7 +73,7 @@ def translate(model: cp_model.CpModel, *, duals: bool = True, stop: Callable[[],
 
 
 def _check_valid(model: cp_model.CpModel) -> None:
-    reason = " ".join(model.validate().split())
+    reason = reason_of_refusal(model)
     if reason:
         raise TranslationError(f"CP-SAT refuses the model: {reason}") from None
 

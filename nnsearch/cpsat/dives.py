@@ -27,11 +27,12 @@ from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.errors import ConfigError
 from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
+from nnsearch.refusal import check_accepted
 from nnsearch.result import InferenceCount, SolveResult, Status
 from nnsearch.scorer import AnyScorer
 from nnsearch.stopping import ReadingStoppedError
@@ -164,7 +165,7 @@ class _Search:
         self._started = time.perf_counter()
         self._model, self._dives, self._limits, self._workers = model, dives, limits, workers
         self._scorers = scorers
-        self._divers: list[_Diver] = []
+        self._diver: _Diver | None = None  # none before the model is read
         self._name = "+".join(scorer.name for scorer in scorers)
         self._branches = self._conflicts = 0
         self._solution: list[int] | None = None
@@ -182,15 +183,13 @@ class _Search:
             return stop() or self._is_over()
 
         try:
-            for scorer in self._scorers:
-                self._divers.append(_Diver(self._model, scorer, policy, self._dives, ends))
+            self._diver = diver = _Diver(self._model, self._scorers, policy, self._dives, ends)
         except ReadingStoppedError:
             return self._result(Status.UNKNOWN)
         for number, seconds in self._budgets():
             if ends():
                 break
-            diver = self._divers[number % len(self._divers)]
-            decisions, complete = diver.dive(number >= len(self._divers), ends)
+            decisions, complete = diver.dive(number, ends)
             length = len(decisions) if complete else math.floor(self._dives.prefix * len(decisions))
             while not ends():
                 begun = time.perf_counter()
@@ -227,7 +226,10 @@ class _Search:
 
     def _failures_left(self) -> float:
         limit = math.inf if self._limits.failures is None else self._limits.failures
-        return limit - self._conflicts - sum(diver.failures for diver in self._divers)
+        return limit - self._failures()
+
+    def _failures(self) -> int:
+        return self._conflicts + (0 if self._diver is None else self._diver.failures)
 
     def _solve_rest(self, prefix: Decisions, seconds: float, ends: Callable[[], bool]) -> cmh.CpSolverResponse:
         """Let CP-SAT solve the model with the prefix fixed."""
@@ -251,9 +253,7 @@ class _Search:
         finally:
             run.stop()
         response = run.response()
-        if response.status == cp_model.MODEL_INVALID:
-            reason = " ".join(rest.validate().split()) or "a hint or a parameter is invalid"
-            raise NNSearchError(f"CP-SAT refuses the model: {reason}")
+        check_accepted(response.status, rest)
         self._branches += response.num_branches
         self._conflicts += response.num_conflicts
         return response
@@ -275,16 +275,14 @@ class _Search:
             on_solution(self._solution, self._objective)
 
     def _result(self, status: Status) -> SolveResult:
-        inference = InferenceCount()
-        for diver in self._divers:
-            inference.calls += diver.inference.calls
-            inference.states += diver.inference.states
-            inference.seconds += diver.inference.seconds
+        inference, branches = InferenceCount(), self._branches
+        if self._diver is not None:
+            inference, branches = self._diver.inference, branches + self._diver.branches
         return SolveResult(
             status=status,
             solution=self._solution,
-            branches=self._branches + sum(diver.branches for diver in self._divers),
-            failures=self._conflicts + sum(diver.failures for diver in self._divers),
+            branches=branches,
+            failures=self._failures(),
             inference_calls=inference.calls,
             states_scored=inference.states,
             inference_seconds=inference.seconds,
@@ -297,23 +295,20 @@ class _Search:
 
 
 class _Diver:
-    """Dives of one network in one CP engine."""
+    """Dives of all networks, in one CP engine."""
 
     def __init__(
         self,
         model: cp_model.CpModel,
-        scorer: AnyScorer,
+        scorers: Sequence[AnyScorer],
         policy: Policy | None,
         dives: Dives,
         stop: Callable[[], bool],
     ) -> None:
         self._translation: Translation = translate(model, stop=stop)
         self._solver = self._translation.solver
-        graph = CandidateGraph.from_model(model, stop=stop) if is_graph_scorer(scorer) else None
-        branch = None
-        if graph is not None:
-            branch = np.flatnonzero(graph.offset[1:] > graph.offset[:-1]).tolist()
-        noise = Sampling(dives.seed, dives.temperature)
+        graph = CandidateGraph.from_model(model, stop=stop) if any(map(is_graph_scorer, scorers)) else None
+        branch = None if graph is None else np.flatnonzero(graph.offset[1:] > graph.offset[:-1]).tolist()
         self._phases = [
             _DivePhase(
                 self._solver,
@@ -322,11 +317,13 @@ class _Diver:
                 variable_order="most-confident",
                 policy=policy,
                 sampling=sampling,
-                graph=graph,
-                branch=branch,
+                graph=graph if is_graph_scorer(scorer) else None,
+                branch=branch if is_graph_scorer(scorer) else None,
             )
-            for sampling in (None, noise)
+            for sampling in (None, Sampling(dives.seed, dives.temperature))
+            for scorer in scorers
         ]
+        self._turns = len(scorers)
         self.failures = 0
 
     @property
@@ -335,16 +332,17 @@ class _Diver:
 
     @property
     def inference(self) -> InferenceCount:
-        parts = [phase.inference for phase in self._phases]
-        return InferenceCount(
-            sum(part.calls for part in parts),
-            sum(part.states for part in parts),
-            sum(part.seconds for part in parts),
-        )
+        return sum((phase.inference for phase in self._phases), InferenceCount())
 
-    def dive(self, noisy: bool, ends: Callable[[], bool]) -> tuple[Decisions, bool]:
-        """Follow the network until the first failure; return its decisions, and whether none is left to take."""
-        phase = self._phases[noisy]
+    def dive(self, number: int, ends: Callable[[], bool]) -> tuple[Decisions, bool]:
+        """Follow a network until the first failure; return its decisions, and whether none is left to take.
+
+        Args:
+            number: of the dive, from 0; the first of every network is without noise.
+            ends: ends the dive.
+        """
+        noisy = number >= self._turns
+        phase = self._phases[noisy * self._turns + number % self._turns]
         phase.path = []
         before = self._solver.Failures()
         # The engine keeps its limits, and a strong reference back, or to the caller, would keep the engine for ever.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.guidance import guide
+from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.solver import CpSolver
-from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.errors import ConfigError
 from nnsearch.fitting import check_no_negation
 from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
+from nnsearch.refusal import check_accepted
 from nnsearch.result import InferenceCount, SolveResult, Status
 from nnsearch.scorer import AnyScorer
 
@@ -48,13 +50,9 @@ def solve(
         NNSearchError: CP-SAT finds the model invalid.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    _check_numbers(seed, workers)
-    limits = limits or Limits()
+    parameters = _parameters(limits or Limits(), seed, workers)
     loaded = None if scorer is None else load_scorer(scorer)
     started = time.perf_counter()
-    solver = cp_model.CpSolver()
-    solver.parameters.random_seed = seed
-    solver.parameters.num_workers = workers
     inference = InferenceCount()
     guided = model
     if loaded is not None:
@@ -63,13 +61,16 @@ def solve(
         clones = [guided.get_int_var_from_proto_index(variable.index) for variable in variables]
         inference = guide(guided, clones, loaded, first_value=first_value)
         # Presolve would otherwise keep whichever of several symmetric solutions it likes.
-        solver.parameters.symmetry_level = 0
+        parameters.symmetry_level = 0
         if workers == 1:
-            solver.parameters.search_branching = cp_model.FIXED_SEARCH
-    _set_limits(solver, limits)
-    answer = _solve_interruptible(solver, guided)
+            parameters.search_branching = cp_model.FIXED_SEARCH
+    run = CpSatRun(guided, parameters)
+    try:
+        run.done.wait()
+    finally:  # Ctrl-C
+        run.stop()
     name = loaded.name if loaded else "none"
-    return _result(model, solver, answer, inference, time.perf_counter() - started, "cp-sat", name)
+    return _result(model, run.response(), inference, time.perf_counter() - started, "cp-sat", name)
 
 
 def solve_by_race(
@@ -98,42 +99,46 @@ def solve_by_race(
         NNSearchError: CP-SAT finds the model invalid.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    _check_numbers(seed, workers)
+    parameters = _parameters(limits or Limits(), seed, workers)
     loaded = load_scorer(scorer)
     solver = CpSolver(loaded)
-    solver.parameters.random_seed = seed
-    solver.parameters.num_workers = workers
-    solver.parameters.catch_sigint_signal = False
-    _set_limits(solver, limits or Limits())
+    solver.parameters.copy_from(parameters)
     started = time.perf_counter()
-    answer = solver.solve(model)
+    solver.solve(model)
     inference = InferenceCount()
     if solver.race is not None and solver.race.learned is not None:
         learned = solver.race.learned
         inference = InferenceCount(learned.inference_calls, learned.states_scored, learned.inference_seconds)
     seconds = time.perf_counter() - started
-    result = _result(model, solver, answer, inference, seconds, "race", loaded.name)
+    result = _result(model, solver.response_proto, inference, seconds, "race", loaded.name)
     return result if solver.race is None else replace(result, answered_by=f"{solver.race.winner}: {solver.race.why}")
 
 
-def _check_numbers(seed: int, workers: int) -> None:
+def _parameters(limits: Limits, seed: int, workers: int) -> cmh.SatParameters:
+    """Return CP-SAT's parameters.
+
+    Raises:
+        ConfigError: no workers, or a seed that CP-SAT cannot hold.
+    """
     if workers < 1:
         raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
     if not 0 <= seed < 2**31:
         raise ConfigError(f"seed: expected 0 to 2147483647, got {seed}")
-
-
-def _set_limits(solver: cp_model.CpSolver, limits: Limits) -> None:
+    parameters = cmh.SatParameters()
+    parameters.random_seed = seed
+    parameters.num_workers = workers
+    # Left to itself, CP-SAT catches Ctrl-C and answers UNKNOWN as if a limit had been reached.
+    parameters.catch_sigint_signal = False
     if limits.seconds is not None:
-        solver.parameters.max_time_in_seconds = limits.seconds
+        parameters.max_time_in_seconds = limits.seconds
     if limits.failures is not None:
-        solver.parameters.max_number_of_conflicts = limits.failures
+        parameters.max_number_of_conflicts = limits.failures
+    return parameters
 
 
 def _result(
     model: cp_model.CpModel,
-    solver: cp_model.CpSolver,
-    answer: cp_model.CpSolverStatus,
+    response: cmh.CpSolverResponse,
     inference: InferenceCount,
     seconds: float,
     engine: str,
@@ -144,35 +149,19 @@ def _result(
     Raises:
         NNSearchError: CP-SAT finds the model invalid.
     """
-    if answer == cp_model.MODEL_INVALID:
-        reason = " ".join(model.validate().split()) or "a hint or a parameter is invalid"
-        raise NNSearchError(f"CP-SAT refuses the model: {reason}")
-    status = Status(solver.status_name(answer))
+    check_accepted(response.status, model)
+    status = Status(response.status.name)
     return SolveResult(
         status=status,
-        solution=list(solver.response_proto.solution)[: len(model.proto.variables)] if status.solved else None,
-        branches=solver.num_branches,
-        failures=solver.num_conflicts,
+        solution=list(response.solution)[: len(model.proto.variables)] if status.solved else None,
+        branches=response.num_branches,
+        failures=response.num_conflicts,
         inference_calls=inference.calls,
         states_scored=inference.states,
         inference_seconds=inference.seconds,
         wall_seconds=seconds,
         engine=engine,
         model=name,
-        objective_value=solver.objective_value if status.solved and model.has_objective() else None,
-        best_objective_bound=solver.best_objective_bound if status.solved and model.has_objective() else None,
+        objective_value=response.objective_value if status.solved and model.has_objective() else None,
+        best_objective_bound=response.best_objective_bound if status.solved and model.has_objective() else None,
     )
-
-
-def _solve_interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> cp_model.CpSolverStatus:
-    """Solve in a thread: left to itself, CP-SAT catches Ctrl-C and answers UNKNOWN as if a limit had been reached."""
-    solver.parameters.catch_sigint_signal = False
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        answer = thread.submit(solver.solve, model)
-        try:
-            return answer.result()
-        except BaseException:
-            while not answer.done():  # until the solve has begun, there is nothing that could be stopped
-                solver.stop_search()
-                time.sleep(0.01)
-            raise

@@ -9,6 +9,7 @@ from typing import ClassVar
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
+from nnsearch.refusal import reason_of_refusal
 from nnsearch.rendering import highlighted
 
 
@@ -30,7 +31,7 @@ class CpModelFile:
     problem: ClassVar[str] = "cp-model"
 
     def __post_init__(self) -> None:
-        invalid = " ".join(self.model.validate().split())
+        invalid = reason_of_refusal(self.model)
         if invalid:
             raise InstanceError(f"expected a valid CP-SAT model, got: {invalid[:150]}")
 
