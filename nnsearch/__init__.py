@@ -4,6 +4,7 @@ A network scores every (variable, value) pair that is still possible; the search
 set of solutions never changes: exhausting the tree still proves infeasibility.
 
 - ``nnsearch.cpsat.CpSolver``: CP-SAT's own solver class, with a learned search racing beside it: the first answer wins
+- ``nnsearch.solve_many``: many models at a time, their states scored together
 - ``nnsearch.cp.ValuePhase``: a decision builder for the CP solver, inference at the search nodes
 - ``nnsearch.cpsat.guide``: hints and a search strategy for CP-SAT
 - ``nnsearch.load_scorer``: a pretrained or exported network
@@ -12,9 +13,11 @@ set of solutions never changes: exhausting the tree still proves infeasibility.
 
 from nnsearch.errors import NNSearchError
 from nnsearch.graph import CandidateGraph
+from nnsearch.inference.cache import ScoreCache, cached
 from nnsearch.inference.session import load_scorer
 from nnsearch.instances import Instance, read_instance, read_problem
 from nnsearch.limits import Limits
+from nnsearch.many import ManyProgress, ManySolves, Solved, solve_many
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import GraphScorer, Scorer
 
@@ -25,11 +28,17 @@ __all__ = [
     "GraphScorer",
     "Instance",
     "Limits",
+    "ManyProgress",
+    "ManySolves",
     "NNSearchError",
+    "ScoreCache",
     "Scorer",
     "SolveResult",
+    "Solved",
     "Status",
+    "cached",
     "load_scorer",
     "read_instance",
     "read_problem",
+    "solve_many",
 ]

@@ -6,23 +6,29 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import nnsearch
 from nnsearch import cp, cpsat
+from nnsearch.cli_many import Lines, solve_each, solve_gathered
 from nnsearch.cp.restarts import SCHEDULES
 from nnsearch.cp.trace import Trace, read_trace
 from nnsearch.cp.trace_plot import save_plot
 from nnsearch.cp.trace_report import report
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
 from nnsearch.demo import run_demo
-from nnsearch.errors import ConfigError, ModelFileError, NNSearchError, NothingToReadError
+from nnsearch.errors import ConfigError, InstanceError, ModelFileError, NNSearchError, NothingToReadError
+from nnsearch.inference import latency
+from nnsearch.inference.cache import ScoreCache, cached
 from nnsearch.inference.pretrained import models_dir, pretrained_models
-from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
-from nnsearch.instances import PROBLEMS, read_problem
+from nnsearch.inference.providers import PROVIDERS, Provider
+from nnsearch.inference.session import OnnxScorer, is_graph_scorer, open_network
+from nnsearch.instances import PROBLEMS, read_problems
 from nnsearch.limits import Limits
+from nnsearch.many import ManySolves, solve_many
 from nnsearch.problems import Problem
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import AnyScorer
@@ -76,10 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Solve an instance, values in the order of a network, and print the solution and what it cost.",
     )
     solve.add_argument(
-        "instance",
+        "instances",
+        nargs="+",
         metavar="INSTANCE",
         help="Latin square: .dzn, .pls; sudoku: .sdk, .sdm, .sudoku, .txt; n-queens: .txt; graph-colouring: .col; "
-        "cp-model: .pb, .binpb, .pbtxt, .textproto; the first three also FILE.jsonl#NAME",
+        "cp-model: .pb, .binpb, .pbtxt, .textproto; the first three also .jsonl. Of several, each is one line; "
+        "FILE#NAME or FILE#LINE is one of a file of several",
     )
     solve.add_argument("--problem", choices=PROBLEMS, help="problem family (default: the one that the file tells)")
     solve.add_argument("--colours", type=int, metavar="K", help="number of colours, for graph-colouring")
@@ -143,8 +151,23 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument(
         "--workers", type=int, metavar="N", help="cp-sat, dives, race: number of workers (default 1, race 2)"
     )
+    solve.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="several instances, cp engine: searches at the same time, whose inferences are gathered (default 64)",
+    )
+    solve.add_argument(
+        "--processes", type=int, metavar="N", help="several instances, cp engine: processes that search (default 1)"
+    )
+    solve.add_argument(
+        "--cache",
+        type=float,
+        metavar="MB",
+        help="cp engine: memory for the scores of states seen before, 0 = none (default 64 for several instances)",
+    )
     _add_provider(solve)
-    solve.add_argument("--json", action="store_true", help="print one JSON object")
+    solve.add_argument("--json", action="store_true", help="print one JSON object for each instance")
     solve.set_defaults(run=_solve)
 
     trace = commands.add_parser(
@@ -163,6 +186,11 @@ def _parser() -> argparse.ArgumentParser:
         "inspect", help="describe a network", description="Say what a network is for, how it was made, where it runs."
     )
     inspect.add_argument("model", metavar="MODEL", help="name of a pretrained network, or an .onnx file")
+    inspect.add_argument(
+        "--latency",
+        action="store_true",
+        help="also measure it on this machine, by batch size, on every provider or the one given, and recommend one",
+    )
     _add_provider(inspect)
     inspect.add_argument("--json", action="store_true", help="print one JSON object")
     inspect.set_defaults(run=_inspect)
@@ -179,7 +207,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_provider(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs (default auto)"
+        "--provider",
+        choices=PROVIDERS,
+        default="auto",
+        help="where the network runs; auto: CUDA where there is a GPU, else the CPU (default auto)",
     )
 
 
@@ -196,17 +227,102 @@ class _Solved:
 
 
 def _solve(arguments: argparse.Namespace) -> int:
-    instance = read_problem(arguments.instance, arguments.problem, arguments.colours)
     model = DEFAULT_MODEL if arguments.model is None else arguments.model
     _refuse_unused(arguments, model)
-    scorer = None if model == "none" else open_network(model, arguments.provider)
-    # A one-hot network knows the variables of its own family only.
+    instances: Sequence[Problem] = []
+    if len(arguments.instances) == 1:
+        instances = list(_read(arguments, arguments.instances[0]))
+    if len(instances) != 1:
+        return _solve_many(arguments, model, instances)
+    for option in ("concurrency", "processes"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"--{option} is for several instances; leave it out")
+    instance = instances[0]
+    scorer = _open(arguments, model)
+    _check_family(scorer, instance)
+    if scorer is not None and arguments.cache:
+        scorer = cached(scorer, ScoreCache(arguments.cache))
+    solved = _Solved(instance, _solve_alone(arguments, instance, scorer))
+    _check(solved)
+    if arguments.json:
+        sys.stdout.write(solved.result.to_json() + "\n")
+    else:
+        _print_result(solved)
+    return EXIT_LIMIT if solved.result.status is Status.UNKNOWN else EXIT_DONE
+
+
+def _read(arguments: argparse.Namespace, spec: str) -> Iterable[Problem]:
+    return read_problems(spec, arguments.problem, arguments.colours).values()
+
+
+def _open(arguments: argparse.Namespace, model: str) -> AnyScorer | None:
+    return None if model == "none" else open_network(model, arguments.provider)
+
+
+def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[Problem]) -> int:
+    """Solve several instances: those given, of one file, or else those of all files."""
+    if arguments.trace is not None:
+        raise ConfigError("--trace is for one instance; leave it out, or solve them one by one")
+    scorer = _open(arguments, model)
+    total = len(instances) or len(arguments.instances)
+    lines = Lines(total, arguments.json, _statistics)
+
+    def readable() -> Iterator[Problem]:
+        for spec in [] if instances else arguments.instances:
+            try:
+                yield from _read(arguments, spec)
+            except InstanceError as error:
+                lines.failed(str(error))
+
+    def fitting() -> Iterator[Problem]:
+        for instance in instances or readable():
+            try:
+                _check_family(scorer, instance)
+                yield instance
+            except ModelFileError as error:
+                lines.failed(f"{instance.name}: {error}")
+
+    if scorer is None or arguments.engine != "cp":
+        for option in ("concurrency", "processes"):
+            if getattr(arguments, option) is not None:
+                raise ConfigError(f"--{option} gathers inferences at the nodes: for --engine cp with a network only")
+        if scorer is not None and arguments.cache:
+            scorer = cached(scorer, ScoreCache(arguments.cache))
+        solve_each(fitting(), lambda instance: _solve_alone(arguments, instance, scorer), lines)
+    else:
+        network, seed = scorer, arguments.seed or 0
+        megabytes = _given(arguments.cache, 64.0)
+
+        def gathered(problems: Iterable[Problem]) -> ManySolves:
+            return solve_many(
+                problems,
+                network,
+                concurrency=_given(arguments.concurrency, 64),
+                processes=_given(arguments.processes, 1),
+                cache_megabytes=megabytes or None,
+                variable_order=arguments.variables,
+                limits=Limits(arguments.time_limit, arguments.failure_limit),
+                **_search_options(arguments, network, seed),
+            )
+
+        solve_gathered(fitting(), gathered, lines)
+    tally = lines.tally
+    if tally.failed:
+        return EXIT_BAD_INPUT
+    return EXIT_LIMIT if tally.undecided else EXIT_DONE
+
+
+def _check_family(scorer: AnyScorer | None, instance: Problem) -> None:
+    """A one-hot network knows the variables of its own family only."""
     if isinstance(scorer, OnnxScorer) and scorer.metadata.problem != instance.problem:
         raise ModelFileError(
             f"{scorer.path}: expected a network for {instance.problem}, got one for {scorer.metadata.problem}"
         )
+
+
+def _solve_alone(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer | None) -> SolveResult:
     try:
-        result = _search(arguments, instance, scorer)
+        return _search(arguments, instance, scorer)
     except NothingToReadError:
         if arguments.model is not None or _wants_network(arguments) or arguments.engine == "dives":
             raise
@@ -214,14 +330,7 @@ def _solve(arguments: argparse.Namespace) -> int:
             f"warning: the default network, {DEFAULT_MODEL}, can read nothing of {instance.name} and is left out; "
             "say so with --model none\n"
         )
-        result = _search(arguments, instance, None)
-    solved = _Solved(instance, result)
-    _check(solved)
-    if arguments.json:
-        sys.stdout.write(result.to_json() + "\n")
-    else:
-        _print_result(solved)
-    return EXIT_LIMIT if result.status is Status.UNKNOWN else EXIT_DONE
+        return _search(arguments, instance, None)
 
 
 def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer | None) -> SolveResult:
@@ -245,13 +354,20 @@ def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer 
         variables,
         scorer,
         variable_order=arguments.variables,
-        policy=_policy(arguments) if scorer is not None else None,
-        sampling=cp.Sampling(seed, _given(arguments.temperature, 1.0)) if arguments.sample else None,
-        restarts=_restarts(arguments, isinstance(scorer, OnnxGraphScorer), seed),
-        discrepancies=cp.Discrepancies() if arguments.discrepancies else None,
         limits=limits,
         trace=None if arguments.trace is None else Trace(arguments.trace),
+        **_search_options(arguments, scorer, seed),
     )
+
+
+def _search_options(arguments: argparse.Namespace, scorer: AnyScorer | None, seed: int) -> dict[str, Any]:
+    """Return how a network is to be asked, and the search to be divided."""
+    return {
+        "policy": _policy(arguments) if scorer is not None else None,
+        "sampling": cp.Sampling(seed, _given(arguments.temperature, 1.0)) if arguments.sample else None,
+        "restarts": _restarts(arguments, scorer is not None and is_graph_scorer(scorer), seed),
+        "discrepancies": cp.Discrepancies() if arguments.discrepancies else None,
+    }
 
 
 def _given(value: Any, default: Any) -> Any:
@@ -291,6 +407,8 @@ def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
             raise ConfigError(f"{option} has no meaning for {choice}; leave it out")
     if arguments.engine == "race" and arguments.failure_limit is not None:
         raise ConfigError("--failure-limit has no meaning for --engine race: its sides count differently; leave it out")
+    if arguments.cache is not None and not arguments.cache >= 0:
+        raise ConfigError(f"cache: expected 0 or more megabytes, got {arguments.cache:g}")
     if arguments.temperature is not None and not arguments.sample:
         raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
     if arguments.restart_after == 0 and arguments.restart_schedule is not None:
@@ -309,6 +427,7 @@ def _network_only(arguments: argparse.Namespace) -> dict[str, Any]:
         "--restart-after": arguments.restart_after,
         "--restart-schedule": arguments.restart_schedule,
         "--discrepancies": arguments.discrepancies or None,
+        "--cache": arguments.cache,
     }
 
 
@@ -391,10 +510,14 @@ def _inspect(arguments: argparse.Namespace) -> int:
         "problem": metadata.problem,
         "num_variables": "any" if metadata.num_variables is None else metadata.num_variables,
         "num_values": "any" if metadata.num_values is None else metadata.num_values,
+        "precision": metadata.precision,
+        **({} if metadata.tolerance is None else {"tolerance": metadata.tolerance}),
         "provider": scorer.provider,
         "training": metadata.training,
     }
     if arguments.json:
+        if arguments.latency:
+            description["latency"] = _measure_latency(scorer.path, arguments.provider, sys.stderr)
         sys.stdout.write(json.dumps(description) + "\n")
         return EXIT_DONE
     for key, value in description.items():
@@ -404,7 +527,30 @@ def _inspect(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(f"  {inner}: {json.dumps(detail)}\n")
         else:
             sys.stdout.write(f"{key}: {value}\n")
+    if arguments.latency:
+        _measure_latency(scorer.path, arguments.provider, sys.stdout)
     return EXIT_DONE
+
+
+def _measure_latency(path: Path, provider: Provider, progress: TextIO) -> dict[str, Any]:
+    """Write each row as soon as it is measured, and return all of them."""
+    rows: list[latency.Latency] = []
+    for row in latency.measure(path, provider):
+        progress.write(f"{row}\n" if rows else f"latency\n{latency.HEADER}\n{row}\n")
+        progress.flush()
+        rows.append(row)
+    chosen = latency.recommend(rows)
+    alone, together = chosen.alone, chosen.together
+    progress.write(
+        f"one state alone: {alone.milliseconds:.3f} ms on {alone.setting}\n"
+        f"recommended for many: {together.states} at once on {together.setting}, "
+        f"{together.states_per_second:,.0f} states/s\n"
+    )
+    return {
+        "rows": [row.to_dict() for row in rows],
+        "one_state": alone.to_dict(),
+        "recommended": together.to_dict(),
+    }
 
 
 def _demo(arguments: argparse.Namespace) -> int:

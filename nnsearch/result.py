@@ -32,15 +32,22 @@ class InferenceCount:
     Attributes:
         calls: how often the scorer was asked.
         states: states scored; one call may score a batch.
-        seconds: wall time inside the scorer.
+        recalled: states whose scores a cache still had; they are in neither ``calls`` nor ``states``.
+        seconds: wall time inside the scorer. Of an inference that several searches share, each has an equal part.
     """
 
     calls: int = 0
     states: int = 0
+    recalled: int = 0
     seconds: float = 0.0
 
     def __add__(self, other: InferenceCount) -> InferenceCount:
-        return InferenceCount(self.calls + other.calls, self.states + other.states, self.seconds + other.seconds)
+        return InferenceCount(
+            self.calls + other.calls,
+            self.states + other.states,
+            self.recalled + other.recalled,
+            self.seconds + other.seconds,
+        )
 
 
 class Improvement(NamedTuple):
@@ -70,7 +77,9 @@ class SolveResult:
         inference_calls: how often the scorer was asked.
         states_scored: states in those calls.
         inference_seconds: wall time in the scorer.
-        wall_seconds: wall time of the solve, model building and inference included, loading the network excluded.
+        wall_seconds: wall time of the solve, model building and inference included, loading the network excluded. Of a
+            search that took turns with others (:func:`nnsearch.solve_many`): while it ran itself, and its part of the
+            inferences.
         engine: ``cp``, ``cp-sat``, ``dives`` or ``race``.
         model: name of the scorer, or ``none``.
         objective_value: of the solution, as in the model: ``scaling_factor * (value + offset)``; None without solution
@@ -78,6 +87,8 @@ class SolveResult:
         best_objective_bound: no solution is better than this: proved. None if nothing was.
         improvements: the solutions on the way to the best one; empty without an objective.
         answered_by: of a race: the side that answered, and why; else None.
+        states_recalled: states whose scores a cache still had (:class:`nnsearch.CachedScorer`), not in
+            ``states_scored``.
     """
 
     status: Status
@@ -94,6 +105,7 @@ class SolveResult:
     best_objective_bound: float | None = None
     improvements: list[Improvement] = field(default_factory=list)
     answered_by: str | None = None
+    states_recalled: int = 0
 
     def to_json(self) -> str:
         """Return one JSON object on one line."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from nnsearch.clock import CLOCK
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ScoreError
 from nnsearch.graph import CandidateGraph
@@ -102,7 +102,7 @@ def ask_graph(scorer: GraphScorer, state: GraphState, count: InferenceCount, sta
     """
     if not state.num_candidates:
         return np.zeros(0, dtype=np.float32)
-    return _counted(scorer.name, scorer.score_graph, state, (state.num_candidates,), states, count)
+    return _counted(scorer, scorer.score_graph, state, (state.num_candidates,), states, count)
 
 
 def ask(scorer: Scorer, assignment: FloatArray, count: InferenceCount) -> FloatArray:
@@ -119,19 +119,28 @@ def ask(scorer: Scorer, assignment: FloatArray, count: InferenceCount) -> FloatA
     Raises:
         ScoreError: the scores have another shape, or one is not finite.
     """
-    return _counted(scorer.name, scorer.score, assignment, assignment.shape, len(assignment), count)
+    return _counted(scorer, scorer.score, assignment, assignment.shape, len(assignment), count)
 
 
 def _counted(
-    name: str, score: Callable[[T], FloatArray], state: T, shape: tuple[int, ...], states: int, count: InferenceCount
+    scorer: AnyScorer,
+    score: Callable[[T], FloatArray],
+    state: T,
+    shape: tuple[int, ...],
+    states: int,
+    count: InferenceCount,
 ) -> FloatArray:
-    started = time.perf_counter()
+    clock = CLOCK.get()
+    known = getattr(scorer, "recalled", 0)  # of a scorer that remembers, see nnsearch.inference.cache
+    started = clock()
     scores = score(state)
-    count.seconds += time.perf_counter() - started
-    count.calls += 1
-    count.states += states
+    count.seconds += clock() - started
+    recalled = getattr(scorer, "recalled", 0) - known
+    count.recalled += recalled
+    count.states += states - recalled
+    count.calls += recalled < states
     if scores.shape != shape:
-        raise ScoreError(f"{name}: expected scores of shape {shape}, got {scores.shape}")
+        raise ScoreError(f"{scorer.name}: expected scores of shape {shape}, got {scores.shape}")
     if not np.isfinite(scores).all():
-        raise ScoreError(f"{name}: expected finite scores, got NaN or infinity; the network is damaged")
+        raise ScoreError(f"{scorer.name}: expected finite scores, got NaN or infinity; the network is damaged")
     return scores

@@ -26,6 +26,14 @@ def bare_method(proxy: Any, name: str) -> Callable[..., Any]:
     return functools.partial(function, proxy.this)
 
 
+def bare_methods(proxies: Sequence[Any], name: str) -> list[Callable[..., Any]]:
+    """Return :func:`bare_method` of each of many objects."""
+    function = getattr(pywrapcp._pywrapcp, name, None)
+    if function is None:
+        return [bare_method(proxy, name) for proxy in proxies]
+    return [functools.partial(function, proxy.this) for proxy in proxies]
+
+
 class AssignmentTracker:
     """Reads which variables are bound, looking only at those that were not bound at an ancestor node.
 
@@ -46,8 +54,8 @@ class AssignmentTracker:
         self._variables = list(variables)  # what the bare methods below point to
         self._num_values = num_values
         self._first_value = first_value
-        self._is_bound = [bare_method(variable, "IntExpr_Bound") for variable in variables]
-        self._value = [bare_method(variable, "IntVar_Value") for variable in variables]
+        self._is_bound = bare_methods(variables, "IntExpr_Bound")
+        self._value = bare_methods(variables, "IntVar_Value")
         self._dense = list(range(len(variables)))
         self._candidate = [0] * len(variables)
         self._num_unbound = pywrapcp.RevInteger(len(variables))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import NamedTuple
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
+from nnsearch.clock import CLOCK
 from nnsearch.cp.discrepancies import Discrepancies
 from nnsearch.cp.hints import HintedPhase
 from nnsearch.cp.objective import read_objective
@@ -80,7 +80,8 @@ class _Control:
     stop: _Stop | None
     on_progress: Callable[[Progress], None] | None
     trace: Trace | None
-    started: float
+    clock: Callable[[], float]
+    started: float  # by the clock
 
     @property
     def deadline(self) -> float:
@@ -188,8 +189,8 @@ def solve(
 
             return assigned, make_phase
 
-    started = time.perf_counter()  # loading the network is not part of the solve
-    control = _Control(limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, started)
+    clock = CLOCK.get()  # loading the network is not part of the solve
+    control = _Control(limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, clock, clock())
     return _solve(model, prepare, control, name)
 
 
@@ -220,7 +221,8 @@ def solve_by_phase(
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    started = time.perf_counter()
+    clock = CLOCK.get()
+    started = clock()
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
 
@@ -229,9 +231,8 @@ def solve_by_phase(
             translation.solver, [translation.variables[index] for index in branch]
         )
 
-    return _solve(
-        model, prepare, _Control(limits or Limits(), on_solution, None, stop, None, trace, started), name="none"
-    )
+    control = _Control(limits or Limits(), on_solution, None, stop, None, trace, clock, started)
+    return _solve(model, prepare, control, name="none")
 
 
 def _solve(model: cp_model.CpModel, prepare: Callable[[_Stop], _Prepared], control: _Control, name: str) -> SolveResult:
@@ -248,11 +249,7 @@ def _solve(model: cp_model.CpModel, prepare: Callable[[_Stop], _Prepared], contr
     with DeferredInterrupt() as interrupted:
 
         def ends() -> bool:
-            return (
-                interrupted()
-                or time.perf_counter() >= control.deadline
-                or (control.stop is not None and control.stop())
-            )
+            return interrupted() or control.clock() >= control.deadline or (control.stop is not None and control.stop())
 
         try:
             branch, make_phase = prepare(ends)
@@ -271,7 +268,7 @@ def _unread(model: cp_model.CpModel, control: _Control, name: str) -> SolveResul
     if control.trace is not None:
         control.trace.begin(_trace_header(model, name))
         control.trace.close()
-    seconds = time.perf_counter() - control.started
+    seconds = control.clock() - control.started
     return SolveResult(Status.UNKNOWN, None, 0, 0, 0, 0, 0.0, seconds, engine="cp", model=name)
 
 
@@ -306,14 +303,14 @@ def _search(
     if control.stop is not None:
         reasons.append(control.stop)
     if control.on_progress is not None:
-        reasons.append(_Reporter(solver, learned, control.on_progress, control.started))
+        reasons.append(_Reporter(solver, learned, control.on_progress, control))
     if control.trace is not None:
         control.trace.begin(_trace_header(model, name))
         recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed)
         reasons.append(recorder.has_failed)
         if learned is not None:
             learned.observer = recorder
-    end = _EndOfSearch(solver, control.limits.failures, control.deadline, reasons)
+    end = _EndOfSearch(solver, control, reasons)
     # The engine calls monitors in this order, and those behind one that fails hear nothing.
     monitors = [solver.CustomLimit(end)] if recorder is None else [recorder, solver.CustomLimit(end)]
     if objective is not None:
@@ -328,7 +325,7 @@ def _search(
             solution = [variable.Value() for variable in translation.variables]
             if objective is not None and units is not None:
                 best = objective.Min()
-                seconds = time.perf_counter() - control.started
+                seconds = control.clock() - control.started
                 improvements.append(Improvement(seconds, solver.Failures(), units.in_model_units(best)))
             if control.on_solution is not None:
                 stopped = bool(control.on_solution(list(solution), best))
@@ -352,12 +349,13 @@ def _search(
         inference_calls=inference.calls,
         states_scored=inference.states,
         inference_seconds=inference.seconds,
-        wall_seconds=time.perf_counter() - control.started,
+        wall_seconds=control.clock() - control.started,
         engine="cp",
         model=name,
         objective_value=None if best is None or units is None else units.in_model_units(best),
         best_objective_bound=None if proved is None or units is None else units.in_model_units(proved),
         improvements=improvements,
+        states_recalled=inference.recalled,
     )
 
 
@@ -407,14 +405,15 @@ class _Reporter:
         solver: pywrapcp.Solver,
         learned: ValuePhase | None,
         on_progress: Callable[[Progress], None],
-        started: float,
+        control: _Control,
     ) -> None:
         self._solver = weakref.proxy(solver)  # as in _EndOfSearch
         self._learned = None if learned is None else weakref.proxy(learned)
-        self._on_progress, self._started, self._last = on_progress, started, time.perf_counter()
+        self._on_progress = on_progress
+        self._clock, self._started, self._last = control.clock, control.started, control.clock()
 
     def __call__(self) -> bool:
-        now = time.perf_counter()
+        now = self._clock()
         if now >= self._last + _PROGRESS_SECONDS:
             self._last = now
             restarts, inference = 0, InferenceCount()
@@ -434,22 +433,21 @@ class _EndOfSearch:
     wait for the end of the search. One call takes a third of a microsecond.
     """
 
-    def __init__(
-        self, solver: pywrapcp.Solver, max_failures: int | None, deadline: float, reasons: Sequence[Callable[[], bool]]
-    ) -> None:
+    def __init__(self, solver: pywrapcp.Solver, control: _Control, reasons: Sequence[Callable[[], bool]]) -> None:
         self.crossed = False
         self.failures: int | None = None  # when it was crossed: leaving the tree makes the engine fail once per level
         self.error: BaseException | None = None  # what a reason raised
         self._reasons = reasons
         # The engine keeps this object, and a strong reference back would keep the engine for ever.
         self._solver = weakref.proxy(solver)
-        self._max_failures = math.inf if max_failures is None else max_failures
-        self._deadline = deadline
+        failures = control.limits.failures
+        self._max_failures = math.inf if failures is None else failures
+        self._clock, self._deadline = control.clock, control.deadline
 
     def __call__(self) -> bool:
         if not self.crossed:
             failures = self._solver.Failures()
-            self.crossed = time.perf_counter() >= self._deadline or failures >= self._max_failures
+            self.crossed = self._clock() >= self._deadline or failures >= self._max_failures
             try:
                 for reason in self._reasons:
                     self.crossed = self.crossed or bool(reason())  # the engine takes nothing else

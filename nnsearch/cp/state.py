@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import AssignmentTracker, bare_method
+from nnsearch.cp.assignment import AssignmentTracker, bare_methods
 from nnsearch.cp.constraints.engine_model import MAX_HOLES_RANGE
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import GraphError
@@ -67,7 +67,7 @@ class OneHotReader:
         self.num_positions = len(variables) * self._num_values
         self._tracker = AssignmentTracker(variables, self._num_values, first_value)
         self._variables = list(variables)  # what the bare methods below point to
-        self._contains = [bare_method(variable, "IntVar_Contains") for variable in variables]
+        self._contains = bare_methods(variables, "IntVar_Contains")
         self._scores = np.zeros((len(variables), self._num_values), dtype=np.float32)
         self.state = 0
 
@@ -139,10 +139,10 @@ class GraphReader:
             raise GraphError(f"expected the {graph.num_variables} variables of the graph, got {len(variables)}")
         self._scorer = scorer
         self._variables = list(variables)  # what the bare methods below point to
-        self._bound = [bare_method(variable, "IntExpr_Bound") for variable in variables]
-        self._value = [bare_method(variable, "IntVar_Value") for variable in variables]
-        self._size = [bare_method(variable, "IntVar_Size") for variable in variables]
-        self._contains = [bare_method(variable, "IntVar_Contains") for variable in variables]
+        self._bound = bare_methods(variables, "IntExpr_Bound")
+        self._value = bare_methods(variables, "IntVar_Value")
+        self._size = bare_methods(variables, "IntVar_Size")
+        self._contains = bare_methods(variables, "IntVar_Contains")
         self._whole = scorer.prepare(graph)
         self.num_positions = graph.num_candidates
         self._pair_variable, self._pair_value = graph.variable.tolist(), graph.values.tolist()

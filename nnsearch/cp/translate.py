@@ -8,6 +8,7 @@ from typing import Any
 
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cp.constraints import KINDS
 from nnsearch.cp.constraints.enforcement import Enforcement
@@ -61,9 +62,10 @@ def translate(model: cp_model.CpModel, *, duals: bool = True, stop: Callable[[],
     """
     # To read a message that is not there creates it: an element's missing target would become part of the user's
     # model, perhaps while CP-SAT reads it in another thread. A copy takes some milliseconds.
-    copy = model.clone()
+    copy = cmh.CpModelProto()
+    copy.copy_from(model.proto)
     try:
-        translation = _translate(copy.proto, duals, StopCheck(stop))
+        translation = _translate(copy, duals, StopCheck(stop))
     except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
         _check_valid(model)
         raise

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import bare_method
+from nnsearch.cp.assignment import bare_method, bare_methods
 from nnsearch.cp.discrepancies import Discrepancies, DiscrepancyRuns
 from nnsearch.cp.policy import InferencePolicy, Policy
 from nnsearch.cp.restarts import RestartedRuns, Restarts, Runs
@@ -157,7 +157,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._error: BaseException | None = None
         self._phase = None if variable_order == "most-confident" else self._native_phase(solver, variable_order)
         self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
-        self._bound = [bare_method(variable, "IntExpr_Bound") for variable in self._variables]
+        self._bound = bare_methods(self._variables, "IntExpr_Bound")
         branches = np.isin(np.arange(len(self._variables)), self._branch)
         self._masked = None if branches.all() else ~branches[self._reader.variables()]  # bool[num_positions]
         self._calls = _attach(solver, self)

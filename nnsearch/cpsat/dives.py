@@ -291,6 +291,7 @@ class _Search:
             model=self._name,
             objective_value=self._objective,
             best_objective_bound=self._objective if status is Status.OPTIMAL else None,
+            states_recalled=inference.recalled,
         )
 
 

@@ -104,6 +104,7 @@ class LearnedSide:
             states_scored=result.states_scored + dived.states_scored,
             inference_seconds=result.inference_seconds + dived.inference_seconds,
             wall_seconds=result.wall_seconds + dived.wall_seconds,
+            states_recalled=result.states_recalled + dived.states_recalled,
         )
 
     def _seed(self, seed: int) -> int:

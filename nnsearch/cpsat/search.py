@@ -108,7 +108,9 @@ def solve_by_race(
     inference = InferenceCount()
     if solver.race is not None and solver.race.learned is not None:
         learned = solver.race.learned
-        inference = InferenceCount(learned.inference_calls, learned.states_scored, learned.inference_seconds)
+        inference = InferenceCount(
+            learned.inference_calls, learned.states_scored, learned.states_recalled, learned.inference_seconds
+        )
     seconds = time.perf_counter() - started
     result = _result(model, solver.response_proto, inference, seconds, "race", loaded.name)
     return result if solver.race is None else replace(result, answered_by=f"{solver.race.winner}: {solver.race.why}")
@@ -164,4 +166,5 @@ def _result(
         model=name,
         objective_value=response.objective_value if status.solved and model.has_objective() else None,
         best_objective_bound=response.best_objective_bound if status.solved and model.has_objective() else None,
+        states_recalled=inference.recalled,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from nnsearch.graph import KINDS
 
 FORMAT = "1"
 ENCODERS = ("one_hot", "candidate_graph")
+PRECISIONS = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class ModelMetadata:
         kinds: the kinds of groups that the network reads (``candidate_graph`` only).
         identities: for a network of one model: the values of each variable, by name; the candidates are numbered from 1
             in this order. None for a network that knows no names.
+        precision: ``fp16``: computes in half precision where that is safe; inputs and output are float32 all the same.
+        tolerance: how far the scores may be from those of the float32 network, as a share of the range of a state's
+            scores (of 1, where the range is smaller); checked at export. None for ``fp32``.
     """
 
     encoder: str
@@ -39,6 +44,8 @@ class ModelMetadata:
     training: Mapping[str, Any] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
     identities: Mapping[str, Sequence[int]] | None = None
+    precision: str = "fp32"
+    tolerance: float | None = None
 
     def to_props(self) -> dict[str, str]:
         """Return the ``metadata_props``."""
@@ -55,6 +62,9 @@ class ModelMetadata:
             props["nnsearch.kinds"] = ",".join(self.kinds)
             if self.identities is not None:
                 props["nnsearch.identities"] = json.dumps(self.identities)
+        if self.precision != "fp32":
+            props["nnsearch.precision"] = self.precision
+            props["nnsearch.tolerance"] = repr(self.tolerance)
         return props
 
     @classmethod
@@ -88,17 +98,42 @@ class ModelMetadata:
         if not isinstance(training, dict):
             raise ModelFileError(f"{source}: expected JSON in nnsearch.training, an object")
         problem = _require(props, "nnsearch.problem", source)
+        precision, tolerance = _precision(props, source)
         if encoder == "one_hot":
             num_variables = _positive(props, "nnsearch.num_variables", source)
             num_values = _positive(props, "nnsearch.num_values", source)
-            return cls(encoder, problem, num_variables, num_values, training)
+            return cls(encoder, problem, num_variables, num_values, training, precision=precision, tolerance=tolerance)
         kinds = tuple(_require(props, "nnsearch.kinds", source).split(","))
         if not {"exactly_one"} <= set(kinds) <= set(KINDS):
             raise ModelFileError(
                 f"{source}: expected kinds of groups in nnsearch.kinds, exactly_one and others of {', '.join(KINDS)}, "
                 f"got {','.join(kinds)[:60]!r}"
             )
-        return cls(encoder, problem, training=training, kinds=kinds, identities=_identities(props, source))
+        return cls(
+            encoder,
+            problem,
+            training=training,
+            kinds=kinds,
+            identities=_identities(props, source),
+            precision=precision,
+            tolerance=tolerance,
+        )
+
+
+def _precision(props: Mapping[str, str], source: str) -> tuple[str, float | None]:
+    precision = props.get("nnsearch.precision", "fp32")
+    if precision not in PRECISIONS:
+        raise ModelFileError(f"{source}: expected precision {' or '.join(PRECISIONS)}, got {precision[:20]!r}")
+    if precision == "fp32":
+        return precision, None
+    text = _require(props, "nnsearch.tolerance", source)
+    try:
+        tolerance = float(text)
+    except ValueError:
+        tolerance = math.nan
+    if not 0 < tolerance < math.inf:
+        raise ModelFileError(f"{source}: expected a positive number in nnsearch.tolerance, got {text[:20]!r}")
+    return precision, tolerance
 
 
 def _identities(props: Mapping[str, str], source: str) -> Mapping[str, Sequence[int]] | None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
 import sys
-from typing import Literal
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, get_args
 
 import onnxruntime as ort
 
 from nnsearch.errors import ModelFileError
 
-Provider = Literal["auto", "cpu", "cuda"]
+Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-
-_log = logging.getLogger("nnsearch")
+TENSORRT = "TensorrtExecutionProvider"
 
 
 @functools.cache
@@ -37,32 +39,56 @@ def gpu_count() -> int:
     return count.value
 
 
+@functools.cache
+def tensorrt_loads() -> bool:
+    """Load the libraries of TensorRT, and tell whether they are there.
+
+    They are loaded before ONNX Runtime asks for them, which prints errors when it does so in vain, and which does not
+    look where ``pip install tensorrt`` puts them.
+    """
+    windows = sys.platform == "win32"
+    names = ["nvinfer_10.dll", "nvonnxparser_10.dll"] if windows else ["libnvinfer.so.10", "libnvonnxparser.so.10"]
+    return all(_loads(name) for name in names)
+
+
+def _loads(name: str) -> bool:
+    spec = find_spec("tensorrt_libs")
+    folders: Sequence[str] = (spec.submodule_search_locations or ()) if spec is not None else ()
+    for candidate in [name, *(str(Path(folder) / name) for folder in folders)]:
+        try:
+            ctypes.CDLL(candidate, mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return True
+    return False
+
+
 def choose_providers(provider: Provider) -> list[str]:
     """Return the execution providers to ask ONNX Runtime for, in order.
 
     Args:
-        provider: ``auto`` (CUDA where a GPU is found, else the CPU), ``cpu`` or ``cuda``.
+        provider: ``auto`` (CUDA where a GPU is found, else the CPU), ``cpu``, ``cuda`` or ``tensorrt``.
 
     Raises:
-        ModelFileError: CUDA is asked for, and there is no GPU or no CUDA build of ONNX Runtime.
+        ModelFileError: CUDA or TensorRT is asked for, and there is no GPU, or ONNX Runtime cannot use it.
     """
     if provider == "cpu":
         return [CPU]
-    built = CUDA in ort.get_available_providers()
+    wanted = TENSORRT if provider == "tensorrt" else CUDA
+    built = wanted in ort.get_available_providers()
     if built and gpu_count() > 0:
         # Finds the CUDA libraries that come as Python packages (pip install 'nnsearch[cuda]').
         ort.preload_dlls()
-        return [CUDA, CPU]
-    if provider == "cuda":
-        missing = "no GPU is visible to the NVIDIA driver" if built else "this ONNX Runtime has no CUDA provider"
-        raise ModelFileError(f"expected a CUDA device, but {missing}; use --provider cpu or auto")
-    return [CPU]
-
-
-def warn_if_fallen_back(wanted: list[str], active: list[str]) -> None:
-    """Log one line when a GPU is there and ONNX Runtime could not use it."""
-    if CUDA in wanted and CUDA not in active:
-        _log.warning(
-            "a GPU is present, but ONNX Runtime could not load its CUDA libraries; running on the CPU. "
-            "Install them with: pip install 'nnsearch[cuda]'"
+        if wanted == CUDA:
+            return [CUDA, CPU]
+        if tensorrt_loads():
+            return [TENSORRT, CUDA, CPU]
+        raise ModelFileError(
+            "expected TensorRT 10, but its libraries (libnvinfer, libnvonnxparser) cannot be loaded; "
+            "install it with pip install 'tensorrt>=10,<11', or use --provider cuda"
         )
+    if provider == "auto":
+        return [CPU]
+    name = {CUDA: "CUDA", TENSORRT: "TensorRT"}[wanted]
+    missing = "no GPU is visible to the NVIDIA driver" if built else f"this ONNX Runtime has no {name} provider"
+    raise ModelFileError(f"expected a CUDA device, but {missing}; use --provider cpu or auto")

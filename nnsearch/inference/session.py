@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeGuard, cast
+from typing import Any, TypeGuard, cast
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
-from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, GraphState
+from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, GraphState, padded
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
 from nnsearch.graph import KINDS, CandidateGraph
+from nnsearch.inference.bound import Bound, BoundGraph, BoundOneHot
+from nnsearch.inference.device import open_on_device
 from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.inference.opening import open_session, reason
 from nnsearch.inference.pretrained import find_model
-from nnsearch.inference.providers import Provider, choose_providers, warn_if_fallen_back
+from nnsearch.inference.providers import CPU, Provider, choose_providers
 from nnsearch.scorer import AnyScorer, FloatArray, GraphScorer
 
-_FATAL = 4  # ONNX Runtime's log severities; its errors reach the user as exceptions, in one line
-_WARNING = 2
+_log = logging.getLogger("nnsearch")
 
 
 class _Network:
-    """An ``.onnx`` file of ours in ONNX Runtime."""
+    """An ``.onnx`` file of ours in ONNX Runtime.
+
+    Attributes:
+        path: the file.
+        metadata: what the file says of itself.
+        session: that of ONNX Runtime, for measurements; on a GPU its buffers belong to the scorer.
+    """
 
     encoder: str
 
     def __init__(self, spec: str | Path, provider: Provider = "auto", threads: int = 1) -> None:
         path = find_model(spec)
-        self._adopt(path, _open(path, provider, threads))
+        wanted = choose_providers(provider)
+        self._adopt(path, _open(path, threads))
+        self._move(provider, wanted, threads)
 
     def _adopt(self, path: Path, session: ort.InferenceSession) -> None:
-        self.path, self._session = path, session
+        self.path, self.session = path, session
+        self._bound: Bound | None = None
         props = session.get_modelmeta().custom_metadata_map
         self.metadata = ModelMetadata.from_props(props, str(self.path))
         if self.metadata.encoder != self.encoder:
@@ -39,7 +52,27 @@ class _Network:
                 f"{self.path}: expected a network of encoder {self.encoder}, got {self.metadata.encoder}; "
                 "nnsearch.load_scorer opens either"
             )
-        _check_signature(self._session, self.metadata, self.path)
+        _check_signature(self.session, self.metadata, self.path)
+
+    def _move(self, provider: Provider, wanted: Sequence[str], threads: int, *, cuda_graphs: bool = True) -> None:
+        """Go from the CPU, where the file was checked, to the GPU if one is wanted; ``auto`` may stay."""
+        if wanted[0] == CPU:
+            return
+        try:
+            self._bound = open_on_device(self.path, self.metadata, wanted, threads, cuda_graphs=cuda_graphs)
+        except ModelFileError as error:
+            if provider != "auto":
+                raise
+            _log.warning("%s; running on the CPU", error)
+        else:
+            self.session = self._bound.session
+
+    def _on_device(self, score: Callable[[], FloatArray]) -> FloatArray:
+        """Turn what can go wrong on a device, such as the end of its memory, into one line."""
+        try:
+            return score()
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise ScoreError(f"{self.path}: expected scores, {self.provider} failed: {reason(error)}") from error
 
     @property
     def name(self) -> str:
@@ -49,7 +82,7 @@ class _Network:
     @property
     def provider(self) -> str:
         """The execution provider that is active, for example ``CPUExecutionProvider``."""
-        active: str = self._session.get_providers()[0]
+        active: str = self.session.get_providers()[0]
         return active
 
 
@@ -58,8 +91,9 @@ class OnnxScorer(_Network):
 
     Args:
         spec: the name of a pretrained network, or the path of an ``.onnx`` file.
-        provider: ``auto``, ``cpu`` or ``cuda``.
+        provider: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``.
         threads: CPU threads of one inference. One is fastest for single states of small networks.
+        cuda_graphs: with CUDA, launch the network as one CUDA graph for each batch size, if it can be captured.
 
     Raises:
         ModelFileError: there is no such model, or the file is truncated, foreign, of the other encoder, or breaks the
@@ -67,6 +101,14 @@ class OnnxScorer(_Network):
     """
 
     encoder = "one_hot"
+
+    def __init__(
+        self, spec: str | Path, provider: Provider = "auto", threads: int = 1, *, cuda_graphs: bool = True
+    ) -> None:
+        path = find_model(spec)
+        wanted = choose_providers(provider)
+        self._adopt(path, _open(path, threads))
+        self._move(provider, wanted, threads, cuda_graphs=cuda_graphs)
 
     @property
     def num_variables(self) -> int:
@@ -84,7 +126,11 @@ class OnnxScorer(_Network):
         Raises:
             ScoreError: a score is not finite.
         """
-        scores: FloatArray = self._session.run(["scores"], {"assignment": assignment})[0]
+        scores: FloatArray
+        if isinstance(bound := self._bound, BoundOneHot):
+            scores = self._on_device(lambda: bound.score(assignment))
+        else:
+            scores = self.session.run(["scores"], {"assignment": assignment})[0]
         if not np.isfinite(scores).all():
             raise ScoreError(f"{self.path}: expected finite scores, got NaN or infinity; the network is damaged")
         return scores
@@ -96,11 +142,12 @@ class OnnxGraphScorer(_Network):
     Args:
         spec: the name of a pretrained network, or the path of an ``.onnx`` file.
         provider: ``auto``, ``cpu`` or ``cuda``.
-        threads: CPU threads of one inference. With one, equal states have bitwise equal scores; with more, sums are
-            taken in the order in which threads arrive.
+        threads: CPU threads of one inference. With one, equal states have bitwise equal scores on the CPU, alone and in
+            any union.
 
     Raises:
         ModelFileError: as :class:`OnnxScorer`.
+        ConfigError: several threads, and the network adds vectors: ONNX Runtime would lose some of them.
     """
 
     encoder = "candidate_graph"
@@ -124,7 +171,17 @@ class OnnxGraphScorer(_Network):
 
     def score_graph(self, state: GraphState) -> FloatArray:
         """Score every candidate; see :meth:`nnsearch.scorer.GraphScorer.score_graph`."""
-        feed = {
+        feed = self.feed(padded(state))
+        scores: FloatArray
+        if isinstance(bound := self._bound, BoundGraph):
+            scores = self._on_device(lambda: bound.score(feed))
+        else:
+            scores = self.session.run(["scores"], feed)[0]
+        return scores[: state.num_candidates]
+
+    def feed(self, state: GraphState) -> dict[str, npt.NDArray[Any]]:
+        """Return the inputs of the network by name."""
+        feed: dict[str, npt.NDArray[Any]] = {
             "edge_candidate": state.edge_candidate,
             "edge_group": state.edge_group,
             "group_features": state.group_features,
@@ -132,8 +189,7 @@ class OnnxGraphScorer(_Network):
         }
         if self.metadata.identities is not None:
             feed["candidate_identity"] = state.identity
-        scores: FloatArray = self._session.run(["scores"], feed)[0]
-        return scores
+        return feed
 
 
 def open_network(spec: str | Path, provider: Provider = "auto", threads: int = 1) -> OnnxScorer | OnnxGraphScorer:
@@ -143,11 +199,13 @@ def open_network(spec: str | Path, provider: Provider = "auto", threads: int = 1
         ModelFileError: as :class:`OnnxScorer`.
     """
     path = find_model(spec)
-    session = _open(path, provider, threads)
+    wanted = choose_providers(provider)
+    session = _open(path, threads)
     encoder = session.get_modelmeta().custom_metadata_map.get("nnsearch.encoder")
     family: type[OnnxScorer | OnnxGraphScorer] = OnnxGraphScorer if encoder == OnnxGraphScorer.encoder else OnnxScorer
     network = family.__new__(family)
     network._adopt(path, session)
+    network._move(provider, wanted, threads)
     return network
 
 
@@ -171,23 +229,21 @@ def is_graph_scorer(scorer: AnyScorer) -> TypeGuard[GraphScorer]:
     return all(hasattr(scorer, name) for name in ("name", "prepare", "score_graph"))
 
 
-def _open(path: Path, provider: Provider, threads: int) -> ort.InferenceSession:
-    wanted = choose_providers(provider)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _FATAL
-    ort.set_default_logger_severity(_FATAL)
+def _open(path: Path, threads: int) -> ort.InferenceSession:
+    # The threads of ScatterND(add) write to the same sums without a lock (microsoft/onnxruntime#23396): up to a third
+    # of the range of the scores was wrong. The operator's name stands in the file as it is.
+    if threads > 1 and path.is_file() and b"ScatterND" in path.read_bytes():
+        raise ConfigError(
+            f"{path}: expected 1 thread, got {threads}: the network adds by ScatterND, which loses additions on "
+            "several threads of a CPU"
+        )
+    """Open a file on the CPU, where every good file can be opened."""
     try:
-        # Opened by path, not from bytes: ONNX Runtime then refuses external data outside the file's own folder.
-        session = ort.InferenceSession(str(path), sess_options=options, providers=wanted)
+        return open_session(path, {CPU: {}}, threads)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
-        reason = str(error).splitlines()[0].split(" : ", 2)[-1]
-        raise ModelFileError(f"{path}: expected a complete ONNX model of standard operators ({reason})") from None
-    finally:
-        ort.set_default_logger_severity(_WARNING)
-    warn_if_fallen_back(wanted, session.get_providers())
-    return session
+        raise ModelFileError(
+            f"{path}: expected a complete ONNX model of standard operators ({reason(error)})"
+        ) from None
 
 
 def _check_signature(session: ort.InferenceSession, metadata: ModelMetadata, path: Path) -> None:

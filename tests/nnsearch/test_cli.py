@@ -47,6 +47,7 @@ KEYS = [
     "best_objective_bound",
     "improvements",
     "answered_by",
+    "states_recalled",
 ]
 SIX = with_holes(latin_square(6, 1), 26, 1)
 NO_SQUARE = np.array([[1, 2, 0], [0, 0, 3], [0, 0, 0]])
@@ -283,7 +284,6 @@ def test_the_square_is_shown(
 BAD_INPUT = [
     (["solve", "missing.dzn"], "missing.dzn: expected a file"),
     (["solve", "malformed.dzn"], "malformed.dzn:2: expected distinct values in row 1"),
-    (["solve", "six.jsonl"], "add #NAME"),
     (["solve", "six.jsonl#seven"], "seven"),
     (["solve", "six.onnx"], "expected a file that ends in"),
     (["solve", "."], "."),
@@ -423,6 +423,7 @@ def test_inspect(nnsearch: Nnsearch, installed: Path) -> None:
         "problem": "latin-square",
         "num_variables": 100,
         "num_values": 10,
+        "precision": "fp32",
         "provider": "CPUExecutionProvider",
         "training": {"config": {"loss": {"target": "single", "propagator": "full"}}, "validation_feasibility": 0.8125},
     }

@@ -281,7 +281,6 @@ def test_a_one_hot_network_of_the_family_is_used(nnsearch: Nnsearch) -> None:
 BAD_INPUT = [
     ("nine.txt", "nine.txt: expected a file whose ending tells the problem, got .txt; add --problem"),
     ("nine.txt --problem latin-square", "nine.txt: expected a file that ends in .dzn, .pls, .jsonl or .jsonl#NAME"),
-    ("two.sudoku", 'two.sudoku: expected one instance, got 2; add #LINE, one of "1", "2"'),
     ("two.sudoku#3", 'two.sudoku: expected #LINE, one of "1", "2", got "3"'),
     ("bad.sdm", "bad.sdm:2: expected distinct values in row 1"),
     ("mixed.jsonl#queens --problem sudoku", "mixed.jsonl:3: expected a sudoku, got n-queens completion"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +27,19 @@ def test_round_trip(problem: str, num_variables: int, num_values: int, training:
     assert all(isinstance(value, str) for value in props.values())
     assert ModelMetadata.from_props(props, "x.onnx") == metadata
     assert ModelMetadata.from_props({**props, "author": "me", "nnsearch.later": "1"}, "x.onnx") == metadata
+
+
+@pytest.mark.parametrize("encoder", ["one_hot", "candidate_graph"])
+def test_half_precision_comes_with_its_tolerance(encoder: str) -> None:
+    full = ModelMetadata(encoder, "any", 4, 2) if encoder == "one_hot" else ModelMetadata(encoder, "any", kinds=KINDS)
+    half = replace(full, precision="fp16", tolerance=0.02)
+    props = half.to_props()
+    assert (props["nnsearch.precision"], props["nnsearch.tolerance"]) == ("fp16", "0.02")
+    assert ModelMetadata.from_props(props, "x.onnx") == half
+    for key in ("precision", "tolerance"):
+        assert f"nnsearch.{key}" not in replace(half, precision="fp32", tolerance=None).to_props()
+    del props["nnsearch.tolerance"]
+    assert "expected metadata nnsearch.tolerance" in refusal(props)
 
 
 def test_the_format_is_pinned() -> None:
@@ -119,11 +134,17 @@ def test_a_foreign_model_is_called_one() -> None:
         ("nnsearch.training", "[1]", "nnsearch.training"),  # inspect needs an object
         ("nnsearch.training", "[" * 100_000, "nnsearch.training"),
         ("nnsearch.num_values", "9" * 5000, "nnsearch.num_values"),
+        ("nnsearch.precision", "bf16", "expected precision fp32 or fp16, got 'bf16'"),
+        *(
+            ("nnsearch.tolerance", text, f"expected a positive number in nnsearch.tolerance, got {text!r}")
+            for text in ("", "much", "0", "-0.1", "nan", "inf")
+        ),
     ],
     ids=lambda value: value[:20],
 )
 def test_a_malformed_value_is_quoted(key: str, value: str, phrase: str) -> None:
-    assert phrase in refusal({**PROPS, key: value})
+    half = {"nnsearch.precision": "fp16"} if key == "nnsearch.tolerance" else {}
+    assert phrase in refusal({**PROPS, **half, key: value})
 
 
 @pytest.mark.parametrize("key", ["nnsearch.encoder", "nnsearch.problem", "nnsearch.training", "nnsearch.kinds"])

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 from stand_ins import COMMAND, ENVIRONMENT, network, saved
 
 from nnsearch.errors import ModelFileError
 from nnsearch.inference import providers
-from nnsearch.inference.providers import CPU, CUDA, choose_providers, gpu_count, warn_if_fallen_back
-from nnsearch.inference.session import OnnxScorer
+from nnsearch.inference.providers import CPU, CUDA, TENSORRT, choose_providers, gpu_count, tensorrt_loads
 
-needs_gpu = pytest.mark.skipif(gpu_count() == 0, reason="no GPU is visible to the NVIDIA driver")
 without_gpu = pytest.mark.skipif(gpu_count() > 0, reason="a GPU is there")
 
 
@@ -26,7 +22,7 @@ def preloaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, built: bool, gpus: int) -> None:
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU] if built else [CPU])
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [TENSORRT, CUDA, CPU] if built else [CPU])
     monkeypatch.setattr(providers, "gpu_count", lambda: gpus)
 
 
@@ -67,6 +63,54 @@ def test_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch, preloaded: lis
     assert preloaded
 
 
+@pytest.mark.parametrize("loads", [False, True])
+def test_tensorrt_is_taken_only_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, preloaded: list[str], loads: bool
+) -> None:
+    machine(monkeypatch, built=True, gpus=1)
+    monkeypatch.setattr(providers, "tensorrt_loads", lambda: loads)
+    assert choose_providers("auto") == choose_providers("cuda") == [CUDA, CPU]
+    if loads:
+        assert choose_providers("tensorrt") == [TENSORRT, CUDA, CPU]
+        assert preloaded == ["preloaded"] * 3  # TensorRT's libraries need those of CUDA
+        return
+    with pytest.raises(ModelFileError, match=r"^expected TensorRT 10, but its libraries .* use --provider cuda$"):
+        choose_providers("tensorrt")
+
+
+@pytest.mark.parametrize(
+    ("built", "gpus", "reason"),
+    [(True, 0, "no GPU is visible to the NVIDIA driver"), (False, 2, "this ONNX Runtime has no TensorRT provider")],
+)
+def test_tensorrt_where_there_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, preloaded: list[str], built: bool, gpus: int, reason: str
+) -> None:
+    machine(monkeypatch, built=built, gpus=gpus)
+    with pytest.raises(ModelFileError) as caught:
+        choose_providers("tensorrt")
+    assert str(caught.value) == f"expected a CUDA device, but {reason}; use --provider cpu or auto"
+    assert not preloaded
+
+
+@pytest.mark.parametrize("place", ["nowhere", "system", "package"])
+def test_the_libraries_of_tensorrt_are_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str) -> None:
+    """On the path of the loader, then in the folder where the Python package puts them."""
+    (tmp_path / "tensorrt_libs").mkdir()
+    (tmp_path / "tensorrt_libs" / "__init__.py").touch()
+    if place == "package":
+        monkeypatch.syspath_prepend(tmp_path)
+    loaded = []
+
+    def load(name: str, mode: int) -> None:
+        if Path(name).is_absolute() != (place == "package") or place == "nowhere":
+            raise OSError(name)
+        loaded.append(Path(name).name.split(".")[0])
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert tensorrt_loads.__wrapped__() == (place != "nowhere")
+    assert loaded == ([] if place == "nowhere" else ["libnvinfer", "libnvonnxparser"])
+
+
 class Driver:
     def __init__(self, init: int, count_error: int, gpus: int) -> None:
         self.init, self.count_error, self.gpus = init, count_error, gpus
@@ -94,19 +138,6 @@ def test_the_driver_counts_the_gpus(monkeypatch: pytest.MonkeyPatch, driver: Dri
     assert gpu_count.__wrapped__() == count
 
 
-@pytest.mark.parametrize(
-    ("wanted", "active", "warnings"),
-    [([CUDA, CPU], [CPU], 1), ([CUDA, CPU], [CUDA, CPU], 0), ([CPU], [CPU], 0)],
-)
-def test_a_gpu_that_cannot_be_used_is_one_warning(
-    caplog: pytest.LogCaptureFixture, wanted: list[str], active: list[str], warnings: int
-) -> None:
-    with caplog.at_level(logging.WARNING, "nnsearch"):
-        warn_if_fallen_back(wanted, active)
-    assert len(caplog.messages) == warnings
-    assert all("pip install 'nnsearch[cuda]'" in message for message in caplog.messages)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(network(4, 2), tmp_path_factory.mktemp("models") / "small.onnx")
@@ -126,16 +157,9 @@ def test_without_a_gpu_there_is_no_noise(model: Path) -> None:
 
 
 @without_gpu
-def test_without_a_gpu_cuda_is_one_line(model: Path) -> None:
-    done = inspect(str(model), "--provider", "cuda")
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_without_a_gpu_asking_for_one_is_one_line(model: Path, provider: str) -> None:
+    done = inspect(str(model), "--provider", provider)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: expected a CUDA device, but ")
     assert done.stderr.count("\n") == 1
-
-
-@needs_gpu
-def test_a_gpu_is_used_and_gives_the_same_scores(model: Path) -> None:
-    gpu, cpu = OnnxScorer(model), OnnxScorer(model, "cpu")
-    assert gpu.provider == OnnxScorer(model, "cuda").provider == CUDA
-    states = np.eye(8, dtype=np.float32)
-    np.testing.assert_allclose(gpu.score(states), cpu.score(states), rtol=1e-3, atol=1e-3)

@@ -361,3 +361,10 @@ def test_a_network_of_another_model_is_refused(tmp_path: Path) -> None:
         f"{path}: expected a model with the variables task0, task1, task2, ... of its training, "
         "got x[0,0], x[0,1], x[0,2], ...; use a network for any model, for example bp"
     )
+
+
+def test_several_threads_are_refused_where_additions_would_be_lost() -> None:
+    with pytest.raises(ConfigError, match=r"universal\.onnx: expected 1 thread, got 2: .*ScatterND"):
+        open_network("universal", "cpu", threads=2)
+    assert open_network("bp", "cpu", threads=2).name == "bp"
+    assert open_network("pls-10-full", "cpu", threads=2).name == "pls-10-full"

@@ -38,6 +38,7 @@ class EngineModel:
         self.duals = duals
         self.variables = [self._variable(variable, index) for index, variable in enumerate(proto.variables)]
         self._negations: dict[int, pywrapcp.IntVar] = {}
+        self._shifted: dict[tuple[int, int], tuple[pywrapcp.IntVar, pywrapcp.IntVar]] = {}
 
     def integer(self, reference: int) -> pywrapcp.IntVar:
         """Return the variable, or its opposite for a negative reference."""
@@ -61,9 +62,9 @@ class EngineModel:
         Raises:
             TranslationError: it could overflow.
         """
+        if len(expression.vars) == 1 and expression.offset == 0 and expression.coeffs[0] == 1:
+            return self.integer(expression.vars[0])  # lists of the proto take four times as long
         variables, coefficients, offset = list(expression.vars), list(expression.coeffs), expression.offset
-        if len(variables) == 1 and coefficients[0] == 1 and offset == 0:
-            return self.integer(variables[0])
         terms = [self.integer(variable) for variable in variables]
         check_magnitude(abs(offset) + weight(terms, coefficients))
         if not terms:
@@ -74,6 +75,15 @@ class EngineModel:
     def affines(self, expressions: Iterable[Any]) -> list[pywrapcp.IntVar]:
         """Return linear expressions as variables; see :meth:`affine`."""
         return [self.affine(expression) for expression in expressions]
+
+    def shifted(self, variable: pywrapcp.IntVar, by: int) -> pywrapcp.IntVar:
+        """Return ``variable - by``, for equal arguments the same variable."""
+        if by == 0:
+            return variable
+        key = id(variable), by
+        if key not in self._shifted:
+            self._shifted[key] = (variable - by).Var(), variable  # kept, so that its id remains its own
+        return self._shifted[key][0]
 
     def factor(self, variable: pywrapcp.IntVar) -> pywrapcp.IntVar:
         """Return a variable equal to this one that can be multiplied.
@@ -102,7 +112,7 @@ class EngineModel:
         return inside
 
     def _variable(self, proto: Any, index: int) -> pywrapcp.IntVar:
-        domain = list(proto.domain)
+        domain = [proto.domain[place] for place in range(len(proto.domain))]
         name = proto.name or f"v{index}"
         if not domain or domain[-1] < domain[0]:
             raise TranslationError(f"variable {name}: expected at least one value, its domain is empty")

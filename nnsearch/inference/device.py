@@ -1,0 +1,120 @@
+"""Opening a network on a GPU, with CUDA or TensorRT."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnxruntime as ort
+
+from nnsearch.errors import ModelFileError
+from nnsearch.inference.bound import LARGEST_BUCKET, Bound, BoundGraph, BoundOneHot
+from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.inference.opening import open_session, reason
+from nnsearch.inference.providers import CPU, CUDA, TENSORRT
+
+_log = logging.getLogger("nnsearch")
+
+_CUDA_OPTIONS = {"use_tf32": "0"}
+"""float32 is float32: TF32, which is ONNX Runtime's default, rounds factors to ten bits, as fp16 files do openly."""
+
+
+def open_on_device(
+    path: Path, metadata: ModelMetadata, providers: Sequence[str], threads: int, *, cuda_graphs: bool = True
+) -> Bound:
+    """Open a network, which is known to be a good file, on the GPU.
+
+    A network of one size runs one state at once. That captures the graph of its first bucket, so that a network that
+    CUDA graphs cannot hold is found out while there is still time to do without them.
+
+    Args:
+        path: the file.
+        metadata: what it says of itself.
+        providers: from :func:`nnsearch.inference.providers.choose_providers`, the first of them on a GPU.
+        threads: CPU threads, for what the GPU leaves to the CPU.
+        cuda_graphs: try to use them, for a network of one size with CUDA.
+
+    Raises:
+        ModelFileError: ONNX Runtime could not use the GPU, or TensorRT is asked to run a network on the candidate
+            graph.
+    """
+    one_hot = metadata.encoder == "one_hot"
+    if not one_hot and providers[0] == TENSORRT:
+        raise ModelFileError(
+            f"{path}: expected a network of one size, because TensorRT prepares for a range of sizes and graphs have "
+            "any; use --provider cuda"
+        )
+    try:
+        if not one_hot:
+            return BoundGraph(_active(path, {CUDA: _CUDA_OPTIONS, CPU: {}}, threads))
+        size = (metadata.num_variables or 0) * (metadata.num_values or 0)
+        if providers[0] == TENSORRT:
+            options = {TENSORRT: tensorrt_options(path, size), CUDA: _CUDA_OPTIONS, CPU: {}}
+            return _warm(BoundOneHot(_active(path, options, threads), size))
+        return _open_one_hot(path, size, threads, cuda_graphs)
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        raise ModelFileError(
+            f"{path}: expected to run on a GPU, which is there, but ONNX Runtime cannot use it ({reason(error)}); "
+            "CUDA's libraries come with: pip install 'nnsearch[cuda]'"
+        ) from None
+
+
+def _open_one_hot(path: Path, size: int, threads: int, cuda_graphs: bool) -> BoundOneHot:
+    if not cuda_graphs:
+        return _warm(BoundOneHot(_active(path, {CUDA: _CUDA_OPTIONS, CPU: {}}, threads), size))
+    try:
+        options = {CUDA: {**_CUDA_OPTIONS, "enable_cuda_graph": "1"}, CPU: {}}
+        return _warm(BoundOneHot(_active(path, options, threads), size, cuda_graphs=True))
+    except Exception as error:
+        bound = _open_one_hot(path, size, threads, cuda_graphs=False)  # first: without CUDA this is another matter
+        _log.warning("%s: runs on CUDA without CUDA graphs, which it does not fit (%s)", path, reason(error))
+        return bound
+
+
+def _active(path: Path, providers: Mapping[str, Mapping[str, str]], threads: int) -> ort.InferenceSession:
+    """Open the file, on the first of the providers or not at all."""
+    session = open_session(path, providers, threads)
+    if session.get_providers()[0] != next(iter(providers)):
+        raise OSError("its libraries could not be loaded")
+    return session
+
+
+def _warm(bound: BoundOneHot) -> BoundOneHot:
+    bound.warm_up()
+    return bound
+
+
+def tensorrt_options(path: Path, size: int) -> dict[str, str]:
+    """Return TensorRT's options for a network of one size.
+
+    Engines take minutes to build, so they are kept in the user's cache folder. TensorRT names them after the structure
+    of the network, not after its weights, so each file has a folder of its own, named after its content.
+
+    Args:
+        path: the file.
+        size: N; one engine serves all batches up to the largest bucket.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    folder = cache_folder() / "tensorrt" / f"{digest}-{ort.__version__}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(folder),
+        "trt_profile_min_shapes": f"assignment:1x{size}",
+        "trt_profile_opt_shapes": f"assignment:64x{size}",
+        "trt_profile_max_shapes": f"assignment:{LARGEST_BUCKET}x{size}",
+    }
+
+
+def cache_folder() -> Path:
+    """Return the folder where nnsearch keeps what it can make again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "nnsearch" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nnsearch"

@@ -1,0 +1,235 @@
+"""What a network costs on this machine: latency and states per second by provider, threads and batch size."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+from typing import Any, cast
+
+import numpy as np
+
+from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
+from nnsearch.encoding.one_hot import one_hot
+from nnsearch.errors import ConfigError, ModelFileError
+from nnsearch.graph import CandidateGraph
+from nnsearch.inference.providers import Provider, choose_providers
+from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.instances import read_instance
+from nnsearch.scorer import FloatArray
+
+ONE_HOT_BATCHES = tuple(2**power for power in range(10))
+GRAPH_BATCHES = tuple(2**power for power in range(7))
+MOST_EDGES = 500_000
+"""Incidences of the largest union of graphs that is measured."""
+
+_SECONDS, _RUNS, _LEAST_RUNS = 0.25, 200, 3  # of one row
+_NEAR_BEST = 0.9
+
+_log = logging.getLogger("nnsearch")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a network runs.
+
+    Attributes:
+        provider: ``cpu``, ``cuda`` or ``tensorrt``.
+        threads: CPU threads of one inference.
+    """
+
+    provider: Provider
+    threads: int
+
+    def __str__(self) -> str:
+        """For example ``cpu, 2 threads``."""
+        return f"{self.provider}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One row of the table.
+
+    Attributes:
+        setting: where it ran.
+        states: states scored at once.
+        milliseconds: of one call, the median.
+        runs: timed calls.
+    """
+
+    setting: Setting
+    states: int
+    milliseconds: float
+    runs: int
+
+    @property
+    def states_per_second(self) -> float:
+        """Of calls that follow each other at once."""
+        return 1e3 * self.states / self.milliseconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain values."""
+        return {
+            **asdict(self.setting),
+            "states": self.states,
+            "milliseconds": round(self.milliseconds, 4),
+            "states_per_second": round(self.states_per_second, 1),
+            "runs": self.runs,
+        }
+
+    def __str__(self) -> str:
+        """The row of :data:`HEADER`."""
+        return (
+            f"{self.setting.provider:10}{self.setting.threads:>7}{self.states:>8}"
+            f"{self.milliseconds:>12.3f}{self.states_per_second:>12,.0f}"
+        )
+
+
+HEADER = f"{'provider':10}{'threads':>7}{'states':>8}{'ms':>12}{'states/s':>12}"
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to choose on this machine.
+
+    Attributes:
+        alone: the row of one state with the fewest threads whose latency is within 10 % of the best.
+        together: the row of fewest states (then threads) whose states per second are within 90 % of the best.
+    """
+
+    alone: Latency
+    together: Latency
+
+
+def recommend(rows: Sequence[Latency]) -> Recommendation:
+    """Choose from measured rows; at least one is of one state."""
+    best = max(row.states_per_second for row in rows)
+    near = [row for row in rows if row.states_per_second >= _NEAR_BEST * best]
+    ones = [row for row in rows if row.states == 1]
+    soonest = min(row.milliseconds for row in ones)
+    return Recommendation(
+        alone=min(
+            (row for row in ones if _NEAR_BEST * row.milliseconds <= soonest),
+            key=lambda row: (row.setting.threads, row.milliseconds),
+        ),
+        together=min(near, key=lambda row: (row.states, row.setting.threads)),
+    )
+
+
+def settings(provider: Provider = "auto", *, graphs: bool = False) -> list[Setting]:
+    """Return the settings that this machine has: the CPU with one thread and with all, and the GPU.
+
+    Args:
+        provider: one provider alone; ``auto`` is all.
+        graphs: for a network on the candidate graph, which TensorRT does not run.
+
+    Raises:
+        ModelFileError: the provider is asked for by name, and this machine does not have it.
+    """
+    chosen: list[Setting] = []
+    if provider in ("auto", "cpu"):
+        chosen += [Setting("cpu", threads) for threads in sorted({1, usable_cpus()})]
+    others: tuple[Provider, ...] = ("cuda",) if graphs else ("cuda", "tensorrt")
+    for other in others if provider == "auto" else (provider,) if provider != "cpu" else ():
+        try:
+            choose_providers(other)
+        except ModelFileError:
+            if provider != "auto":
+                raise
+        else:
+            chosen.append(Setting(other, 1))
+    return chosen
+
+
+def usable_cpus() -> int:
+    """Count the CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure(path: Path, provider: Provider = "auto", *, seconds: float = _SECONDS) -> Iterator[Latency]:
+    """Measure a network, row by row: each takes about as long as given, or four calls if those take longer.
+
+    A network of one size scores batches of random assignments of any fill level. One on the candidate graph scores
+    disjoint unions of the root of the demo's quasigroup of order 50 after propagation, up to :data:`MOST_EDGES`.
+
+    Args:
+        path: the file.
+        provider: one provider alone; ``auto`` is all that this machine has.
+        seconds: of the timed calls of a row.
+
+    Raises:
+        ModelFileError: the network was made for one model, of which there is no generated instance.
+    """
+    network = open_network(path, "cpu")
+    if isinstance(network, OnnxGraphScorer) and network.metadata.identities is not None:
+        raise ModelFileError(
+            f"{path}: expected a network for any model to measure, this one was made for one model, of which there is "
+            "no generated instance"
+        )
+    for setting in settings(provider, graphs=isinstance(network, OnnxGraphScorer)):
+        try:
+            network = open_network(path, setting.provider, setting.threads)
+        except ModelFileError as error:
+            if provider != "auto":
+                raise
+            _log.warning("%s; left out", error)
+            continue
+        except ConfigError:  # a network that runs on one thread only
+            continue
+        for states, given in batches(network):
+            times = milliseconds(partial(score, network, given), _RUNS, seconds)
+            yield Latency(setting, states, median(times), len(times))
+
+
+def milliseconds(run: Callable[[], object], repeats: int, seconds: float = math.inf) -> list[float]:
+    """Return the wall time of each run after an untimed one.
+
+    Args:
+        run: what to time.
+        repeats: the most timed runs.
+        seconds: no run begins after so long, but for the first three.
+    """
+    run()
+    times: list[float] = []
+    began = time.perf_counter()
+    while len(times) < repeats and (len(times) < _LEAST_RUNS or time.perf_counter() - began < seconds):
+        started = time.perf_counter()
+        run()
+        times.append(round(1e3 * (time.perf_counter() - started), 4))
+    return times
+
+
+def random_assignments(num_variables: int, num_values: int, count: int) -> FloatArray:
+    """Return float32[count, V * D], one-hot assignments of any fill level, always the same."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(num_values, size=(count, num_variables))
+    values[rng.random(values.shape) < rng.random((count, 1))] = -1
+    return one_hot(values, num_values, 0)
+
+
+def batches(network: OnnxScorer | OnnxGraphScorer) -> Iterator[tuple[int, FloatArray | GraphState]]:
+    """Return what :func:`measure` scores: the number of states, and those states."""
+    if isinstance(network, OnnxScorer):
+        for batch in ONE_HOT_BATCHES:
+            yield batch, random_assignments(network.num_variables, network.num_values, batch)
+        return
+    graph = network.prepare(CandidateGraph.from_model(read_instance(str(files("nnsearch") / "demo.dzn")).build()[0]))
+    state = encode(graph, graph.propagate(np.ones(graph.num_candidates, dtype=bool)))
+    for batch in GRAPH_BATCHES:
+        if batch > 1 and batch * len(state.edge_group) > MOST_EDGES:
+            return
+        yield batch, disjoint_union([state] * batch)
+
+
+def score(network: OnnxScorer | OnnxGraphScorer, given: FloatArray | GraphState) -> FloatArray:
+    """Score one of :func:`batches`."""
+    if isinstance(network, OnnxScorer):
+        return network.score(cast(FloatArray, given))
+    return network.score_graph(cast(GraphState, given))

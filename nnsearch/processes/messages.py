@@ -1,0 +1,105 @@
+"""What search processes and the process that has the network say to each other; arrays go another way.
+
+A search process speaks, and then waits for the reply: :class:`Report` for :class:`Orders`, :class:`Ask` for
+:class:`Answer`, :class:`Prepare` for :class:`Prepared`. So the two never write at the same time, which would block both
+once a message is larger than what lies between them.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from nnsearch.errors import NNSearchError
+from nnsearch.gathering import GatherCount
+from nnsearch.graph import CandidateGraph
+from nnsearch.processes.shared_arrays import Layout
+from nnsearch.result import SolveResult
+from nnsearch.search_options import SearchOptions
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a search process is told first.
+
+    Attributes:
+        name: of the scorer.
+        size: (V, D) of a network of one size, None of one that reads graphs.
+        options: what every search is told.
+        seats: how many searches at the same time.
+        max_batch: see :class:`nnsearch.gathering.Gathering`.
+        max_wait: see there.
+        cache_megabytes: of scores; None is no cache.
+    """
+
+    name: str
+    size: tuple[int, int] | None
+    options: SearchOptions
+    seats: int
+    max_batch: int | None
+    max_wait: float
+    cache_megabytes: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a search process is doing.
+
+    Attributes:
+        ended: searches by index, with their results or what was raised.
+        room: how many more it can start.
+        count: its costs until now.
+    """
+
+    ended: list[tuple[int, SolveResult | Exception]]
+    room: int
+    count: GatherCount
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Searches to start (index, packed model), and to end (index)."""
+
+    start: list[tuple[int, bytes]] = field(default_factory=list)
+    stop: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Score states; their arrays are in the memory that the search process writes."""
+
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The scores, one array in the memory that the search process reads, or what the scorer raised."""
+
+    scores: Layout | Exception
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Make a graph what the scorer reads of it."""
+
+    graph: CandidateGraph
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The graph as the scorer wants it, or what it raised."""
+
+    graph: CandidateGraph | Exception
+
+
+def sendable(outcome: R) -> R | NNSearchError:
+    """Return an outcome as the other process can read it: of a user's exception that it cannot, the text."""
+    if isinstance(outcome, Exception):
+        try:
+            pickle.loads(pickle.dumps(outcome))
+        except Exception:
+            return NNSearchError(f"{type(outcome).__name__}: {outcome}")
+    return outcome
