@@ -1,4 +1,4 @@
-"""``python -m benchmarks feasibility | search | race | policies | nodes | latency | segment-sum``."""
+"""``python -m benchmarks``: see the list of suites in the package."""
 
 from __future__ import annotations
 
@@ -8,11 +8,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks import feasibility, instance_sets, latency, nodes, plots, policies, qwh, race, search, segment_sum
+from benchmarks import (
+    feasibility,
+    gather,
+    instance_sets,
+    latency,
+    nodes,
+    plots,
+    policies,
+    qwh,
+    race,
+    search,
+    segment_sum,
+    throughput,
+)
 from benchmarks.networks import Network, load_networks
 from benchmarks.records import Job, read_records, run_jobs
 from nnsearch.cp import InferencePolicy
 from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.inference.providers import PROVIDERS
 from nnsearch.instances import PROBLEMS
 from nnsearch.limits import Limits
 
@@ -90,6 +104,23 @@ Milliseconds to score one state of a large partial Latin square by each network 
 The state is the root of a quasigroup with holes after propagation. Encoding it, which a search does too, is timed
 apart. The numbers of threads take turns."""
 
+_GATHER = """\
+Many searches alone, side by side in greenlets (nnsearch.solve_many), in threads, and in several processes.
+
+Every arm solves the same squares with the same network; the arms take turns, and each must take the decisions of the
+solves one at a time, node for node. --stream N then solves N squares through one call and watches the memory.
+
+    python -m benchmarks gather --stream 10000"""
+
+_THROUGHPUT = """\
+States per second of networks by batch size, each batch in one call, copies to and from a GPU included.
+
+Networks of one size score random assignments, those on the candidate graph unions of the root of the demo's quasigroup.
+Beside it: the session alone on data that already lies on the device, the ratio of both, and the largest difference from
+float32 on the CPU as a share of a state's range of scores, which must stay below 1e-4 (1e-2 on the candidate graph).
+
+    python -m benchmarks throughput --provider cuda"""
+
 _SEGMENT_SUM = """\
 Milliseconds of the ways to sum over groups in ONNX Runtime, and of the ways back, at the sizes of a large square.
 
@@ -132,7 +163,7 @@ def _run(options: argparse.Namespace) -> None:
     done = sum(job.key in known for job in jobs)
     if done and not options.fresh:
         sys.stderr.write(f"{done} of {len(jobs)} results are in {options.output}; --fresh measures them again\n")
-    records = run_jobs(options.output, jobs, threads=options.threads, fresh=options.fresh)
+    records = run_jobs(options.output, jobs, threads=options.threads, fresh=options.fresh, ray=options.ray)
     if options.check is not None:
         options.check(records)
     sys.stdout.write(options.table(records) + "\n")
@@ -246,7 +277,7 @@ def _race_jobs(options: argparse.Namespace) -> list[Job]:
     networks = load_networks(options.models, options.provider, options.threads)
     jobs = race.jobs(suite, cases, networks)
     _warn(search.misfits(cases, networks))
-    if (cpus := race.usable_cpus()) < suite.workers:
+    if options.ray is None and (cpus := race.usable_cpus()) < suite.workers:
         _warn([f"warning: {suite.workers} workers on {cpus} usable CPUs; these are not the seconds of as many cores"])
     return jobs
 
@@ -268,6 +299,27 @@ def _latency_jobs(options: argparse.Namespace) -> list[Job]:
         specs = options.models
     suite = latency.Latency(options.order, options.holes, options.repeats, options.seed)
     return latency.jobs(suite, [load_networks(specs, options.provider, threads) for threads in options.thread_counts])
+
+
+def _gather_jobs(options: argparse.Namespace) -> list[Job]:
+    suite = gather.Gather(
+        options.order,
+        options.holes,
+        options.count,
+        options.rounds,
+        options.concurrency,
+        options.processes,
+        options.repeats,
+        options.stream,
+        options.failure_limit,
+        options.seed,
+    )
+    return gather.jobs(suite, load_networks(options.models, options.provider, options.threads))
+
+
+def _throughput_jobs(options: argparse.Namespace) -> list[Job]:
+    suite = throughput.Throughput(options.seconds, options.repeats)
+    return throughput.jobs(suite, load_networks(options.models, options.provider, options.threads))
 
 
 def _segment_sum_jobs(options: argparse.Namespace) -> list[Job]:
@@ -295,6 +347,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pool", type=Path, action="append", metavar="FILE", help="a training pool that must hold no test square")
     add("--plot", type=Path, metavar="FILE", help="draw the curves (.svg or .png)")
     _add_networks(command)
+    _add_ray(command)
 
     command = _command(commands, "search", "value orders in search", _SEARCH)
     command.set_defaults(jobs=_search_jobs, table=search.table, draw=plots.plot_search, check=search.check_agreement)
@@ -323,6 +376,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--plot", type=Path, metavar="FILE", help="draw the cactus plots (.svg or .png)")
     _add_networks(command)
+    _add_ray(command)
 
     command = _command(commands, "race", "the drop-in solver against CP-SAT's defaults", _RACE)
     command.set_defaults(jobs=_race_jobs, table=race.table, check=search.check_agreement)
@@ -333,6 +387,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--repeats", type=int, default=3, metavar="N", help="seeds, --seed and on (default: %(default)s)")
     add("--time-limit", type=float, default=60.0, metavar="S", help="seconds per run (default: %(default)s)")
     _add_networks(command, ["bp"])
+    _add_ray(command)
 
     command = _command(commands, "policies", "when to ask a network, and how to divide the search", _POLICIES)
     command.set_defaults(jobs=_policies_jobs, table=policies.table, check=search.check_agreement)
@@ -343,6 +398,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--failure-limit", type=int, metavar="N", help="failures per run, not of dives (default: none)")
     add("--repeats", type=int, default=1, metavar="N", help="seeds of the arms with noise (default: %(default)s)")
     _add_provider(command)
+    _add_ray(command)
 
     command = _command(commands, "nodes", "the cost of a search node outside inference", _NODES)
     command.set_defaults(jobs=_nodes_jobs, table=nodes.table, threads=1)
@@ -356,9 +412,30 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(jobs=_latency_jobs, table=latency.table, threads=1)
     add = command.add_argument
     _add_large_square(command)
-    add("--thread-counts", type=int, nargs="+", default=[1, 2], metavar="N", help="CPU threads (default: 1 2)")
+    add("--thread-counts", type=int, nargs="+", default=[1], metavar="N", help="CPU threads (default: 1)")
     add("--models", nargs="*", metavar="MODEL", help="names or .onnx files (default: all pretrained that read graphs)")
-    add("--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+    add("--provider", choices=PROVIDERS, default="auto", help="where networks run")
+
+    command = _command(commands, "gather", "many searches whose inferences are gathered", _GATHER)
+    command.set_defaults(jobs=_gather_jobs, table=gather.table)
+    add = command.add_argument
+    add("--order", type=int, default=10, help="order of the squares (default: %(default)s)")
+    add("--holes", type=float, default=0.9, help="share of their cells that are holes (default: %(default)s)")
+    add("--count", type=int, default=64, metavar="N", help="squares (default: %(default)s)")
+    add("--rounds", type=int, default=1, metavar="N", help="a run solves them N times (default: %(default)s)")
+    add("--concurrency", type=int, default=64, metavar="N", help="searches at the same time (default: %(default)s)")
+    add("--processes", type=int, default=2, metavar="N", help="of the arm in several processes (default: %(default)s)")
+    add("--repeats", type=int, default=7, metavar="N", help="runs of each arm, in turns (default: %(default)s)")
+    add("--stream", type=int, default=0, metavar="N", help="also solve N squares through one call (default: none)")
+    add("--failure-limit", type=int, default=200, metavar="N", help="failures per search (default: %(default)s)")
+    _add_networks(command, ["pls-10-full"])
+
+    command = _command(commands, "throughput", "states per second by batch size", _THROUGHPUT)
+    command.set_defaults(jobs=_throughput_jobs, table=throughput.table)
+    add = command.add_argument
+    add("--seconds", type=float, default=1.0, metavar="S", help="of the timed calls of a batch (default: %(default)s)")
+    add("--repeats", type=int, default=1000, metavar="N", help="timed calls of a batch at most (default: %(default)s)")
+    _add_networks(command, ["pls-10-full", "bp", "universal"])
 
     command = _command(commands, "segment-sum", "ways to sum over groups in ONNX Runtime", _SEGMENT_SUM)
     command.set_defaults(jobs=_segment_sum_jobs, table=segment_sum.table, threads=1)
@@ -415,7 +492,7 @@ def _command(commands: Any, name: str, summary: str, description: str) -> argpar
         epilog=_RESUME,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(check=None, ratios=None)
+    command.set_defaults(check=None, ratios=None, ray=None)
     output = _RESULTS / f"{name}.jsonl"
     command.add_argument("--output", type=Path, default=output, metavar="FILE", help="results (default: %(default)s)")
     command.add_argument("--fresh", action="store_true", help="measure again what the file already holds")
@@ -431,8 +508,17 @@ def _add_networks(command: argparse.ArgumentParser, default: Sequence[str] | Non
     _add_provider(command)
 
 
+def _add_ray(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--ray",
+        metavar="ADDRESS|auto",
+        help="measure on a Ray cluster (default: in this process); auto is the cluster that this machine is part of, "
+        "else a new one on this machine alone",
+    )
+
+
 def _add_provider(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--provider", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
+    command.add_argument("--provider", choices=PROVIDERS, default="auto", help="where networks run")
     command.add_argument("--threads", type=int, default=1, help="CPU threads of an inference (default: %(default)s)")
 
 

@@ -10,8 +10,8 @@ states are not like that; those after singles propagation are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from dataclasses import astuple, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from benchmarks.labels import labeller
-from benchmarks.networks import Network, file_digest
+from benchmarks.networks import Network
 from benchmarks.records import Job, Record
 from benchmarks.squares import fresh_squares
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
@@ -31,6 +31,7 @@ from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.propagation import SinglesPropagation
 from nnsearch.result import InferenceCount
 from nnsearch.scorer import GraphScorer, ask_graph
+from training.fan_out import ONE_CPU, Needs
 from training.feasibility import (
     PROPAGATORS,
     BoolArray,
@@ -46,6 +47,7 @@ from training.feasibility import (
     singles,
     smallest_domain,
 )
+from training.network_file import file_digest
 from training.pools.pool import read_pool
 
 QUESTIONS = ("free choice", "fixed cell")
@@ -128,7 +130,6 @@ def jobs(suite: Feasibility, networks: Sequence[Network], compare: Sequence[tupl
         ModelFileError: a network is for another order.
         PoolError: a pool cannot be read; a test square that occurs in one is refused when the first job runs.
     """
-    problem = LatinSquare(suite.order)
     for network in networks:
         if network.order not in (None, suite.order):
             raise ModelFileError(f"{network.name}: made for order {network.order}, expected order {suite.order}")
@@ -145,66 +146,103 @@ def jobs(suite: Feasibility, networks: Sequence[Network], compare: Sequence[tupl
     if suite.label_seconds is not None:
         shared["label_seconds"] = suite.label_seconds
 
-    @cache
-    def drawn() -> Drawn:
-        squares = fresh_squares(suite.order, suite.squares or suite.states, suite.seed)
-        for path in suite.pools:
-            refuse_leak(squares, path)
-        indices = squares.reshape(len(squares), -1) - np.uint8(1)
-        rng = np.random.default_rng(suite.seed)
-        if suite.levels is None and suite.label_seconds is None:
-            return Drawn(draw_states(problem, indices, suite.states, rng), {})
-        return draw_some_states(problem, indices, suite, rng)
-
-    @lru_cache(maxsize=1)
-    def scores(scorer: OnnxScorer) -> npt.NDArray[np.float32]:
-        return score_states(scorer.score, drawn().states)
+    shared_states = _States(suite)
 
     def suggest(judge: Judge, network: Network, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
         scorer = network.scorer
         if isinstance(scorer, OnnxScorer):
-            return judge(states, scores(scorer), possible)
+            return judge(states, shared_states.scores(scorer), possible)
         return judge(states, score_graph_states(scorer, states, possible), possible)
 
     def difference(one: Network, other: Network, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
         return suggest(fixed_cell, one, states, possible) - suggest(fixed_cell, other, states, possible)
 
     def measure(outcome: Outcome, propagation: str, signs: bool = False) -> dict[str, Any]:
-        states = drawn().states
+        drawn = shared_states.drawn
+        states = drawn.states
         values = outcome(states, _possible(states, propagation))
         result = summarise(states, values)
         if signs:
             result |= significant_levels(states, values)
         if suite.label_seconds is not None:
-            result["left_out"] = {str(filled): count for filled, count in sorted(drawn().left_out.items())}
+            result["left_out"] = {str(filled): count for filled, count in sorted(drawn.left_out.items())}
         return result
 
-    arms: list[tuple[dict[str, Any], Sequence[str], str, Outcome]] = [
-        ({"arm": "rnd"}, PROPAGATORS, "free choice", random_free_choice),
-        ({"arm": "rnd"}, PROPAGATORS, "fixed cell", random_fixed_cell),
+    arms: list[tuple[dict[str, Any], Sequence[str], str, Outcome, Needs]] = [
+        ({"arm": "rnd"}, PROPAGATORS, "free choice", random_free_choice, ONE_CPU),
+        ({"arm": "rnd"}, PROPAGATORS, "fixed cell", random_fixed_cell, ONE_CPU),
         # It chooses the cell itself, so there is no fixed cell.
-        ({"arm": "smallest-domain"}, PROPAGATORS[1:], "free choice", smallest_domain),
-        ({"arm": "singles"}, ("singles",), "free choice", lambda states, _: singles(states)),
-        ({"arm": "singles"}, ("singles",), "fixed cell", random_fixed_cell),
+        ({"arm": "smallest-domain"}, PROPAGATORS[1:], "free choice", smallest_domain, ONE_CPU),
+        ({"arm": "singles"}, ("singles",), "free choice", lambda states, _: singles(states), ONE_CPU),
+        ({"arm": "singles"}, ("singles",), "fixed cell", random_fixed_cell, ONE_CPU),
     ]
     for network in networks:
         arm = {"arm": network.name, **network.config}
         if network.order is None:
-            arms.append((arm, GRAPH_PROPAGATIONS, "fixed cell", partial(suggest, fixed_cell, network)))
+            outcome = partial(suggest, fixed_cell, network)
+            arms.append((arm, GRAPH_PROPAGATIONS, "fixed cell", outcome, network.needs))
             continue
         for question, judge in (("free choice", free_choice), ("fixed cell", fixed_cell)):
-            arms.append((arm, PROPAGATORS, question, partial(suggest, judge, network)))
+            arms.append((arm, PROPAGATORS, question, partial(suggest, judge, network), network.needs))
     made = [
-        Job({**shared, **arm, "propagation": propagation, "question": question}, partial(measure, outcome, propagation))
-        for arm, propagations, question, outcome in arms
+        Job(
+            {**shared, **arm, "propagation": propagation, "question": question},
+            partial(measure, outcome, propagation),
+            needs,
+        )
+        for arm, propagations, question, outcome, needs in arms
         for propagation in propagations
     ]
     for one, other in compare:
         arm = {"arm": f"{one.name} - {other.name}", "compared": [one.config, other.config]}
         for propagation in GRAPH_PROPAGATIONS:
             config = {**shared, **arm, "propagation": propagation, "question": "fixed cell"}
-            made.append(Job(config, partial(measure, partial(difference, one, other), propagation, signs=True)))
+            job = partial(measure, partial(difference, one, other), propagation, signs=True)
+            made.append(Job(config, job, max(one.needs, other.needs, key=astuple)))
     return made
+
+
+class _States:
+    """The states of a suite, drawn once, when they are first asked for.
+
+    A copy in another process has them with it: those that need a time limit would be others there.
+    """
+
+    def __init__(self, suite: Feasibility) -> None:
+        self._suite = suite
+        self._scored: tuple[OnnxScorer, npt.NDArray[np.float32]] | None = None
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """The states."""
+        suite = self._suite
+        squares = fresh_squares(suite.order, suite.squares or suite.states, suite.seed)
+        for path in suite.pools:
+            refuse_leak(squares, path)
+        indices = squares.reshape(len(squares), -1) - np.uint8(1)
+        rng = np.random.default_rng(suite.seed)
+        if suite.levels is None and suite.label_seconds is None:
+            return Drawn(draw_states(LatinSquare(suite.order), indices, suite.states, rng), {})
+        return draw_some_states(LatinSquare(suite.order), indices, suite, rng)
+
+    def scores(self, scorer: OnnxScorer) -> npt.NDArray[np.float32]:
+        """Return float32[P, N]; those of the last network are kept."""
+        if self._scored is None or self._scored[0] is not scorer:
+            self._scored = (scorer, score_states(scorer.score, self.drawn.states))
+        return self._scored[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        states = self.drawn.states
+        bits = [np.packbits(array, axis=1) for array in (states.assignment, states.labels)]
+        return {"suite": self._suite, "bits": bits, "filled": states.filled, "left_out": self.drawn.left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["suite"])  # type: ignore[misc]
+        problem = LatinSquare(self._suite.order)
+        assignment, labels = (
+            np.unpackbits(bits, axis=1, count=problem.num_candidates).astype(bool) for bits in state["bits"]
+        )
+        self.drawn = Drawn(FeasibilityStates(problem, assignment, labels, state["filled"]), state["left_out"])
 
 
 def draw_states(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ortools.sat.python.cp_model import CpModel
+
 from benchmarks import qwh
 from nnsearch.errors import ConfigError
 from nnsearch.instances import Instance, cp_model, graph_colouring, latin_square, n_queens, read_problems, sudoku
@@ -16,6 +18,7 @@ from nnsearch.problems import Problem
 from nnsearch.problems import graph_colouring as colouring
 from nnsearch.problems import n_queens as queens
 from nnsearch.problems import sudoku as sudokus
+from nnsearch.problems.cp_model_file import CpModelFile
 
 _ENDINGS = {
     ending for module in (latin_square, sudoku, n_queens, graph_colouring, cp_model) for ending in module.ENDINGS
@@ -37,6 +40,12 @@ class Case:
     satisfiable: bool
     group: str | None = None
 
+    def __reduce__(self) -> tuple[Callable[..., Case], tuple[Any, ...]]:
+        if isinstance(self.instance, CpModelFile):  # a CpModel cannot be pickled, its text can
+            text = str(self.instance.model.proto)
+            return _case_of_text, (self.instance.name, text, self.satisfiable, self.group)
+        return Case, (self.instance, self.satisfiable, self.group)
+
     @property
     def config(self) -> dict[str, Any]:
         """What a record says about it."""
@@ -50,6 +59,12 @@ class Case:
             config |= {"problem": instance.problem, "size": instance.describe()}
         config["instance_sha256"] = digest.hexdigest()[:12]
         return config if self.group is None else {**config, "set": self.group}
+
+
+def _case_of_text(name: str, text: str, satisfiable: bool, group: str | None) -> Case:
+    model = CpModel()
+    model.proto.parse_text_format(text)
+    return Case(CpModelFile(name, model), satisfiable, group)
 
 
 def set_of(config: dict[str, Any]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import Any, cast
@@ -16,6 +15,7 @@ from benchmarks.records import Job, Record
 from nnsearch.encoding.candidate_graph import GraphState, encode
 from nnsearch.errors import ConfigError
 from nnsearch.graph import CandidateGraph
+from nnsearch.inference.latency import milliseconds
 from nnsearch.inference.session import OnnxGraphScorer
 from nnsearch.result import InferenceCount
 from nnsearch.scorer import ask_graph
@@ -56,17 +56,6 @@ def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.
     if (graph.count(alive) < 2).all():
         raise ConfigError("propagation alone completes this square, so there is nothing to score; use more holes")
     return graph, alive
-
-
-def milliseconds(run: Callable[[], object], repeats: int) -> list[float]:
-    """Return the wall time of each run after an untimed one."""
-    run()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        run()
-        times.append(round(1e3 * (time.perf_counter() - started), 4))
-    return times
 
 
 def jobs(suite: Latency, networks: Sequence[Sequence[Network]]) -> list[Job]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,21 +16,26 @@ from nnsearch.inference.pretrained import pretrained_models
 from nnsearch.inference.providers import Provider
 from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.problems.latin_square import LatinSquare
+from training.fan_out import Needs
+from training.network_file import NetworkFile
 
 
 @dataclass(frozen=True)
 class Network:
     """A loaded network that has run once, so that no measurement pays for its first inference.
 
+    Pickled, it is its file, which another process opens and runs once.
+
     Attributes:
         scorer: the network.
-        digest: the first 12 hexadecimal digits of the file's SHA-256.
-        threads: CPU threads of one inference.
+        file: where it is from, and how it runs.
     """
 
     scorer: OnnxScorer | OnnxGraphScorer
-    digest: str
-    threads: int
+    file: NetworkFile
+
+    def __reduce__(self) -> tuple[Callable[[NetworkFile], Network], tuple[NetworkFile]]:
+        return _network, (self.file,)
 
     @property
     def name(self) -> str:
@@ -48,10 +52,15 @@ class Network:
         """What a record says about it."""
         return {
             "model": self.name,
-            "model_sha256": self.digest,
+            "model_sha256": self.file.digest,
             "provider": self.scorer.provider,
-            "threads": self.threads,
+            "threads": self.file.threads,
         }
+
+    @property
+    def needs(self) -> Needs:
+        """What a search that asks it needs of a machine."""
+        return self.file.needs
 
 
 def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int) -> list[Network]:
@@ -73,21 +82,26 @@ def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int)
         scorer = open_network(spec, provider, threads)
         if scorer.name in (network.name for network in networks):
             raise ConfigError(f"two networks are named {scorer.name!r}, which mixes up their results; rename one")
-        if isinstance(scorer, OnnxScorer):
-            _run_once(scorer)
-        elif scorer.metadata.identities is None:  # one for a single model takes its inputs from nothing else
-            _run_graph_once(scorer)
-        networks.append(Network(scorer, file_digest(scorer.path), threads))
+        _run_once(scorer)
+        networks.append(Network(scorer, NetworkFile.of(scorer, threads)))
     return networks
 
 
-def file_digest(path: Path) -> str:
-    """Return the first 12 hexadecimal digits of a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+@functools.cache
+def _network(file: NetworkFile) -> Network:
+    scorer = file.open()
+    _run_once(scorer)
+    return Network(scorer, file)
 
 
-def _run_once(scorer: OnnxScorer) -> None:
+def _run_once(scorer: OnnxScorer | OnnxGraphScorer) -> None:
+    if isinstance(scorer, OnnxScorer):
+        _run_one_hot_once(scorer)
+    elif scorer.metadata.identities is None:  # one for a single model takes its inputs from nothing else
+        _run_graph_once(scorer)
+
+
+def _run_one_hot_once(scorer: OnnxScorer) -> None:
     metadata = scorer.metadata
     if metadata.problem != LatinSquare.name or scorer.num_variables != scorer.num_values**2:
         raise ModelFileError(

@@ -28,7 +28,6 @@ from benchmarks.search import (
     quartiles,
     rotated,
     short,
-    warm_up,
 )
 from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
 from nnsearch.cp.value_phase import VariableOrder
@@ -104,7 +103,6 @@ def jobs(suite: Policies, cases: Sequence[Case], network: Network) -> list[Job]:
         ConfigError: the network fits no case.
     """
     arms = _arms(suite, network)
-    warm_up(arms)
     made = []
     fitting = [case for case in cases if arms[0].fits(case.instance)]  # all arms are of one network
     for turn, case in enumerate(fitting):
@@ -115,6 +113,7 @@ def jobs(suite: Policies, cases: Sequence[Case], network: Network) -> list[Job]:
                 Job(
                     {**config, "seed": seed, "time_limit": limits.seconds, "failure_limit": limits.failures},
                     partial(measure, case, arm, seed, limits),
+                    arm.needs,
                 )
                 for seed in arm.seeds
             ]
@@ -222,10 +221,17 @@ def _arms(suite: Policies, network: Network) -> list[Arm]:
                 partial(cp, policy=policy, division=division),
                 seeds if isinstance(division, Restarts) else seeds[:1],
                 network.order,
+                network.needs,
             )
             for policy, division in choices()
         ),
-        Arm({"arm": DIVES, **network.config, "workers": 1, "dives": _settings(Dives())}, dives, seeds, network.order),
+        Arm(
+            {"arm": DIVES, **network.config, "workers": 1, "dives": _settings(Dives())},
+            dives,
+            seeds,
+            network.order,
+            network.needs,
+        ),
     ]
 
 

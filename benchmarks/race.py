@@ -41,6 +41,7 @@ from nnsearch.cpsat import Dives, RaceReport
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
+from training.fan_out import Needs
 
 BASELINE = "cp-sat"
 FACTOR, SLACK = 1.2, 0.5
@@ -102,12 +103,12 @@ def jobs(suite: Race, cases: Sequence[Case], networks: Sequence[Network]) -> lis
     if not networks:
         raise ConfigError("--models: expected one or more networks to race with, got none")
     arms = _arms(suite, networks)
-    warm_up(arms)
     pairs = [(case, seed) for case in cases for seed in suite.seeds]
     return [
         Job(
             {"suite": "race", **case.config, **arm.config, "seed": seed, "time_limit": suite.seconds},
             partial(measure, case, arm, seed),
+            arm.needs,
         )
         for turn, (case, seed) in enumerate(pairs)
         for arm in rotated([arm for arm in arms if arm.fits(case.instance)], turn)
@@ -120,6 +121,7 @@ def measure(case: Case, arm: Arm, seed: int) -> dict[str, Any]:
     Raises:
         AnswerError: the answer is wrong.
     """
+    warm_up(arm)
     model, variables = case.instance.build()
     result, race = arm.solve(model, variables, seed=seed)
     check(case, arm.config["arm"], result)
@@ -334,15 +336,22 @@ def _arms(suite: Race, networks: Sequence[Network]) -> list[Arm]:
         )
         return _Run(replace(result, wall_seconds=time.perf_counter() - started), None)
 
+    def drop_in(network: Network) -> cp_model.CpSolver:
+        return nnsearch.cpsat.CpSolver(network.scorer)
+
     beside = max(1, suite.workers - 1)
-    arms = [Arm({"arm": BASELINE, "workers": suite.workers}, partial(by_solver, make=cp_model.CpSolver), suite.seeds)]
+    baseline = {"arm": BASELINE, "workers": suite.workers}
+    all_workers = Needs(suite.workers)
+    arms = [Arm(baseline, partial(by_solver, make=cp_model.CpSolver), suite.seeds, needs=all_workers)]
     for network in networks:
+        needs = replace(network.needs, cpus=max(network.needs.cpus, suite.workers))
         arms.append(
             Arm(
                 {"arm": f"race/{network.name}", **network.config, "workers": suite.workers},
-                partial(by_solver, make=partial(nnsearch.cpsat.CpSolver, network.scorer)),
+                partial(by_solver, make=partial(drop_in, network)),
                 suite.seeds,
                 network.order,
+                needs,
             )
         )
         if suite.dives:
@@ -352,6 +361,7 @@ def _arms(suite: Race, networks: Sequence[Network]) -> list[Arm]:
                     partial(by_dives, network=network),
                     suite.seeds,
                     network.order,
+                    needs,
                 )
             )
     return arms

@@ -5,16 +5,18 @@ network's file; it is the identity of the line, and a suite that is run again sk
 ``result`` is what came out. ``environment`` says where: commit, versions, processor, threads, time.
 
 A line is written whole, as soon as it is measured. A killed run leaves at most its last line incomplete, which the next
-run drops.
+run drops. On many machines (Ray) one process writes, and lines are in the order in which results arrive.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,6 +28,7 @@ from tqdm import tqdm
 
 import nnsearch
 from nnsearch.errors import NNSearchError
+from training.fan_out import ONE_CPU, Needs, fan_out
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,11 +51,14 @@ class Job:
 
     Attributes:
         config: what is measured, JSON values only; two jobs with equal configs are the same.
-        measure: measures it; returns the ``result`` of the record, JSON values only.
+        measure: measures it; returns the ``result`` of the record, JSON values only. With Ray it is pickled (by
+            cloudpickle, closures too), and has to warm up what is slow the first time in a process.
+        needs: what it needs of a machine.
     """
 
     config: dict[str, Any]
     measure: Callable[[], dict[str, Any]]
+    needs: Needs = ONE_CPU
 
     @property
     def key(self) -> str:
@@ -60,7 +66,9 @@ class Job:
         return _key(self.config)
 
 
-def run_jobs(path: Path, jobs: Sequence[Job], *, threads: int, fresh: bool = False) -> list[Record]:
+def run_jobs(
+    path: Path, jobs: Sequence[Job], *, threads: int, fresh: bool = False, ray: str | None = None
+) -> list[Record]:
     """Measure what the file does not hold yet, appending each result at once.
 
     Args:
@@ -68,6 +76,7 @@ def run_jobs(path: Path, jobs: Sequence[Job], *, threads: int, fresh: bool = Fal
         jobs: what to measure, in this order; repeated ones are measured once.
         threads: CPU threads that the measured code may use, for the records.
         fresh: first remove the lines of these jobs from the file; other lines stay.
+        ray: a Ray cluster to measure on, see :func:`training.fan_out.fan_out`; None is this process.
 
     Returns:
         The records of these jobs, in their order.
@@ -75,9 +84,9 @@ def run_jobs(path: Path, jobs: Sequence[Job], *, threads: int, fresh: bool = Fal
     Raises:
         RecordError: the file is not one of records.
         OSError: the file cannot be written.
+        NNSearchError: a job fails, or Ray does.
     """
     wanted = {job.key: job for job in jobs}
-    here = environment(threads)
     path.parent.mkdir(parents=True, exist_ok=True)
     known = {_key(record["config"]): record for record in read_records(path)}
     if fresh:
@@ -85,13 +94,12 @@ def run_jobs(path: Path, jobs: Sequence[Job], *, threads: int, fresh: bool = Fal
     _rewrite(path, known.values())
     with path.open("a", encoding="utf-8") as file:
         todo = [job for job in wanted.values() if job.key not in known]
-        for job in tqdm(todo, disable=None, unit=" results"):
-            result = job.measure()
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            record = Record(config=job.config, result=result, environment={**here, "time": now})
-            file.write(json.dumps(record, allow_nan=False) + "\n")
-            file.flush()
-            known[job.key] = record
+        measure = functools.partial(_measure, threads=threads)
+        with closing(fan_out(measure, todo, ray=ray, needs=lambda job: job.needs)) as measured:
+            for job, record in tqdm(measured, total=len(todo), disable=None, unit=" results"):
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+                file.flush()
+                known[job.key] = record
     # Through JSON, so that a fresh record reads like one from the file.
     records: list[Record] = json.loads(json.dumps([known[key] for key in wanted]))
     return records
@@ -143,6 +151,19 @@ def environment(threads: int) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "threads": threads,
     }
+
+
+def _measure(job: Job, threads: int) -> Record:
+    """Measure a job, on whatever machine this is."""
+    result = job.measure()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Record(config=job.config, result=result, environment={**_here(threads), "time": now})
+
+
+@functools.cache
+def _here(threads: int) -> dict[str, Any]:
+    """Ask for the environment once in a process: git takes longer than many a measurement."""
+    return environment(threads)
 
 
 def _key(config: Mapping[str, Any]) -> str:

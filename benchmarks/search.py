@@ -6,9 +6,11 @@ Latin squares of their order.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -29,7 +31,7 @@ from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search import solve_by_phase
 from nnsearch.cp.value_phase import VariableOrder
 from nnsearch.encoding.candidate_graph import GraphState
-from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.graph import CandidateGraph
 from nnsearch.instances import Instance
 from nnsearch.limits import Limits
@@ -37,6 +39,7 @@ from nnsearch.problems import Problem
 from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import FloatArray
+from training.fan_out import ONE_CPU, Needs
 
 _FAILURES = {"cp-sat": "conflicts", "dives": "dead ends and conflicts"}
 _DECIDED = (Status.OPTIMAL, Status.INFEASIBLE)
@@ -94,12 +97,14 @@ class Arm:
         solve: ``solve(model, variables, seed=...)`` returns what its suite measures, here a :class:`SolveResult`.
         seeds: one run of an instance for each.
         order: of the Latin squares that it is made for; None is any problem.
+        needs: what a run needs of a machine.
     """
 
     config: dict[str, Any]
     solve: Callable[..., Any]
     seeds: Sequence[int]
     order: int | None = None
+    needs: Needs = ONE_CPU
 
     def fits(self, instance: Problem) -> bool:
         """Tell whether it can solve an instance at all."""
@@ -132,6 +137,7 @@ def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[Network]) -> l
         Job(
             {"suite": "search", **case.config, **arm.config, "seed": seed, **limits},
             partial(measure, case, arm, seed, suite.limits),
+            arm.needs,
         )
         for turn, case in enumerate(cases)
         for arm in rotated(arms, turn)
@@ -401,8 +407,11 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
         options: dict[str, Any] = {"sampling": Sampling(seed), "restarts": suite.restarts(seed)}
         return cp(model, variables, seed=seed, scorer=NoOpinion(), policy=InferencePolicy(0), **options)
 
-    def network_arm(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, **how: Any) -> SolveResult:
-        return cp(model, variables, seed=seed, policy=suite.policy, restarts=suite.restarts(seed), **how)
+    def network_arm(
+        model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, network: Network, order: VariableOrder
+    ) -> SolveResult:
+        options: dict[str, Any] = {"policy": suite.policy, "restarts": suite.restarts(seed), "variable_order": order}
+        return cp(model, variables, seed=seed, scorer=network.scorer, **options)
 
     restarts: dict[str, Any] = {}
     if (example := suite.restarts(0)) is not None:
@@ -413,7 +422,7 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
         Arm({"arm": "random-value"}, partial(by_phase, make_phase=_random_value), repeats),
         *([Arm({"arm": "random-restarts", **restarts}, random_restarts, repeats)] if restarts else []),
         Arm({"arm": "default-phase"}, partial(by_phase, make_phase=_default_phase), once),
-        Arm({"arm": "cp-sat", "workers": suite.workers}, cp_sat, once),
+        Arm({"arm": "cp-sat", "workers": suite.workers}, cp_sat, once, needs=Needs(suite.workers)),
         *(
             Arm(
                 {
@@ -423,9 +432,10 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
                     **asdict(suite.policy),
                     **({**restarts, "noise": Restarts().temperature} if restarts else {}),
                 },
-                partial(network_arm, scorer=network.scorer, variable_order=variables),
+                partial(network_arm, network=network, order=variables),
                 once,
                 network.order,
+                network.needs,
             )
             for network in networks
             for variables in suite.variables
@@ -445,10 +455,17 @@ def _default_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar], se
     return solver.DefaultPhase(variables, parameters)
 
 
-def warm_up(arms: Sequence[Arm]) -> None:
-    """Solve a small square once by every arm, so that no measurement pays for a first solve."""
-    for arm in arms:
-        arm.solve(*LatinSquare(arm.order or 5).build(), seed=0)
+_WARM: set[str] = set()
+"""The arms that have solved something in this process."""
+
+
+def warm_up(arm: Arm) -> None:
+    """Solve a small square by an arm that is new in this process, so that no measurement pays for a first solve."""
+    name = json.dumps(arm.config, sort_keys=True)
+    if name not in _WARM:
+        with suppress(ModelFileError):  # a network for one model reads no square
+            arm.solve(*LatinSquare(arm.order or 5).build(), seed=0)
+        _WARM.add(name)
 
 
 def measure(case: Case, arm: Arm, seed: int, limits: Limits) -> dict[str, Any]:
@@ -457,6 +474,7 @@ def measure(case: Case, arm: Arm, seed: int, limits: Limits) -> dict[str, Any]:
     Raises:
         AnswerError: the answer is wrong.
     """
+    warm_up(arm)
     model, variables = case.instance.build()
     result = arm.solve(model, variables, seed=seed)
     check(case, arm.config["arm"], result)

@@ -16,10 +16,11 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.latency import Latency, milliseconds, root_state
+from benchmarks.latency import Latency, root_state
 from benchmarks.records import Job, Record
 from benchmarks.search import AnswerError
 from nnsearch.encoding.candidate_graph import encode
+from nnsearch.inference.latency import milliseconds
 
 CHANNELS = (1, 8, 16, 32)
 THREADS = (1, 2)

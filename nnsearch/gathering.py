@@ -253,18 +253,15 @@ class _Search(Generic[K, R]):
         self._greenlet = greenlet.greenlet(self._run)
         self.unasked = 0.0
         """Seconds that it ran since it asked, or since others were answered."""
-        self._charged = 0.0  # seconds before the last switch to it
-        self._resumed = 0.0  # wall time of that switch
+        self._charged = 0.0  # seconds until it last paused
+        self._resumed = 0.0  # wall time when it went on
 
     def resume(self, answer: Any) -> tuple[Any, float]:
         """Go on until the search has something to say; return that, and for how many seconds it ran."""
         self._greenlet.parent = greenlet.getcurrent()
-        self._resumed = time.perf_counter()
+        before = self._charged
         said = self._greenlet.switch(answer)
-        seconds = time.perf_counter() - self._resumed
-        self._charged += seconds
-        self.unasked += seconds
-        return said, seconds
+        return said, self._charged - before
 
     def charge(self, seconds: float) -> None:
         """Add to the clock while the search waits."""
@@ -290,10 +287,13 @@ class _Search(Generic[K, R]):
 
     def _run(self, _: Any) -> _Ended[R]:
         CLOCK.set(self._seconds)  # of this greenlet's context
+        self._resumed = time.perf_counter()
         try:
             return _Ended(self._work(self._seat, self._ends_here))
         except Exception as error:
             return _Ended(error)
+        finally:
+            self._pause()
 
     def _seconds(self) -> float:
         return self._charged + time.perf_counter() - self._resumed
@@ -305,7 +305,15 @@ class _Search(Generic[K, R]):
         return self.ends()
 
     def _say(self, what: _Wait[K, R] | None) -> Any:
-        return self._greenlet.parent.switch(what)
+        self._pause()
+        answer = self._greenlet.parent.switch(what)
+        self._resumed = time.perf_counter()
+        return answer
+
+    def _pause(self) -> None:
+        seconds = time.perf_counter() - self._resumed
+        self._charged += seconds
+        self.unasked += seconds
 
 
 class _Seat:

@@ -515,7 +515,7 @@ def test_ratio_of_failures() -> None:
 
 def test_latency_end_to_end(tmp_path: Path, large: str, capsys: Capture) -> None:
     output = tmp_path / "results.jsonl"
-    command = ["latency", "--order", 12, "--repeats", 3, "--models", large, "--output", output]
+    command = ["latency", "--order", 12, "--repeats", 3, "--models", large, "--thread-counts", 1, 2, "--output", output]
     assert call(*command) == 0
     assert "large" in capsys.readouterr().out
     written = lines_of(output)

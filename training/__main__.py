@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import get_type_hints
 
@@ -17,15 +18,17 @@ from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError, PoolError
-from nnsearch.inference.metadata import ModelMetadata
-from nnsearch.inference.session import OnnxScorer, is_graph_scorer, load_scorer
+from nnsearch.inference.metadata import PRECISIONS, ModelMetadata
+from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint
 from training.config import Config, config_of, read_config, read_table, toml_text
 from training.data import sample_pool
+from training.distributed import Processes, joined
 from training.export import TRAINED_KINDS, export, export_graph, graph_metadata, training_record
 from training.families import Colourings, LatinSquares, Queens, latin_square_pool, planted_instances
+from training.fan_out import fan_out
 from training.feasibility import (
     PROPAGATORS,
     fixed_cell,
@@ -38,13 +41,17 @@ from training.feasibility import (
 )
 from training.graph_config import GraphConfig
 from training.graph_data import GraphData, prepare_graph_data
-from training.graph_states import TrainingState, training_state
+from training.graph_states import training_state
 from training.graph_trainer import GRAPH_KEYS, GraphOutcome, fit_graph, make_network
+from training.network_file import NetworkFile
 from training.networks.belief_propagation import BeliefPropagation
 from training.networks.mlp import MLP
+from training.parts import Parts
+from training.pools.chunks import Chunk, chunks_of
 from training.pools.jacobson_matthews import JacobsonMatthews
+from training.pools.pool import Pool
 from training.run_folder import read_claim
-from training.search_labels import SearchLabels, labelled_states, search_and_record
+from training.search_labels import LabelInstance, LabelledSearch, SearchLabels
 from training.trainer import Outcome, fit
 
 _USER_MODEL_CONFIG = Path(__file__).parent / "configs" / "cp-model.toml"
@@ -76,7 +83,16 @@ def _parser() -> argparse.ArgumentParser:
     pool.add_argument("--order", type=int, default=10, help="order of the squares (default 10)")
     pool.add_argument("--solutions", type=int, default=10_000, help="how many (default 10000)")
     pool.add_argument("--seed", type=int, default=1, help="seed of the sampler (default 1)")
+    pool.add_argument(
+        "--chunks",
+        type=int,
+        default=1,
+        metavar="N",
+        help="independent chains to divide it into, another pool for each number (default 1); what is finished of "
+        "several is kept in FILE.npz.parts, and the same command goes on from there",
+    )
     pool.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="the file to write")
+    _add_ray(pool, "chunk")
     pool.set_defaults(run=_pool)
 
     fit_command = commands.add_parser(
@@ -87,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
             "Train the network that a TOML file describes, and export it to FOLDER/NAME.onnx.\n\n"
             "A run lives in a folder (runs/NAME by default): resolved config, pool, checkpoint, metrics.jsonl,\n"
             "TensorBoard events. The same command goes on where a stopped run ended (Ctrl-C, a crash, kill -9),\n"
-            "to the same result."
+            "to the same result. On several GPUs: torchrun --nproc-per-node N -m training fit ..."
         ),
         epilog=_config_help(),
     )
@@ -145,6 +161,13 @@ def _parser() -> argparse.ArgumentParser:
     export_command.add_argument(
         "--iterations", type=int, metavar="N", help="candidate graph: another number of rounds in each block"
     )
+    export_command.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="fp16: compute in half precision where that is safe, for GPUs; inputs and output stay float32, and the "
+        "scores are checked within a tolerance that the file records (default fp32)",
+    )
     export_command.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
     export_command.set_defaults(run=_export)
 
@@ -154,7 +177,8 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Search generated instances with a network on the candidate graph, and keep the states visited with what "
             "is known of them: the planted or found solution, and the decisions whose subtrees were exhausted. "
-            "fit --set data.labels=FILE trains on them."
+            "fit --set data.labels=FILE trains on them. Finished searches are kept in FILE.npz.parts until the file is "
+            "complete; the same command goes on after Ctrl-C, a crash or kill -9."
         ),
     )
     label.add_argument("--model", required=True, metavar="NAME|PATH", help="the network that leads the searches")
@@ -170,6 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument("--states", type=int, default=40, help="states kept of each search (default 40)")
     label.add_argument("--seed", type=int, default=0, help="seed of the instances (default 0)")
     label.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="the file to write")
+    _add_ray(label, "search")
     label.set_defaults(run=_label)
 
     bp = commands.add_parser(
@@ -182,6 +207,15 @@ def _parser() -> argparse.ArgumentParser:
     bp.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
     bp.set_defaults(run=_bp)
     return parser
+
+
+def _add_ray(command: argparse.ArgumentParser, task: str) -> None:
+    command.add_argument(
+        "--ray",
+        metavar="ADDRESS|auto",
+        help=f"a Ray cluster, to the same file (default: this process): each {task} is a task; auto is the cluster "
+        "that this machine is part of, else a new one on this machine alone",
+    )
 
 
 def _config_help() -> str:
@@ -232,14 +266,36 @@ def _pool(arguments: argparse.Namespace) -> int:
     if arguments.solutions < 1:
         raise ConfigError(f"--solutions: expected 1 or more, got {arguments.solutions}")
     _check_ending(arguments.out, ".npz")
-    pool = sample_pool(arguments.order, arguments.solutions, arguments.seed)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    pool.save(arguments.out)
+    chunks = chunks_of(arguments.order, arguments.solutions, arguments.seed, arguments.chunks)
+    if len(chunks) == 1 and arguments.ray is None:
+        pool = sample_pool(arguments.order, arguments.solutions, arguments.seed)
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        pool.save(arguments.out)
+    else:
+        parts = Parts(arguments.out, {"pool": [dataclasses.asdict(chunk) for chunk in chunks]})
+        missing = [chunks[index] for index in parts.missing(len(chunks))]
+        with closing(fan_out(Chunk.sample, missing, ray=arguments.ray)) as sampled:
+            done = len(chunks) - len(missing)
+            for chunk, solutions in tqdm(sampled, total=len(chunks), initial=done, desc="pool", unit=" chunks"):
+                parts.write(chunk.index, {"solutions": solutions})
+        solutions = np.concatenate([parts.read(chunk.index)["solutions"] for chunk in chunks])
+        pool = Pool(solutions, first_value=1, num_values=arguments.order)
+        pool.save(arguments.out)
+        parts.remove()
     sys.stdout.write(f"{arguments.out}: {len(pool.solutions)} Latin squares of order {arguments.order}\n")
     return 0
 
 
 def _fit(arguments: argparse.Namespace) -> int:
+    with joined() as processes:
+        config, folder = processes.together(lambda: _run_of(arguments))
+        if isinstance(config, GraphConfig):
+            return _fit_graph(config, folder, processes)
+        return _fit_dense(config, folder, processes)
+
+
+def _run_of(arguments: argparse.Namespace) -> tuple[Config | GraphConfig, Path]:
+    """Return what ``fit`` is asked to train, and the folder of the run."""
     overrides: dict[str, str] = {}
     for text in arguments.set:
         key, separator, value = text.partition("=")
@@ -266,15 +322,21 @@ def _fit(arguments: argparse.Namespace) -> int:
         for option in ("order", "pool"):
             if getattr(arguments, option) is not None:
                 raise ConfigError(f"--{option} is for networks of one size; {path} trains one on the candidate graph")
-        return _fit_graph(config_of(GraphConfig, table, path), arguments.out)
+        graph_config = config_of(GraphConfig, table, path)
+        return graph_config, arguments.out or Path("runs") / graph_config.name
     if arguments.pool is not None:
         overrides["pool.file"] = toml_text(str(arguments.pool))
     config = read_config(path, overrides)
     if arguments.order is not None:
         name = f"{config.name}-{arguments.order}"
         config = read_config(path, {**overrides, "problem.order": str(arguments.order), "name": toml_text(name)})
-    folder = arguments.out or Path("runs") / config.name
-    outcome = fit(config, folder)
+    return config, arguments.out or Path("runs") / config.name
+
+
+def _fit_dense(config: Config, folder: Path, processes: Processes) -> int:
+    outcome = fit(config, folder, processes)
+    if not processes.first:
+        return 130 if outcome.interrupted else 0
     if outcome.interrupted:
         sys.stderr.write(
             f"interrupted at {outcome.presentations:,} presentations; the same command goes on from there\n"
@@ -290,9 +352,10 @@ def _fit(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fit_graph(config: GraphConfig, out: Path | None) -> int:
-    folder = out or Path("runs") / config.name
-    outcome = fit_graph(config, folder)
+def _fit_graph(config: GraphConfig, folder: Path, processes: Processes) -> int:
+    outcome = fit_graph(config, folder, processes)
+    if not processes.first:
+        return 130 if outcome.interrupted else 0
     if outcome.interrupted:
         sys.stderr.write(f"interrupted at step {outcome.steps:,}; the same command goes on from there\n")
         return 130
@@ -333,35 +396,50 @@ def _label(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
     _check_ending(arguments.out, ".npz")
-    scorer = load_scorer(arguments.model)
-    if not is_graph_scorer(scorer):
+    scorer = open_network(arguments.model)
+    if not isinstance(scorer, OnnxGraphScorer):
         raise ConfigError(f"--model: expected a network on the candidate graph, got {arguments.model}")
-    jobs = [planted for spec in arguments.instances for planted in planted_instances(spec, arguments.seed)]
-    policy, restarts = InferencePolicy(arguments.infer_every, after_failure=True), Restarts(seed=arguments.seed)
-    rng = np.random.default_rng(arguments.seed)
-    states: list[TrainingState] = []
-    solved = failures = 0
+    network = NetworkFile.of(scorer)
+    instances = [planted for spec in arguments.instances for planted in planted_instances(spec, arguments.seed)]
+    search = LabelInstance(
+        network,
+        failures=arguments.failures,
+        policy=InferencePolicy(arguments.infer_every, after_failure=True),
+        restarts=Restarts(seed=arguments.seed),
+        most=arguments.states,
+        seed=arguments.seed,
+    )
+    names = ("instances", "failures", "infer_every", "states", "seed")
+    parts = Parts(arguments.out, {"model_sha256": network.digest, **{name: getattr(arguments, name) for name in names}})
+    missing = parts.missing(len(instances))
+    tasks = ((index, *instances[index]) for index in missing)
+    done = len(instances) - len(missing)
     with DeferredInterrupt() as interrupted:
-        for instance, planted in tqdm(jobs, unit=" searches"):
-            if interrupted():
-                break
-            model, _ = instance.build()
-            visited = search_and_record(model, scorer, failures=arguments.failures, policy=policy, restarts=restarts)
-            states += labelled_states(visited, planted, arguments.states, rng)
-            solved += visited.solution is not None
-            failures += visited.failures
+        with closing(fan_out(search, tasks, ray=arguments.ray, needs=lambda _: network.needs)) as labelled:
+            for (index, *_), found in tqdm(labelled, total=len(instances), initial=done, unit=" searches"):
+                parts.write(index, found.arrays())
+                if interrupted():
+                    break
         stopped = interrupted()
+    unfinished = parts.missing(len(instances))
+    searches = [LabelledSearch.of(parts.read(index)) for index in range(len(instances)) if index not in unfinished]
+    states = [state for search in searches for state in search.states]
     if stopped and not states:
         raise KeyboardInterrupt
     if not states:
+        parts.remove()
         raise PoolError("expected searches that take decisions, propagation alone solved all; choose more holes")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     SearchLabels(states).save(arguments.out)
+    if not unfinished:
+        parts.remove()
     refuted = sum(int((~state.possible).sum()) for state in states)
     sys.stdout.write(
-        f"{arguments.out}: {len(states)} states, {refuted} refuted candidates, of {len(jobs)} searches "
-        f"({solved} solved, {failures} failures)\n"
+        f"{arguments.out}: {len(states)} states, {refuted} refuted candidates, of {len(searches)} searches "
+        f"({sum(one.solved for one in searches)} solved, {sum(one.failures for one in searches)} failures)\n"
     )
+    if stopped:
+        sys.stderr.write(f"interrupted; the same command goes on with the other {len(unfinished)} searches\n")
     return 130 if stopped else 0
 
 
@@ -434,7 +512,8 @@ def _export(arguments: argparse.Namespace) -> int:
         seconds=state["seconds"],
         interrupted=False,
     )
-    export(outcome.network, problem, training_record(config, outcome), arguments.out)
+    record = training_record(config, outcome)
+    export(outcome.network, problem, record, arguments.out, precision=arguments.precision)
     sys.stdout.write(f"{arguments.out}: validation feasibility {outcome.feasibility:.4f}\n")
     return 0
 
@@ -456,7 +535,7 @@ def _export_graph(config: GraphConfig, arguments: argparse.Namespace) -> int:
         interrupted=False,
     )
     metadata = graph_metadata(config, outcome, exported.network)
-    export_graph(outcome.network, metadata, _parity_states(data), arguments.out)
+    export_graph(outcome.network, metadata, _parity_states(data), arguments.out, precision=arguments.precision)
     blocks, iterations = exported.network.blocks, exported.network.iterations
     sys.stdout.write(
         f"{arguments.out}: {blocks} blocks of {iterations} rounds, weights of step {outcome.best_step:,}\n"

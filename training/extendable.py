@@ -211,6 +211,7 @@ def is_extendable(model: cp_model.CpModel, fixed: dict[int, int], time_limit: fl
         candidate.add(candidate.get_int_var_from_proto_index(variable) == value)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
     solver.parameters.max_time_in_seconds = time_limit
     status = solver.solve(candidate)
     # A model without an objective is reported OPTIMAL once it is solved; older releases said FEASIBLE.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,11 @@ from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
 from nnsearch.graph import CandidateGraph
 from nnsearch.limits import Limits
+from nnsearch.problems import Problem
 from nnsearch.scorer import GraphScorer
 from training.atomic_npz import save_npz
 from training.graph_states import BoolArray, TrainingState, training_state
+from training.network_file import NetworkFile
 
 
 @dataclass(eq=False)
@@ -171,6 +173,66 @@ def labelled_states(
 
 
 @dataclass(frozen=True, eq=False)
+class LabelledSearch:
+    """The labels of one search.
+
+    Attributes:
+        states: labelled states, perhaps none.
+        solved: whether the search found a solution.
+        failures: of the search.
+    """
+
+    states: list[TrainingState]
+    solved: bool
+    failures: int
+
+    def arrays(self) -> dict[str, Any]:
+        """Return it as arrays."""
+        return {"solved": self.solved, "failures": self.failures, **_arrays(self.states)}
+
+    @classmethod
+    def of(cls, arrays: dict[str, Any]) -> LabelledSearch:
+        """Return the search of :meth:`arrays`."""
+        return cls(_states(arrays), bool(arrays["solved"]), int(arrays["failures"]))
+
+
+@dataclass(frozen=True)
+class LabelInstance:
+    """Searches an instance and labels what was visited: a function of these settings, and of nothing else.
+
+    Attributes:
+        network: leads the searches; one on the candidate graph.
+        failures: when a search gives up.
+        policy: when the network is asked.
+        restarts: when a search starts again.
+        most: states kept of each search.
+        seed: of the choice of states, together with the index of the search.
+    """
+
+    network: NetworkFile
+    failures: int
+    policy: InferencePolicy
+    restarts: Restarts | None
+    most: int
+    seed: int
+
+    def __call__(self, task: tuple[int, Problem, npt.NDArray[np.int64]]) -> LabelledSearch:
+        """Search one instance.
+
+        Args:
+            task: the index of the search, the instance, and a solution of it.
+        """
+        index, instance, planted = task
+        scorer = cast(GraphScorer, self.network.open())
+        visited = search_and_record(
+            instance.build()[0], scorer, failures=self.failures, policy=self.policy, restarts=self.restarts
+        )
+        rng = np.random.default_rng([self.seed, index])
+        states = list(labelled_states(visited, planted, self.most, rng))
+        return LabelledSearch(states, visited.solution is not None, visited.failures)
+
+
+@dataclass(frozen=True, eq=False)
 class SearchLabels:
     """Labelled states, in the order in which they were found."""
 
@@ -182,21 +244,7 @@ class SearchLabels:
 
     def save(self, path: Path) -> None:
         """Write the file; an older one is replaced only once the new one is complete."""
-        states = [one.state for one in self.states]
-        arrays = {
-            "candidates": np.array([state.num_candidates for state in states]),
-            "groups": np.array([len(state.group_features) for state in states]),
-            "edges": np.array([len(state.edge_group) for state in states]),
-            "edge_candidate": np.concatenate([state.edge_candidate for state in states]).astype(np.int32),
-            "edge_group": np.concatenate([state.edge_group for state in states]).astype(np.int32),
-            "group_features": np.concatenate([state.group_features for state in states]).astype(bool),
-            "candidate_features": np.concatenate([state.candidate_features for state in states]),
-            "candidate": np.concatenate([state.candidate for state in states]).astype(np.int32),
-            "identity": np.concatenate([state.identity for state in states]).astype(np.int32),
-            "holds": np.concatenate([one.holds for one in self.states]),
-            "possible": np.concatenate([one.possible for one in self.states]),
-        }
-        save_npz(path, arrays)
+        save_npz(path, _arrays(self.states))
 
 
 def read_labels(path: Path) -> SearchLabels:
@@ -207,23 +255,50 @@ def read_labels(path: Path) -> SearchLabels:
     """
     try:
         with np.load(path) as arrays:
-            whole = {name: arrays[name] for name in arrays.files}
-        ends = {name: np.cumsum(whole[name])[:-1] for name in ("candidates", "groups", "edges")}
-        columns = [
-            np.split(whole[name].astype(dtype), ends[axis])
-            for name, dtype, axis in (
-                ("edge_candidate", np.int64, "edges"),
-                ("edge_group", np.int64, "edges"),
-                ("group_features", np.float32, "groups"),
-                ("candidate_features", np.float32, "candidates"),
-                ("candidate", np.int64, "candidates"),
-                ("identity", np.int64, "candidates"),
-                ("holds", bool, "candidates"),
-                ("possible", bool, "candidates"),
-            )
-        ]
+            states = _states({name: arrays[name] for name in arrays.files})
     except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise nearly anything
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise PoolError(f"{path}: expected a file of search labels (python -m training label), {reason}") from None
-    states = [TrainingState(GraphState(*row[:6]), holds=row[6], possible=row[7]) for row in zip(*columns, strict=True)]
     return SearchLabels(states)
+
+
+def _arrays(labelled: list[TrainingState]) -> dict[str, Any]:
+    states = [one.state for one in labelled]
+    sizes = {
+        "candidates": np.array([state.num_candidates for state in states], dtype=np.int64),
+        "groups": np.array([len(state.group_features) for state in states], dtype=np.int64),
+        "edges": np.array([len(state.edge_group) for state in states], dtype=np.int64),
+    }
+    if not states:
+        return sizes
+    return {
+        **sizes,
+        "edge_candidate": np.concatenate([state.edge_candidate for state in states]).astype(np.int32),
+        "edge_group": np.concatenate([state.edge_group for state in states]).astype(np.int32),
+        "group_features": np.concatenate([state.group_features for state in states]).astype(bool),
+        "candidate_features": np.concatenate([state.candidate_features for state in states]),
+        "candidate": np.concatenate([state.candidate for state in states]).astype(np.int32),
+        "identity": np.concatenate([state.identity for state in states]).astype(np.int32),
+        "holds": np.concatenate([one.holds for one in labelled]),
+        "possible": np.concatenate([one.possible for one in labelled]),
+    }
+
+
+def _states(arrays: dict[str, Any]) -> list[TrainingState]:
+    if not len(arrays["candidates"]):
+        return []
+    ends = {name: np.cumsum(arrays[name])[:-1] for name in ("candidates", "groups", "edges")}
+    columns = [
+        np.split(arrays[name].astype(dtype), ends[axis])
+        for name, dtype, axis in (
+            ("edge_candidate", np.int64, "edges"),
+            ("edge_group", np.int64, "edges"),
+            ("group_features", np.float32, "groups"),
+            ("candidate_features", np.float32, "candidates"),
+            ("candidate", np.int64, "candidates"),
+            ("identity", np.int64, "candidates"),
+            ("holds", bool, "candidates"),
+            ("possible", bool, "candidates"),
+        )
+    ]
+    return [TrainingState(GraphState(*row[:6]), holds=row[6], possible=row[7]) for row in zip(*columns, strict=True)]

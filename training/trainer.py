@@ -6,6 +6,7 @@ import importlib
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint, save_checkpoint, weights_of
 from training.config import Config, LossConfig
 from training.data import ExampleBatches, TrainingData, prepare
+from training.distributed import ALONE, Processes
 from training.feasibility import (
     FeasibilityStates,
     fixed_cell,
@@ -67,29 +69,36 @@ class Outcome:
     interrupted: bool
 
 
-def fit(config: Config, run_dir: Path) -> Outcome:
+def fit(config: Config, run_dir: Path, processes: Processes = ALONE) -> Outcome:
     """Train, or go on where an earlier call in the same folder stopped.
 
     The order of examples is a function of the seed and the step, so a run that was killed and resumed ends with the
-    same weights as one that was not (on a CPU, with the same number of threads).
+    same weights as one that was not (on a CPU, with the same number of threads and processes). Several processes split
+    each batch; they take the same steps as one, up to the rounding of sums.
 
     Args:
         config: the run.
         run_dir: receives ``config.toml``, ``pool.npz``, ``checkpoint.pt``, ``metrics.jsonl`` and TensorBoard events.
+        processes: those that train together; all see the folder and get the same outcome.
 
     Raises:
         ConfigError: the folder holds a run with another config, or CUDA is asked for and absent.
     """
-    device = choose_device(config.train.device)
-    if config.train.threads:
-        torch.set_num_threads(config.train.threads)
-    propagator = load_propagator(config.loss.propagator, LatinSquare(config.problem.order))
-    check_claim(run_dir, config)
-    if not config.pool.file:
-        claim(run_dir, config)  # before the sampled pool is written there
-    data = prepare(config, run_dir / "pool.npz")
-    claim(run_dir, config)
-    return _Run(config, run_dir, data, device, propagator).train()
+
+    def prepared() -> _Run:
+        device = processes.own(choose_device(config.train.device))
+        if config.train.threads:
+            torch.set_num_threads(config.train.threads)
+        propagator = load_propagator(config.loss.propagator, LatinSquare(config.problem.order))
+        check_claim(run_dir, config)
+        if processes.first and not config.pool.file:
+            claim(run_dir, config)  # before the sampled pool is written there
+        data = prepare(config, run_dir / "pool.npz")
+        if processes.first:
+            claim(run_dir, config)
+        return _Run(config, run_dir, data, device, propagator, processes)
+
+    return processes.in_turn(prepared).train()
 
 
 def choose_device(name: str) -> torch.device:
@@ -157,9 +166,15 @@ class _Run:
     """The state of one run between steps; everything in it is in the checkpoint or follows from the config."""
 
     def __init__(
-        self, config: Config, run_dir: Path, data: TrainingData, device: torch.device, propagator: Propagator | None
+        self,
+        config: Config,
+        run_dir: Path,
+        data: TrainingData,
+        device: torch.device,
+        propagator: Propagator | None,
+        processes: Processes,
     ) -> None:
-        self.config, self.run_dir, self.data, self.device = config, run_dir, data, device
+        self.config, self.run_dir, self.data, self.device, self.processes = config, run_dir, data, device, processes
         torch.manual_seed(config.seed)
         self.network = MLP(data.problem.num_candidates, config.network.hidden).to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.train.learning_rate, fused=True)
@@ -177,20 +192,17 @@ class _Run:
         self.loss_steps = 0
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] = {"feasibility": -1.0, "presentations": 0, "weights": weights_of(self.network)}
+        checkpoint = run_dir / "checkpoint.pt"
+        if checkpoint.exists():
+            self._restore(load_checkpoint(checkpoint))
 
     def train(self) -> Outcome:
         """Run the loop to the end, to an early stop, or to Ctrl-C."""
         checkpoint = self.run_dir / "checkpoint.pt"
-        if checkpoint.exists():
-            state = load_checkpoint(checkpoint)
-            if state["solutions_sha256"] != self.data.solutions_sha256:
-                raise ConfigError(
-                    f"{self.run_dir} holds a run on other solutions (has the pool file changed?); "
-                    "choose another folder with --out, or remove it to start afresh"
-                )
-            self._restore(state)
-        writer = SummaryWriter(str(self.run_dir), purge_step=self.step * self.batch_size)
+        first = self.processes.first
+        self.parallel = self.processes.parallel(self.network, self.device)
         bar = tqdm(
+            disable=not first,
             total=self.total_steps * self.batch_size,
             initial=self.step * self.batch_size,
             desc=self.config.name,
@@ -199,25 +211,27 @@ class _Run:
         )
         started = saved = shown = time.monotonic()
         before = self.seconds
-        with DeferredInterrupt() as interrupted, writer, bar:
-            while not self.finished and not interrupted():
+        with DeferredInterrupt() as interrupted, self._writer() as writer, bar:
+            while not self.finished and not self.processes.any(interrupted()):
                 self.loss_sum += self._train_step()
                 self.loss_steps += 1
                 now = time.monotonic()
-                if now - shown > 0.5:
+                if first and now - shown > 0.5:
                     bar.update(self.step * self.batch_size - bar.n)
                     bar.set_postfix_str(self._status(), refresh=False)
                     shown = now
                 evaluated = self.step % self.evaluate_steps == 0 or self.step == self.total_steps
                 if evaluated:
                     self._evaluate(writer)
-                if evaluated or now - saved > _CHECKPOINT_SECONDS:
+                if first and (evaluated or now - saved > _CHECKPOINT_SECONDS):
                     self.seconds = before + time.monotonic() - started
                     save_checkpoint(self._state(), checkpoint)
                     saved = time.monotonic()
             self.seconds = before + time.monotonic() - started
-            save_checkpoint(self._state(), checkpoint)
+            if first:
+                save_checkpoint(self._state(), checkpoint)
             bar.update(self.step * self.batch_size - bar.n)
+            self.processes.wait()  # for the checkpoint
         self.network.load_state_dict(self.best["weights"])
         return Outcome(
             network=self.network.cpu().eval(),
@@ -241,15 +255,17 @@ class _Run:
         if train.decay == "cosine":
             rate = 0.5 * train.learning_rate * (1 + math.cos(math.pi * self.step / self.total_steps))
             self.optimizer.param_groups[0]["lr"] = rate
-        assignment, target = self.batches.batch(self._batch_index())
+        index, share = self.processes.part(self._batch_index())
+        assignment, target = self.batches.batch(index)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=train.precision == "bf16"):
-            scores = self.network(assignment)
-        loss = total_loss(scores, assignment, target, self.config.loss, self.propagator)
+            scores = self.parallel(assignment)
+        # Every term is a mean over the examples.
+        loss = share * total_loss(scores, assignment, target, self.config.loss, self.propagator)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.processes.backward(loss)
         self.optimizer.step()
         self.step += 1
-        return loss.detach()
+        return self.processes.total(loss.detach())
 
     def _batch_index(self) -> Tensor:
         """The examples of the next step: a fresh permutation each epoch, a function of seed and step alone."""
@@ -259,14 +275,22 @@ class _Run:
             self._order = torch.randperm(len(self.batches), generator=generator).to(self.device)
         return self._order[position * self.batch_size : (position + 1) * self.batch_size]
 
-    def _evaluate(self, writer: SummaryWriter) -> None:
+    def _writer(self) -> AbstractContextManager[SummaryWriter | None]:
+        if not self.processes.first:
+            return nullcontext()
+        writer: AbstractContextManager[SummaryWriter] = SummaryWriter(
+            str(self.run_dir), purge_step=self.step * self.batch_size
+        )
+        return writer
+
+    def _evaluate(self, writer: SummaryWriter | None) -> None:
         loss = float(self.loss_sum) / self.loss_steps
         self.loss_sum, self.loss_steps = torch.zeros((), device=self.device), 0
         self.network.eval()
-        measured = measure(self.network, self.data.validation, self.device)
+        measured = self.processes.from_first(lambda: measure(self.network, self.data.validation, self.device))
         self.network.train()
         presentations = self.step * self.batch_size
-        self.history.append({"presentations": presentations, "loss": loss, **measured})
+        self.history.append({"presentations": presentations, "loss": loss, **measured, **self.processes.record()})
         if measured["free_choice"] > self.best["feasibility"]:
             self.best = {
                 "feasibility": measured["free_choice"],
@@ -276,10 +300,11 @@ class _Run:
             self.stale = 0
         else:
             self.stale += 1
-        writer.add_scalar("loss", loss, presentations)
-        for name, value in measured.items():
-            writer.add_scalar(f"feasibility/{name}", value, presentations)
-        write_metrics(self.run_dir, self.history)
+        if writer is not None:
+            writer.add_scalar("loss", loss, presentations)
+            for name, value in measured.items():
+                writer.add_scalar(f"feasibility/{name}", value, presentations)
+            write_metrics(self.run_dir, self.history)
 
     def _status(self) -> str:
         loss = float(self.loss_sum) / self.loss_steps
@@ -304,6 +329,11 @@ class _Run:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
+        if state["solutions_sha256"] != self.data.solutions_sha256:
+            raise ConfigError(
+                f"{self.run_dir} holds a run on other solutions (has the pool file changed?); "
+                "choose another folder with --out, or remove it to start afresh"
+            )
         self.step, self.stale, self.seconds = state["step"], state["stale"], state["seconds"]
         self.history, self.best = state["history"], state["best"]
         self.loss_sum, self.loss_steps = state["loss_sum"].to(self.device), state["loss_steps"]

@@ -158,6 +158,7 @@ def _check_determined(
     fixed.add_bool_or(differs)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
     solver.parameters.max_time_in_seconds = 60
     if solver.solve(fixed) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         name = next(name for name, other in zip(missing, differs, strict=True) if solver.value(other))
@@ -180,6 +181,7 @@ def _complete(
             fixed.add(fixed.get_int_var_from_proto_index(index[name]) == value)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
+        solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
         solver.parameters.max_time_in_seconds = 60
         status = solver.solve(fixed)
         if status == cp_model.UNKNOWN:

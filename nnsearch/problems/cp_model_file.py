@@ -59,6 +59,7 @@ class CpModelFile:
         model.clear_hints()
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
+        solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
         return solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
     def render(self, values: Sequence[int] | None, colour: bool) -> str:

@@ -173,6 +173,7 @@ def _complete(grid: Grid, rng: np.random.Generator) -> Grid:
         model.add_hint(variable, int(rng.integers(1, len(grid) + 1)))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
     solver.parameters.random_seed = int(rng.integers(2**31 - 1))
     solver.parameters.randomize_search = True
     solver.parameters.cp_model_presolve = False  # it costs time, and would cut the model down to a few solutions

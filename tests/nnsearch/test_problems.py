@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from stand_ins import latin_square, with_holes
+from stand_ins import ENVIRONMENT, latin_square, with_holes
 
 from nnsearch.errors import ConfigError, InstanceError
 from nnsearch.instances import Instance
@@ -379,3 +382,25 @@ def test_an_invalid_cp_model_is_refused() -> None:
     model.proto.variables[0].domain[0] = 5
     with pytest.raises(InstanceError, match="expected a valid CP-SAT model, got: var #0 has and invalid domain"):
         CpModelFile("", model)
+
+
+def test_checking_a_solution_leaves_ctrl_c_to_python() -> None:
+    script = """
+        import signal, time
+        from ortools.sat.python import cp_model
+        from nnsearch.problems.cp_model_file import CpModelFile
+        from nnsearch.problems.sudoku import generate
+
+        model = cp_model.CpModel()
+        model.new_int_var(1, 3, "x")
+        assert CpModelFile("one", model).is_solution([2])
+        generate(2, 0.5, 1, 0)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            print("caught")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("caught\n", 0)

@@ -88,6 +88,7 @@ def planned(model: cp_model.CpModel, works: Roster, noise: float, rng: np.random
     )
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
     solver.parameters.max_time_in_seconds = 20
     if solver.solve(planner) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         raise NNSearchError("expected a roster that exists; fewer days off, please")
@@ -156,6 +157,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _random(model: cp_model.CpModel, rng: np.random.Generator) -> list[int]:
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
     solver.parameters.randomize_search = True
     solver.parameters.random_seed = int(rng.integers(2**31 - 1))
     solver.solve(model)

@@ -1,0 +1,68 @@
+"""The half-precision version of a trained network, behind the same float32 inputs and outputs."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nnsearch.errors import ConfigError
+from training.networks.mlp import MLP
+
+
+def half_precision(network: nn.Module) -> nn.Module:
+    """Return a copy of a network that computes in half precision where that is safe.
+
+    An MLP does throughout. Of any other network only the linear layers do, and what lies between them stays in float32:
+    belief propagation takes exponentials up to exp(12), for which half precision has no number, and logarithms of
+    differences, which it rounds to nothing.
+
+    Args:
+        network: takes and returns float32.
+
+    Returns:
+        A network with the inputs and outputs of the given one, in evaluation mode.
+
+    Raises:
+        ConfigError: the network has no linear layer, so nothing would change.
+    """
+    copied = copy.deepcopy(network).eval()
+    if isinstance(copied, MLP):
+        return _HalfMLP(copied).eval()
+    layers = 0
+    for parent in list(copied.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(parent, name, _HalfLinear(child).eval())
+                layers += 1
+    if not layers:
+        raise ConfigError("precision: expected a network with linear layers for fp16, this one has none; leave it out")
+    return copied
+
+
+class _HalfMLP(nn.Module):
+    """float32[B, N] -> float32[B, N]."""
+
+    def __init__(self, network: MLP) -> None:
+        super().__init__()
+        self.network = network.half()
+
+    def forward(self, assignment: Tensor) -> Tensor:
+        scores: Tensor = self.network(assignment.half())
+        return scores
+
+
+class _HalfLinear(nn.Module):
+    """float32[*, F] -> float32[*, F']."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(layer.weight.detach().to(torch.float16), requires_grad=False)
+        self.bias: nn.Parameter | None = None
+        if layer.bias is not None:
+            self.bias = nn.Parameter(layer.bias.detach().to(torch.float16), requires_grad=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.linear(features.half(), self.weight, self.bias).float()
