@@ -20,7 +20,6 @@ from nnsearch.graph import constraint_kind, constraint_label
 from nnsearch.refusal import reason_of_refusal
 from nnsearch.stopping import StopCheck
 
-
 _TRAIL_BLOCK_SIZE = 1000  # the engine's 8,000 takes 1.6 MB and a millisecond for each solver, used or not
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections import deque
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
+from typing import TextIO, cast
 
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError
@@ -83,7 +85,7 @@ class ProcessGroup:
         processes: how many.
 
     Raises:
-        ConfigError: this system cannot share memory in this way.
+        ConfigError: this system cannot share memory in this way, or the setup cannot be sent.
     """
 
     def __init__(self, scorer: AnyScorer, setup: Setup, processes: int) -> None:
@@ -135,6 +137,9 @@ class ProcessGroup:
 
         Returns:
             The searches that ended, with their results or what was raised.
+
+        Raises:
+            WorkerError: a process could not even start.
         """
         ended, self._refused = self._refused, []
         for process in self._processes:
@@ -184,18 +189,29 @@ class ProcessGroup:
         )
         there.close()
         new = _Process(process, here, SharedArrays(asked), SharedArrays(answered))
-        if process.stdin is not None:
-            process.stdin.write(json.dumps([sys.path, descriptors]) + "\n")
-            process.stdin.close()
-        here.send(self._setup)
+        try:
+            with suppress(OSError):  # it ended at once: the first look at its connection finds that out
+                with cast(TextIO, process.stdin) as line:
+                    line.write(json.dumps([sys.path, descriptors]) + "\n")
+                here.send(self._setup)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            new.close()
+            raise ConfigError(
+                f"processes: expected options that can be sent to another process, got {error}; use processes=1"
+            ) from None
         return new
 
     def _replace(self, dead: _Process) -> list[tuple[int, SolveResult | Exception]]:
         code = dead.process.wait()
+        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        if dead.count is None:  # the next one would do no better
+            raise WorkerError(
+                f"processes: expected processes that can search, the first ended at once ({how}; its own words are on "
+                "standard error); options of classes in a script's main module cannot be sent"
+            )
         dead.close()
         self._replaced.append(dead)
         self._processes[self._processes.index(dead)] = self._new_process()
-        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         reason = f"the process that searched ended ({how}), as for lack of memory; solve this model alone"
         return [(index, WorkerError(reason)) for index in dead.searches]
 

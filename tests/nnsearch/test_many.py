@@ -453,6 +453,18 @@ class TestProcesses:
         assert all(isinstance(found[index].error, WorkerError) for index in lost)
         assert "signal 9" in str(found[0].error)
 
+    def test_options_that_cannot_be_sent_are_refused(self) -> None:
+        class Local(InferencePolicy):
+            pass
+
+        with pytest.raises(ConfigError, match="processes: expected options that can be sent to another process"):
+            solve_many(squares(5, 9, 1), "bp", processes=2, policy=Local(3))
+
+    def test_processes_that_cannot_start_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("nnsearch.processes.group._START", "import sys; sys.exit(3)")
+        with pytest.raises(WorkerError, match=r"ended at once \(exit code 3"):
+            list(solve_many(squares(5, 9, 1), "bp", processes=2))
+
     def test_nothing_is_left_behind(self) -> None:
         def children() -> set[str]:
             found = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "pid="], capture_output=True, text=True)
