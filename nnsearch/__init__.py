@@ -20,6 +20,7 @@ from nnsearch.limits import Limits
 from nnsearch.many import ManyProgress, ManySolves, Solved, solve_many
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import GraphScorer, Scorer
+from nnsearch.search_options import SearchOptions, SearchTask
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,8 @@ __all__ = [
     "NNSearchError",
     "ScoreCache",
     "Scorer",
+    "SearchOptions",
+    "SearchTask",
     "SolveResult",
     "Solved",
     "Status",

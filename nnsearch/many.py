@@ -26,7 +26,7 @@ from nnsearch.processes.group import ProcessGroup
 from nnsearch.processes.messages import Setup
 from nnsearch.result import SolveResult
 from nnsearch.scorer import AnyScorer, Scorer
-from nnsearch.search_options import AnyModel, SearchOptions
+from nnsearch.search_options import AnyTask, SearchOptions
 
 _PROGRESS_SECONDS = 1.0
 
@@ -64,7 +64,7 @@ class ManyProgress:
 
 
 def solve_many(
-    models: Iterable[AnyModel],
+    models: Iterable[AnyTask],
     scorer: str | Path | AnyScorer,
     *,
     concurrency: int = 64,
@@ -96,7 +96,8 @@ def solve_many(
 
     Args:
         models: CpModels, pairs of a CpModel and the variables to assign in learned order, or problems that build both
-            (as :func:`nnsearch.read_problem` returns them).
+            (as :func:`nnsearch.read_problem` returns them); any of them as a :class:`nnsearch.SearchTask` with options
+            of its own, which then replace all of ``variable_order`` to ``first_value``.
         scorer: name or path of a network, or a scorer.
         concurrency: searches at the same time.
         processes: that search; with 1 it is this one. More use more cores; the network stays in this process, and the
@@ -147,7 +148,7 @@ class ManySolves:
 
     def __init__(
         self,
-        models: Iterable[AnyModel],
+        models: Iterable[AnyTask],
         group: _Group,
         concurrency: int,
         stop: Callable[[int], bool] | None,
@@ -184,7 +185,7 @@ class ManySolves:
         self._results.close()
         self._group.close()
 
-    def _run(self, models: Iterator[tuple[int, AnyModel]]) -> Generator[Solved, None, None]:
+    def _run(self, models: Iterator[tuple[int, AnyTask]]) -> Generator[Solved, None, None]:
         told = time.perf_counter()
         more = True
         try:
@@ -231,7 +232,7 @@ class _Group(Protocol):
     def __len__(self) -> int:
         """Return how many have not ended."""
 
-    def start(self, index: int, model: AnyModel, stop: Callable[[], bool]) -> None:
+    def start(self, index: int, model: AnyTask, stop: Callable[[], bool]) -> None:
         """Add one."""
 
     def advance(self) -> list[tuple[int, SolveResult | Exception]]:
@@ -266,5 +267,5 @@ class _Here:
     def __len__(self) -> int:
         return len(self._gathering)
 
-    def start(self, index: int, model: AnyModel, stop: Callable[[], bool]) -> None:
+    def start(self, index: int, model: AnyTask, stop: Callable[[], bool]) -> None:
         self._gathering.start(index, lambda scorer, ends: self._options.solve(model, scorer, ends), stop)

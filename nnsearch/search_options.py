@@ -23,6 +23,7 @@ from nnsearch.scorer import AnyScorer
 ModelWithVariables: TypeAlias = tuple[cp_model.CpModel, Sequence[cp_model.IntVar]]
 AnyModel: TypeAlias = cp_model.CpModel | ModelWithVariables | Problem
 """A model; or a model and the variables to assign in learned order, if these are not all; or what builds both."""
+AnyTask: TypeAlias = "AnyModel | SearchTask"
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,16 @@ class SearchOptions:
     limits: Limits | None = None
     first_value: int | None = None
 
-    def solve(self, model: AnyModel, scorer: AnyScorer, stop: Callable[[], bool]) -> SolveResult:
-        """Solve one model; ``stop`` is asked at every node.
+    def solve(self, task: AnyTask, scorer: AnyScorer, stop: Callable[[], bool]) -> SolveResult:
+        """Solve one model, by its own options if it has some; ``stop`` is asked at every node.
 
         Raises:
             NNSearchError: as :func:`nnsearch.cp.solve`; the model is none.
         """
+        if isinstance(task, SearchTask):
+            return task.options.solve(task.model, scorer, stop)
         return cp.solve(
-            *model_and_variables(model),
+            *model_and_variables(task),
             scorer,
             variable_order=self.variable_order,
             policy=self.policy,
@@ -55,6 +58,14 @@ class SearchOptions:
             first_value=self.first_value,
             stop=stop,
         )
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """A model with options of its own: other limits than the others, or one of several seeds."""
+
+    model: AnyModel
+    options: SearchOptions
 
 
 def model_and_variables(model: AnyModel) -> ModelWithVariables:
@@ -71,6 +82,6 @@ def model_and_variables(model: AnyModel) -> ModelWithVariables:
     elif hasattr(model, "build"):
         return model.build()
     raise ConfigError(
-        "models: expected a CpModel, a pair of a CpModel and its variables, or a problem that builds both, "
-        f"got {type(model).__name__}"
+        "models: expected a CpModel, a pair of a CpModel and its variables, a problem that builds both, or a "
+        f"SearchTask, got {type(model).__name__}"
     )

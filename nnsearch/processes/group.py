@@ -24,7 +24,7 @@ from nnsearch.processes.models import pack
 from nnsearch.processes.shared_arrays import SharedArrays, new_memory
 from nnsearch.result import SolveResult
 from nnsearch.scorer import AnyScorer
-from nnsearch.search_options import AnyModel
+from nnsearch.search_options import AnyTask
 
 # What multiprocessing starts would import the user's script once more, which then needs a guard.
 _START = """
@@ -119,7 +119,7 @@ class ProcessGroup:
             sum(count.gathering_seconds for count in counts),
         )
 
-    def start(self, index: int, model: AnyModel, stop: Callable[[], bool] | None = None) -> None:
+    def start(self, index: int, model: AnyTask, stop: Callable[[], bool] | None = None) -> None:
         """Add a search.
 
         Args:

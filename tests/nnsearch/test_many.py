@@ -21,7 +21,7 @@ from ortools.sat.python import cp_model
 from stand_ins import ENVIRONMENT, LinearScorer, completes, latin_square, models, with_holes
 
 import nnsearch
-from nnsearch import Limits, SolveResult, Status, solve_many
+from nnsearch import Limits, SearchOptions, SearchTask, SolveResult, Status, solve_many
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError, ScoreError
@@ -30,7 +30,7 @@ from nnsearch.instances import Instance
 from nnsearch.many import ManySolves
 from nnsearch.processes.group import ProcessGroup, WorkerError
 from nnsearch.scorer import AnyScorer, FloatArray
-from nnsearch.search_options import AnyModel
+from nnsearch.search_options import AnyModel, model_and_variables
 
 
 class GroupScorer:
@@ -158,6 +158,25 @@ def test_models_of_every_form() -> None:
     last = results[2]
     assert last is not None
     assert completes(last.solution or [], instance.grid)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_options_of_a_model_s_own(processes: int) -> None:
+    """A portfolio: one model, several seeds; and another limit for one of them."""
+    model = pigeons(6)
+    options = [
+        SearchOptions(sampling=Sampling(seed), restarts=Restarts(5, seed=seed), limits=Limits(failures=20 + seed))
+        for seed in range(4)
+    ]
+    tasks = [SearchTask(model, one) for one in options]
+    found = {one.index: one.result for one in solve_many(tasks, "bp", processes=processes)}
+    _, variables = model_and_variables(model)
+    for index, one in enumerate(options):
+        alone = nnsearch.cp.solve(
+            model, variables, "bp", sampling=one.sampling, restarts=one.restarts, limits=one.limits
+        )
+        assert what_happened(found[index]) == what_happened(alone)
+    assert len({result.failures for result in found.values() if result}) > 1
 
 
 def test_what_is_no_model_is_told_for_itself() -> None:
