@@ -8,14 +8,17 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import nnsearch
 from nnsearch import cp, cpsat
-from nnsearch.cli_many import Lines, solve_each, solve_gathered
+from nnsearch.cli_many import Lines, as_json, solve_each, solve_gathered
 from nnsearch.cp.restarts import SCHEDULES
-from nnsearch.cp.trace import Trace, read_trace
+from nnsearch.cp.trace import STATE_MEGABYTES, Trace, read_trace
+from nnsearch.cp.trace_layout import layout_of
+from nnsearch.cp.trace_page import save_page
 from nnsearch.cp.trace_plot import save_plot
 from nnsearch.cp.trace_report import report
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
@@ -145,6 +148,12 @@ def _parser() -> argparse.ArgumentParser:
         help="cp engine: limited discrepancy search instead of restarts: few decisions against the network first",
     )
     solve.add_argument("--trace", metavar="FILE", help="cp engine: write the search tree (read it by: nnsearch trace)")
+    solve.add_argument(
+        "--trace-scores",
+        action="store_true",
+        help=f"with --trace: also write what the network thinks at every node, at most {STATE_MEGABYTES:g} MB of it, "
+        "for nnsearch trace --html; it takes milliseconds for each node",
+    )
     solve.add_argument("--time-limit", type=float, metavar="S", help="seconds")
     solve.add_argument("--failure-limit", type=int, metavar="N", help="failures (conflicts of cp-sat)")
     solve.add_argument("--seed", type=int, metavar="N", help="of all that draws at random (default 0)")
@@ -155,10 +164,10 @@ def _parser() -> argparse.ArgumentParser:
         "--concurrency",
         type=int,
         metavar="N",
-        help="several instances, cp engine: searches at the same time, whose inferences are gathered (default 64)",
+        help="of several instances, cp engine: searches at the same time, whose inferences are gathered (default 64)",
     )
     solve.add_argument(
-        "--processes", type=int, metavar="N", help="several instances, cp engine: processes that search (default 1)"
+        "--processes", type=int, metavar="N", help="of several instances, cp engine: processes that search (default 1)"
     )
     solve.add_argument(
         "--cache",
@@ -177,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("trace", metavar="FILE", help="the recorded trace")
     trace.add_argument("--plot", metavar="OUT", help="also draw a picture: .svg, .png or .pdf (needs matplotlib)")
+    trace.add_argument("--html", metavar="PAGE", help="also write a page that replays the search, for any browser")
     trace.set_defaults(run=_trace)
 
     models = commands.add_parser("models", help="list the pretrained networks")
@@ -234,9 +244,6 @@ def _solve(arguments: argparse.Namespace) -> int:
         instances = list(_read(arguments, arguments.instances[0]))
     if len(instances) != 1:
         return _solve_many(arguments, model, instances)
-    for option in ("concurrency", "processes"):
-        if getattr(arguments, option) is not None:
-            raise ConfigError(f"--{option} is for several instances; leave it out")
     instance = instances[0]
     scorer = _open(arguments, model)
     _check_family(scorer, instance)
@@ -245,7 +252,7 @@ def _solve(arguments: argparse.Namespace) -> int:
     solved = _Solved(instance, _solve_alone(arguments, instance, scorer))
     _check(solved)
     if arguments.json:
-        sys.stdout.write(solved.result.to_json() + "\n")
+        sys.stdout.write(as_json(instance, solved.result) + "\n")
     else:
         _print_result(solved)
     return EXIT_LIMIT if solved.result.status is Status.UNKNOWN else EXIT_DONE
@@ -289,6 +296,7 @@ def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[P
         if scorer is not None and arguments.cache:
             scorer = cached(scorer, ScoreCache(arguments.cache))
         solve_each(fitting(), lambda instance: _solve_alone(arguments, instance, scorer), lines)
+        lines.summary(None)
     else:
         network, seed = scorer, arguments.seed or 0
         megabytes = _given(arguments.cache, 64.0)
@@ -305,7 +313,7 @@ def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[P
                 **_search_options(arguments, network, seed),
             )
 
-        solve_gathered(fitting(), gathered, lines)
+        solve_gathered(fitting(), gathered, partial(_solve_without_network, arguments), lines)
     tally = lines.tally
     if tally.failed:
         return EXIT_BAD_INPUT
@@ -323,14 +331,19 @@ def _check_family(scorer: AnyScorer | None, instance: Problem) -> None:
 def _solve_alone(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer | None) -> SolveResult:
     try:
         return _search(arguments, instance, scorer)
-    except NothingToReadError:
-        if arguments.model is not None or _wants_network(arguments) or arguments.engine == "dives":
-            raise
-        sys.stderr.write(
-            f"warning: the default network, {DEFAULT_MODEL}, can read nothing of {instance.name} and is left out; "
-            "say so with --model none\n"
-        )
-        return _search(arguments, instance, None)
+    except NothingToReadError as error:
+        return _solve_without_network(arguments, error, instance)
+
+
+def _solve_without_network(arguments: argparse.Namespace, error: NothingToReadError, instance: Problem) -> SolveResult:
+    """Solve what the default network can read nothing of, if nobody asked for a network."""
+    if arguments.model is not None or _wants_network(arguments) or arguments.engine == "dives":
+        raise error
+    sys.stderr.write(
+        f"warning: the default network, {DEFAULT_MODEL}, can read nothing of {instance.name} and is left out; "
+        "say so with --model none\n"
+    )
+    return _search(arguments, instance, None)
 
 
 def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer | None) -> SolveResult:
@@ -355,7 +368,11 @@ def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer 
         scorer,
         variable_order=arguments.variables,
         limits=limits,
-        trace=None if arguments.trace is None else Trace(arguments.trace),
+        trace=None
+        if arguments.trace is None
+        else Trace(
+            arguments.trace, states=STATE_MEGABYTES if arguments.trace_scores else None, about=layout_of(instance)
+        ),
         **_search_options(arguments, scorer, seed),
     )
 
@@ -409,6 +426,8 @@ def _refuse_unused(arguments: argparse.Namespace, model: str) -> None:
         raise ConfigError("--failure-limit has no meaning for --engine race: its sides count differently; leave it out")
     if arguments.cache is not None and not arguments.cache >= 0:
         raise ConfigError(f"cache: expected 0 or more megabytes, got {arguments.cache:g}")
+    if arguments.trace_scores and arguments.trace is None:
+        raise ConfigError("--trace-scores is for --trace; add it or leave the scores out")
     if arguments.temperature is not None and not arguments.sample:
         raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
     if arguments.restart_after == 0 and arguments.restart_schedule is not None:
@@ -428,6 +447,7 @@ def _network_only(arguments: argparse.Namespace) -> dict[str, Any]:
         "--restart-schedule": arguments.restart_schedule,
         "--discrepancies": arguments.discrepancies or None,
         "--cache": arguments.cache,
+        "--trace-scores": arguments.trace_scores or None,
     }
 
 
@@ -472,6 +492,8 @@ def _trace(arguments: argparse.Namespace) -> int:
     sys.stdout.write(report(trace))
     if arguments.plot is not None:
         save_plot(trace, arguments.plot)
+    if arguments.html is not None:
+        save_page(trace, arguments.html)
     return EXIT_DONE
 
 

@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import NamedTuple
 
-from nnsearch.errors import NNSearchError
-from nnsearch.many import ManyProgress, ManySolves, Solved
+from nnsearch.errors import NNSearchError, NothingToReadError
+from nnsearch.many import ManyProgress, ManySolves
 from nnsearch.problems import Problem
 from nnsearch.result import SolveResult, Status
 
@@ -62,10 +63,7 @@ class Lines:
         decided = result.status is not Status.UNKNOWN
         self._decided += decided
         self._undecided += not decided
-        if self._as_json:
-            text = json.dumps({"instance": instance.name, **asdict(result)})
-        else:
-            text = f"{instance.name}: {self._statistics(result)}"
+        text = as_json(instance, result) if self._as_json else f"{instance.name}: {self._statistics(result)}"
         self._wipe()
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
@@ -110,6 +108,11 @@ class Lines:
             sys.stderr.flush()
 
 
+def as_json(instance: Problem, result: SolveResult) -> str:
+    """Return one JSON object on one line."""
+    return json.dumps({"instance": instance.name, **asdict(result)})
+
+
 def solve_each(instances: Iterable[Problem], alone: Alone, lines: Lines) -> None:
     """Solve one instance after the other."""
     for instance in instances:
@@ -119,11 +122,21 @@ def solve_each(instances: Iterable[Problem], alone: Alone, lines: Lines) -> None
             lines.failed(f"{instance.name}: {error}")
         else:
             lines.solved(instance, result)
-    lines.summary(None)
 
 
-def solve_gathered(instances: Iterable[Problem], gathered: Gathered, lines: Lines) -> None:
+def solve_gathered(
+    instances: Iterable[Problem],
+    gathered: Gathered,
+    unread: Callable[[NothingToReadError, Problem], SolveResult],
+    lines: Lines,
+) -> None:
     """Solve instances side by side.
+
+    Args:
+        instances: what to solve.
+        gathered: solves them.
+        unread: solves one that the network can read nothing of.
+        lines: where the results go.
 
     Raises:
         Exception: of a solve, if it is not one of nnsearch's own.
@@ -137,14 +150,13 @@ def solve_gathered(instances: Iterable[Problem], gathered: Gathered, lines: Line
 
     with gathered(remembered()) as solves:
         for solved in solves:
-            _write(open_instances.pop(solved.index), solved, lines)
+            instance, error = open_instances.pop(solved.index), solved.error
+            if solved.result is not None:
+                lines.solved(instance, solved.result)
+            elif isinstance(error, NothingToReadError):
+                solve_each([instance], partial(unread, error), lines)
+            elif isinstance(error, NNSearchError):
+                lines.failed(f"{instance.name}: {error}")
+            elif error is not None:
+                raise error
         lines.summary(solves.progress)
-
-
-def _write(instance: Problem, solved: Solved, lines: Lines) -> None:
-    if solved.result is not None:
-        lines.solved(instance, solved.result)
-    elif isinstance(solved.error, NNSearchError):
-        lines.failed(f"{instance.name}: {solved.error}")
-    elif solved.error is not None:
-        raise solved.error

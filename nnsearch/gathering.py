@@ -7,6 +7,7 @@ the engine holds the interpreter's lock while it propagates.
 
 from __future__ import annotations
 
+import contextvars
 import math
 import time
 from collections import deque
@@ -121,7 +122,9 @@ class Gathering(Generic[K, R]):
         """The costs so far."""
         batches = self._batches
         outside = self._seconds - self._search_seconds - batches.seconds
-        return GatherCount(batches.batches, batches.states, self._recalled, batches.seconds, outside)
+        unfinished = [search for search, _ in self._ready] + [wait.search for wait in self._waiting]
+        recalled = self._recalled + sum(search.recalled for search in unfinished)
+        return GatherCount(batches.batches, batches.states, recalled, batches.seconds, outside)
 
     def start(
         self, key: K, work: Callable[[AnyScorer, Callable[[], bool]], R], stop: Callable[[], bool] | None = None
@@ -251,6 +254,7 @@ class _Search(Generic[K, R]):
         self._work, self._stop, self._cache = work, stop, cache
         self._seat = _GraphSeat(scorer, self) if is_graph_scorer(scorer) else _DenseSeat(cast(Scorer, scorer), self)
         self._greenlet = greenlet.greenlet(self._run)
+        self._greenlet.gr_context = contextvars.copy_context()  # a user's variables reach his scorers and callbacks
         self.unasked = 0.0
         """Seconds that it ran since it asked, or since others were answered."""
         self._charged = 0.0  # seconds until it last paused

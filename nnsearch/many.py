@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.value_phase import VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.gathering import GatherCount, Gathering
-from nnsearch.inference.batching import BatchedScorer
-from nnsearch.inference.cache import ScoreCache
+from nnsearch.inference.batching import BatchedScorer, pads_graphs
+from nnsearch.inference.cache import CachedGraphScorer, CachedScorer, ScoreCache
 from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
@@ -29,6 +30,7 @@ from nnsearch.scorer import AnyScorer, Scorer
 from nnsearch.search_options import AnyTask, SearchOptions
 
 _PROGRESS_SECONDS = 1.0
+_FILL_SECONDS = 0.1  # how much longer than the searches the iterable may take
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def solve_many(
             print(solved.index, solved.result or solved.error)
 
     Models are taken from the iterable as places get free, so it may be as long as it likes; results come as they
-    finish. The search of one model that fails, is stopped or asks for nothing does not touch the others. Results may be
-    taken in one thread only. Leaving the loop early ends all searches, at once with :meth:`ManySolves.close`.
+    finish. While the iterable makes its next model, nothing else goes on. The search of one model that fails, is
+    stopped or asks for nothing does not touch the others. Leaving the loop early ends all searches.
 
     Args:
         models: CpModels, pairs of a CpModel and the variables to assign in learned order, or problems that build both
@@ -102,7 +104,7 @@ def solve_many(
         concurrency: searches at the same time.
         processes: that search; with 1 it is this one. More use more cores; the network stays in this process, and the
             states reach it through shared memory.
-        max_batch: states of one inference at most; None is all that wait.
+        max_batch: states of one inference at most, of each process; None is all that wait.
         max_wait: seconds after which a search that waits for scores gets them, even if others do not wait yet.
         cache_megabytes: memory for scores of states seen before, in each process; None is no cache.
         variable_order: as for :func:`nnsearch.cp.solve`, like the following ones.
@@ -123,48 +125,49 @@ def solve_many(
         ConfigError: a number is out of range.
     """
     for name, value in (("concurrency", concurrency), ("processes", processes), ("max_batch", max_batch)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name}: expected 1 or more, got {value}")
-    if not max_wait >= 0:
-        raise ConfigError(f"max_wait: expected 0 or more seconds, got {max_wait}")
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ConfigError(f"{name}: expected an integer of 1 or more, got {value!r}")
+    if not isinstance(max_wait, int | float) or not max_wait >= 0:
+        raise ConfigError(f"max_wait: expected 0 or more seconds, got {max_wait!r}")
+    if limits is not None and not isinstance(limits, Limits):
+        raise ConfigError(f"limits: expected nnsearch.Limits, got {type(limits).__name__}")
+    if not isinstance(models, Iterable):
+        raise ConfigError(f"models: expected an iterable of models, got {type(models).__name__}")
+    cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
     loaded = load_scorer(scorer)
     options = SearchOptions(variable_order, policy, sampling, restarts, discrepancies, limits, first_value)
     group: _Group
     if processes == 1:
-        group = _Here(loaded, options, max_batch, max_wait, cache_megabytes)
+        if isinstance(loaded, CachedScorer | CachedGraphScorer):  # what it remembers are single states, not unions
+            cache, loaded = loaded.cache, loaded.scorer
+        group = _Here(loaded, options, max_batch, max_wait, cache)
     else:
         size = None
         if not is_graph_scorer(loaded):
             dense = cast(Scorer, loaded)
             size = dense.num_variables, dense.num_values
         seats = -(-concurrency // processes)
-        setup = Setup(loaded.name, size, options, seats, max_batch, max_wait, cache_megabytes)
+        padded = pads_graphs(loaded)
+        setup = Setup(loaded.name, size, padded, options, seats, max_batch, max_wait, cache_megabytes)
         group = ProcessGroup(loaded, setup, processes)
-    return ManySolves(models, group, concurrency, stop, on_progress)
+    return ManySolves(_Running(group, concurrency, stop, on_progress), models)
 
 
 class ManySolves:
-    """The results of :func:`solve_many`, as they finish."""
+    """The results of :func:`solve_many`, as they finish. To be used from one thread.
 
-    def __init__(
-        self,
-        models: Iterable[AnyTask],
-        group: _Group,
-        concurrency: int,
-        stop: Callable[[int], bool] | None,
-        on_progress: Callable[[ManyProgress], None] | None,
-    ) -> None:
-        self._group, self._concurrency = group, concurrency
-        self._stop, self._on_progress = stop, on_progress
-        self._seconds = 0.0
-        self._started = self._ended = 0
-        self._interrupted: Callable[[], bool] = lambda: False
-        self._results = self._run(enumerate(models))
+    The searches end when the object is closed, or nobody holds it any more.
+    """
+
+    def __init__(self, running: _Running, models: Iterable[AnyTask]) -> None:
+        self._running = running
+        self._results = running.results(enumerate(models))  # knows nothing of this object: no cycle delays its end
 
     def __iter__(self) -> ManySolves:
         return self
 
     def __next__(self) -> Solved:
+        self._running.check_thread()
         return next(self._results)
 
     def __enter__(self) -> ManySolves:
@@ -178,25 +181,54 @@ class ManySolves:
     @property
     def progress(self) -> ManyProgress:
         """How far it is."""
-        return ManyProgress(self._started, self._ended, self._seconds, self._group.count)
+        return self._running.progress
 
     def close(self) -> None:
-        """End the searches that still run; their results are lost."""
-        self._results.close()
-        self._group.close()
+        """End the searches that still run; their results are lost. Within a callback, as soon as it returns."""
+        self._running.closing = True
+        if not self._running.advancing:
+            self._results.close()
 
-    def _run(self, models: Iterator[tuple[int, AnyTask]]) -> Generator[Solved, None, None]:
+
+class _Running:
+    """The searches that run, and what is counted of them."""
+
+    def __init__(
+        self,
+        group: _Group,
+        concurrency: int,
+        stop: Callable[[int], bool] | None,
+        on_progress: Callable[[ManyProgress], None] | None,
+    ) -> None:
+        self.group = group
+        self.closing = self.advancing = False
+        self._concurrency, self._stop, self._on_progress = concurrency, stop, on_progress
+        self._seconds = self._taking_seconds = 0.0
+        self._started = self._ended = 0
+        self._interrupted: Callable[[], bool] = lambda: False
+        self._thread: int | None = None
+
+    @property
+    def progress(self) -> ManyProgress:
+        """How far it is."""
+        return ManyProgress(self._started, self._ended, self._seconds, self.group.count)
+
+    def check_thread(self) -> None:
+        """Refuse another thread than that of the first call: the searches cannot leave it."""
+        self._thread = self._thread or threading.get_ident()
+        if self._thread != threading.get_ident():
+            raise ConfigError("expected results to be taken in the thread that took the first one, got another thread")
+
+    def results(self, models: Iterator[tuple[int, AnyTask]]) -> Generator[Solved, None, None]:
+        """Yield what ends; end the others when the generator is closed."""
         told = time.perf_counter()
         more = True
         try:
-            while more or self._group:
-                while more and len(self._group) < self._concurrency:
-                    taken = next(models, None)
-                    more = taken is not None
-                    if taken is not None:
-                        self._started += 1
-                        self._group.start(*taken, partial(self._ends, taken[0]))
+            while (more or self.group) and not self.closing:
+                more = more and self._fill(models)
                 for index, outcome in self._advance():
+                    if self._is_closing():
+                        return
                     self._ended += 1
                     if isinstance(outcome, Exception):
                         yield Solved(index, None, outcome)
@@ -206,20 +238,41 @@ class ManySolves:
                     told = time.perf_counter()
                     self._on_progress(self.progress)
         finally:
-            self._group.close()
+            self.group.close()
+
+    def _fill(self, models: Iterator[tuple[int, AnyTask]]) -> bool:
+        """Take models into the free places, in at most half of the time; tell whether there may be more."""
+        while len(self.group) < self._concurrency and self._taking_seconds <= self._seconds + _FILL_SECONDS:
+            started = time.perf_counter()
+            taken = next(models, None)
+            if taken is None:
+                return False
+            self._started += 1
+            self.group.start(*taken, partial(self._ends, taken[0]))
+            self._taking_seconds += time.perf_counter() - started
+        if not self.group:  # nothing runs that the time could be shared with
+            self._taking_seconds = self._seconds
+        return True
 
     def _advance(self) -> list[tuple[int, SolveResult | Exception]]:
         started = time.perf_counter()
         # Around this alone: between two results, Ctrl-C is the caller's.
-        with DeferredInterrupt() as self._interrupted:
-            ended = self._group.advance()
-            if self._interrupted():
-                raise KeyboardInterrupt
+        self.advancing = True
+        try:
+            with DeferredInterrupt() as self._interrupted:
+                ended = self.group.advance()
+        finally:
+            self.advancing = False
+        if self._interrupted():
+            raise KeyboardInterrupt
         self._seconds += time.perf_counter() - started
         return ended
 
+    def _is_closing(self) -> bool:
+        return self.closing  # a callback may have said so
+
     def _ends(self, index: int) -> bool:
-        return self._interrupted() or (self._stop is not None and bool(self._stop(index)))
+        return self.closing or self._interrupted() or (self._stop is not None and bool(self._stop(index)))
 
 
 class _Group(Protocol):
@@ -251,9 +304,8 @@ class _Here:
         options: SearchOptions,
         max_batch: int | None,
         max_wait: float,
-        cache_megabytes: float | None,
+        cache: ScoreCache | None,
     ) -> None:
-        cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
         self._options = options
         self._gathering: Gathering[int, SolveResult] = Gathering(
             scorer, BatchedScorer(scorer), max_batch=max_batch, max_wait=max_wait, cache=cache

@@ -18,6 +18,15 @@ whom. Every other line is one event. All events have
 restarts) and ``rank`` (of the value by such scores among the open values of the variable, 1 is the best); both are null
 where no network was involved.
 ``solution`` also has ``objective``, the engine's integer to be minimised, null without one.
+
+Where the scores are recorded, too, ``open`` (of a decision by the network) and ``solution`` have ``state``: an object
+from names of variables to what they are just then, of the variables that the network decides only those that changed
+since the last ``state`` in the file. A number is the value that a variable has. A list is what is open:
+``[value, probability, value, probability, ...]``, the most probable first, by the softmax over the scores at hand of
+its open values (zeros where none was ever scored); of more than sixteen the others are counted in one more number at
+the end. Null, from one event on: the share of the file that was allowed for states was used up.
+The header of such a file has ``states``, their megabytes at most. It may also have ``instance`` and ``grid``, see
+:func:`nnsearch.cp.trace_layout.layout_of`.
 """
 
 from __future__ import annotations
@@ -35,10 +44,14 @@ from typing import Any, Literal, TextIO, cast
 import ortools
 from ortools.constraint_solver import pywrapcp
 
+from nnsearch.cp.trace_states import Entry, NodeStates
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.result import InferenceCount
 
 FORMAT, VERSION = "nnsearch.trace", 1
+
+STATE_MEGABYTES = 64.0
+"""Enough states for thousands of nodes of a large square."""
 
 Outcome = Literal["open", "failed", "refuted", "solution", "cut"]
 OUTCOMES: tuple[Outcome, ...] = ("open", "failed", "refuted", "solution", "cut")
@@ -68,6 +81,7 @@ class TraceEvent:
     score: float | None = None
     rank: int | None = None
     objective: int | None = None
+    state: dict[str, Entry] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +102,22 @@ class Trace:
 
     Args:
         path: the file; it is replaced when the search begins.
+        states: megabytes for the open values and their probabilities at every node; None leaves them out. Reading them
+            takes about two microseconds for each open pair and node.
+        about: more facts for the header, such as :func:`nnsearch.cp.trace_layout.layout_of` tells.
+
+    Raises:
+        ConfigError: the megabytes are not above 0.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self, path: str | Path, *, states: float | None = None, about: Mapping[str, object] | None = None
+    ) -> None:
+        if states is not None and not states > 0:
+            raise ConfigError(f"trace: expected above 0 megabytes for states, got {states:g}")
         self.path = Path(path)
+        self.states = states
+        self._about = dict(about or {})
         self._file: TextIO | None = None
 
     def begin(self, header: Mapping[str, object]) -> None:
@@ -108,7 +134,9 @@ class Trace:
             raise ConfigError(f"trace: {self.path} holds another search already; make a new Trace")
         with self._errors():
             self._file = self.path.open("w", encoding="utf-8")
-        self.write({"format": FORMAT, "version": VERSION, "ortools": ortools.__version__, **header})
+        states = {} if self.states is None else {"states": self.states}
+        known = {"format": FORMAT, "version": VERSION, "ortools": ortools.__version__}
+        self.write({**known, **header, **states, **self._about})
 
     def write(self, line: Mapping[str, object]) -> None:
         """Write one line.
@@ -166,6 +194,8 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         self._path: list[list[Any]] = []  # [node or None for a decision that assigns nothing, branch]
         self._nodes = self._run = 0
         self._choice: tuple[str, int, float | None, int | None] | None = None
+        self._states = None if trace.states is None else NodeStates(solver, self, trace.states)
+        self._state: dict[str, Any] = {}  # the field of the next decision
         self._leaving = False
         self._alive = True  # neither a dead end nor a solution was written for this node
 
@@ -176,6 +206,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
     def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
         """Take note of a decision, see :class:`nnsearch.cp.value_phase.Observer`."""
         self._choice = (variable, value, score if math.isfinite(score) else None, rank)
+        self._state = self._read_state()
 
     def EndNextDecision(self, builder: pywrapcp.DecisionBuilder, decision: pywrapcp.Decision | None) -> None:  # noqa: N802
         """Called by the engine with the decision that it is going to take."""
@@ -184,6 +215,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
     def ApplyDecision(self, decision: pywrapcp.Decision) -> None:  # noqa: N802
         """Called by the engine before a left branch."""
         choice, self._choice = self._choice, None
+        state, self._state = self._state, {}
         if choice is None and (match := _DECISION.match(decision.DebugString())):
             choice = (match["variable"], int(match["value"]), None, None)
         if choice is None:
@@ -204,6 +236,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
                 value=value,
                 score=score,
                 rank=rank,
+                **state,
             )
         self._alive = True
 
@@ -227,7 +260,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         """Called by the engine at a solution."""
         objective = None if self._objective is None else self._objective.Min()
         node, branch = self._here()
-        self._write("solution", node, branch, self._depth(), objective=objective)
+        self._write("solution", node, branch, self._depth(), read_state=True, objective=objective)
         self._alive = False
         return False
 
@@ -238,6 +271,10 @@ class TraceRecorder(pywrapcp.SearchMonitor):
             self._run += 1
         self._alive = True
 
+    def _read_state(self) -> dict[str, Any]:
+        """Return the field of an event: none where states are not asked for."""
+        return {} if self._states is None else {"state": self._states.changes()}
+
     def _here(self) -> tuple[int, str]:
         """Return the last decision on the path, and the side of it."""
         return next(((node, branch) for node, branch in reversed(self._path) if node is not None), (0, "left"))
@@ -245,10 +282,14 @@ class TraceRecorder(pywrapcp.SearchMonitor):
     def _depth(self) -> int:
         return sum(node is not None for node, _ in self._path)
 
-    def _write(self, outcome: Outcome, node: int, branch: str, depth: int, **more: Any) -> None:
+    def _write(
+        self, outcome: Outcome, node: int, branch: str, depth: int, *, read_state: bool = False, **more: Any
+    ) -> None:
         if self.error is not None or self._is_over():
             return
         try:
+            if read_state:
+                more |= self._read_state()
             self._trace.write(
                 {
                     "outcome": outcome,
@@ -324,4 +365,7 @@ def _first_wrong(event: TraceEvent) -> str | None:
             return f"{name}: expected 0 or more, got {count!r}"
     if type(event.ms) not in (int, float):
         return f"ms: expected a number, got {event.ms!r}"
+    state: object = event.state
+    if not (state is None or isinstance(state, dict)):
+        return f"state: expected an object or null, got {state!r}"
     return None

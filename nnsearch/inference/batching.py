@@ -28,6 +28,7 @@ class BatchedScorer:
 
     def __init__(self, scorer: AnyScorer) -> None:
         self._scorer = scorer
+        self._pads = pads_graphs(scorer)
         self.batches = 0
         self.states = 0
         self.seconds = 0.0
@@ -62,7 +63,7 @@ class BatchedScorer:
 
     def _together(self, states: Sequence[State]) -> list[FloatArray]:
         if is_graph_scorer(self._scorer):
-            whole = [padded(cast(GraphState, state)) for state in states]
+            whole = [padded(state) if self._pads else state for state in cast(Sequence[GraphState], states)]
             starts = [0, *accumulate(graph.num_candidates for graph in whole)]
             scores = self._timed(self._scorer.score_graph, whole[0] if len(whole) == 1 else disjoint_union(whole))
             _check_shape(self._scorer.name, scores, (starts[-1],))
@@ -83,6 +84,15 @@ class BatchedScorer:
             self.seconds += time.perf_counter() - started
 
 
+def pads_graphs(scorer: AnyScorer) -> bool:
+    """Tell whether a scorer wants padded states, see :func:`nnsearch.encoding.candidate_graph.padded`.
+
+    Networks in ONNX Runtime do; of a user's own scorer nothing is known that padding could help.
+    """
+    return bool(getattr(scorer, "pads_graphs", False))
+
+
 def _check_shape(name: str, scores: FloatArray, shape: tuple[int, ...]) -> None:
-    if scores.shape != shape:
-        raise ScoreError(f"{name}: expected scores of shape {shape}, got {scores.shape}")
+    got = getattr(scores, "shape", type(scores).__name__)
+    if got != shape:
+        raise ScoreError(f"{name}: expected scores of shape {shape}, got {got}")

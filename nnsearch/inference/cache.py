@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -30,8 +31,8 @@ class ScoreCache:
     """
 
     def __init__(self, megabytes: float = 64.0) -> None:
-        if not megabytes > 0:
-            raise ConfigError(f"cache: expected more than 0 megabytes, got {megabytes}")
+        if not isinstance(megabytes, int | float) or not 0 < megabytes < math.inf:
+            raise ConfigError(f"cache: expected a number of megabytes above 0, got {megabytes!r}")
         self.hits = 0
         self.misses = 0
         self._room = int(megabytes * 1e6)
@@ -67,7 +68,7 @@ class ScoreCache:
 
 
 def key_of(state: FloatArray | GraphState) -> bytes:
-    """Return what equal states have in common, and others do not: a digest of all that a network sees.
+    """Return what equal states have in common, and others do not: a digest of all that a scorer sees.
 
     Args:
         state: float32[1, V * D] of zeros and ones, or a graph.
@@ -79,6 +80,7 @@ def key_of(state: FloatArray | GraphState) -> bytes:
             state.edge_group,
             state.group_features,
             state.candidate_features,
+            state.candidate,
             state.identity,
         ):
             digest.update(str(array.shape).encode())
@@ -107,7 +109,7 @@ class CachedScorer(_Cached):
 
     def __init__(self, scorer: Scorer, cache: ScoreCache | None = None) -> None:
         super().__init__(scorer, cache)
-        self._scorer = scorer
+        self.scorer = scorer
         self.num_variables, self.num_values = scorer.num_variables, scorer.num_values
 
     def score(self, assignment: FloatArray) -> FloatArray:
@@ -116,7 +118,7 @@ class CachedScorer(_Cached):
         rows = [self._recall(key) for key in keys]
         new = [index for index, row in enumerate(rows) if row is None]
         if new:
-            for index, scores in zip(new, self._scorer.score(assignment[new]), strict=True):
+            for index, scores in zip(new, self.scorer.score(assignment[new]), strict=True):
                 self.cache.note(keys[index], scores)
                 rows[index] = scores
         return np.array(rows)
@@ -127,18 +129,18 @@ class CachedGraphScorer(_Cached):
 
     def __init__(self, scorer: GraphScorer, cache: ScoreCache | None = None) -> None:
         super().__init__(scorer, cache)
-        self._scorer = scorer
+        self.scorer = scorer
 
     def prepare(self, graph: CandidateGraph) -> CandidateGraph:
         """Return what the network reads of a model's graph."""
-        return self._scorer.prepare(graph)
+        return self.scorer.prepare(graph)
 
     def score_graph(self, state: GraphState) -> FloatArray:
         """Score every candidate, of a state whose scores are known without the network."""
         key = key_of(state)
         scores = self._recall(key)
         if scores is None:
-            scores = self._scorer.score_graph(state)
+            scores = self.scorer.score_graph(state)
             self.cache.note(key, scores)
         return scores
 

@@ -151,6 +151,7 @@ class OnnxGraphScorer(_Network):
     """
 
     encoder = "candidate_graph"
+    pads_graphs = True
 
     def prepare(self, graph: CandidateGraph) -> CandidateGraph:
         """Return the graph with the kinds of groups that the network was trained on, and with its identities.
@@ -230,6 +231,7 @@ def is_graph_scorer(scorer: AnyScorer) -> TypeGuard[GraphScorer]:
 
 
 def _open(path: Path, threads: int) -> ort.InferenceSession:
+    """Open a file on the CPU, where every good file can be opened."""
     # The threads of ScatterND(add) write to the same sums without a lock (microsoft/onnxruntime#23396): up to a third
     # of the range of the scores was wrong. The operator's name stands in the file as it is.
     if threads > 1 and path.is_file() and b"ScatterND" in path.read_bytes():
@@ -237,7 +239,6 @@ def _open(path: Path, threads: int) -> ort.InferenceSession:
             f"{path}: expected 1 thread, got {threads}: the network adds by ScatterND, which loses additions on "
             "several threads of a CPU"
         )
-    """Open a file on the CPU, where every good file can be opened."""
     try:
         return open_session(path, {CPU: {}}, threads)
     except Exception as error:  # ONNX Runtime's exceptions share no base class

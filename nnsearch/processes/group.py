@@ -28,6 +28,8 @@ from nnsearch.search_options import AnyTask
 
 # What multiprocessing starts would import the user's script once more, which then needs a guard.
 _START = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the other one decides
 import json, sys
 paths, descriptors = json.loads(sys.stdin.readline())
 sys.path[:] = paths
@@ -36,6 +38,7 @@ main(*descriptors)
 """
 
 _POLL_SECONDS = 0.05
+_DYING_SECONDS = 1.0
 
 
 class WorkerError(NNSearchError):
@@ -68,9 +71,9 @@ class _Process:
         """End it at once."""
         self.process.kill()
         self.process.wait()
-        self.connection.close()
-        self.asked.close()
-        self.answered.close()
+        for resource in (self.connection, self.asked, self.answered):
+            with suppress(OSError):
+                resource.close()
 
 
 class ProcessGroup:
@@ -91,18 +94,19 @@ class ProcessGroup:
     def __init__(self, scorer: AnyScorer, setup: Setup, processes: int) -> None:
         if os.name != "posix":
             raise ConfigError(f"processes: expected 1 on {sys.platform}, got {processes}; more need a POSIX system")
-        self._scorer, self._setup = scorer, setup
+        try:
+            pickle.dumps(setup)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"processes: expected options that can be sent to another process, got {error}; use processes=1"
+            ) from None
+        self._scorer, self._setup, self._count = scorer, setup, processes
         self._batched = BatchedScorer(scorer)
         self._queue: deque[tuple[int, bytes, Callable[[], bool] | None]] = deque()
         self._refused: list[tuple[int, SolveResult | Exception]] = []
         self._replaced: list[_Process] = []
-        self._processes: list[_Process] = []
-        try:
-            for _ in range(processes):
-                self._processes.append(self._new_process())
-        except BaseException:
-            self.close()
-            raise
+        self._processes: list[_Process] = []  # started with the first search
+        self._stop_errors: dict[int, Exception] = {}  # what its stop raised, by index of a search
 
     def __len__(self) -> int:
         return len(self._queue) + len(self._refused) + sum(len(process.searches) for process in self._processes)
@@ -142,6 +146,8 @@ class ProcessGroup:
             WorkerError: a process could not even start.
         """
         ended, self._refused = self._refused, []
+        while self._queue and len(self._processes) < self._count:
+            self._processes.append(self._new_process())
         for process in self._processes:
             if process.room and self._queue:
                 self._order(process)
@@ -153,13 +159,13 @@ class ProcessGroup:
             process = connections[connection]  # type: ignore[index]
             try:
                 message = process.connection.recv()
-            except (EOFError, OSError):
+            except Exception:  # its end, or something that cannot be read; the reader has only begun then
                 ended += self._replace(process)
                 continue
             if isinstance(message, Report):
-                for index, _ in message.ended:
+                for index, outcome in message.ended:
                     del process.searches[index]
-                ended += message.ended
+                    ended.append((index, self._stop_errors.pop(index, outcome)))
                 process.room, process.count = message.room, message.count
                 # One that has nothing to do is told when there is something.
                 if process.searches or self._queue:
@@ -189,19 +195,17 @@ class ProcessGroup:
         )
         there.close()
         new = _Process(process, here, SharedArrays(asked), SharedArrays(answered))
-        try:
-            with suppress(OSError):  # it ended at once: the first look at its connection finds that out
-                with cast(TextIO, process.stdin) as line:
-                    line.write(json.dumps([sys.path, descriptors]) + "\n")
-                here.send(self._setup)
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
-            new.close()
-            raise ConfigError(
-                f"processes: expected options that can be sent to another process, got {error}; use processes=1"
-            ) from None
+        paths = [path for path in sys.path if isinstance(path, str)]
+        with suppress(OSError):  # it ended at once: the first look at its connection finds that out
+            with cast(TextIO, process.stdin) as line:
+                line.write(json.dumps([paths, descriptors]) + "\n")
+            here.send(self._setup)
         return new
 
     def _replace(self, dead: _Process) -> list[tuple[int, SolveResult | Exception]]:
+        with suppress(subprocess.TimeoutExpired):
+            dead.process.wait(_DYING_SECONDS)
+        dead.process.kill()
         code = dead.process.wait()
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         if dead.count is None:  # the next one would do no better
@@ -216,14 +220,25 @@ class ProcessGroup:
         return [(index, WorkerError(reason)) for index in dead.searches]
 
     def _order(self, process: _Process) -> None:
+        # To each its share: the first that asks would have them all, and the others nothing to do.
+        running = sum(len(one.searches) for one in self._processes)
+        share = -(-(running + len(self._queue)) // self._count) - len(process.searches)
         start = []
-        for _ in range(min(process.room or 0, len(self._queue))):
+        for _ in range(max(0, min(process.room or 0, share, len(self._queue)))):
             index, packed, stop = self._queue.popleft()
             start.append((index, packed))
             process.searches[index] = stop
         process.room = None
-        stops = [index for index, stop in process.searches.items() if stop is not None and stop()]
-        self._send(process, Orders(start, stops))
+        self._send(
+            process, Orders(start, [index for index, stop in process.searches.items() if self._ends(index, stop)])
+        )
+
+    def _ends(self, index: int, stop: Callable[[], bool] | None) -> bool:
+        try:
+            return stop is not None and bool(stop())
+        except Exception as error:
+            self._stop_errors[index] = error
+            return True
 
     def _state(self, memory: SharedArrays, question: Ask) -> State:
         arrays = memory.get(question.layout)

@@ -28,6 +28,7 @@ class Setup:
     Attributes:
         name: of the scorer.
         size: (V, D) of a network of one size, None of one that reads graphs.
+        pads_graphs: see :func:`nnsearch.inference.batching.pads_graphs`.
         options: what every search is told.
         seats: how many searches at the same time.
         max_batch: see :class:`nnsearch.gathering.Gathering`.
@@ -37,6 +38,7 @@ class Setup:
 
     name: str
     size: tuple[int, int] | None
+    pads_graphs: bool
     options: SearchOptions
     seats: int
     max_batch: int | None

@@ -8,6 +8,7 @@ from typing import cast
 
 from ortools.sat.python import cp_model
 
+from nnsearch.fitting import check_no_negation
 from nnsearch.search_options import AnyModel, AnyTask, SearchTask, model_and_variables
 
 
@@ -47,6 +48,7 @@ def _packed(model: AnyModel) -> object:
         else:
             return model  # an instance is smaller and faster than the model that it builds
     built, variables = model_and_variables(model)
+    check_no_negation([variable.index for variable in variables])
     return _Text(str(built.proto), [variable.index for variable in variables])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,7 +32,6 @@ def main(connection_descriptor: int, asked_descriptor: int, answered_descriptor:
         asked_descriptor: of the memory that this process writes, see :class:`SharedArrays`.
         answered_descriptor: of the one that it reads.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the other one decides
     connection = Connection(connection_descriptor)
     # The other process closes the connection when it has what it wanted, or is gone.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -64,6 +62,8 @@ class _AskingDense(_Asking):
 
 
 class _AskingGraph(_Asking):
+    pads_graphs: bool
+
     def prepare(self, graph: CandidateGraph) -> CandidateGraph:
         self._connection.send(Prepare(graph))
         prepared: Prepared = self._connection.recv()
@@ -83,6 +83,7 @@ class _Worker:
         self._scorer: _AskingDense | _AskingGraph
         if setup.size is None:
             self._scorer = _AskingGraph(setup.name, connection, asked, answered)
+            self._scorer.pads_graphs = setup.pads_graphs
         else:
             self._scorer = _AskingDense(setup.name, connection, asked, answered)
             self._scorer.num_variables, self._scorer.num_values = setup.size

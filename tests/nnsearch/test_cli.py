@@ -33,6 +33,7 @@ from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.pretrained import pretrained_models
 
 KEYS = [
+    "instance",
     "status",
     "solution",
     "branches",

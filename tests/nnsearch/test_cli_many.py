@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ortools.sat.python import cp_model
 from stand_ins import COMMAND, ENVIRONMENT, completes, dzn, latin_square, network, saved, with_holes
 
 from nnsearch.cli import main
@@ -112,11 +113,9 @@ def test_a_limit_is_exit_code_1(folder: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("square-0.dzn --concurrency 2", "--concurrency is for several instances; leave it out"),
-        ("square-0.dzn --processes 2", "--processes is for several instances; leave it out"),
         (f"{FILES} --trace tree.jsonl", "--trace is for one instance; leave it out, or solve them one by one"),
         (f"{FILES} --engine dives --processes 2", "--processes gathers inferences at the nodes"),
-        (f"{FILES} --concurrency 0", "concurrency: expected 1 or more, got 0"),
+        (f"{FILES} --concurrency 0", "concurrency: expected an integer of 1 or more, got 0"),
         ("square-0.dzn --model none --cache 3", "--cache has no meaning for --model none; leave it out"),
         ("square-0.dzn --engine cp-sat --cache 3", "--cache has no meaning for --engine cp-sat; leave it out"),
         ("square-0.dzn --cache -3", "cache: expected 0 or more megabytes, got -3"),
@@ -129,6 +128,27 @@ def test_options_that_do_not_go_together(
     assert (code, lines) == (2, [])
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_what_the_default_network_cannot_read_is_solved_without_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = cp_model.CpModel()
+    model.new_int_var(2, 5, "free")
+    (folder / "free.pbtxt").write_text(str(model.proto))
+    code, lines, err = solve("free.pbtxt square-0.dzn", capsys)
+    assert code == 0
+    assert any(re.fullmatch(LINE.format("free", "cp", "none"), line) for line in lines)
+    assert err.startswith("warning: the default network, bp, can read nothing of free")
+    code, _, err = solve("free.pbtxt square-0.dzn --model bp", capsys)
+    assert code == 2
+    assert err.startswith("error: free: expected a model with")
+
+
+def test_a_glob_may_match_one_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines, _ = solve("square-0.dzn --processes 2 --concurrency 5 --json", capsys)
+    assert code == 0
+    assert json.loads(lines[0])["instance"] == "square-0"
 
 
 def test_a_cache_for_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

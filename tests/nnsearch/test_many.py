@@ -9,6 +9,8 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -278,11 +280,12 @@ class Slow(LinearScorer):
         return super().score(assignment)
 
 
-def test_an_error_of_stop_is_told_for_its_search() -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_error_of_stop_is_told_for_its_search(processes: int) -> None:
     def stop(index: int) -> bool:
         return index == 1 and bool(1 / 0)
 
-    found = {one.index: one for one in solve_many(squares(6, 20, 4), "bp", stop=stop)}
+    found = {one.index: one for one in solve_many(squares(10, 100, 4), Slow(100, 10), stop=stop, processes=processes)}
     assert isinstance(found[1].error, ZeroDivisionError)
     assert all(found[index].error is None for index in (0, 2, 3))
 
@@ -347,6 +350,68 @@ def test_leaving_early_ends_the_searches() -> None:
         del solves
 
 
+def test_closed_by_a_callback() -> None:
+    def stop(index: int) -> bool:
+        solves.close()
+        return False
+
+    solves: ManySolves = solve_many(squares(6, 30, 8), "bp", stop=stop)
+    assert list(solves) == []
+
+
+def test_results_are_taken_in_one_thread() -> None:
+    solves = solve_many(squares(6, 30, 8), "bp", concurrency=2)
+    next(solves)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ConfigError, match="got another thread"):
+        pool.submit(next, solves).result()
+
+
+def test_a_slow_iterable_does_not_hold_up_the_searches() -> None:
+    first: list[float] = []
+
+    def slow() -> Iterator[AnyModel]:
+        for square in squares(5, 9, 4):
+            first.append(time.perf_counter())
+            yield square
+            time.sleep(0.2)
+
+    next(solve_many(slow(), "bp"))
+    assert len(first) <= 2
+
+
+def test_context_variables_reach_the_searches() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="lost")
+    seen = []
+
+    class Reading(GroupScorer):
+        def prepare(self, graph: CandidateGraph) -> CandidateGraph:
+            seen.append(variable.get())
+            return graph
+
+    variable.set("found")
+    list(solve_many(squares(5, 9, 2), Reading()))
+    assert seen == ["found", "found"]
+
+
+def test_a_cached_scorer_remembers_single_states() -> None:
+    scorer = nnsearch.cached(GroupScorer())
+    same = squares(6, 30, 1) * 4
+    solves = solve_many(same, scorer, cache_megabytes=None)
+    results = [solved.result for solved in solves]
+    assert all(result is not None and result.status is Status.OPTIMAL for result in results)
+    assert solves.progress.count.recalled == 3 * solves.progress.count.states
+
+
+def test_scores_that_are_no_array_are_refused() -> None:
+    class Listing(GroupScorer):
+        def score_graph(self, state: GraphState) -> Any:
+            return super().score_graph(state).tolist()
+
+    for solved in solve_many(squares(5, 25, 2), Listing()):
+        assert isinstance(solved.error, ScoreError)
+        assert "got list" in str(solved.error)
+
+
 def test_progress_is_told() -> None:
     told: list[nnsearch.ManyProgress] = []
     begun = time.perf_counter()
@@ -368,11 +433,14 @@ def test_progress_is_told() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"concurrency": 0}, "concurrency: expected 1 or more, got 0"),
-        ({"processes": 0}, "processes: expected 1 or more, got 0"),
-        ({"max_batch": 0}, "max_batch: expected 1 or more, got 0"),
+        ({"concurrency": 0}, "concurrency: expected an integer of 1 or more, got 0"),
+        ({"concurrency": "3"}, "concurrency: expected an integer of 1 or more, got '3'"),
+        ({"limits": 5}, "limits: expected nnsearch.Limits, got int"),
+        ({"cache_megabytes": float("inf"), "processes": 2}, "cache: expected a number of megabytes above 0, got inf"),
+        ({"processes": 0}, "processes: expected an integer of 1 or more, got 0"),
+        ({"max_batch": 0}, "max_batch: expected an integer of 1 or more, got 0"),
         ({"max_wait": -1}, "max_wait: expected 0 or more seconds, got -1"),
-        ({"cache_megabytes": 0}, "cache: expected more than 0 megabytes, got 0"),
+        ({"cache_megabytes": 0}, "cache: expected a number of megabytes above 0, got 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
@@ -457,7 +525,7 @@ class TestProcesses:
         solves = solve_many(
             problems, "bp", processes=2, concurrency=2, policy=InferencePolicy(0), on_progress=lambda progress: None
         )
-        group = solves._group
+        group = solves._running.group
         assert isinstance(group, ProcessGroup)
         for solved in solves:
             found[solved.index] = solved
@@ -484,6 +552,35 @@ class TestProcesses:
         with pytest.raises(WorkerError, match=r"ended at once \(exit code 3"):
             list(solve_many(squares(5, 9, 1), "bp", processes=2))
 
+    def test_each_process_has_its_share(self) -> None:
+        most: dict[int, int] = {}
+        solves = solve_many([pigeons(9)] * 6, "bp", processes=3, policy=InferencePolicy(0))
+        group = solves._running.group
+        assert isinstance(group, ProcessGroup)
+        for _ in solves:
+            for place, process in enumerate(group._processes):
+                most[place] = max(most.get(place, 0), len(process.searches))
+        assert max(most.values()) <= 2
+
+    @pytest.mark.parametrize("leave", ["break", "unused", "no iterable"])
+    def test_what_is_dropped_leaves_nothing(self, leave: str) -> None:
+        def descriptors() -> int:
+            return len(list(Path("/proc/self/fd").iterdir()))
+
+        list(solve_many(squares(5, 9, 2), "bp", processes=2))
+        before = descriptors()
+        for _ in range(3):
+            if leave == "break":
+                for _ in solve_many([*squares(5, 9, 3), pigeons(13)], "bp", processes=2, policy=InferencePolicy(0)):
+                    break
+            elif leave == "unused":
+                solve_many(squares(5, 9, 3), "bp", processes=2)
+            else:
+                wrong: Any = 5
+                with pytest.raises(ConfigError, match="models: expected an iterable of models, got int"):
+                    solve_many(wrong, "bp", processes=2)
+        assert descriptors() == before
+
     def test_nothing_is_left_behind(self) -> None:
         def children() -> set[str]:
             found = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "pid="], capture_output=True, text=True)
@@ -495,8 +592,10 @@ class TestProcesses:
         list(solve_many(squares(5, 9, 2), "bp", processes=2))
         before = descriptors()
         solves = solve_many([pigeons(13), *squares(5, 9, 3)], "bp", processes=3, policy=InferencePolicy(0))
-        workers = [process.process for process in solves._group._processes]  # type: ignore[attr-defined]
         next(solves)
+        group = solves._running.group
+        assert isinstance(group, ProcessGroup)
+        workers = [process.process for process in group._processes]
         solves.close()
         assert all(worker.poll() is not None for worker in workers)
         assert descriptors() == before
