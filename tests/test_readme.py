@@ -10,6 +10,11 @@ ROOT = Path(__file__).parents[1]
 PYTHON_BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
+def test_no_figure_is_left_to_fill_in() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "models").glob("*.md"), ROOT / "benchmarks" / "README.md"]:
+        assert not re.search(r"\b(LAT_|TODO|XXX|TBD)", page.read_text()), page
+
+
 def test_readme_has_examples() -> None:
     assert len(PYTHON_BLOCKS) >= 2
 
