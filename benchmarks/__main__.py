@@ -20,10 +20,15 @@ from benchmarks import (
     race,
     search,
     segment_sum,
+    study_cl_ste,
+    study_sbr,
+    study_sbr_plots,
+    study_sbr_table,
     throughput,
 )
 from benchmarks.networks import Network, load_networks
 from benchmarks.records import Job, read_records, run_jobs
+from benchmarks.report import command as report
 from nnsearch.cp import InferencePolicy
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.providers import PROVIDERS
@@ -121,6 +126,21 @@ float32 on the CPU as a share of a state's range of scores, which must stay belo
 
     python -m benchmarks throughput --provider cuda"""
 
+_STUDY_SBR = """\
+What knowledge in the loss (semantic-based regularisation) is worth: the questions of Silvestri, Lombardi and Milano,
+"Injecting Domain Knowledge in Neural Networks: a Controlled Experiment on a Constrained Problem" (2021).
+
+Each network of training/configs/study-sbr is trained with several seeds, each with a pool of its own, and then asked
+about the same fresh squares, as feasibility does; a network whose examples were split by example, as in the paper, is
+asked about its held-out examples too, which leaks. Settings: 10000-solutions (figures 1 to 3 of the paper),
+300000-examples and 50000-examples (4 and 5), 1000-solutions and 100-solutions (6 and 7), by-example; only when asked
+for with --settings: masked (learns to choose among what full propagation leaves), order-7, order-12. Budgets: full is
+for a GPU; small ends within 90 minutes on two cores; tiny takes seconds and only shows that the command works.
+
+A training that was interrupted, by Ctrl-C or kill -9, goes on from its last checkpoint in --runs.
+
+    python -m benchmarks study sbr --budget small --plot sbr.svg"""
+
 _SEGMENT_SUM = """\
 Milliseconds of the ways to sum over groups in ONNX Runtime, and of the ways back, at the sizes of a large square.
 
@@ -141,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a suite and return the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        _run(options)
+        getattr(options, "run", _run)(options)
     except NNSearchError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -163,7 +183,14 @@ def _run(options: argparse.Namespace) -> None:
     done = sum(job.key in known for job in jobs)
     if done and not options.fresh:
         sys.stderr.write(f"{done} of {len(jobs)} results are in {options.output}; --fresh measures them again\n")
-    records = run_jobs(options.output, jobs, threads=options.threads, fresh=options.fresh, ray=options.ray)
+    records = run_jobs(
+        options.output,
+        jobs,
+        threads=options.threads,
+        fresh=options.fresh,
+        ray=options.ray,
+        processes=options.processes,
+    )
     if options.check is not None:
         options.check(records)
     sys.stdout.write(options.table(records) + "\n")
@@ -326,6 +353,16 @@ def _segment_sum_jobs(options: argparse.Namespace) -> list[Job]:
     return segment_sum.jobs(segment_sum.SegmentSum(options.order, options.holes, options.repeats, options.seed))
 
 
+def _study_sbr_jobs(options: argparse.Namespace) -> list[Job]:
+    settings = tuple(dict.fromkeys(options.settings))
+    made = study_sbr.jobs(study_sbr.Study(options.budget, options.runs, settings, options.seed))
+    if options.processes is None:
+        options.processes = study_sbr.BUDGETS[options.budget].processes
+    if options.processes < 1:
+        raise ConfigError(f"--processes: expected 1 or more, got {options.processes}")
+    return made
+
+
 def _nodes_jobs(options: argparse.Namespace) -> list[Job]:
     return nodes.jobs(nodes.Nodes(options.order, options.holes, options.branches, options.repeats, options.seed))
 
@@ -437,9 +474,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--repeats", type=int, default=1000, metavar="N", help="timed calls of a batch at most (default: %(default)s)")
     _add_networks(command, ["pls-10-full", "bp", "universal"])
 
+    studies = commands.add_parser("study", help="the experiments of a paper").add_subparsers(
+        metavar="STUDY", required=True
+    )
+
+    command = _command(studies, "sbr", "knowledge in the loss, on partial Latin squares", _STUDY_SBR, "study-sbr")
+    command.set_defaults(jobs=_study_sbr_jobs, table=study_sbr_table.table, draw=study_sbr_plots.plot, threads=1)
+    add = command.add_argument
+    add("--budget", choices=tuple(study_sbr.BUDGETS), default="small", help="how much is spent (default: %(default)s)")
+    choices, paper = tuple(study_sbr.SETTINGS), study_sbr.PAPER
+    add(
+        "--settings", nargs="+", choices=choices, default=paper, metavar="SETTING", help="default: the paper's, all six"
+    )
+    add("--runs", type=Path, default=Path("runs/study-sbr"), metavar="DIR", help="trainings (default: %(default)s)")
+    add("--processes", type=int, metavar="N", help="trainings side by side (default: small 2, others 1)")
+    add("--plot", type=Path, metavar="FILE", help="draw the figures of the paper (.svg or .png)")
+
+    study_cl_ste.add_commands(studies)
+
     command = _command(commands, "segment-sum", "ways to sum over groups in ONNX Runtime", _SEGMENT_SUM)
     command.set_defaults(jobs=_segment_sum_jobs, table=segment_sum.table, threads=1)
     _add_large_square(command)
+
+    report.add_command(commands)
     return parser
 
 
@@ -484,7 +541,10 @@ def _add_large_square(command: argparse.ArgumentParser) -> None:
     add("--repeats", type=int, default=30, metavar="N", help="timed runs; the median counts (default: %(default)s)")
 
 
-def _command(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Any, name: str, summary: str, description: str, results: str | None = None
+) -> argparse.ArgumentParser:
+    """Add a suite; its results are named after it, or as ``results`` says."""
     command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
@@ -492,8 +552,8 @@ def _command(commands: Any, name: str, summary: str, description: str) -> argpar
         epilog=_RESUME,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(check=None, ratios=None, ray=None)
-    output = _RESULTS / f"{name}.jsonl"
+    command.set_defaults(check=None, ratios=None, ray=None, processes=1)
+    output = _RESULTS / f"{results or name}.jsonl"
     command.add_argument("--output", type=Path, default=output, metavar="FILE", help="results (default: %(default)s)")
     command.add_argument("--fresh", action="store_true", help="measure again what the file already holds")
     command.add_argument("--seed", type=int, default=1, help="seed of the instances (default: %(default)s)")

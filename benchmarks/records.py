@@ -29,6 +29,7 @@ from tqdm import tqdm
 import nnsearch
 from nnsearch.errors import NNSearchError
 from training.fan_out import ONE_CPU, Needs, fan_out
+from training.side_by_side import side_by_side
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -67,7 +68,13 @@ class Job:
 
 
 def run_jobs(
-    path: Path, jobs: Sequence[Job], *, threads: int, fresh: bool = False, ray: str | None = None
+    path: Path,
+    jobs: Sequence[Job],
+    *,
+    threads: int,
+    fresh: bool = False,
+    ray: str | None = None,
+    processes: int = 1,
 ) -> list[Record]:
     """Measure what the file does not hold yet, appending each result at once.
 
@@ -76,7 +83,8 @@ def run_jobs(
         jobs: what to measure, in this order; repeated ones are measured once.
         threads: CPU threads that the measured code may use, for the records.
         fresh: first remove the lines of these jobs from the file; other lines stay.
-        ray: a Ray cluster to measure on, see :func:`training.fan_out.fan_out`; None is this process.
+        ray: a Ray cluster to measure on, see :func:`training.fan_out.fan_out`; None is this machine.
+        processes: how many jobs at a time on this machine; jobs in several processes are pickled.
 
     Returns:
         The records of these jobs, in their order.
@@ -95,7 +103,8 @@ def run_jobs(
     with path.open("a", encoding="utf-8") as file:
         todo = [job for job in wanted.values() if job.key not in known]
         measure = functools.partial(_measure, threads=threads)
-        with closing(fan_out(measure, todo, ray=ray, needs=lambda job: job.needs)) as measured:
+        several = side_by_side(measure, todo, processes) if ray is None and processes > 1 else None
+        with closing(several or fan_out(measure, todo, ray=ray, needs=lambda job: job.needs)) as measured:
             for job, record in tqdm(measured, total=len(todo), disable=None, unit=" results"):
                 file.write(json.dumps(record, allow_nan=False) + "\n")
                 file.flush()

@@ -343,9 +343,10 @@ def _fit_dense(config: Config, folder: Path, processes: Processes) -> int:
         )
         return 130
     path = folder / f"{config.name}.onnx"
+    asked = "no propagation" if config.loss.mask == "none" else f"propagation: {config.loss.mask}"
     export(outcome.network, LatinSquare(config.problem.order), training_record(config, outcome), path)
     sys.stdout.write(
-        f"{path}: validation feasibility {outcome.feasibility:.4f} (free choice, no propagation) after "
+        f"{path}: validation feasibility {outcome.feasibility:.4f} (free choice, {asked}) after "
         f"{outcome.presentations:,} presentations in {outcome.seconds:.0f} s\n"
         f"use it: nnsearch solve INSTANCE --model {path}\n"
     )

@@ -70,13 +70,19 @@ class DataConfig:
 
     passes: int = 1
     """Deconstructions of each solution (Algorithm 1)."""
+    examples: int = 0
+    """Training examples to keep, drawn at random from all of them; 0 keeps all."""
+    split: str = "solution"
+    """What is held out: solution, or example (the paper: parts of one solution are on both sides, which leaks)."""
     held_out: float = 0.25
-    """Share of the *solutions* kept from training; the validation states come from them."""
+    """Share of the solutions (of the examples) kept from training; the validation states come from them."""
     validation_states: int = 5_000
     """Partial solutions, over all fill levels, on which feasibility is measured while training."""
 
     def __post_init__(self) -> None:
         check(self.passes >= 1, f"data.passes: expected 1 or more, got {self.passes}")
+        check(self.examples >= 0, f"data.examples: expected 0 or more, got {self.examples}")
+        check(self.split in ("solution", "example"), f"data.split: expected solution or example, got {self.split!r}")
         check(0 < self.held_out < 1, f"data.held_out: expected a share between 0 and 1, got {self.held_out}")
         check(self.validation_states >= 1, f"data.validation_states: expected 1 or more, got {self.validation_states}")
 
@@ -104,10 +110,14 @@ class LossConfig:
     """Form of the SBR term: mse, bce or negative."""
     weight: float = 1.0
     """Lambda, the weight of the SBR term."""
+    mask: str = "none"
+    """Propagation that the network will always be asked after: none, rows or full; what it rules out is left out of the
+    cross-entropy's softmax and of validation, so that the network learns what complements it."""
 
     def __post_init__(self) -> None:
         check(self.target in ("single", "solution"), f"loss.target: expected single or solution, got {self.target!r}")
         check(self.form in ("mse", "bce", "negative"), f"loss.form: expected mse, bce or negative, got {self.form!r}")
+        check(self.mask in ("none", "rows", "full"), f"loss.mask: expected none, rows or full, got {self.mask!r}")
         check(0 <= self.weight < math.inf, f"loss.weight: expected 0 or more, got {self.weight}")
         check(
             self.propagator in ("none", "rows", "full") or re.fullmatch("[^:]+:[^:]+", self.propagator) is not None,

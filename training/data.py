@@ -16,18 +16,19 @@ from nnsearch.errors import ConfigError, PoolError
 from nnsearch.problems.latin_square import LatinSquare
 from training.config import Config
 from training.deconstruction import Examples, deconstruct
-from training.feasibility import FeasibilityStates, make_states
+from training.feasibility import FeasibilityStates, make_states, states_of_examples
 from training.pools.jacobson_matthews import JacobsonMatthews
 from training.pools.pool import Pool, read_pool
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What one run learns from and is validated on; no solution is on both sides.
+    """What one run learns from and is validated on; no solution is on both sides, unless the config splits by example.
 
     Attributes:
         problem: the problem.
         examples: from the training side.
+        held_out: examples from the other side, of a split by example alone; else None.
         validation: states from the held-out side.
         num_solutions: distinct solutions on both sides.
         solutions_sha256: of all of them in order, in hexadecimal digits.
@@ -35,6 +36,7 @@ class TrainingData:
 
     problem: LatinSquare
     examples: Examples
+    held_out: Examples | None
     validation: FeasibilityStates
     num_solutions: int
     solutions_sha256: str
@@ -59,7 +61,8 @@ def prepare(config: Config, pool_file: Path) -> TrainingData:
         pool_file: where the sampled pool is kept; it is read from there when it exists.
 
     Raises:
-        ConfigError: fewer than two distinct solutions, or none left for one side of the split.
+        ConfigError: fewer than two distinct solutions, none left for one side of the split, or fewer examples than
+            are asked for.
         PoolError: the user's file of solutions is malformed.
     """
     problem = LatinSquare(config.problem.order)
@@ -71,17 +74,31 @@ def prepare(config: Config, pool_file: Path) -> TrainingData:
         pool.save(pool_file)
     solutions = pool.distinct()[: config.pool.solutions]
     _check_solutions(solutions, problem, source)
-    split_rng, order_rng, state_rng = np.random.default_rng(config.seed).spawn(3)
-    held_out = round(len(solutions) * config.data.held_out)
-    if not 0 < held_out < len(solutions):
+    split_rng, order_rng, state_rng, example_rng = np.random.default_rng(config.seed).spawn(4)
+    shuffled = solutions[split_rng.permutation(len(solutions))]
+    by_example = config.data.split == "example"
+    every = deconstruct(shuffled, config.data.passes, order_rng) if by_example else None
+    whole = len(solutions if every is None else every)
+    held_out = round(whole * config.data.held_out)
+    if len(solutions) < 2 or not 0 < held_out < whole:
         raise ConfigError(
             f"{len(solutions)} distinct solutions cannot be split with data.held_out = {config.data.held_out}: "
             "one side is empty; use more solutions"
         )
-    shuffled = solutions[split_rng.permutation(len(solutions))]
-    examples = deconstruct(shuffled[held_out:], config.data.passes, order_rng)
-    validation = make_states(problem, shuffled[:held_out], config.data.validation_states, state_rng)
-    return TrainingData(problem, examples, validation, len(solutions), hashlib.sha256(solutions.tobytes()).hexdigest())
+    other: Examples | None = None
+    if every is None:
+        examples = deconstruct(shuffled[held_out:], config.data.passes, order_rng)
+        validation = make_states(problem, shuffled[:held_out], config.data.validation_states, state_rng)
+    else:
+        index = split_rng.permutation(whole)
+        examples, other = every.take(np.sort(index[held_out:])), every.take(np.sort(index[:held_out]))
+        validation = states_of_examples(problem, other, config.data.validation_states, state_rng)
+    if config.data.examples > len(examples):
+        raise ConfigError(f"data.examples: expected {len(examples)} or fewer, got {config.data.examples}")
+    if config.data.examples:
+        examples = examples.take(np.sort(example_rng.permutation(len(examples))[: config.data.examples]))
+    digest = hashlib.sha256(solutions.tobytes()).hexdigest()
+    return TrainingData(problem, examples, other, validation, len(solutions), digest)
 
 
 def _check_solutions(solutions: npt.NDArray[np.uint8], problem: LatinSquare, source: Path) -> None:

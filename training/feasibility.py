@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.propagation import ForwardChecking, SinglesPropagation
+from training.deconstruction import Examples
 from training.extendable import label_latin_squares
 
 FloatArray = npt.NDArray[np.float64]
@@ -69,15 +70,40 @@ def make_states(
         count: P, number of states.
         rng: source of the variables that stay assigned.
     """
-    num_variables, order = problem.num_variables, problem.order
+    num_variables = problem.num_variables
     filled = np.arange(count, dtype=np.int64) % num_variables
     solution = solutions[rng.permutation(max(count, len(solutions)))[:count] % len(solutions)]
     rank = rng.permuted(np.broadcast_to(np.arange(num_variables), (count, num_variables)), axis=1)
-    assigned = rank < filled[:, None]
+    return _labelled(problem, solution, rank < filled[:, None])
+
+
+def states_of_examples(
+    problem: LatinSquare, examples: Examples, count: int, rng: np.random.Generator
+) -> FeasibilityStates:
+    """Draw the partial solutions of examples, as many of each fill level where there are so many, and label every pair.
+
+    Args:
+        problem: the problem.
+        examples: where the states come from; each is drawn once at most.
+        count: number of states wanted; there may be fewer.
+        rng: source of the draw.
+    """
+    filled = examples.assigned_mask().sum(axis=1)
+    shuffled = rng.permutation(len(examples))
+    by_level = shuffled[np.argsort(filled[shuffled], kind="stable")]
+    first_of_level = np.searchsorted(filled[by_level], filled[by_level])
+    each = max(1, count // problem.num_variables)
+    chosen = examples.take(by_level[np.arange(len(examples)) - first_of_level < each])
+    return _labelled(problem, chosen.solutions[chosen.solution], chosen.assigned_mask())
+
+
+def _labelled(problem: LatinSquare, solution: npt.NDArray[np.uint8], assigned: BoolArray) -> FeasibilityStates:
+    """Return the states that have the values uint8[P, V] of solutions where bool[P, V] holds."""
+    count, order = len(solution), problem.order
     grids = np.where(assigned, solution.astype(np.int64) + 1, 0)
     one_hot = assigned[:, :, None] & (solution[:, :, None] == np.arange(order))
     labels = label_latin_squares(grids.reshape(count, order, order))
-    return FeasibilityStates(problem, one_hot.reshape(count, -1), labels, filled)
+    return FeasibilityStates(problem, one_hot.reshape(count, -1), labels, assigned.sum(axis=1, dtype=np.int64))
 
 
 def possible_candidates(states: FeasibilityStates, propagator: str) -> BoolArray:

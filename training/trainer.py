@@ -50,7 +50,7 @@ class Outcome:
 
     Attributes:
         network: the network with the weights of the best measurement, on the CPU, in evaluation mode.
-        feasibility: its validation feasibility (free choice, no propagation).
+        feasibility: its validation feasibility (free choice; no propagation, unless the loss has a mask).
         presentations: examples shown until the run ended.
         best_presentations: examples shown until the best measurement.
         num_examples: distinct training examples.
@@ -135,10 +135,20 @@ def load_propagator(name: str, problem: LatinSquare) -> Propagator | None:
 
 
 def total_loss(
-    scores: Tensor, assignment: Tensor, target: Tensor, config: LossConfig, propagator: Propagator | None
+    scores: Tensor,
+    assignment: Tensor,
+    target: Tensor,
+    config: LossConfig,
+    propagator: Propagator | None,
+    mask: Propagator | None = None,
 ) -> Tensor:
-    """Cross-entropy + weight * SBR (Silvestri et al. 2021, eq. 5); without a propagator the cross-entropy alone."""
-    loss = candidate_cross_entropy(scores, target)
+    """Cross-entropy + weight * SBR (Silvestri et al. 2021, eq. 5); without a propagator the cross-entropy alone.
+
+    With a mask, the softmax is over what it leaves possible; a target is always possible.
+    """
+    # Not -inf, which is no number once multiplied by a target of 0.
+    allowed = scores if mask is None else scores.masked_fill(mask(assignment) == 0, -1e9)
+    loss = candidate_cross_entropy(allowed, target)
     if propagator is not None:
         possible = propagator(assignment)
         shape = tuple(possible.shape) if isinstance(possible, Tensor) else type(possible).__name__
@@ -148,8 +158,10 @@ def total_loss(
     return loss
 
 
-def measure(network: torch.nn.Module, states: FeasibilityStates, device: torch.device) -> dict[str, float]:
-    """Measure a network on labelled states: free choice without propagation, fixed cell with full propagation."""
+def measure(
+    network: torch.nn.Module, states: FeasibilityStates, device: torch.device, propagation: str = "none"
+) -> dict[str, float]:
+    """Measure a network on labelled states: free choice after a propagation, fixed cell after full propagation."""
 
     def score(assignment: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
@@ -157,7 +169,7 @@ def measure(network: torch.nn.Module, states: FeasibilityStates, device: torch.d
         return scores
 
     scores = score_states(score, states)
-    free = states.by_level(free_choice(states, scores, possible_candidates(states, "none")))
+    free = states.by_level(free_choice(states, scores, possible_candidates(states, propagation)))
     fixed = states.by_level(fixed_cell(states, scores, possible_candidates(states, "full")))
     return {"free_choice": float(np.nanmean(free)), "fixed_cell_full": float(np.nanmean(fixed))}
 
@@ -180,6 +192,7 @@ class _Run:
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.train.learning_rate, fused=True)
         self.batches = ExampleBatches(data.examples, data.problem.num_values, config.loss.target, device)
         self.propagator = propagator
+        self.mask = load_propagator(config.loss.mask, data.problem)
         self.batch_size = min(config.train.batch_size, len(self.batches))
         self.steps_per_epoch = len(self.batches) // self.batch_size
         self.total_steps = max(1, config.train.presentations // self.batch_size)
@@ -260,7 +273,7 @@ class _Run:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=train.precision == "bf16"):
             scores = self.parallel(assignment)
         # Every term is a mean over the examples.
-        loss = share * total_loss(scores, assignment, target, self.config.loss, self.propagator)
+        loss = share * total_loss(scores, assignment, target, self.config.loss, self.propagator, self.mask)
         self.optimizer.zero_grad(set_to_none=True)
         self.processes.backward(loss)
         self.optimizer.step()
@@ -287,7 +300,8 @@ class _Run:
         loss = float(self.loss_sum) / self.loss_steps
         self.loss_sum, self.loss_steps = torch.zeros((), device=self.device), 0
         self.network.eval()
-        measured = self.processes.from_first(lambda: measure(self.network, self.data.validation, self.device))
+        mask = self.config.loss.mask
+        measured = self.processes.from_first(lambda: measure(self.network, self.data.validation, self.device, mask))
         self.network.train()
         presentations = self.step * self.batch_size
         self.history.append({"presentations": presentations, "loss": loss, **measured, **self.processes.record()})

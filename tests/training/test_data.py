@@ -100,6 +100,44 @@ def test_seeds_and_settings_change_the_data(other: dict[str, Any], tmp_path: Pat
     assert not same(prepare(config(), tmp_path / "a.npz"), prepare(config(**other), tmp_path / "b.npz"))
 
 
+def identities(examples: Examples) -> set[tuple[bytes, bytes, int]]:
+    squares = examples.solutions[examples.solution]
+    mask = examples.assigned_mask()
+    assigned = np.where(mask, squares, 255).astype(np.uint8)
+    value = squares[np.arange(len(examples)), examples.target]
+    return {(a.tobytes(), bytes([v]), int(t)) for a, v, t in zip(assigned, value, examples.target, strict=True)}
+
+
+def test_a_split_by_example_leaves_parts_of_a_solution_on_both_sides(tmp_path: Path) -> None:
+    split = config(order=5, pool={"solutions": 40}, data={"split": "example", "held_out": 0.25})
+    data = prepare(split, tmp_path / "pool.npz")
+    assert data.held_out is not None
+    whole = len(data.examples) + len(data.held_out)
+    assert len(data.held_out) == round(whole * 0.25)
+    assert not identities(data.examples) & identities(data.held_out)
+    assert len(set(data.examples.solution.tolist()) & set(data.held_out.solution.tolist())) > 30
+    # The validation states are partial solutions of the held-out examples.
+    assigned = data.validation.assignment.reshape(-1, 25, 5)
+    squares = np.where(assigned.any(axis=2), assigned.argmax(axis=2), 255).astype(np.uint8)
+    assert {row.tobytes() for row in squares} <= {identity[0] for identity in identities(data.held_out)}
+    assert same(data, prepare(split, tmp_path / "pool.npz"))
+    assert prepare(config(order=5, pool={"solutions": 40}), tmp_path / "pool.npz").held_out is None
+
+
+@pytest.mark.parametrize("split", ["solution", "example"])
+def test_examples_are_a_random_part_of_all(split: str, tmp_path: Path) -> None:
+    settings = {"passes": 3, "split": split}
+    whole = prepare(config(order=5, pool={"solutions": 40}, data=settings), tmp_path / "pool.npz")
+    part = prepare(config(order=5, pool={"solutions": 40}, data={**settings, "examples": 200}), tmp_path / "pool.npz")
+    assert len(part.examples) == len(identities(part.examples)) == 200
+    assert identities(part.examples) < identities(whole.examples)
+    assert set(part.examples.assigned_mask().sum(axis=1).tolist()) == set(range(25))
+    assert len(set(part.examples.solution.tolist())) >= 25
+    too_many = config(order=5, pool={"solutions": 40}, data={**settings, "examples": 10_000})
+    with pytest.raises(ConfigError, match=r"^data\.examples: expected \d+ or fewer, got 10000$"):
+        prepare(too_many, tmp_path / "pool.npz")
+
+
 def test_the_pool_is_cut_after_duplicates_are_removed(tmp_path: Path) -> None:
     file = write_pool(tmp_path / "mine.npz", latin_squares(4)[[0, 0, 1, 2, 3, 4, 5, 6]])
     data = prepare(config(pool={"file": file, "solutions": 6}), tmp_path / "unused.npz")

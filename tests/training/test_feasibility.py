@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from latin_squares import latin_squares, solutions
 
 from nnsearch.problems.latin_square import LatinSquare
+from training.deconstruction import deconstruct
 from training.feasibility import (
     PROPAGATORS,
     FeasibilityStates,
@@ -26,6 +27,7 @@ from training.feasibility import (
     score_states,
     singles,
     smallest_domain,
+    states_of_examples,
 )
 
 N = 4
@@ -234,3 +236,18 @@ def test_scores_are_computed_in_batches(batch: int) -> None:
 
     np.testing.assert_array_equal(score_states(score, states(), batch), states().assignment * 3 + 1)
     assert sizes == [batch] * (320 // batch) + [320 % batch] * (320 % batch > 0)
+
+
+@pytest.mark.parametrize("count", [160, 100_000])
+def test_states_of_examples_are_spread_over_the_fill_levels_and_labelled_like_others(count: int) -> None:
+    examples = deconstruct(solutions(N)[:30], 1, np.random.default_rng(1))
+    drawn = states_of_examples(LatinSquare(N), examples, count, np.random.default_rng(2))
+    levels = np.bincount(examples.assigned_mask().sum(axis=1), minlength=N**2)
+    np.testing.assert_array_equal(np.bincount(drawn.filled, minlength=N**2), np.minimum(levels, count // N**2))
+    np.testing.assert_array_equal(drawn.assignment.sum(axis=1), drawn.filled)
+    # Every label is exact: a pair is feasible iff it and the state are in one of all squares.
+    squares = np.eye(N, dtype=bool)[solutions(N)].reshape(-1, N**3)
+    for assignment, label in zip(drawn.assignment[::17], drawn.labels[::17], strict=True):
+        completions = squares[(squares >= assignment).all(axis=1)]
+        unassigned = np.repeat(~assignment.reshape(N**2, N).any(axis=1), N)
+        np.testing.assert_array_equal(label, completions.any(axis=0) & unassigned)

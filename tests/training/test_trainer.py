@@ -524,6 +524,18 @@ def test_total_loss() -> None:
         torch.testing.assert_close(total_loss(scores, assignment, target, config, lambda _: possible), expected)
 
 
+def test_a_mask_takes_pairs_out_of_the_softmax_and_out_of_validation(tmp_path: Path) -> None:
+    scores, assignment = torch.randn(4, 27), torch.zeros(4, 27)
+    possible = torch.arange(27) % 3 == 0
+    for target in (torch.eye(27)[[0, 3, 6, 9]], possible.repeat(4, 1) / possible.sum()):
+        masked = total_loss(scores, assignment, target, LossConfig(), None, lambda _: possible.repeat(4, 1))
+        torch.testing.assert_close(masked, candidate_cross_entropy(scores[:, possible], target[:, possible]))
+    config = tiny(loss={"target": "solution", "propagator": "none", "mask": "full"})
+    outcome = fit(config, tmp_path)
+    validation = prepare(config, tmp_path / "pool.npz").validation
+    assert outcome.feasibility == measure(outcome.network, validation, torch.device("cpu"), "full")["free_choice"]
+
+
 def test_choose_device() -> None:
     assert choose_device("cpu").type == "cpu"
     if torch.cuda.is_available():

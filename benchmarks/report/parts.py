@@ -1,0 +1,192 @@
+"""What the page is made of, as values that JSON can hold. What they mean on the page is said here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Cell = str | float | int | None
+"""Of a table; the page shows None as a dash, and formats numbers."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the filters of the page go by; None passes every filter.
+
+    Attributes:
+        problem: family of the instances, such as ``quasigroup``.
+        size: such as ``order 30``.
+    """
+
+    problem: str | None = None
+    size: str | None = None
+
+
+ANYWHERE = Place()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        cells: one for each column.
+        arm: hidden when the filter leaves this arm out; None is always shown.
+        place: of its instances.
+    """
+
+    cells: Sequence[Cell]
+    arm: str | None = None
+    place: Place = ANYWHERE
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        title: caption.
+        columns: headings; those of numbers are right-aligned by the page.
+        rows: what is in it.
+        note: how to read it.
+        folded: whether it is folded up at first.
+        kind: for the page.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    note: str = ""
+    folded: bool = False
+    kind: Literal["table"] = "table"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a chart.
+
+    Attributes:
+        label: with the unit.
+        scale: ``linear``, ``log``, or ``symlog`` (as log above 1, and with a 0).
+        domain: both ends; None is that of the data.
+    """
+
+    label: str
+    scale: Literal["linear", "log", "symlog"] = "linear"
+    domain: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One arm in a chart.
+
+    Attributes:
+        arm: its name, which decides its colour wherever it stands.
+        points: (x, y), ascending in x for lines and steps.
+        draw: a line, steps (constant to the right of a point), or dots.
+        label: in the legend beside the name, such as ``10 of 10``.
+        hollow: points that were cut off by a limit, drawn as rings; of dots only.
+    """
+
+    arm: str
+    points: Sequence[Point]
+    draw: Literal["line", "step", "dot"] = "line"
+    label: str = ""
+    hollow: Sequence[Point] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart.
+
+    Attributes:
+        title: says what is to be seen.
+        x: horizontal axis.
+        y: vertical axis.
+        series: what is drawn, the most important last.
+        note: how to read it.
+        kind: for the page.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    series: Sequence[Series]
+    note: str = ""
+    kind: Literal["chart"] = "chart"
+
+
+Block = Table | Chart
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks on one set of instances, folded up on the page but for the first of a section.
+
+    Attributes:
+        title: the set.
+        blocks: in order.
+        place: of the instances.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+    place: Place = ANYWHERE
+
+
+@dataclass(frozen=True)
+class Section:
+    """One suite, or one study.
+
+    Attributes:
+        name: of the suite; the anchor on the page.
+        title: for people.
+        lead: what was asked, in one or two sentences.
+        blocks: tables and charts on everything.
+        groups: on single sets of instances.
+    """
+
+    name: str
+    title: str
+    lead: str
+    blocks: Sequence[Block] = ()
+    groups: Sequence[Group] = ()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a headline.
+
+    Attributes:
+        figure: few characters, such as ``10 of 10``.
+        words: whose it is.
+        share: 0 to 1, drawn as a bar; None is no bar.
+    """
+
+    figure: str
+    words: str
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure on top of the page, in plain words.
+
+    Attributes:
+        title: on what.
+        sides: what is compared, the learned side first.
+        words: a whole sentence that says the same to somebody who reads nothing else.
+        section: where it is from.
+        better: what the bars mean, such as ``shorter is better``.
+        tone: ``good``, or ``bad`` where the learned side loses, which the page says just as loudly.
+    """
+
+    title: str
+    sides: Sequence[Side]
+    words: str
+    section: str
+    better: str
+    tone: Literal["good", "bad"] = "good"

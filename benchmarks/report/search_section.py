@@ -1,0 +1,259 @@
+"""The order of values alone, and the policies: depth-first search under equal limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.records import Record
+from benchmarks.report.curves import cactus, counts_dead_ends, profile, scatter
+from benchmarks.report.parts import Cell, Group, Headline, Row, Section, Side, Table
+from benchmarks.report.places import common_place, title_of
+from benchmarks.search import by_arm, by_set, cost, counted, is_decided, mean_failures, ratio, short
+
+_POINTLESS = 2.0  # a baseline with fewer failures leaves a network nothing to save
+
+
+def section(records: Sequence[Record]) -> Section:
+    """Return the part of the page of the suite ``search``."""
+    return _section(
+        records,
+        "search",
+        "The order of values alone",
+        "Depth-first search in the CP engine under equal limits of failures and seconds for every arm: with the "
+        "smallest value first, random values, the engine's own heuristics, and networks. cp-sat is CP-SAT on the same "
+        "instances: its conflicts learn clauses and count otherwise than failures.",
+    )
+
+
+def policies_section(records: Sequence[Record]) -> Section:
+    """Return the part of the page of the suite ``policies``."""
+    return _section(
+        records,
+        "policies",
+        "When to ask the network, and how to divide the search",
+        "One network, asked at other nodes, or with the search divided into runs in another way. dives*: the network "
+        "decides the beginning, CP-SAT the rest; its failures and conflicts are counted together.",
+    )
+
+
+def headlines(records: Sequence[Record]) -> list[Headline]:
+    """Return the largest gain of a network over the best other order of values, and the largest loss."""
+    found = []
+    for same in by_set(records).values():
+        arms = {arm: runs for arm, runs in by_arm(same).items() if counts_dead_ends(runs)}
+        others = [arm for arm, runs in arms.items() if "model" not in runs[0]["config"]]
+        networks = [arm for arm in arms if arm not in others]
+        if not others or not networks:
+            continue
+        other, network = (min(side, key=lambda arm: mean_failures(arms[arm])) for side in (others, networks))
+        compared = ratio(arms[network], arms[other])
+        if compared is not None and mean_failures(arms[other]) >= _POINTLESS:
+            found.append((compared.mean, same, network, other))
+    if not found:
+        return []
+    best, worst = min(found, key=lambda entry: entry[0]), max(found, key=lambda entry: entry[0])
+    return [_headline(*best), *([_headline(*worst)] if worst[0] > 1 else [])]
+
+
+def _headline(mean: float, same: Sequence[Record], network: str, other: str) -> Headline:
+    arms = by_arm(same)
+    # The 1 that keeps the logarithm of no failures finite is taken off again.
+    failures = {arm: mean_failures(arms[arm]) - 1 for arm in (network, other)}
+    solved = {arm: f"{sum(map(is_decided, arms[arm]))} of {len(arms[arm])}" for arm in (network, other)}
+    top = max(failures.values())
+    name = network.partition("/")[0]
+    limit = same[0]["config"]["failure_limit"]
+    limited = "" if limit is None else f" of at most {limit:,}"
+    return Headline(
+        f"Dead ends of the search: {title_of(same)}",
+        [
+            Side(short(failures[network]), f"dead ends with the network ({name})", failures[network] / top),
+            Side(short(failures[other]), f"with the best order without one ({other})", failures[other] / top),
+        ],
+        f"The same search, told by the network which value to try first, solves {solved[network]} with "
+        f"{short(failures[network])} dead ends{limited} (geometric mean); with {other} {solved[other]}, with "
+        f"{short(failures[other])}.",
+        "search",
+        "shorter is better",
+        "good" if mean < 1 else "bad",
+    )
+
+
+def _section(records: Sequence[Record], name: str, title: str, lead: str) -> Section:
+    sets = sorted(by_set(records).values(), key=_gain)
+    groups = []
+    for same in sets:
+        charts = [
+            cactus(same, "seconds"),
+            cactus(same, "failures"),
+            profile(same, "failures"),
+            profile(same, "seconds"),
+            scatter(same),
+        ]
+        instances = len({record["config"]["instance_sha256"] for record in same})
+        groups.append(
+            Group(
+                f"{title_of(same)}, {counted(instances, 'instance')}",
+                [_table(same), *[chart for chart in charts if chart is not None and chart.series]],
+                common_place(same),
+            )
+        )
+    gains = _gains(sets)
+    return Section(name, title, lead, [gains if gains.rows else _crossed(sets), _overview(sets)], groups)
+
+
+def _crossed(sets: Sequence[Sequence[Record]]) -> Table:
+    """Return a row for each arm and a column for each set."""
+    arms = dict.fromkeys(arm for same in sets for arm in by_arm(same))
+    rows = []
+    for arm in arms:
+        cells: list[Cell] = []
+        for same in sets:
+            runs = by_arm(same).get(arm)
+            if runs is None:
+                cells.append(None)
+                continue
+            seconds = float(np.mean([cost(run, "seconds") for run in runs]))
+            share = sum(map(is_decided, runs)) / len(runs)
+            cells.append(f"{share:.0%}; {short(mean_failures(runs))}; {short(seconds)} s")
+        rows.append(Row([arm, *cells], arm))
+    return Table(
+        "Decided; geometric mean of failures + 1; mean seconds",
+        ["arm", *map(title_of, sets)],
+        rows,
+        "A run that reached a limit counts with it.",
+    )
+
+
+def _gain(same: Sequence[Record]) -> float:
+    """Return the failures of the best network as a share of those of the best other order; sets are sorted by it."""
+    means = {arm: mean_failures(runs) for arm, runs in by_arm(same).items() if counts_dead_ends(runs)}
+    networks = [arm for arm, runs in by_arm(same).items() if arm in means and "model" in runs[0]["config"]]
+    others = [mean for arm, mean in means.items() if arm not in networks]
+    return min(means[arm] for arm in networks) / min(others) if networks and others else 1.0
+
+
+def _gains(sets: Sequence[Sequence[Record]]) -> Table:
+    """Return a row for each set and network: its failures against those of the best order of values without one."""
+    rows = []
+    for same in sets:
+        arms = {arm: runs for arm, runs in by_arm(same).items() if counts_dead_ends(runs)}
+        others = [arm for arm, runs in arms.items() if "model" not in runs[0]["config"]]
+        for network in [arm for arm in arms if others and arm not in others]:
+            other = min(others, key=lambda arm: mean_failures(arms[arm]))
+            compared = ratio(arms[network], arms[other])
+            if compared is not None:
+                rows.append(
+                    Row(
+                        [
+                            title_of(same),
+                            network,
+                            *_decided_and_failures(arms[network]),
+                            other,
+                            *_decided_and_failures(arms[other]),
+                            float(f"{compared.mean:.3g}"),
+                            f"{compared.low:.2g} to {compared.high:.2g}",
+                        ],
+                        network,
+                        common_place(same),
+                    )
+                )
+    return Table(
+        "Networks against the best order of values without one",
+        [
+            "instances",
+            "network",
+            "decided",
+            "failures + 1",
+            "best other order",
+            "decided",
+            "failures + 1",
+            "ratio",
+            "95 % interval",
+        ],
+        rows,
+        "Geometric means; below 1 the network fails less. A run that reached a limit counts with it; the interval is a "
+        "bootstrap over instances.",
+    )
+
+
+def _decided_and_failures(runs: Sequence[Record]) -> tuple[str, float]:
+    return f"{sum(map(is_decided, runs))} of {len(runs)}", float(f"{mean_failures(runs):.3g}")
+
+
+def _overview(sets: Sequence[Sequence[Record]]) -> Table:
+    rows = []
+    for same in sets:
+        arms = by_arm(same)
+        fewest = min((mean_failures(runs) for runs in arms.values() if counts_dead_ends(runs)), default=0.0)
+        for arm, runs in arms.items():
+            mean = mean_failures(runs)
+            best = counts_dead_ends(runs) and mean <= fewest * 1.0001
+            rows.append(
+                Row(
+                    [
+                        title_of(same),
+                        arm,
+                        f"{sum(map(is_decided, runs)) / len(runs):.0%}",
+                        float(f"{mean:.3g}"),
+                        "fewest" if best else "" if counts_dead_ends(runs) else str(runs[0]["result"]["failures_are"]),
+                        float(f"{float(np.mean([cost(run, 'seconds') for run in runs])):.3g}"),
+                    ],
+                    arm,
+                    common_place(same),
+                )
+            )
+    return Table(
+        "Every arm on every set of instances",
+        ["instances", "arm", "decided", "failures + 1 (geometric mean)", "", "seconds (mean)"],
+        rows,
+        "A run that reached a limit counts with it. Use the filters to compare two arms.",
+        folded=True,
+    )
+
+
+def _table(same: Sequence[Record]) -> Table:
+    config = same[0]["config"]
+    rows = []
+    for arm, runs in by_arm(same).items():
+        spent = {
+            name: np.quantile([cost(run, name) for run in runs], [0.25, 0.5, 0.75]) for name in ("failures", "seconds")
+        }
+        rows.append(
+            Row(
+                [
+                    arm,
+                    len(runs),
+                    sum(map(is_decided, runs)),
+                    float(f"{mean_failures(runs):.3g}"),
+                    float(f"{spent['failures'][1]:.3g}"),
+                    f"{short(spent['failures'][0])} to {short(spent['failures'][2])}",
+                    float(f"{spent['seconds'][1]:.3g}"),
+                    f"{short(spent['seconds'][0])} to {short(spent['seconds'][2])}",
+                    float(np.median([cost(run, "inference_calls") for run in runs])),
+                    float(f"{np.median([run['result']['inference_seconds'] for run in runs]):.3g}"),
+                ],
+                arm,
+            )
+        )
+    limits = sorted({record["config"]["failure_limit"] or 0 for record in same})
+    failures = f", {limits[-1]:,} failures" if limits[-1] else ""
+    return Table(
+        f"At most {config['time_limit']:g} s{failures} for each run",
+        [
+            "arm",
+            "runs",
+            "decided",
+            "failures + 1 (geometric mean)",
+            "failures (median)",
+            "quartiles",
+            "seconds (median)",
+            "quartiles",
+            "inferences (median)",
+            "seconds in them",
+        ],
+        rows,
+        "Decided: a solution, or a proof that there is none. cp-sat counts conflicts, dives* both together.",
+    )

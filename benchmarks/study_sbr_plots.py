@@ -1,0 +1,115 @@
+"""The figures of study 1, from records only: feasibility by fill level, with confidence bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.plots import _pyplot, _save
+from benchmarks.records import Record
+from benchmarks.study_sbr import FRESH, LEAKING, MAIN
+
+FloatArray = npt.NDArray[np.float64]
+
+_COLOURS = {"rnd": "#000000", "agn": "#0072B2", "rows": "#E69F00", "full": "#D55E00", "solution": "#009E73"}
+_MOST_POINTS = 50  # of a curve: neighbouring levels are pooled
+
+PANELS = (
+    ("1: no propagation", MAIN, "none", FRESH),
+    ("2: propagation of rows", MAIN, "rows", FRESH),
+    ("3: full propagation", MAIN, "full", FRESH),
+    ("4: 300,000 examples", "300000-examples", "none", FRESH),
+    ("5: 50,000 examples", "50000-examples", "none", FRESH),
+    ("6: 1,000 solutions", "1000-solutions", "none", FRESH),
+    ("7: 100 solutions", "100-solutions", "none", FRESH),
+    ("split by example, fresh squares", "by-example", "none", FRESH),
+    ("the same, held-out examples: leaks", "by-example", "none", LEAKING),
+)
+"""(title with the number of the paper's figure, setting, propagation at test time, test)"""
+
+
+def plot(records: Sequence[Record], path: Path) -> None:
+    """Draw a panel for each figure of the paper, and two for its split; networks of another size are left out.
+
+    A line is the mean of the networks of an arm; its band reaches from the lowest to the highest limit of the Wilson
+    95 % intervals of the single networks, over the test states of a point. Random choice is an exact expectation.
+
+    Args:
+        records: of one study.
+        path: ``.svg`` or ``.png``.
+    """
+    order = records[0]["config"]["test"]["order"]
+    records = [record for record in records if record["config"]["test"]["order"] == order]
+    figure, axes = _pyplot().subplots(3, 3, figsize=(12, 10), sharex=True, sharey=True, layout="constrained")
+    for axis, (title, setting, propagation, test) in zip(axes.flat, PANELS, strict=True):
+        for arm, colour in _COLOURS.items():
+            curves = [
+                _curve(record["result"]["tests"][test], propagation)
+                for record in records
+                if record["config"]["arm"] == arm
+                and record["config"]["setting"] in (setting, "none")
+                and test in record["result"]["tests"]
+            ]
+            if curves:
+                _draw(axis, arm, colour, curves)
+        axis.set_title(title, fontsize=10)
+        axis.set_ylim(-0.02, 1.02)
+        axis.grid(alpha=0.25)
+        axis.legend(fontsize=8, frameon=False, loc="lower left", title="mean", title_fontsize=8, alignment="left")
+    for axis in axes[-1]:
+        axis.set_xlabel("filled cells")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("feasible suggestions")
+    config = records[0]["config"]
+    figure.suptitle(
+        f"Latin squares of order {config['test']['order']}, budget {config['budget']}, free choice", fontsize=11
+    )
+    _save(figure, path)
+
+
+def wilson(share: FloatArray, count: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the limits of Wilson's 95 % interval of shares.
+
+    Args:
+        share: float64[...], from 0 to 1.
+        count: float64[...], of how many.
+    """
+    square = 1.96**2
+    centre = (share + square / (2 * count)) / (1 + square / count)
+    half = 1.96 / (1 + square / count) * np.sqrt(share * (1 - share) / count + square / (4 * count**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def _curve(test: dict[str, Any], propagation: str) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Return levels, shares, numbers of states and the mean of one network."""
+    result = test[propagation]["free choice"]
+    count = np.array(test["states_per_level"], dtype=np.float64)
+    share = np.array([0.0 if point is None else point for point in result["curve"]])
+    parts = np.array_split(np.arange(len(count)), min(_MOST_POINTS, len(count)))
+    states = np.array([count[part].sum() for part in parts])
+    states[states == 0] = np.nan  # a gap in the line
+    feasible = np.array([(share * count)[part].sum() for part in parts])
+    return np.array([part.mean() for part in parts]), feasible / states, states, result["mean"]
+
+
+def _draw(axis: Any, arm: str, colour: str, curves: Sequence[tuple[FloatArray, FloatArray, FloatArray, float]]) -> None:
+    level = curves[0][0]
+    limits = [wilson(share, states) for _, share, states, _ in curves]
+    mean = np.mean([one[3] for one in curves])
+    line = ":" if arm == "rnd" else "-"
+    axis.plot(
+        level,
+        np.mean([share for _, share, _, _ in curves], axis=0),
+        label=f"{arm}  {mean:.3f}" + (f"  (x {len(curves)})" if len(curves) > 1 else ""),
+        color=colour,
+        linestyle=line,
+        linewidth=1.3,
+    )
+    if arm == "rnd":
+        return  # its expectation is exact
+    low, high = np.min([low for low, _ in limits], axis=0), np.max([high for _, high in limits], axis=0)
+    axis.fill_between(level, low, high, color=colour, alpha=0.2, linewidth=0)

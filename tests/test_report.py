@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.records import Record, read_records
+from benchmarks.report.command import RESULTS, write
+from benchmarks.report.curves import cactus, profile, scatter
+from benchmarks.report.page import payload, render
+from benchmarks.report.parts import Chart, Series
+from benchmarks.report.plain_section import table as plain_table
+from benchmarks.report.training_section import read_metrics, section
+from benchmarks.study_sbr_table import PUBLISHED
+
+ROOT = Path(__file__).parents[1]
+MOST_BYTES = 5_000_000
+MAIN = "10000-solutions"
+ENVIRONMENT = {"commit": "0123456789", "dirty": False, "versions": {"python": "3"}, "processor": "a", "cpus": 2}
+
+
+def run(arm: str, instance: str, seconds: float | None, failures: int = 0, seed: int = 1, **config: Any) -> Record:
+    """Return a record of a race or a search; no seconds are a run that reached its limit of 60."""
+    return Record(
+        config={
+            "suite": "race",
+            "instance": f"qwh-{instance}",
+            "instance_sha256": instance,
+            "order": 50,
+            "holes": 1050,
+            "arm": arm,
+            "seed": seed,
+            "time_limit": 60.0,
+            "failure_limit": None,
+            "workers": 2,
+            **config,
+        },
+        result={
+            "status": "UNKNOWN" if seconds is None else "OPTIMAL",
+            "wall_seconds": 60.0 if seconds is None else seconds,
+            "failures": failures,
+            "branches": 1,
+            "inference_calls": 1,
+            "inference_seconds": 0.1,
+            "winner": None if arm == "cp-sat" else "learned",
+            "planted": True,
+        },
+        environment={**ENVIRONMENT, "time": "2026-01-02T03:04:05+00:00"},
+    )
+
+
+def race() -> list[Record]:
+    times: dict[str, list[float | None]] = {"cp-sat": [None, 40.0, None], "race/bp": [1.0, 2.0, 3.0]}
+    return [run(arm, str(i), seconds) for arm, taken in times.items() for i, seconds in enumerate(taken)]
+
+
+def by_arm(chart: Chart) -> dict[str, Series]:
+    return {one.arm: one for one in chart.series}
+
+
+class Page(HTMLParser):
+    """What a page would load, its ids, and whether its elements are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.ids: list[str] = []
+        self.scripts: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "href", "data", "action", "poster") and not (value or "").startswith("#"):
+                self.loaded.append(f"{tag} {name}={value}")
+            if name == "id":
+                self.ids.append(value or "")
+        if tag not in ("meta", "link", "input", "br"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "script":
+            self.scripts.append(data)
+
+
+def test_the_committed_results_make_one_small_page_that_loads_nothing(tmp_path: Path) -> None:
+    output = tmp_path / "folder" / "report.html"
+    write([ROOT / RESULTS], output)
+    text = output.read_text(encoding="utf-8")
+    assert len(text.encode()) < MOST_BYTES
+    page = Page(text)
+    assert page.loaded == []
+    assert len(page.ids) == len(set(page.ids))
+    assert {"headline", "summary", "filters", "sections", "provenance", "payload"} <= set(page.ids)
+    assert "default-src 'none'" in text
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    assert "@import" not in style
+    assert "url(" not in style
+    content = json.loads(page.scripts[0])
+    assert 3 <= len(content["headlines"]) <= 5
+    on_page = {section["name"] for section in content["sections"]}
+    recorded = {r["config"]["suite"] for path in (ROOT / RESULTS).glob("*.jsonl") for r in read_records(path)}
+    assert on_page == recorded
+    for line in content["provenance"]["rows"]:
+        assert re.match(r"[0-9a-f]{7}", line["cells"][3])
+
+
+def test_the_headline_is_computed_from_the_records() -> None:
+    (headline,) = payload({Path("race.jsonl"): race()})["headlines"]
+    assert headline["title"] == "Quasigroups of order 50, 42 % holes"
+    assert [side["figure"] for side in headline["sides"]] == ["3 of 3", "1 of 3"]
+    assert "in 2 s at the median and 3 s at most; CP-SAT's defaults manage 1 of 3 within 60 s" in headline["words"]
+    assert headline["tone"] == "good"
+    slower = [run("cp-sat", "0", 1.0), run("race/bp", "0", 2.0)]
+    (headline,) = payload({Path("race.jsonl"): slower})["headlines"]
+    assert (headline["tone"], "2 times as slow" in headline["words"]) == ("bad", True)
+
+
+def test_runs_that_gave_up_stay_in_every_plot() -> None:
+    records = race()
+    chart = cactus(records, "seconds")
+    assert list(chart.y.domain or ()) == [0, 3]
+    series = by_arm(chart)
+    assert series["cp-sat"].points == [(40.0, 0.0), (40.0, 1.0), (60.0, 1.0)]
+    assert series["cp-sat"].label == "1 of 3"
+    assert series["race/bp"].points[-1] == (60.0, 3.0)
+    ratios = profile(records, "seconds")
+    assert ratios is not None
+    assert [round(y, 3) for _, y in by_arm(ratios)["cp-sat"].points][-1] == 0.333
+    assert by_arm(ratios)["race/bp"].points[0] == (1.0, 1.0)
+    dots = by_arm(scatter(records))["cp-sat"]
+    assert (len(dots.points), len(dots.hollow)) == (1, 2)
+
+
+def test_instances_that_nobody_solved_lower_every_profile() -> None:
+    chart = profile([run(arm, "0", None) for arm in ("cp-sat", "race/bp")] + race()[1:2] + race()[4:5], "seconds")
+    assert chart is not None
+    assert {one.label for one in chart.series} == {"50%"}
+
+
+def test_conflicts_are_not_compared_with_failures() -> None:
+    records = race()
+    for record in records:
+        record["result"]["failures_are"] = "conflicts" if record["config"]["arm"] == "cp-sat" else "dead ends"
+    assert [one.arm for one in cactus(records, "failures").series] == ["race/bp"]
+    assert profile(records, "failures") is None
+
+
+def unknown(seed: int, accuracy: float, **result: Any) -> Record:
+    return Record(
+        config={"suite": "something-new", "arm": "a", "task": f"t{seed % 2}", "seed": seed, "epochs": 3},
+        result={"accuracy": accuracy, "published": 0.75, **result},
+        environment={**ENVIRONMENT, "time": ""},
+    )
+
+
+def test_an_unknown_suite_is_a_table_with_the_published_figure_last() -> None:
+    records = [unknown(0, 0.5, curve=[0.0, 1.0]), unknown(2, 0.7, curve=[0.5, 1.0]), unknown(1, 0.9)]
+    content = payload({Path("new.jsonl"): records})
+    (part,) = content["sections"]
+    assert part["name"] == "something-new"
+    table = plain_table(records)
+    assert table.columns[-1] == "published"
+    assert [list(row.cells)[:3] for row in table.rows] == [["t0", 2, "0.6 (0.5 to 0.7)"], ["t1", 1, 0.9]]
+    assert table.rows[0].cells[-1] == 0.75
+    assert "epochs: 3" in table.note
+    assert part["blocks"][1]["series"][0]["points"] == [(0.0, 0.25), (1.0, 1.0)]
+
+
+def test_the_study_of_logical_rules_stands_beside_what_was_published() -> None:
+    published = {"measure": "accuracy", "value": 0.98, "seconds": 100.0, "target": None}
+    records = [
+        Record(
+            config={"suite": "cl-ste", "task": "add", "seed": seed, "settings": {"epochs": 1}},
+            result={"measured": {"accuracy": share}, "seconds": 9.0, "published": published},
+            environment={**ENVIRONMENT, "time": ""},
+        )
+        for seed, share in enumerate([0.9, 0.95, 0.97])
+    ]
+    (part,) = payload({Path("cl-ste.jsonl"): records})["sections"]
+    (row,) = part["blocks"][0]["rows"]
+    assert row["cells"] == ["add", "accuracy", 3, "0.9500", "0.9000 to 0.9700", 0.98, None, 9.0, 100.0]
+
+
+def test_the_study_of_knowledge_in_the_loss_has_its_curves() -> None:
+    def asked(mean: float) -> dict[str, Any]:
+        summary = {"mean": mean, "half_width_95": 0.01, "worst": 0.1, "worst_filled": 2, "curve": [1.0, None, mean]}
+        return {name: {"free choice": summary, "fixed cell": summary} for name in ("none", "rows", "full")}
+
+    test = {"order": 10, "states": 9, "squares": 9, "seed": 1}
+    arms = [("none", "rnd", 0, 0.2), *((MAIN, arm, s, m) for s in (0, 1) for arm, m in (("agn", 0.3), ("full", 0.8)))]
+    records = [
+        Record(
+            config={"suite": "study-sbr", "budget": "tiny", "test": test, "setting": setting, "arm": arm, "seed": seed},
+            result={"tests": {"fresh squares": asked(mean)}},
+            environment={**ENVIRONMENT, "time": ""},
+        )
+        for setting, arm, seed, mean in arms
+    ]
+    (part,) = payload({Path("study-sbr.jsonl"): records})["sections"]
+    (group,) = part["groups"]
+    table, chart = group["blocks"]
+    assert [row["cells"][:4] for row in table["rows"]][1] == [MAIN, "agn", "fresh squares", 2]
+    assert table["rows"][2]["cells"][-1] == PUBLISHED[MAIN, "full", "none"]
+    assert chart["series"][2]["points"] == [(0.0, 1.0), (2.0, 0.8)]
+
+
+def test_data_cannot_end_the_script_that_holds_it() -> None:
+    text = render(payload({Path("x.jsonl"): [unknown(0, 0.5, note="</script><script>alert(1)</script>")]}))
+    assert "<script>alert" not in text
+    assert json.loads(Page(text).scripts[0])["sections"]
+
+
+def test_the_same_measurement_in_two_files_counts_once() -> None:
+    content = payload({Path("a.jsonl"): race(), Path("b.jsonl"): race()})
+    assert content["summary"].startswith("6 results")
+
+
+def test_training_curves(tmp_path: Path) -> None:
+    path = tmp_path / "run-1" / "metrics.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"presentations": 10, "loss": 2.5}\n{"presentations": 20, "loss": 1.5}\n', encoding="utf-8")
+    (chart,) = section({"run-1": read_metrics(path)}).blocks
+    assert chart.kind == "chart"
+    assert (chart.x.label, list(chart.series[0].points)) == ("presentations", [(10.0, 2.5), (20.0, 1.5)])
+    page = tmp_path / "page.html"
+    write([ROOT / RESULTS / "latency.jsonl"], page, [path])
+    assert '"name":"training"' in page.read_text(encoding="utf-8")
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    assert main(["report", str(ROOT / RESULTS / "nodes.jsonl"), "--output", str(page)]) == 0
+    assert capsys.readouterr().out.startswith(f"{page}: 0.")
+    assert page.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "expected a file of results, found none"), ("", "expected results (.jsonl), found none"), ("x\n", ":1: ")],
+)
+def test_what_is_no_result_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, message: str
+) -> None:
+    path = tmp_path / "results.jsonl"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert main(["report", str(path), "--output", str(tmp_path / "page.html")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

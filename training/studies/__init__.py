@@ -1,0 +1,1 @@
+"""Studies: published experiments, repeated with this project's parts. One package per study."""

@@ -1,0 +1,32 @@
+"""The tasks of the study, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nnsearch.errors import ConfigError
+from training.studies.cl_ste import addition, membership, operators, shortest_path, sudoku_boards
+from training.studies.cl_ste.config import TaskConfig
+from training.studies.cl_ste.task import Task
+
+TASKS: dict[str, Callable[[TaskConfig, int], Task]] = {
+    "add": lambda config, seed: addition.numbers(config, seed, 1),
+    "add-two-digits": lambda config, seed: addition.numbers(config, seed, 2),
+    "add2x2": addition.grid,
+    "apply2x2": operators.apply2x2,
+    "member": membership.member,
+    "shortest-path": shortest_path.build,
+    "sudoku": sudoku_boards.build,
+}
+"""Kind -> (config, seed) -> the task."""
+
+
+def build_task(config: TaskConfig, seed: int) -> Task:
+    """Build a task.
+
+    Raises:
+        ConfigError: the kind is unknown, or the config does not fit it.
+    """
+    if config.task not in TASKS:
+        raise ConfigError(f"task: expected one of {', '.join(TASKS)}, got {config.task!r}")
+    return TASKS[config.task](config, seed)
