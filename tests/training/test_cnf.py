@@ -35,6 +35,7 @@ def solutions(model: cp_model.CpModel) -> set[tuple[int, ...]]:
     solver = cp_model.CpSolver()
     solver.parameters.enumerate_all_solutions = True
     solver.parameters.num_workers = 1
+    solver.parameters.cp_model_presolve = False  # with it, CP-SAT 9.15 aborts on some elements
     callback = Solutions(variables)
     status = solver.solve(model, callback)
     assert status in (cp_model.OPTIMAL, cp_model.INFEASIBLE)
