@@ -9,6 +9,8 @@
 - ``python -m benchmarks throughput``: states per second of networks by batch size
 - ``python -m benchmarks latency``: the time to score a large state by networks on the candidate graph
 - ``python -m benchmarks segment-sum``: ways to sum over groups in ONNX Runtime, which is where those networks spend it
+- ``python -m benchmarks study sbr | cl-ste | cl-ste-cost``: the experiments of the two papers
+- ``python -m benchmarks report``: all results as one page
 - ``pytest benchmarks``: inference latency by batch size, and the cost of a node
 
 Every measured result is one line with its config, commit, versions, processor and thread count (``records.py``).
