@@ -189,7 +189,7 @@ def _run(options: argparse.Namespace) -> None:
         threads=options.threads,
         fresh=options.fresh,
         ray=options.ray,
-        processes=options.processes,
+        processes=options.jobs_at_a_time,
     )
     if options.check is not None:
         options.check(records)
@@ -356,10 +356,10 @@ def _segment_sum_jobs(options: argparse.Namespace) -> list[Job]:
 def _study_sbr_jobs(options: argparse.Namespace) -> list[Job]:
     settings = tuple(dict.fromkeys(options.settings))
     made = study_sbr.jobs(study_sbr.Study(options.budget, options.runs, settings, options.seed))
-    if options.processes is None:
-        options.processes = study_sbr.BUDGETS[options.budget].processes
-    if options.processes < 1:
-        raise ConfigError(f"--processes: expected 1 or more, got {options.processes}")
+    if options.jobs_at_a_time is None:
+        options.jobs_at_a_time = study_sbr.BUDGETS[options.budget].processes
+    if options.jobs_at_a_time < 1:
+        raise ConfigError(f"--processes: expected 1 or more, got {options.jobs_at_a_time}")
     return made
 
 
@@ -487,7 +487,13 @@ def _parser() -> argparse.ArgumentParser:
         "--settings", nargs="+", choices=choices, default=paper, metavar="SETTING", help="default: the paper's, all six"
     )
     add("--runs", type=Path, default=Path("runs/study-sbr"), metavar="DIR", help="trainings (default: %(default)s)")
-    add("--processes", type=int, metavar="N", help="trainings side by side (default: small 2, others 1)")
+    add(
+        "--processes",
+        dest="jobs_at_a_time",
+        type=int,
+        metavar="N",
+        help="trainings side by side (default: small 2, others 1)",
+    )
     add("--plot", type=Path, metavar="FILE", help="draw the figures of the paper (.svg or .png)")
 
     study_cl_ste.add_commands(studies)
@@ -552,7 +558,7 @@ def _command(
         epilog=_RESUME,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(check=None, ratios=None, ray=None, processes=1)
+    command.set_defaults(check=None, ratios=None, ray=None, jobs_at_a_time=1)
     output = _RESULTS / f"{results or name}.jsonl"
     command.add_argument("--output", type=Path, default=output, metavar="FILE", help="results (default: %(default)s)")
     command.add_argument("--fresh", action="store_true", help="measure again what the file already holds")
