@@ -140,7 +140,7 @@ def _command(studies: Any, name: str, summary: str, description: str) -> argpars
         epilog=_RESUME,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(check=None, ratios=None, ray=None, processes=1)
+    command.set_defaults(check=None, ratios=None, ray=None, jobs_at_a_time=1)
     output = _RESULTS / f"study-{name}.jsonl"
     command.add_argument("--output", type=Path, default=output, metavar="FILE", help="results (default: %(default)s)")
     command.add_argument("--fresh", action="store_true", help="measure again what the file already holds")

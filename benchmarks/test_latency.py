@@ -42,10 +42,9 @@ def test_latency(benchmark: BenchmarkFixture, scorer: OnnxScorer, batch: int) ->
     np.testing.assert_allclose(scores, singles, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", pretrained_models())
-def test_latency_of_a_large_state(benchmark: BenchmarkFixture, name: str, threads: int) -> None:
-    network = open_network(name, threads=threads)
+def test_latency_of_a_large_state(benchmark: BenchmarkFixture, name: str) -> None:
+    network = open_network(name)
     if not isinstance(network, OnnxGraphScorer):
         pytest.skip("a network of one size")
     graph, alive = root_state(order=50, holes=0.42, seed=1)
