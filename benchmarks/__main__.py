@@ -29,13 +29,12 @@ from benchmarks import (
 from benchmarks.networks import Network, load_networks
 from benchmarks.records import Job, read_records, run_jobs
 from benchmarks.report import command as report
+from benchmarks.suite_command import add_suite
 from nnsearch.cp import InferencePolicy
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.providers import PROVIDERS
 from nnsearch.instances import PROBLEMS
 from nnsearch.limits import Limits
-
-_RESULTS = Path("runs/benchmarks")
 
 _FEASIBILITY = """\
 How often is a suggested assignment feasible, that is, part of some solution?
@@ -551,17 +550,7 @@ def _command(
     commands: Any, name: str, summary: str, description: str, results: str | None = None
 ) -> argparse.ArgumentParser:
     """Add a suite; its results are named after it, or as ``results`` says."""
-    command: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=summary,
-        description=description,
-        epilog=_RESUME,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(check=None, ratios=None, ray=None, jobs_at_a_time=1)
-    output = _RESULTS / f"{results or name}.jsonl"
-    command.add_argument("--output", type=Path, default=output, metavar="FILE", help="results (default: %(default)s)")
-    command.add_argument("--fresh", action="store_true", help="measure again what the file already holds")
+    command = add_suite(commands, name, summary, description, _RESUME, results or name)
     command.add_argument("--seed", type=int, default=1, help="seed of the instances (default: %(default)s)")
     return command
 

@@ -13,12 +13,12 @@ import torch
 
 from benchmarks import study_cl_ste_cost
 from benchmarks.records import Job, Record
+from benchmarks.suite_command import add_suite
 from nnsearch.errors import ConfigError
 from training.fan_out import Needs
 from training.studies.cl_ste.config import TaskConfig, read_task, task_names
 from training.studies.cl_ste.train import fit
 
-_RESULTS = Path("runs/benchmarks")
 _RUNS = Path("runs/study-cl-ste")
 
 _CL_STE = """\
@@ -133,16 +133,6 @@ def _key_value(text: str) -> tuple[str, str]:
 
 
 def _command(studies: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = studies.add_parser(
-        name,
-        help=summary,
-        description=description,
-        epilog=_RESUME,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(check=None, ratios=None, ray=None, jobs_at_a_time=1)
-    output = _RESULTS / f"study-{name}.jsonl"
-    command.add_argument("--output", type=Path, default=output, metavar="FILE", help="results (default: %(default)s)")
-    command.add_argument("--fresh", action="store_true", help="measure again what the file already holds")
+    command = add_suite(studies, name, summary, description, _RESUME, f"study-{name}")
     command.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
     return command
