@@ -490,6 +490,7 @@ def _parser() -> argparse.ArgumentParser:
         "--processes",
         dest="jobs_at_a_time",
         type=int,
+        default=None,  # said here: the parser's own default for this name is one job at a time
         metavar="N",
         help="trainings side by side (default: small 2, others 1)",
     )

@@ -127,6 +127,22 @@ def test_the_open_questions_are_asked_on_request(tmp_path: Path, capsys: pytest.
 
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(("given", "expected"), [([], 2), (["--processes", "1"], 1)])
+def test_the_small_budget_trains_two_at_a_time(
+    given: list[str], expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = {}
+
+    def run_jobs(path: Path, jobs: Any, **options: Any) -> list[Any]:
+        asked.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.study_sbr.jobs", lambda study: [])
+    monkeypatch.setattr("benchmarks.__main__.run_jobs", run_jobs)
+    assert main(["study", "sbr", "--budget", "small", "--output", str(tmp_path / "r.jsonl"), *given]) == 130
+    assert asked["processes"] == expected
+
+
 def test_a_study_that_is_stopped_goes_on(
     number: signal.Signals, processes: int, finished: Path, tmp_path: Path
 ) -> None:
