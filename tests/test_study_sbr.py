@@ -125,8 +125,6 @@ def test_the_open_questions_are_asked_on_request(tmp_path: Path, capsys: pytest.
     assert "rnd < agn" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize(("given", "expected"), [([], 2), (["--processes", "1"], 1)])
 def test_the_small_budget_trains_two_at_a_time(
     given: list[str], expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -143,6 +141,8 @@ def test_the_small_budget_trains_two_at_a_time(
     assert asked["processes"] == expected
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_study_that_is_stopped_goes_on(
     number: signal.Signals, processes: int, finished: Path, tmp_path: Path
 ) -> None:
