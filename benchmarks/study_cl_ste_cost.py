@@ -29,7 +29,8 @@ from training.studies.cl_ste.picture_task import PictureAtoms
 from training.studies.cl_ste.semantic_loss import Diagram, semantic_loss
 
 ARMS = ("straight-through", "semantic loss")
-_EPOCH = 3000  # examples of an epoch in the tasks of the study
+EPOCH = 3000
+"""Examples of an epoch in the tasks of the study."""
 _START_SECONDS = 60.0  # for a new process to import what it needs
 
 
@@ -124,7 +125,7 @@ def table(records: Sequence[Record]) -> str:
     config = records[0]["config"]
     lines = [
         f"milliseconds of a step of {config['batch']} examples, forward and backward, median of {config['repeats']}; "
-        f"epochs of {_EPOCH:,} examples",
+        f"epochs of {EPOCH:,} examples",
         "",
         f"{'problem':18}{'clauses':>8}{'straight-through':>18}{'epoch':>9}{'semantic loss':>15}{'epoch':>9}"
         f"{'compiled in':>13}{'nodes':>9}",
@@ -135,7 +136,7 @@ def table(records: Sequence[Record]) -> str:
         line = f"{problem:18}{first['clauses']:8,}"
         for arm, width in zip(ARMS, (18, 15), strict=True):
             ms = results.get(arm, {}).get("ms")
-            epoch = "-" if ms is None else f"{ms / 1000 * _EPOCH / config['batch']:.1f} s"
+            epoch = "-" if ms is None else f"{epoch_seconds(ms, config['batch']):.1f} s"
             line += f"{'-' if ms is None else f'{ms:.2f}':>{width}}{epoch:>9}"
         exact = results.get(ARMS[1], {})
         if exact.get("compiled"):
@@ -146,8 +147,13 @@ def table(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
+def epoch_seconds(ms: float, batch: int) -> float:
+    """Return the seconds of the steps of an epoch, from the milliseconds of one step."""
+    return ms / 1000 * EPOCH / batch
+
+
 def plot(records: Sequence[Record], path: Path) -> None:
-    """Draw the milliseconds of a step against the number of clauses, a line for each family and loss.
+    """Draw the seconds of an epoch against the number of clauses, a line for each family and loss.
 
     Args:
         records: of one run.
@@ -157,11 +163,12 @@ def plot(records: Sequence[Record], path: Path) -> None:
     figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
     styles = dict(zip(ARMS, ("-", "--"), strict=True))
     families = list(dict.fromkeys(record["config"]["family"] for record in records))
-    highest = max(record["result"]["ms"] or 0 for record in records)
+    batch = records[0]["config"]["batch"]
+    highest = max(epoch_seconds(record["result"]["ms"] or 0, batch) for record in records)
     for family, colour in zip(families, _COLOURS, strict=False):
         for arm in ARMS:
             chosen = [r["result"] for r in records if (r["config"]["family"], r["config"]["arm"]) == (family, arm)]
-            done = [(r["clauses"], r["ms"]) for r in chosen if r["ms"] is not None]
+            done = [(r["clauses"], epoch_seconds(r["ms"], batch)) for r in chosen if r["ms"] is not None]
             label = f"{family}, {arm}"
             axis.plot(
                 *zip(*done, strict=True) if done else ((), ()), styles[arm], color=colour, marker="o", ms=4, label=label
@@ -171,7 +178,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("clauses")
-    axis.set_ylabel(f"milliseconds of a step of {records[0]['config']['batch']} examples")
+    axis.set_ylabel(f"seconds of an epoch: {EPOCH:,} examples, {batch} a step")
     axis.set_title("x: the diagram was not compiled within the limit", fontsize=10)
     axis.grid(alpha=0.25)
     axis.legend(fontsize=8, frameon=False)

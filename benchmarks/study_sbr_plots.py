@@ -48,7 +48,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
     for axis, (title, setting, propagation, test) in zip(axes.flat, PANELS, strict=True):
         for arm, colour in _COLOURS.items():
             curves = [
-                _curve(record["result"]["tests"][test], propagation)
+                pooled_curve(record["result"]["tests"][test], propagation)
                 for record in records
                 if record["config"]["arm"] == arm
                 and record["config"]["setting"] in (setting, "none")
@@ -84,8 +84,17 @@ def wilson(share: FloatArray, count: FloatArray) -> tuple[FloatArray, FloatArray
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def _curve(test: dict[str, Any], propagation: str) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Return levels, shares, numbers of states and the mean of one network."""
+def pooled_curve(test: dict[str, Any], propagation: str) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Return the curve of one network, neighbouring fill levels together.
+
+    Args:
+        test: a value of a record's ``tests``.
+        propagation: at test time.
+
+    Returns:
+        filled cells, float64[P]; shares of feasible suggestions, float64[P], NaN where there is no state; numbers of
+        states, float64[P]; the mean over all levels.
+    """
     result = test[propagation]["free choice"]
     count = np.array(test["states_per_level"], dtype=np.float64)
     share = np.array([0.0 if point is None else point for point in result["curve"]])

@@ -106,7 +106,7 @@ def test_the_committed_results_make_one_small_page_that_loads_nothing(tmp_path: 
     assert "@import" not in style
     assert "url(" not in style
     content = json.loads(page.scripts[0])
-    assert 3 <= len(content["headlines"]) <= 5
+    assert 3 <= len(content["headlines"]) <= 6
     on_page = {section["name"] for section in content["sections"]}
     recorded = {r["config"]["suite"] for path in (ROOT / RESULTS).glob("*.jsonl") for r in read_records(path)}
     assert on_page == recorded
@@ -191,27 +191,66 @@ def test_the_study_of_logical_rules_stands_beside_what_was_published() -> None:
     assert row["cells"] == ["add", "accuracy", 3, "0.9500", "0.9000 to 0.9700", 0.98, None, 9.0, 100.0]
 
 
-def test_the_study_of_knowledge_in_the_loss_has_its_curves() -> None:
+def knowledge(budget: str) -> list[Record]:
     def asked(mean: float) -> dict[str, Any]:
         summary = {"mean": mean, "half_width_95": 0.01, "worst": 0.1, "worst_filled": 2, "curve": [1.0, None, mean]}
-        return {name: {"free choice": summary, "fixed cell": summary} for name in ("none", "rows", "full")}
+        by_propagation = {name: {"free choice": summary, "fixed cell": summary} for name in ("none", "rows", "full")}
+        return {**by_propagation, "states_per_level": [4, 0, 5]}
 
     test = {"order": 10, "states": 9, "squares": 9, "seed": 1}
     arms = [("none", "rnd", 0, 0.2), *((MAIN, arm, s, m) for s in (0, 1) for arm, m in (("agn", 0.3), ("full", 0.8)))]
-    records = [
+    return [
         Record(
-            config={"suite": "study-sbr", "budget": "tiny", "test": test, "setting": setting, "arm": arm, "seed": seed},
+            config={"suite": "study-sbr", "budget": budget, "test": test, "setting": setting, "arm": arm, "seed": seed},
             result={"tests": {"fresh squares": asked(mean)}},
             environment={**ENVIRONMENT, "time": ""},
         )
         for setting, arm, seed, mean in arms
     ]
-    (part,) = payload({Path("study-sbr.jsonl"): records})["sections"]
+
+
+def test_the_study_of_knowledge_in_the_loss_has_its_curves() -> None:
+    content = payload({Path("study-sbr.jsonl"): knowledge("small")})
+    (part,), (headline,) = content["sections"], content["headlines"]
+    assert [side["figure"] for side in headline["sides"]] == ["80%", "30%"]
+    assert headline["tone"] == "good"
     (group,) = part["groups"]
     table, chart = group["blocks"]
     assert [row["cells"][:4] for row in table["rows"]][1] == [MAIN, "agn", "fresh squares", 2]
     assert table["rows"][2]["cells"][-1] == PUBLISHED[MAIN, "full", "none"]
-    assert chart["series"][2]["points"] == [(0.0, 1.0), (2.0, 0.8)]
+    rnd, _, full = chart["series"]
+    assert full["points"] == [(0.0, 1.0), (2.0, 0.8)]
+    assert [
+        (low < y < high or low < y == high) for (_, y), (_, low, high) in zip(full["points"], full["band"], strict=True)
+    ]
+    assert not rnd["band"]  # its expectation is exact
+
+
+def test_a_trial_of_the_study_makes_no_headline() -> None:
+    assert len(payload({Path("sbr.jsonl"): knowledge("small")})["headlines"]) == 1
+    assert not payload({Path("sbr.jsonl"): knowledge("tiny")})["headlines"]
+
+
+def test_losses_on_clauses_are_dots_and_those_that_were_not_compiled_rings() -> None:
+    def cost(arm: str, clauses: int, ms: float | None, **result: Any) -> Record:
+        config = {"suite": "cl-ste-cost", "problem": f"p {clauses}", "arm": arm, "batch": 30, "repeats": 5}
+        return Record(
+            config={**config, "compile_seconds": 7.0},
+            result={"clauses": clauses, "atoms": 5, "ms": ms, **result},
+            environment={**ENVIRONMENT, "time": ""},
+        )
+
+    records = [
+        cost("straight-through", 10, 1.0),
+        cost("semantic loss", 10, 2.0, compiled=True, compile_seconds=0.5, size=9),
+        cost("semantic loss", 99, None, compiled=False),
+    ]
+    (part,) = payload({Path("cost.jsonl"): records})["sections"]
+    chart, table = part["blocks"]
+    ste, exact = chart["series"]
+    assert ste["points"] == [(10.0, 0.1)]  # 100 steps of 30 examples
+    assert (exact["points"], exact["hollow"]) == ([(10.0, 0.2)], [(99.0, 7.0)])
+    assert [row["cells"][6] for row in table["rows"]] == [None, 0.5, "over 7"]
 
 
 def test_data_cannot_end_the_script_that_holds_it() -> None:

@@ -38,7 +38,7 @@ def add_command(commands: Any) -> None:
         type=Path,
         default=[RESULTS],
         metavar="FILE",
-        help="files of results, or folders with .jsonl files (default: %(default)s)",
+        help=f"files of results, or folders with .jsonl files (default: {RESULTS})",
     )
     command.add_argument(
         "--metrics",

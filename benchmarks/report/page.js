@@ -135,6 +135,9 @@
         marks.push(Plot.dot(one.points, { ...dots, fill: look.colour, fillOpacity: 0.65, className: "series" }));
         marks.push(Plot.dot(one.hollow, { ...dots, stroke: look.colour, strokeOpacity: 0.8, className: "series" }));
       } else {
+        if (one.band.length) {
+          marks.unshift(Plot.areaY(one.band, { x: "0", y1: "1", y2: "2", fill: look.colour, fillOpacity: 0.18, className: "band" }));
+        }
         marks.push(Plot.line(one.points, { x: "0", y: "1", stroke: look.colour, strokeWidth: 2, strokeDasharray: look.dash || null,
           curve: one.draw === "step" ? "step-after" : "linear", className: "series" }));
         if (one.points.length === 1) marks.push(Plot.dot(one.points, { x: "0", y: "1", fill: look.colour, r: 4 }));

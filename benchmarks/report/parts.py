@@ -89,6 +89,7 @@ class Series:
         draw: a line, steps (constant to the right of a point), or dots.
         label: in the legend beside the name, such as ``10 of 10``.
         hollow: points that were cut off by a limit, drawn as rings; of dots only.
+        band: (x, low, high), the confidence limits of a line, drawn behind it.
     """
 
     arm: str
@@ -96,6 +97,7 @@ class Series:
     draw: Literal["line", "step", "dot"] = "line"
     label: str = ""
     hollow: Sequence[Point] = ()
+    band: Sequence[tuple[float, float, float]] = ()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ BY_SUITE: dict[str, MakeSection] = {
     "feasibility": feasibility_section.section,
     "study-sbr": study_sections.sbr_section,
     "cl-ste": study_sections.cl_ste_section,
+    "cl-ste-cost": study_sections.clause_cost_section,
     "latency": cost_sections.latency_section,
     "throughput": cost_sections.throughput_section,
     "gather": cost_sections.gather_section,
@@ -31,13 +32,9 @@ BY_SUITE: dict[str, MakeSection] = {
 }
 """In the order of the page; suites that are not here follow as plain tables."""
 
-MOST_HEADLINES = 5
+MOST_HEADLINES = 6
 
 TITLES = {
-    "cl-ste-cost": (
-        "What the losses of the study cost",
-        "Milliseconds of a training step: the straight-through estimator against the exact semantic loss.",
-    ),
     "segment-sum": (
         "Ways to sum over groups in ONNX Runtime",
         "Milliseconds at the sizes of a large square; every answer is compared with numpy's.",
@@ -57,6 +54,7 @@ def make_headlines(suites: dict[str, list[Record]]) -> list[Headline]:
     found = [
         *race_section.headlines(suites.get("race", [])),
         *search_section.headlines(suites.get("search", [])),
+        *study_sections.sbr_headlines(suites.get("study-sbr", [])),
         *feasibility_section.headlines(suites.get("feasibility", [])),
     ][:MOST_HEADLINES]
     return sorted(found, key=lambda headline: headline.tone != "good")
