@@ -11,6 +11,7 @@ set of solutions never changes: exhausting the tree still proves infeasibility.
 - ``nnsearch.CandidateGraph``: the structure of a model, which networks for any model and size read
 """
 
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import NNSearchError
 from nnsearch.graph import CandidateGraph
 from nnsearch.inference.cache import ScoreCache, cached
@@ -18,9 +19,10 @@ from nnsearch.inference.session import load_scorer
 from nnsearch.instances import Instance, read_instance, read_problem
 from nnsearch.limits import Limits
 from nnsearch.many import ManyProgress, ManySolves, Solved, solve_many
+from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorer import GraphScorer, Scorer
-from nnsearch.search_options import SearchOptions, SearchTask
+from nnsearch.search_task import SearchTask
 
 __version__ = "0.1.0"
 
@@ -35,6 +37,7 @@ __all__ = [
     "ScoreCache",
     "Scorer",
     "SearchOptions",
+    "SearchProcesses",
     "SearchTask",
     "SolveResult",
     "Solved",

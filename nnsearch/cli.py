@@ -16,6 +16,7 @@ import nnsearch
 from nnsearch import cp, cpsat
 from nnsearch.cli_many import Lines, as_json, solve_each, solve_gathered
 from nnsearch.cp.restarts import SCHEDULES
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.trace import STATE_MEGABYTES, Trace, read_trace
 from nnsearch.cp.trace_layout import layout_of
 from nnsearch.cp.trace_page import save_page
@@ -152,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         "--trace-scores",
         action="store_true",
         help=f"with --trace: also write what the network thinks at every node, at most {STATE_MEGABYTES:g} MB of it, "
-        "for nnsearch trace --html; it takes milliseconds for each node",
+        "for nnsearch trace --html; it takes about 1 ms for each node of a square of order 50",
     )
     solve.add_argument("--time-limit", type=float, metavar="S", help="seconds")
     solve.add_argument("--failure-limit", type=int, metavar="N", help="failures (conflicts of cp-sat)")
@@ -298,7 +299,7 @@ def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[P
         solve_each(fitting(), lambda instance: _solve_alone(arguments, instance, scorer), lines)
         lines.summary(None)
     else:
-        network, seed = scorer, arguments.seed or 0
+        network = scorer
         megabytes = _given(arguments.cache, 64.0)
 
         def gathered(problems: Iterable[Problem]) -> ManySolves:
@@ -308,9 +309,7 @@ def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[P
                 concurrency=_given(arguments.concurrency, 64),
                 processes=_given(arguments.processes, 1),
                 cache_megabytes=megabytes or None,
-                variable_order=arguments.variables,
-                limits=Limits(arguments.time_limit, arguments.failure_limit),
-                **_search_options(arguments, network, seed),
+                **_search_options(arguments, network).as_keywords(),
             )
 
         solve_gathered(fitting(), gathered, partial(_solve_without_network, arguments), lines)
@@ -366,25 +365,25 @@ def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer 
         cp_model,
         variables,
         scorer,
-        variable_order=arguments.variables,
-        limits=limits,
         trace=None
         if arguments.trace is None
         else Trace(
             arguments.trace, states=STATE_MEGABYTES if arguments.trace_scores else None, about=layout_of(instance)
         ),
-        **_search_options(arguments, scorer, seed),
+        **_search_options(arguments, scorer).as_keywords(),
     )
 
 
-def _search_options(arguments: argparse.Namespace, scorer: AnyScorer | None, seed: int) -> dict[str, Any]:
-    """Return how a network is to be asked, and the search to be divided."""
-    return {
-        "policy": _policy(arguments) if scorer is not None else None,
-        "sampling": cp.Sampling(seed, _given(arguments.temperature, 1.0)) if arguments.sample else None,
-        "restarts": _restarts(arguments, scorer is not None and is_graph_scorer(scorer), seed),
-        "discrepancies": cp.Discrepancies() if arguments.discrepancies else None,
-    }
+def _search_options(arguments: argparse.Namespace, scorer: AnyScorer | None) -> SearchOptions:
+    seed = arguments.seed or 0
+    return SearchOptions(
+        variable_order=arguments.variables,
+        policy=_policy(arguments) if scorer is not None else None,
+        sampling=cp.Sampling(seed, _given(arguments.temperature, 1.0)) if arguments.sample else None,
+        restarts=_restarts(arguments, scorer is not None and is_graph_scorer(scorer), seed),
+        discrepancies=cp.Discrepancies() if arguments.discrepancies else None,
+        limits=Limits(arguments.time_limit, arguments.failure_limit),
+    )
 
 
 def _given(value: Any, default: Any) -> Any:

@@ -9,25 +9,21 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, cast
+from typing import Protocol, Unpack, cast
 
-from nnsearch.cp.discrepancies import Discrepancies
-from nnsearch.cp.policy import Policy
-from nnsearch.cp.restarts import Restarts
-from nnsearch.cp.sampling import Sampling
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_search_options
 from nnsearch.errors import ConfigError
 from nnsearch.gathering import GatherCount, Gathering
 from nnsearch.inference.batching import BatchedScorer, pads_graphs
 from nnsearch.inference.cache import CachedGraphScorer, CachedScorer, ScoreCache
 from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.limits import Limits
 from nnsearch.processes.group import ProcessGroup
 from nnsearch.processes.messages import Setup
+from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.result import SolveResult
 from nnsearch.scorer import AnyScorer, Scorer
-from nnsearch.search_options import AnyTask, SearchOptions
+from nnsearch.search_task import AnyTask, solve_task
 
 _PROGRESS_SECONDS = 1.0
 _FILL_SECONDS = 0.1  # how much longer than the searches the iterable may take
@@ -65,24 +61,19 @@ class ManyProgress:
     count: GatherCount
 
 
+@lists_search_options
 def solve_many(
     models: Iterable[AnyTask],
     scorer: str | Path | AnyScorer,
     *,
     concurrency: int = 64,
-    processes: int = 1,
+    processes: int | SearchProcesses = 1,
     max_batch: int | None = None,
     max_wait: float = 0.5,
     cache_megabytes: float | None = 64.0,
-    variable_order: VariableOrder | None = None,
-    policy: Policy | None = None,
-    sampling: Sampling | None = None,
-    restarts: Restarts | None = None,
-    discrepancies: Discrepancies | None = None,
-    limits: Limits | None = None,
-    first_value: int | None = None,
     stop: Callable[[int], bool] | None = None,
     on_progress: Callable[[ManyProgress], None] | None = None,
+    **options: Unpack[SearchKeywords],
 ) -> ManySolves:
     """Solve models as :func:`nnsearch.cp.solve` does, many at a time, their states scored together.
 
@@ -99,23 +90,18 @@ def solve_many(
     Args:
         models: CpModels, pairs of a CpModel and the variables to assign in learned order, or problems that build both
             (as :func:`nnsearch.read_problem` returns them); any of them as a :class:`nnsearch.SearchTask` with options
-            of its own, which then replace all of ``variable_order`` to ``first_value``.
+            of its own, which then replace all of ``options``.
         scorer: name or path of a network, or a scorer.
         concurrency: searches at the same time.
         processes: that search; with 1 it is this one. More use more cores; the network stays in this process, and the
-            states reach it through shared memory.
-        max_batch: states of one inference at most, of each process; None is all that wait.
+            states reach it through shared memory. They take about a second to start;
+            :class:`nnsearch.SearchProcesses` are kept for further calls.
+        max_batch: states of one inference at most, those of all processes together; None is all that wait.
         max_wait: seconds after which a search that waits for scores gets them, even if others do not wait yet.
         cache_megabytes: memory for scores of states seen before, in each process; None is no cache.
-        variable_order: as for :func:`nnsearch.cp.solve`, like the following ones.
-        policy: see there.
-        sampling: see there.
-        restarts: see there.
-        discrepancies: see there.
-        limits: of each search. Its seconds are those in which it ran, and its part of the inferences.
-        first_value: see there.
         stop: asked with the index of a model while it is solved; true ends its search as a limit does.
         on_progress: called about once a second, when a result is waited for.
+        **options: of each search, the fields of :class:`nnsearch.SearchOptions`, such as ``limits`` and ``restarts``.
 
     Returns:
         An iterator over :class:`Solved`; its :attr:`ManySolves.progress` has the costs so far.
@@ -124,32 +110,35 @@ def solve_many(
         ModelFileError: there is no such network.
         ConfigError: a number is out of range.
     """
-    for name, value in (("concurrency", concurrency), ("processes", processes), ("max_batch", max_batch)):
+    number = processes.number if isinstance(processes, SearchProcesses) else processes
+    for name, value in (("concurrency", concurrency), ("processes", number), ("max_batch", max_batch)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ConfigError(f"{name}: expected an integer of 1 or more, got {value!r}")
     if not isinstance(max_wait, int | float) or not max_wait >= 0:
         raise ConfigError(f"max_wait: expected 0 or more seconds, got {max_wait!r}")
-    if limits is not None and not isinstance(limits, Limits):
-        raise ConfigError(f"limits: expected nnsearch.Limits, got {type(limits).__name__}")
     if not isinstance(models, Iterable):
         raise ConfigError(f"models: expected an iterable of models, got {type(models).__name__}")
+    how = SearchOptions(**options)
     cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
     loaded = load_scorer(scorer)
-    options = SearchOptions(variable_order, policy, sampling, restarts, discrepancies, limits, first_value)
     group: _Group
     if processes == 1:
         if isinstance(loaded, CachedScorer | CachedGraphScorer):  # what it remembers are single states, not unions
             cache, loaded = loaded.cache, loaded.scorer
-        group = _Here(loaded, options, max_batch, max_wait, cache)
+        group = _Here(loaded, how, max_batch, max_wait, cache)
     else:
         size = None
         if not is_graph_scorer(loaded):
             dense = cast(Scorer, loaded)
             size = dense.num_variables, dense.num_values
-        seats = -(-concurrency // processes)
+        seats = -(-concurrency // number)
         padded = pads_graphs(loaded)
-        setup = Setup(loaded.name, size, padded, options, seats, max_batch, max_wait, cache_megabytes)
-        group = ProcessGroup(loaded, setup, processes)
+        share = most_questions = None
+        if max_batch is not None:
+            share = max(1, max_batch // number)
+            most_questions = max_batch // share
+        setup = Setup(loaded.name, size, padded, how, seats, share, max_wait, cache_megabytes)
+        group = ProcessGroup(loaded, setup, processes, most_questions)
     return ManySolves(_Running(group, concurrency, stop, on_progress), models)
 
 
@@ -320,4 +309,4 @@ class _Here:
         return len(self._gathering)
 
     def start(self, index: int, model: AnyTask, stop: Callable[[], bool]) -> None:
-        self._gathering.start(index, lambda scorer, ends: self._options.solve(model, scorer, ends), stop)
+        self._gathering.start(index, lambda scorer, ends: solve_task(model, self._options, scorer, ends), stop)

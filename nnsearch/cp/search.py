@@ -7,22 +7,20 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
 from nnsearch.clock import CLOCK
-from nnsearch.cp.discrepancies import Discrepancies
 from nnsearch.cp.hints import HintedPhase
 from nnsearch.cp.objective import read_objective
 from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
-from nnsearch.cp.policy import Policy
-from nnsearch.cp.restarts import RestartedPhase, Restarts
-from nnsearch.cp.sampling import Sampling
+from nnsearch.cp.restarts import RestartedPhase
+from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_search_options
 from nnsearch.cp.trace import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
-from nnsearch.cp.value_phase import ValuePhase, VariableOrder, check_variable_order
+from nnsearch.cp.value_phase import ValuePhase, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.fitting import check_no_negation
 from nnsearch.graph import CandidateGraph
@@ -89,23 +87,18 @@ class _Control:
         return math.inf if self.limits.seconds is None else self.started + self.limits.seconds
 
 
+@lists_search_options
 def solve(
     model: cp_model.CpModel,
     variables: Sequence[cp_model.IntVar],
     scorer: str | Path | AnyScorer | None,
     *,
-    variable_order: VariableOrder | None = None,
-    policy: Policy | None = None,
-    sampling: Sampling | None = None,
-    restarts: Restarts | None = None,
-    discrepancies: Discrepancies | None = None,
-    limits: Limits | None = None,
-    first_value: int | None = None,
     on_solution: OnSolution | None = None,
     upper_bound: UpperBound | None = None,
     stop: Callable[[], bool] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     trace: Trace | None = None,
+    **options: Unpack[SearchKeywords],
 ) -> SolveResult:
     """Find one solution or, of a model with an objective, a best one; or prove that there is none.
 
@@ -117,13 +110,6 @@ def solve(
         variables: the variables to assign in learned order; a one-hot network's own, in its order. Others are assigned
             after them, smallest value first.
         scorer: name or path of a network, a scorer, or None for the smallest value first.
-        variable_order: see :class:`ValuePhase`; without a scorer ``min-domain`` (the default) or ``first``.
-        policy: see :class:`ValuePhase`.
-        sampling: see :class:`ValuePhase`.
-        restarts: see :class:`ValuePhase`; failures among the other variables count as well.
-        discrepancies: see :class:`ValuePhase`; the other variables are searched in full below each leaf.
-        limits: when to give up; the default is never. The time to read the model counts, that to load a network not.
-        first_value: see :class:`ValuePhase`.
         on_solution: called with every solution that is better than all before; the search waits for it.
         upper_bound: asked at every node for the objective of the best solution known elsewhere, in the integers that
             ``on_solution`` gets; only better ones are looked for. It may tighten at any time, from another thread, too.
@@ -131,6 +117,7 @@ def solve(
             does, from another thread, too.
         on_progress: called at a node about once a second.
         trace: where to write the search tree.
+        **options: the fields of :class:`nnsearch.SearchOptions`, such as ``limits`` and ``restarts``.
 
     Returns:
         The result; ``solution`` holds the values of all variables of the model in their order. Below an ``upper_bound``
@@ -146,16 +133,16 @@ def solve(
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
+    how = SearchOptions(**options)
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
     name = "none"
     if scorer is None:
-        if any(option is not None for option in (policy, sampling, restarts, discrepancies)):
+        if any(option is not None for option in (how.policy, how.sampling, how.restarts, how.discrepancies)):
             raise ConfigError(
                 "policy, sampling, restarts and discrepancies are for a scorer, and there is none; leave them out"
             )
-        order = variable_order or "min-domain"
-        check_variable_order(order)
+        order = how.variable_order or "min-domain"
         if order == "most-confident":
             raise ConfigError("variable order most-confident needs a network; choose one with --model")
 
@@ -176,13 +163,13 @@ def solve(
                     translation.solver,
                     [translation.variables[index] for index in read],
                     loaded,
-                    variable_order=variable_order,
-                    policy=policy,
-                    sampling=sampling,
-                    restarts=restarts,
-                    discrepancies=discrepancies,
+                    variable_order=how.variable_order,
+                    policy=how.policy,
+                    sampling=how.sampling,
+                    restarts=how.restarts,
+                    discrepancies=how.discrepancies,
                     hint=_hint_of(translation, read),
-                    first_value=first_value,
+                    first_value=how.first_value,
                     graph=graph,
                     branch=None if graph is None else assigned,
                 )
@@ -190,7 +177,7 @@ def solve(
             return assigned, make_phase
 
     clock = CLOCK.get()  # loading the network is not part of the solve
-    control = _Control(limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, clock, clock())
+    control = _Control(how.limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, clock, clock())
     return _solve(model, prepare, control, name)
 
 
@@ -306,10 +293,8 @@ def _search(
         reasons.append(_Reporter(solver, learned, control.on_progress, control))
     if control.trace is not None:
         control.trace.begin(_trace_header(model, name))
-        recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed)
+        recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed, learned)
         reasons.append(recorder.has_failed)
-        if learned is not None:
-            learned.observer = recorder
     end = _EndOfSearch(solver, control, reasons)
     # The engine calls monitors in this order, and those behind one that fails hear nothing.
     monitors = [solver.CustomLimit(end)] if recorder is None else [recorder, solver.CustomLimit(end)]

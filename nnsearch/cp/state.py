@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import AssignmentTracker, bare_methods
+from nnsearch.cp.assignment import AssignmentTracker, bare_method, bare_methods
 from nnsearch.cp.constraints.engine_model import MAX_HOLES_RANGE
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import GraphError
@@ -42,6 +43,9 @@ class StateReader(Protocol):
     def variables(self) -> npt.NDArray[np.int64]:
         """Return int64[num_positions], the variable of each pair."""
 
+    def values(self) -> npt.NDArray[np.int64]:
+        """Return int64[num_positions], the value of each pair."""
+
     def position(self, variable: int, value: int) -> int:
         """Return where a pair is."""
 
@@ -50,6 +54,12 @@ class StateReader(Protocol):
 
     def open_positions(self, variable: int) -> list[int]:
         """Return where the pairs of a variable's current values are, values ascending."""
+
+    def alive_positions(self) -> npt.NDArray[np.int64]:
+        """Return int64[P], ascending: where the pairs of the current values are, one for a bound variable.
+
+        To be called at search nodes only, at or below one where :meth:`refresh` was called.
+        """
 
 
 class OneHotReader:
@@ -103,6 +113,10 @@ class OneHotReader:
         """Return int64[V * D]."""
         return np.repeat(np.arange(self.num_positions // self._num_values), self._num_values)
 
+    def values(self) -> npt.NDArray[np.int64]:
+        """Return int64[V * D]."""
+        return np.tile(np.arange(self._num_values) + self._first_value, self.num_positions // self._num_values)
+
     def position(self, variable: int, value: int) -> int:
         """Return ``variable * D + value - first_value``."""
         return variable * self._num_values + value - self._first_value
@@ -117,12 +131,34 @@ class OneHotReader:
         start, contains = variable * self._num_values, self._contains[variable]
         return [start + i for i in range(self._num_values) if contains(i + self._first_value)]
 
+    def alive_positions(self) -> npt.NDArray[np.int64]:
+        """Return int64[P]."""
+        alive = [position for variable in range(len(self._variables)) for position in self.open_positions(variable)]
+        return np.array(alive, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class _Node:
+    """What was read at a node: all of it that can have changed below are the variables with several values.
+
+    Attributes:
+        number: of the node.
+        alive: bool[N'], the candidates that were in the domains.
+        several: indices of these variables.
+        sizes: uint64, the sizes of their domains.
+    """
+
+    number: int
+    alive: npt.NDArray[np.bool_]
+    several: list[int]
+    sizes: npt.NDArray[np.uint64]
+
 
 class GraphReader:
     """Reads domains for a :class:`nnsearch.scorer.GraphScorer`.
 
-    The graph is cut down to what propagation at the root of a search leaves, once for each search; below the root, only
-    the variables that lost values are looked at value by value.
+    The graph is cut down to what propagation at the root of a search leaves, once for each search; below that, only the
+    variables that lost values since the last node read above the current one are looked at value by value.
 
     Args:
         variables: V variables, those of the graph in its order.
@@ -151,7 +187,11 @@ class GraphReader:
             {self._pair_value[position]: position for position in range(low, high)} for low, high in pairwise(bounds)
         ]
         self._ranked: list[int] = []
-        self._root, self._roots = pywrapcp.RevInteger(-1), 0  # reversible: the number of the root last read
+        self._nodes = 0  # read so far
+        self._top = self._last = _Node(0, np.zeros(0, dtype=bool), [], np.zeros(0, dtype=np.uint64))
+        # Reversible: 0 above the root that was read first, and the number of the last node read above the current one.
+        self._above = pywrapcp.RevInteger(0)
+        self._last_above = bare_method(self._above, "RevInteger_Value")
         self._alive: npt.NDArray[np.bool_]
         self._start_from(self._whole, np.arange(graph.num_candidates))
         self.state = 0
@@ -162,12 +202,14 @@ class GraphReader:
         Raises:
             GraphError: a domain has a value that the graph has not.
         """
-        if self._root.Value() != self._roots:  # a new search, or the engine went back above the node read first
-            self._roots += 1
-            self._root.SetValue(solver, self._roots)
+        if self._last_above() == 0:  # a new search, or the engine went back above the node read first
             self._start_from(self._whole, np.arange(self.num_positions))
             self._start_from(*self._whole.restrict(self._read_root()))
+            self._top = self._last = self._node(0, np.ones(self._graph.num_candidates, dtype=bool))
         alive = self._read()
+        self._nodes += 1
+        self._last = self._node(self._nodes, alive)
+        self._above.SetValue(solver, self._nodes)
         if not np.array_equal(alive, self._alive):
             self._alive = alive
             self.state += 1
@@ -202,6 +244,10 @@ class GraphReader:
         """Return int64[N]."""
         return self._whole.variable
 
+    def values(self) -> npt.NDArray[np.int64]:
+        """Return int64[N]."""
+        return self._whole.values
+
     def position(self, variable: int, value: int) -> int:
         """Return the candidate."""
         return self._position[variable][value]
@@ -215,10 +261,14 @@ class GraphReader:
         contains = self._contains[variable]
         return [position for value, position in self._position[variable].items() if contains(value)]
 
+    def alive_positions(self) -> npt.NDArray[np.int64]:
+        """Return int64[P]."""
+        return self._origin[self._read()]
+
     def _start_from(self, graph: CandidateGraph, origin: npt.NDArray[np.int64]) -> None:
         self._graph, self._origin = graph, origin
         self._alive = np.zeros(0, dtype=bool)
-        bounds = graph.offset.tolist()
+        self._first = bounds = graph.offset.tolist()
         self._values = [graph.values[low:high].tolist() for low, high in pairwise(bounds)]
 
     def _read_root(self) -> npt.NDArray[np.bool_]:
@@ -239,15 +289,21 @@ class GraphReader:
 
     def _read(self) -> npt.NDArray[np.bool_]:
         """Return bool[N'], which candidates of the cut-down graph are still in the domains."""
-        alive: list[bool] = []
-        for variable, (bound, size, contains, values) in enumerate(
-            zip(self._bound, self._size, self._contains, self._values, strict=True)
-        ):
-            if size() == len(values):  # a domain never grows below the root, so these are the same values
-                alive += [True] * len(values)
-            elif bound():
+        # A domain only shrinks below a node, so one that still has the size it had there has the same values.
+        above = self._last if self._last_above() == self._last.number else self._top
+        alive = above.alive.copy()
+        sizes = np.array([self._size[variable]() for variable in above.several], dtype=np.uint64)
+        for place in np.flatnonzero(sizes != above.sizes).tolist():
+            variable = above.several[place]
+            values, low = self._values[variable], self._first[variable]
+            if self._bound[variable]():
                 value = self._value[variable]()
-                alive += [one == value for one in values]
+                alive[low : low + len(values)] = [one == value for one in values]
             else:
-                alive += map(contains, values)
-        return np.array(alive, dtype=bool)
+                alive[low : low + len(values)] = list(map(self._contains[variable], values))
+        return alive
+
+    def _node(self, number: int, alive: npt.NDArray[np.bool_]) -> _Node:
+        sizes = np.array([size() for size in self._size], dtype=np.uint64)
+        several = np.flatnonzero(sizes > 1)
+        return _Node(number, alive, several.tolist(), sizes[several])

@@ -1,6 +1,6 @@
 """The tree of a search as JSON lines, written while it grows, and the reader of such files.
 
-The first line is the header, an object with ``format`` (``nnsearch.trace``), ``version`` (1) and what was searched by
+The first line is the header, an object with ``format`` (``nnsearch.trace``), ``version`` (2) and what was searched by
 whom. Every other line is one event. All events have
 
 - ``outcome``: ``open`` (a decision was taken: its left branch is entered), ``failed`` (a dead end), ``refuted`` (the
@@ -22,11 +22,14 @@ where no network was involved.
 Where the scores are recorded, too, ``open`` (of a decision by the network) and ``solution`` have ``state``: an object
 from names of variables to what they are just then, of the variables that the network decides only those that changed
 since the last ``state`` in the file. A number is the value that a variable has. A list is what is open:
-``[value, probability, value, probability, ...]``, the most probable first, by the softmax over the scores at hand of
-its open values (zeros where none was ever scored); of more than sixteen the others are counted in one more number at
-the end. Null, from one event on: the share of the file that was allowed for states was used up.
+``[value, probability, value, probability, ...]``, the most probable first, probabilities in thousandths, by the softmax
+over the scores at hand of its open values (zeros where none was ever scored); of more than sixteen the others are
+counted in one more number at the end. Null, from one event on: the share of the file that was allowed for states was
+used up.
 The header of such a file has ``states``, their megabytes at most. It may also have ``instance`` and ``grid``, see
 :func:`nnsearch.cp.trace_layout.layout_of`.
+
+In version 1 probabilities were numbers from 0 to 1, and all else was the same; :func:`read_trace` reads it, too.
 """
 
 from __future__ import annotations
@@ -35,20 +38,21 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO, cast
 
 import ortools
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.trace_states import Entry, NodeStates
+from nnsearch.cp.trace_states import PER_MILLE, Entry, NodeStates
+from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.result import InferenceCount
 
-FORMAT, VERSION = "nnsearch.trace", 1
+FORMAT, VERSION = "nnsearch.trace", 2
 
 STATE_MEGABYTES = 64.0
 """Enough states for thousands of nodes of a large square."""
@@ -102,8 +106,8 @@ class Trace:
 
     Args:
         path: the file; it is replaced when the search begins.
-        states: megabytes for the open values and their probabilities at every node; None leaves them out. Reading them
-            takes about two microseconds for each open pair and node.
+        states: megabytes for the open values and their probabilities at every node; None leaves them out. They
+            take about a millisecond for each node of a square of order 50.
         about: more facts for the header, such as :func:`nnsearch.cp.trace_layout.layout_of` tells.
 
     Raises:
@@ -145,7 +149,7 @@ class Trace:
             TraceError: the file cannot be written.
         """
         with self._errors():
-            cast(TextIO, self._file).write(json.dumps(line, allow_nan=False) + "\n")
+            cast(TextIO, self._file).write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
         """Close the file.
@@ -175,6 +179,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         inference: what the search counts.
         objective: the variable that is minimised, None without one.
         is_over: tells whether the search is being left, when the engine fails once per level.
+        phase: whose decisions and states are recorded; None where no network is involved.
     """
 
     def __init__(
@@ -184,6 +189,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         inference: InferenceCount,
         objective: pywrapcp.IntVar | None,
         is_over: Callable[[], bool],
+        phase: ValuePhase | None,
     ) -> None:
         super().__init__(solver)
         self.error: BaseException | None = None
@@ -194,7 +200,11 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         self._path: list[list[Any]] = []  # [node or None for a decision that assigns nothing, branch]
         self._nodes = self._run = 0
         self._choice: tuple[str, int, float | None, int | None] | None = None
-        self._states = None if trace.states is None else NodeStates(solver, self, trace.states)
+        self._states: NodeStates | None = None
+        if phase is not None:
+            phase.observer = self
+            if trace.states is not None:
+                self._states = NodeStates(phase, trace.states)
         self._state: dict[str, Any] = {}  # the field of the next decision
         self._leaving = False
         self._alive = True  # neither a dead end nor a solution was written for this node
@@ -322,8 +332,9 @@ def read_trace(path: str | Path) -> RecordedTrace:
     header = _parsed(path, 1, lines[0]) if lines else {}
     if header.get("format") != FORMAT:
         raise TraceError(f"{path}: expected a trace (format {FORMAT} in the first line), this is something else")
-    if header.get("version") != VERSION:
-        raise TraceError(f"{path}: expected a trace of version {VERSION}, got {header.get('version')!r}")
+    version = header.get("version")
+    if version not in (1, VERSION):
+        raise TraceError(f"{path}: expected a trace of version 1 or {VERSION}, got {version!r}")
     events: list[TraceEvent] = []
     for number, line in enumerate(lines[1:], start=2):
         fields = _parsed(path, number, line)
@@ -335,8 +346,17 @@ def read_trace(path: str | Path) -> RecordedTrace:
         wrong = _first_wrong(event)
         if wrong is not None:
             raise TraceError(f"{path}, line {number}: {wrong}")
+        if version == 1 and event.state is not None:
+            event = replace(event, state={name: _in_thousandths(entry) for name, entry in event.state.items()})
         events.append(event)
     return RecordedTrace(header, events)
+
+
+def _in_thousandths(entry: int | Sequence[float]) -> Entry:
+    """Return an entry of version 1 as version 2 has it: probabilities stand at the odd places."""
+    if isinstance(entry, int):
+        return entry
+    return [round(number * PER_MILLE) if place % 2 else int(number) for place, number in enumerate(entry)]
 
 
 def _parsed(path: str | Path, number: int, line: str) -> dict[str, Any]:

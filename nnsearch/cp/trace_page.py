@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from nnsearch.cp.trace import OUTCOMES, RecordedTrace, TraceError, TraceEvent
-from nnsearch.cp.trace_states import Entry
 
 MOST_EVENTS = 100_000
 """How many events a page holds; a notice on it says how many there were."""
@@ -18,7 +17,6 @@ MOST_STATE_BYTES = 12_000_000
 _TEMPLATE = Path(__file__).with_name("trace_page.html")
 _STYLE = Path(__file__).with_name("trace_page.css")
 _SCRIPT = Path(__file__).with_name("trace_page.js")
-_PER_MILLE = 1000
 
 
 def save_page(trace: RecordedTrace, path: str | Path) -> None:
@@ -56,8 +54,7 @@ def page(trace: RecordedTrace) -> str:
 def payload(trace: RecordedTrace) -> dict[str, Any]:
     """Return what the page shows, as JSON values: a list for each field of the events, and the states by event.
 
-    Variables are numbers into ``names``; ``states`` has ``[event, [variable, entry], ...]``, probabilities in
-    thousandths.
+    Variables are numbers into ``names``; ``states`` has ``[event, [variable, entry], ...]``.
     """
     events = trace.events[:MOST_EVENTS]
     names: dict[str, int] = {}
@@ -70,7 +67,7 @@ def payload(trace: RecordedTrace) -> dict[str, Any]:
             continue
         changes: list[Any] = [number]
         for name, entry in event.state.items():
-            changes.append([names.setdefault(name, len(names)), _short(entry)])
+            changes.append([names.setdefault(name, len(names)), entry])
         left -= len(json.dumps(changes, separators=(",", ":")))
         complete = left > 0
         if complete:
@@ -101,10 +98,3 @@ def _columns(events: list[TraceEvent], names: dict[str, int]) -> dict[str, list[
         "rank": [event.rank for event in events],
         "objective": [event.objective for event in events],
     }
-
-
-def _short(entry: Entry) -> Entry:
-    """Return an entry with probabilities in thousandths; they stand at the odd places."""
-    if not isinstance(entry, list):
-        return entry
-    return [round(number * _PER_MILLE) if place % 2 else number for place, number in enumerate(entry)]

@@ -3,118 +3,85 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import bare_methods
+from nnsearch.cp.value_phase import ValuePhase
 
-Entry = int | list[float | int]
+Entry = int | list[int]
 """Of a variable: its value, or what is open, see :mod:`nnsearch.cp.trace`."""
 
 MOST_VALUES = 16
 """How many values of a variable are written; of large domains the best-scored ones."""
 
-_DIGITS = 3
+PER_MILLE = 1000
+"""Probabilities are written in thousandths."""
+
+_GONE = -1
 
 
 class NodeStates:
     """Tells the states of the nodes of one search, each as what changed since the last one.
 
-    It holds one entry for each variable, and gives up for good when its share of the file is used up.
+    It holds a number for each pair, and gives up for good when its share of the file is used up.
 
     Args:
-        solver: of the search.
-        observer: what the phase tells its decisions: that phase is read.
+        phase: is read.
         megabytes: of text.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, observer: object, megabytes: float) -> None:
-        # The solver keeps its phases; another way to them would make every search pay for what few ask for.
-        self._calls = vars(solver).get("_nnsearch_calls")
-        self._observer = observer
-        self._phase: _Phase | None = None
+    def __init__(self, phase: ValuePhase, megabytes: float) -> None:
+        self._phase = phase
+        self._names = [variable.Name() for variable in phase.variables]
+        self._shares = np.full(phase.num_pairs, _GONE, dtype=np.int16)  # of the pairs at the last node, in thousandths
+        self._variable = np.zeros(phase.num_pairs, dtype=np.int64)  # of the pairs that were ever alive
         self._left = megabytes * 1e6
 
     def changes(self) -> dict[str, Entry] | None:
         """Return the entries of the current node that differ from those last returned; None when nothing is left."""
         if self._left <= 0:
             return None
-        if self._phase is None:
-            phases = [] if self._calls is None else self._calls.phases
-            found = next((phase for phase in phases if phase.observer is self._observer), None)
-            if found is None:
-                return {}
-            self._phase = _Phase(found)
-        changed = self._phase.changes()
-        self._left -= len(json.dumps(changed))
+        changed = self._changed()
+        self._left -= len(json.dumps(changed, separators=(",", ":")))
         return None if self._left <= 0 else changed
 
-
-class _Phase:
-    """Reads one phase. The variables are many and the nodes too, so what did not change costs no arithmetic."""
-
-    def __init__(self, phase: Any) -> None:
-        self._phase = phase
-        self._branch: list[int] = phase._branch
-        variables = phase._variables
-        self._names = [variables[index].Name() for index in self._branch]
-        self._bound = [phase._bound[index] for index in self._branch]
-        values = bare_methods(variables, "IntVar_Value")
-        self._value = [values[index] for index in self._branch]
-        self._last: list[int | tuple[list[int], list[float]] | None] = [None] * len(self._branch)
-
-    def changes(self) -> dict[str, Entry]:
+    def _changed(self) -> dict[str, Entry]:
+        alive = self._phase.alive_pairs()
+        probability = probabilities(alive.score, np.flatnonzero(np.diff(alive.variable, prepend=-1)))
+        before, self._shares = self._shares, np.full_like(self._shares, _GONE)
+        self._shares[alive.pair] = np.rint(PER_MILLE * probability)
+        self._variable[alive.pair] = alive.variable
+        is_told = np.zeros(len(self._names), dtype=bool)
+        is_told[self._variable[self._shares != before]] = True
+        told = np.flatnonzero(is_told[alive.variable])
+        # Of each variable the most probable first, of equal ones the smallest value.
+        told = told[np.lexsort((-probability[told], alive.variable[told]))]
+        numbers = np.stack([alive.value[told], self._shares[alive.pair[told]]], axis=1).ravel().tolist()
+        variables, lengths = np.unique(alive.variable[told], return_counts=True)
         changed: dict[str, Entry] = {}
-        places: list[int] = []
-        positions: list[list[int]] = []
-        for place, index in enumerate(self._branch):
-            if not self._bound[place]():
-                places.append(place)
-                positions.append(self._phase._reader.open_positions(index))
-            elif self._last[place] != (value := self._value[place]()):
-                self._last[place] = changed[self._names[place]] = value
-        for place, opened, probability in zip(places, positions, self._softmax(positions), strict=True):
-            if self._last[place] != (now := (opened, probability)):
-                self._last[place] = now
-                changed[self._names[place]] = self._entry(opened, probability)
+        end = 0
+        for variable, length in zip(variables.tolist(), lengths.tolist(), strict=True):
+            start, end = end, end + 2 * length
+            if length == 1:
+                changed[self._names[variable]] = numbers[start]
+            elif length <= MOST_VALUES:
+                changed[self._names[variable]] = numbers[start:end]
+            else:
+                changed[self._names[variable]] = [*numbers[start : start + 2 * MOST_VALUES], length - MOST_VALUES]
         return changed
 
-    def _softmax(self, positions: Sequence[list[int]]) -> list[list[float]]:
-        if not positions:
-            return []
-        flat = [position for opened in positions for position in opened]
-        lengths = np.array([len(opened) for opened in positions])
-        ends = lengths.cumsum()
-        return probabilities(self._phase._scores[flat], ends - lengths, ends)
 
-    def _entry(self, opened: Sequence[int], probability: Sequence[float]) -> Entry:
-        best = sorted(range(len(opened)), key=lambda place: -probability[place])
-        entry: list[float | int] = []
-        for place in best[:MOST_VALUES]:
-            entry += [self._phase._reader.pair(opened[place])[1], round(probability[place], _DIGITS)]
-        if len(best) > MOST_VALUES:
-            entry.append(len(best) - MOST_VALUES)
-        return entry
-
-
-def probabilities(
-    scores: npt.NDArray[np.float32], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-) -> list[list[float]]:
-    """Return the softmax of the scores of each variable; zeros where none of its values was ever scored.
+def probabilities(scores: npt.NDArray[np.float32], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return float64[P], the softmax of the scores of each variable; zeros where none of its values was ever scored.
 
     Args:
         scores: float32[P], those of one variable after those of another; -inf is none.
-        starts: int64[V], where the scores of a variable begin; each has at least one.
-        ends: int64[V], where they end.
+        starts: int64[V], where the scores of a variable begin, ascending, the first at 0; each has at least one.
     """
+    lengths = np.diff(starts, append=len(scores))
     best = np.maximum.reduceat(scores.astype(np.float64), starts)
     scored = best > -np.inf
-    lengths = ends - starts
     weights = np.exp(scores - np.repeat(np.where(scored, best, 0.0), lengths))  # exp(-inf) is 0
     total = np.add.reduceat(weights, starts)
-    share = (weights / np.repeat(np.where(scored, total, 1.0), lengths)).tolist()
-    return [share[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return weights / np.repeat(np.where(scored, total, 1.0), lengths)

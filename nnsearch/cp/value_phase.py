@@ -6,9 +6,10 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.assignment import bare_method, bare_methods
@@ -27,9 +28,11 @@ from nnsearch.scorer import AnyScorer, Scorer
 
 __all__ = [
     "VARIABLE_ORDERS",
+    "AlivePairs",
     "Observer",
     "ValuePhase",
     "VariableOrder",
+    "check_runs",
     "check_variable_order",
     "sort_key",
 ]
@@ -39,6 +42,22 @@ VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confi
 
 FIRST_OF_ALL = -(2**62)
 """The engine's key of a hinted value: below :func:`sort_key` times any number of pairs that fits into memory."""
+
+
+class AlivePairs(NamedTuple):
+    """The P (variable, value) pairs that are still possible at a search node, by variable, then by value.
+
+    Attributes:
+        pair: int64[P], the number of the pair, the same at every node, below :attr:`ValuePhase.num_pairs`.
+        variable: int64[P], its index in :attr:`ValuePhase.variables`.
+        value: int64[P].
+        score: float32[P], by the scores at hand, with the noise of sampling and restarts; -inf if never scored.
+    """
+
+    pair: npt.NDArray[np.int64]
+    variable: npt.NDArray[np.int64]
+    value: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float32]
 
 
 class Observer(Protocol):
@@ -121,8 +140,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         reads_graphs = is_graph_scorer(self.scorer)
         variable_order = variable_order or ("most-confident" if reads_graphs else "min-domain")
         check_variable_order(variable_order)
-        if restarts is not None and discrepancies is not None:
-            raise ConfigError("restarts and discrepancies are two ways to divide a search into runs; choose one")
+        check_runs(restarts, discrepancies)
         self.observer: Observer | None = None
         self._variables = list(variables)
         self._reader = self._make_reader(graph, first_value)
@@ -171,6 +189,31 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     def restarted_runs(self) -> RestartedRuns | None:
         """The runs of restarts; a phase below this one asks them, too, see :class:`RestartedPhase`."""
         return self._runs if isinstance(self._runs, RestartedRuns) else None
+
+    @property
+    def variables(self) -> Sequence[pywrapcp.IntVar]:
+        """All V variables, as given."""
+        return self._variables
+
+    @property
+    def branch(self) -> Sequence[int]:
+        """Indices of the variables that this phase assigns."""
+        return self._branch
+
+    @property
+    def num_pairs(self) -> int:
+        """How many (variable, value) pairs have a score."""
+        return self._reader.num_positions
+
+    def alive_pairs(self) -> AlivePairs:
+        """Return what is possible at the current node for the variables in :attr:`branch`; a bound one has one pair.
+
+        To be called by an :class:`Observer` when it is told of a decision, or at a solution: all domains are read.
+        """
+        pair = self._reader.alive_positions()
+        if self._masked is not None:
+            pair = pair[~self._masked[pair]]
+        return AlivePairs(pair, self._reader.variables()[pair], self._reader.values()[pair], self._scores[pair])
 
     def _check_branch(self, graph: CandidateGraph | None) -> None:
         """Refuse what would leave a variable unbound: reading the value of one aborts the process."""
@@ -362,6 +405,12 @@ def check_variable_order(name: str) -> None:
     """Raise a ``ConfigError`` unless the name is one of :data:`VARIABLE_ORDERS`."""
     if name not in VARIABLE_ORDERS:
         raise ConfigError(f"variable_order: expected one of {', '.join(VARIABLE_ORDERS)}, got {name!r}")
+
+
+def check_runs(restarts: Restarts | None, discrepancies: Discrepancies | None) -> None:
+    """Raise a ``ConfigError`` if a search is to be divided in two ways."""
+    if restarts is not None and discrepancies is not None:
+        raise ConfigError("restarts and discrepancies are two ways to divide a search into runs; choose one")
 
 
 def sort_key(bits: int) -> int:

@@ -36,11 +36,11 @@ class _Network:
 
     encoder: str
 
-    def __init__(self, spec: str | Path, provider: Provider = "auto", threads: int = 1) -> None:
+    def __init__(self, spec: str | Path, provider: Provider, threads: int, *, cuda_graphs: bool) -> None:
         path = find_model(spec)
         wanted = choose_providers(provider)
         self._adopt(path, _open(path, threads))
-        self._move(provider, wanted, threads)
+        self._move(provider, wanted, threads, cuda_graphs=cuda_graphs)
 
     def _adopt(self, path: Path, session: ort.InferenceSession) -> None:
         self.path, self.session = path, session
@@ -105,10 +105,7 @@ class OnnxScorer(_Network):
     def __init__(
         self, spec: str | Path, provider: Provider = "auto", threads: int = 1, *, cuda_graphs: bool = True
     ) -> None:
-        path = find_model(spec)
-        wanted = choose_providers(provider)
-        self._adopt(path, _open(path, threads))
-        self._move(provider, wanted, threads, cuda_graphs=cuda_graphs)
+        super().__init__(spec, provider, threads, cuda_graphs=cuda_graphs)
 
     @property
     def num_variables(self) -> int:
@@ -152,6 +149,9 @@ class OnnxGraphScorer(_Network):
 
     encoder = "candidate_graph"
     pads_graphs = True
+
+    def __init__(self, spec: str | Path, provider: Provider = "auto", threads: int = 1) -> None:
+        super().__init__(spec, provider, threads, cuda_graphs=False)  # a CUDA graph is for one size
 
     def prepare(self, graph: CandidateGraph) -> CandidateGraph:
         """Return the graph with the kinds of groups that the network was trained on, and with its identities.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import subprocess
@@ -10,9 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Pipe, wait
-from typing import TextIO, cast
+from multiprocessing.connection import wait
 
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError
@@ -21,21 +18,12 @@ from nnsearch.inference.batching import BatchedScorer, State
 from nnsearch.inference.session import is_graph_scorer
 from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, sendable
 from nnsearch.processes.models import pack
-from nnsearch.processes.shared_arrays import SharedArrays, new_memory
+from nnsearch.processes.process import SearchProcess
+from nnsearch.processes.search_processes import SearchProcesses
+from nnsearch.processes.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
 from nnsearch.scorer import AnyScorer
-from nnsearch.search_options import AnyTask
-
-# What multiprocessing starts would import the user's script once more, which then needs a guard.
-_START = """
-import signal
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the other one decides
-import json, sys
-paths, descriptors = json.loads(sys.stdin.readline())
-sys.path[:] = paths
-from nnsearch.processes.worker import main
-main(*descriptors)
-"""
+from nnsearch.search_task import AnyTask
 
 _POLL_SECONDS = 0.05
 _DYING_SECONDS = 1.0
@@ -43,37 +31,6 @@ _DYING_SECONDS = 1.0
 
 class WorkerError(NNSearchError):
     """A process ended in the middle of its searches."""
-
-
-@dataclass(eq=False)
-class _Process:
-    """One of the processes.
-
-    Attributes:
-        process: as the system knows it.
-        connection: to it.
-        asked: the memory that it writes.
-        answered: the memory that it reads.
-        searches: those it has, by index, with what says that they shall end.
-        room: how many more it could start, while it waits for orders; else None.
-        count: its costs when it last said them.
-    """
-
-    process: subprocess.Popen[str]
-    connection: Connection
-    asked: SharedArrays
-    answered: SharedArrays
-    searches: dict[int, Callable[[], bool] | None] = field(default_factory=dict)
-    room: int | None = None
-    count: GatherCount | None = None
-
-    def close(self) -> None:
-        """End it at once."""
-        self.process.kill()
-        self.process.wait()
-        for resource in (self.connection, self.asked, self.answered):
-            with suppress(OSError):
-                resource.close()
 
 
 class ProcessGroup:
@@ -85,27 +42,34 @@ class ProcessGroup:
     Args:
         scorer: stays in this process.
         setup: what each process is told.
-        processes: how many.
+        processes: how many; or those that are kept for the next group.
+        most_questions: how many processes may have their states in one inference; None is all.
 
     Raises:
         ConfigError: this system cannot share memory in this way, or the setup cannot be sent.
     """
 
-    def __init__(self, scorer: AnyScorer, setup: Setup, processes: int) -> None:
+    def __init__(
+        self, scorer: AnyScorer, setup: Setup, processes: int | SearchProcesses, most_questions: int | None = None
+    ) -> None:
+        self._kept = None if isinstance(processes, int) else processes
+        self._number = processes if isinstance(processes, int) else processes.number
         if os.name != "posix":
-            raise ConfigError(f"processes: expected 1 on {sys.platform}, got {processes}; more need a POSIX system")
+            raise ConfigError(f"processes: expected 1 on {sys.platform}, got {self._number}; more need a POSIX system")
+        if self._kept is not None:
+            self._kept.check_open()
         try:
             pickle.dumps(setup)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"processes: expected options that can be sent to another process, got {error}; use processes=1"
             ) from None
-        self._scorer, self._setup, self._count = scorer, setup, processes
+        self._scorer, self._setup, self._most_questions = scorer, setup, most_questions
         self._batched = BatchedScorer(scorer)
         self._queue: deque[tuple[int, bytes, Callable[[], bool] | None]] = deque()
         self._refused: list[tuple[int, SolveResult | Exception]] = []
-        self._replaced: list[_Process] = []
-        self._processes: list[_Process] = []  # started with the first search
+        self._counts: list[GatherCount] = []  # of processes that are gone
+        self._processes: list[SearchProcess] = []  # from the first search on
         self._stop_errors: dict[int, Exception] = {}  # what its stop raised, by index of a search
 
     def __len__(self) -> int:
@@ -114,7 +78,7 @@ class ProcessGroup:
     @property
     def count(self) -> GatherCount:
         """The costs so far: inferences as they were here, the rest of all processes together."""
-        counts = [one.count for one in self._processes + self._replaced if one.count is not None]
+        counts = self._counts + [one.count for one in self._processes if one.count is not None]
         return GatherCount(
             self._batched.batches,
             sum(count.states for count in counts),
@@ -146,92 +110,90 @@ class ProcessGroup:
             WorkerError: a process could not even start.
         """
         ended, self._refused = self._refused, []
-        while self._queue and len(self._processes) < self._count:
-            self._processes.append(self._new_process())
+        if self._queue and not self._processes and self._kept is not None:
+            for process in self._kept.lend():
+                self._add(process)
+        while self._queue and len(self._processes) < self._number:
+            self._add(SearchProcess.start())
         for process in self._processes:
             if process.room and self._queue:
                 self._order(process)
         if ended:
             return ended
-        questions: list[tuple[_Process, State]] = []
+        questions: list[tuple[SearchProcess, State]] = []
         connections = {process.connection: process for process in self._processes}
         for connection in wait(list(connections), _POLL_SECONDS):
             process = connections[connection]  # type: ignore[index]
             try:
-                message = process.connection.recv()
-            except Exception:  # its end, or something that cannot be read; the reader has only begun then
+                message = process.receive()
+            except Exception:
                 ended += self._replace(process)
                 continue
             if isinstance(message, Report):
                 for index, outcome in message.ended:
                     del process.searches[index]
                     ended.append((index, self._stop_errors.pop(index, outcome)))
-                process.room, process.count = message.room, message.count
+                process.take_note(message)
                 # One that has nothing to do is told when there is something.
-                if process.searches or self._queue:
+                if process.room is not None and (process.searches or self._queue):
                     self._order(process)
             elif isinstance(message, Ask):
                 questions.append((process, self._state(process.asked, message)))
             elif isinstance(message, Prepare):
-                self._send(process, self._prepare(message))
-        if questions:
-            self._answer(questions)
+                process.send(self._prepare(message))
+        at_once = self._most_questions or len(questions)
+        while questions:
+            self._answer(questions[:at_once])
+            del questions[:at_once]
         return ended
 
     def close(self) -> None:
-        """End all processes and their searches."""
+        """End all searches, and the processes that are not kept."""
         while self._processes:
-            self._replaced.append(self._processes.pop())
-            self._replaced[-1].close()
+            process = self._processes.pop()
+            if process.count is not None:
+                self._counts.append(process.count)
+            if self._kept is None:
+                process.close()
+            else:
+                self._kept.take_back(process)
         self._queue.clear()
         self._refused.clear()
 
-    def _new_process(self) -> _Process:
-        here, there = Pipe()
-        asked, answered = new_memory(), new_memory()
-        descriptors = [there.fileno(), asked, answered]
-        process = subprocess.Popen(
-            [sys.executable, "-c", _START], stdin=subprocess.PIPE, pass_fds=descriptors, text=True
-        )
-        there.close()
-        new = _Process(process, here, SharedArrays(asked), SharedArrays(answered))
-        paths = [path for path in sys.path if isinstance(path, str)]
-        with suppress(OSError):  # it ended at once: the first look at its connection finds that out
-            with cast(TextIO, process.stdin) as line:
-                line.write(json.dumps([paths, descriptors]) + "\n")
-            here.send(self._setup)
-        return new
+    def _add(self, process: SearchProcess) -> None:
+        process.set_up(self._setup)
+        self._processes.append(process)
 
-    def _replace(self, dead: _Process) -> list[tuple[int, SolveResult | Exception]]:
+    def _replace(self, dead: SearchProcess) -> list[tuple[int, SolveResult | Exception]]:
         with suppress(subprocess.TimeoutExpired):
             dead.process.wait(_DYING_SECONDS)
         dead.process.kill()
         code = dead.process.wait()
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        if dead.count is None:  # the next one would do no better
+        if not dead.has_spoken:  # the next one would do no better
             raise WorkerError(
                 f"processes: expected processes that can search, the first ended at once ({how}; its own words are on "
                 "standard error); options of classes in a script's main module cannot be sent"
             )
         dead.close()
-        self._replaced.append(dead)
-        self._processes[self._processes.index(dead)] = self._new_process()
+        self._processes.remove(dead)
+        if dead.count is not None:
+            self._counts.append(dead.count)
+        self._add(SearchProcess.start())
         reason = f"the process that searched ended ({how}), as for lack of memory; solve this model alone"
         return [(index, WorkerError(reason)) for index in dead.searches]
 
-    def _order(self, process: _Process) -> None:
+    def _order(self, process: SearchProcess) -> None:
         # To each its share: the first that asks would have them all, and the others nothing to do.
         running = sum(len(one.searches) for one in self._processes)
-        share = -(-(running + len(self._queue)) // self._count) - len(process.searches)
+        share = -(-(running + len(self._queue)) // self._number) - len(process.searches)
         start = []
         for _ in range(max(0, min(process.room or 0, share, len(self._queue)))):
             index, packed, stop = self._queue.popleft()
             start.append((index, packed))
             process.searches[index] = stop
         process.room = None
-        self._send(
-            process, Orders(start, [index for index, stop in process.searches.items() if self._ends(index, stop)])
-        )
+        process.send(Orders(start, [index for index, stop in process.searches.items() if self._ends(index, stop)]))
 
     def _ends(self, index: int, stop: Callable[[], bool] | None) -> bool:
         try:
@@ -250,14 +212,10 @@ class ProcessGroup:
         except Exception as error:
             return Prepared(sendable(error))
 
-    def _answer(self, questions: list[tuple[_Process, State]]) -> None:
+    def _answer(self, questions: list[tuple[SearchProcess, State]]) -> None:
         answers = self._batched.score([state for _, state in questions])
         for (process, _), answer in zip(questions, answers, strict=True):
             if isinstance(answer, Exception):
-                self._send(process, Answer(sendable(answer)))
+                process.send(Answer(sendable(answer)))
             else:
-                self._send(process, Answer(process.answered.put([answer])))
-
-    def _send(self, process: _Process, message: Orders | Answer | Prepared) -> None:
-        with suppress(OSError):  # it died; the next look at its connection finds that out
-            process.connection.send(message)
+                process.send(Answer(process.answered.put([answer])))

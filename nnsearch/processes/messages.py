@@ -1,8 +1,9 @@
 """What search processes and the process that has the network say to each other; arrays go another way.
 
-A search process speaks, and then waits for the reply: :class:`Report` for :class:`Orders`, :class:`Ask` for
-:class:`Answer`, :class:`Prepare` for :class:`Prepared`. So the two never write at the same time, which would block both
-once a message is larger than what lies between them.
+After the first :class:`Setup` a search process speaks, and then waits for the reply: :class:`Report` for
+:class:`Orders` (or, when it has no searches, for another :class:`Setup`), :class:`Ask` for :class:`Answer`,
+:class:`Prepare` for :class:`Prepared`. So the two never write at the same time, which would block both once a message
+is larger than what lies between them.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import pickle
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import NNSearchError
 from nnsearch.gathering import GatherCount
 from nnsearch.graph import CandidateGraph
 from nnsearch.processes.shared_arrays import Layout
 from nnsearch.result import SolveResult
-from nnsearch.search_options import SearchOptions
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a search process is told first.
+    """What the searches to come are like.
 
     Attributes:
         name: of the scorer.
@@ -31,7 +32,7 @@ class Setup:
         pads_graphs: see :func:`nnsearch.inference.batching.pads_graphs`.
         options: what every search is told.
         seats: how many searches at the same time.
-        max_batch: see :class:`nnsearch.gathering.Gathering`.
+        max_batch: of the states of this process, see :class:`nnsearch.gathering.Gathering`.
         max_wait: see there.
         cache_megabytes: of scores; None is no cache.
     """

@@ -9,7 +9,7 @@ from typing import cast
 from ortools.sat.python import cp_model
 
 from nnsearch.fitting import check_no_negation
-from nnsearch.search_options import AnyModel, AnyTask, SearchTask, model_and_variables
+from nnsearch.search_task import AnyModel, AnyTask, SearchTask, model_and_variables
 
 
 def pack(task: AnyTask) -> bytes:

@@ -21,6 +21,7 @@ from nnsearch.processes.models import unpack
 from nnsearch.processes.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
 from nnsearch.scorer import FloatArray
+from nnsearch.search_task import solve_task
 
 _REPORT_SECONDS = 0.05
 
@@ -40,7 +41,10 @@ def main(connection_descriptor: int, asked_descriptor: int, answered_descriptor:
     connection = Connection(connection_descriptor)
     # The other process closes the connection when it has what it wanted, or is gone.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        _Worker(connection, SharedArrays(asked_descriptor), SharedArrays(answered_descriptor)).run()
+        asked, answered = SharedArrays(asked_descriptor), SharedArrays(answered_descriptor)
+        setup: Setup = connection.recv()
+        while True:
+            setup = _Worker(setup, connection, asked, answered).run()
 
 
 class _Asking:
@@ -81,9 +85,8 @@ class _AskingGraph(_Asking):
 
 
 class _Worker:
-    def __init__(self, connection: Connection, asked: SharedArrays, answered: SharedArrays) -> None:
+    def __init__(self, setup: Setup, connection: Connection, asked: SharedArrays, answered: SharedArrays) -> None:
         self._connection = connection
-        setup: Setup = connection.recv()
         self._options, self._seats = setup.options, setup.seats
         self._scorer: _AskingDense | _AskingGraph
         if setup.size is None:
@@ -101,22 +104,29 @@ class _Worker:
         )
         self._stopped: set[int] = set()
 
-    def run(self) -> None:
-        """Search until the connection ends."""
+    def run(self) -> Setup:
+        """Search until other searches are to come; return what they are like.
+
+        Raises:
+            EOFError: the connection ended.
+        """
         ended: list[tuple[int, SolveResult | Exception]] = []
         reported = 0.0
         while True:
             if ended or not self._gathering or time.perf_counter() - reported > _REPORT_SECONDS:
-                self._take(self._report(ended))
+                reply = self._report(ended)
+                if isinstance(reply, Setup):
+                    return reply
+                self._take(reply)
                 reported = time.perf_counter()
             ended = self._gathering.advance()
             self._stopped.difference_update(index for index, _ in ended)
 
-    def _report(self, ended: list[tuple[int, SolveResult | Exception]]) -> Orders:
+    def _report(self, ended: list[tuple[int, SolveResult | Exception]]) -> Orders | Setup:
         outcomes = [(index, sendable(outcome)) for index, outcome in ended]
         self._connection.send(Report(outcomes, self._seats - len(self._gathering), self._gathering.count))
-        orders: Orders = self._connection.recv()
-        return orders
+        reply: Orders | Setup = self._connection.recv()
+        return reply
 
     def _take(self, orders: Orders) -> None:
         self._stopped.update(orders.stop)
@@ -126,6 +136,6 @@ class _Worker:
     def _start(self, index: int, packed: bytes) -> None:
         self._gathering.start(
             index,
-            lambda scorer, stop: self._options.solve(unpack(packed), scorer, stop),
+            lambda scorer, stop: solve_task(unpack(packed), self._options, scorer, stop),
             lambda: index in self._stopped,
         )

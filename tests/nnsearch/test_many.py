@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import astuple, dataclass
@@ -23,7 +23,7 @@ from ortools.sat.python import cp_model
 from stand_ins import ENVIRONMENT, LinearScorer, completes, latin_square, models, with_holes
 
 import nnsearch
-from nnsearch import Limits, SearchOptions, SearchTask, SolveResult, Status, solve_many
+from nnsearch import Limits, SearchOptions, SearchProcesses, SearchTask, SolveResult, Status, solve_many
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError, ScoreError
@@ -32,7 +32,7 @@ from nnsearch.instances import Instance
 from nnsearch.many import ManySolves
 from nnsearch.processes.group import ProcessGroup, WorkerError
 from nnsearch.scorer import AnyScorer, FloatArray
-from nnsearch.search_options import AnyModel, model_and_variables
+from nnsearch.search_task import AnyModel, model_and_variables
 
 
 class GroupScorer:
@@ -548,7 +548,7 @@ class TestProcesses:
             solve_many(squares(5, 9, 1), "bp", processes=2, policy=Local(3))
 
     def test_processes_that_cannot_start_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("nnsearch.processes.group._START", "import sys; sys.exit(3)")
+        monkeypatch.setattr("nnsearch.processes.process._START", "import sys; sys.exit(3)")
         with pytest.raises(WorkerError, match=r"ended at once \(exit code 3"):
             list(solve_many(squares(5, 9, 1), "bp", processes=2))
 
@@ -564,9 +564,6 @@ class TestProcesses:
 
     @pytest.mark.parametrize("leave", ["break", "unused", "no iterable"])
     def test_what_is_dropped_leaves_nothing(self, leave: str) -> None:
-        def descriptors() -> int:
-            return len(list(Path("/proc/self/fd").iterdir()))
-
         list(solve_many(squares(5, 9, 2), "bp", processes=2))
         before = descriptors()
         for _ in range(3):
@@ -586,9 +583,6 @@ class TestProcesses:
             found = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "pid="], capture_output=True, text=True)
             return set(found.stdout.split())
 
-        def descriptors() -> int:
-            return len(list(Path("/proc/self/fd").iterdir()))
-
         list(solve_many(squares(5, 9, 2), "bp", processes=2))
         before = descriptors()
         solves = solve_many([pigeons(13), *squares(5, 9, 3)], "bp", processes=3, policy=InferencePolicy(0))
@@ -599,3 +593,171 @@ class TestProcesses:
         solves.close()
         assert all(worker.poll() is not None for worker in workers)
         assert descriptors() == before
+
+    @pytest.mark.parametrize(("processes", "max_batch"), [(2, 8), (3, 8), (3, 2), (2, 1)])
+    def test_a_batch_of_all_processes_together_is_bounded(self, processes: int, max_batch: int) -> None:
+        scorer = Sizes(36, 6)
+        solves = solve_many(squares(6, 36, 24), scorer, processes=processes, max_batch=max_batch, cache_megabytes=None)
+        assert all(solved.error is None for solved in solves)
+        assert 1 <= max(scorer.sizes) <= max_batch
+        assert sum(scorer.sizes) == solves.progress.count.states
+
+
+class Sizes(LinearScorer):
+    """Remembers how many states it was asked for at once."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.sizes: list[int] = []
+
+    def score(self, assignment: FloatArray) -> FloatArray:
+        self.sizes.append(len(assignment))
+        return super().score(assignment)
+
+
+def process_ids(solves: ManySolves) -> set[int]:
+    group = solves._running.group
+    assert isinstance(group, ProcessGroup)
+    return {process.process.pid for process in group._processes}
+
+
+def are_running(process_ids: Iterable[int]) -> bool:
+    return any(Path(f"/proc/{number}").exists() for number in process_ids)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class TestKeptProcesses:
+    """Processes that serve one call after another."""
+
+    def test_any_scorer_and_any_options(self) -> None:
+        used = []
+        with SearchProcesses(2) as processes:
+            for scorer, order, failures in (
+                (LinearScorer(36, 6), 6, 40),
+                (GroupScorer(), 7, 30),
+                (GroupScorer(), 5, 9),
+            ):
+                solves = assert_the_same_as_alone(
+                    squares(order, order * order // 2, 10),
+                    scorer,
+                    {"processes": processes, "concurrency": 2 * order},
+                    limits=Limits(failures=failures),
+                )
+                assert solves.progress.count.states > 0
+                used.append({process.process.pid for process in processes._free})
+            assert len(used[0]) == 2
+            assert used[0] == used[1] == used[2]
+            assert are_running(used[0])
+        assert not are_running(used[0])
+
+    def test_what_a_call_leaves_behind_is_for_its_own(self) -> None:
+        """Leaving early ends the processes that are busy; the next call has as many as ever."""
+        with SearchProcesses(2) as processes:
+            first = solve_many([pigeons(13), *squares(5, 9, 8)], "bp", processes=processes, policy=InferencePolicy(0))
+            for _ in range(8):
+                next(first)
+            started = process_ids(first)
+            first.close()
+            kept = {process.process.pid for process in processes._free}
+            assert kept < started
+            assert not are_running(started - kept)
+            second = solve_many(squares(6, 18, 12), "bp", processes=processes)
+            assert [solved.error for solved in second] == [None] * 12
+            assert len(processes._free) == 2
+            assert first.progress.count.gathering_seconds > 0  # of processes that are gone or elsewhere by now
+
+    def test_one_that_died_between_two_calls_is_replaced(self) -> None:
+        with SearchProcesses(2) as processes:
+            list(solve_many(squares(5, 9, 8), "bp", processes=processes))
+            for process in processes._free:
+                process.process.kill()
+                process.process.wait()
+            assert [solved.error for solved in solve_many(squares(5, 9, 8), "bp", processes=processes)] == [None] * 8
+
+    def test_two_calls_at_a_time(self) -> None:
+        with SearchProcesses(2) as processes:
+            pair = [solve_many(squares(5, 9, 8), "bp", processes=processes) for _ in range(2)]
+            next(pair[0])
+            next(pair[1])
+            assert process_ids(pair[0]).isdisjoint(process_ids(pair[1]))
+            assert [len(list(solves)) for solves in pair] == [7, 7]
+            assert len(processes._free) == 2
+
+    def test_closed_ones_are_refused_and_end_with_their_call(self) -> None:
+        before = descriptors()
+        processes = SearchProcesses(2)
+        solves = solve_many(squares(6, 18, 12), "bp", processes=processes)
+        next(solves)
+        started = process_ids(solves)
+        processes.close()
+        processes.close()
+        assert len(list(solves)) == 11
+        assert not are_running(started)
+        with pytest.raises(ConfigError, match="processes: expected SearchProcesses that are open, got closed ones"):
+            solve_many(squares(5, 9, 1), "bp", processes=processes)
+        assert descriptors() == before
+
+    @pytest.mark.parametrize("number", [0, "2", 1.5])
+    def test_a_wrong_number_is_refused(self, number: Any) -> None:
+        with pytest.raises(ConfigError, match="processes: expected an integer of 1 or more, got"):
+            SearchProcesses(number)
+
+    def test_dropped_ones_end(self) -> None:
+        before = descriptors()
+        processes = SearchProcesses(2)
+        list(solve_many(squares(5, 9, 8), "bp", processes=processes))
+        started = {process.process.pid for process in processes._free}
+        assert are_running(started)
+        del processes
+        assert not are_running(started)
+        assert descriptors() == before
+
+    @pytest.mark.parametrize("end", ["pass", "raise SystemExit", "import os; os.kill(os.getpid(), 9)", "1 / 0"])
+    def test_the_end_of_the_program_ends_them(self, end: str) -> None:
+        script = f"""
+            import nnsearch, sys
+            sys.path.insert(0, {str(Path(__file__).parent)!r})
+            from test_many import squares
+
+            processes = nnsearch.SearchProcesses(2)
+            assert len(list(nnsearch.solve_many(squares(5, 9, 8), "bp", processes=processes))) == 8
+            print(*[process.process.pid for process in processes._free], flush=True)
+            {end}
+        """
+        found = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)], env=ENVIRONMENT, capture_output=True, text=True
+        )
+        started = [int(number) for number in found.stdout.split()]
+        assert len(started) == 2
+        deadline = time.monotonic() + 20
+        while are_running(started) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not are_running(started)
+
+    def test_ctrl_c_leaves_them_fit_for_the_next_call(self) -> None:
+        script = f"""
+            import nnsearch, sys
+            from nnsearch.cp import InferencePolicy
+            sys.path.insert(0, {str(Path(__file__).parent)!r})
+            from test_many import pigeons, squares
+
+            with nnsearch.SearchProcesses(2) as processes:
+                try:
+                    models = [*squares(6, 12, 2), pigeons(13), pigeons(13)]
+                    for solved in nnsearch.solve_many(models, "bp", policy=InferencePolicy(0), processes=processes):
+                        print(solved.index, flush=True)
+                except KeyboardInterrupt:
+                    print("interrupted", flush=True)
+                print(sum(one.error is None for one in nnsearch.solve_many(models[:2], "bp", processes=processes)))
+        """
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script)], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert {process.stdout.readline(), process.stdout.readline()} == {"0\n", "1\n"}
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "interrupted\n2\n"
+        assert process.wait(timeout=60) == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from ortools.sat.python import cp_model
 from stand_ins import (
     FixedGraphScorer,
     FixedScorer,
+    LinearScorer,
     RandomGraphScorer,
     WatchingScorer,
     enumerated,
@@ -21,6 +23,7 @@ from stand_ins import (
 )
 
 from nnsearch.cp import InferencePolicy, ValuePhase, solve
+from nnsearch.cp.discrepancies import Discrepancies
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
 from nnsearch.cp.translate import translate
@@ -197,6 +200,59 @@ def test_pairs_that_are_gone_have_no_score() -> None:
     solver, variables = three_variables()
     looking = look(solver, readers(variables)[1])
     assert (looking.scores == -np.inf).tolist() == [False, False, False, True, True, True, False, True, False]
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["one-hot", "graph"])
+def test_alive_pairs_are_the_domains(index: int) -> None:
+    solver, variables = three_variables()
+    reader = readers(variables)[index]
+    look(solver, reader)
+    assert reader.variables()[reader.alive_positions()].tolist() == [0, 0, 0, 1, 2, 2]
+    assert reader.values()[reader.alive_positions()].tolist() == [1, 2, 3, 2, 1, 3]
+
+
+class Comparing:
+    """An observer that compares what a phase reads with the domains of the engine, at every decision."""
+
+    def __init__(self, phase: ValuePhase) -> None:
+        self.phase, self.nodes, self.mistakes = phase, 0, list[str]()
+        phase.observer = self
+
+    def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
+        self.nodes += 1
+        pairs = self.phase.alive_pairs()
+        got = list(zip(pairs.variable.tolist(), pairs.value.tolist(), strict=True))
+        alive = [(i, v) for i in self.phase.branch for v in range(1, 7) if self.phase.variables[i].Contains(v)]
+        if got != alive:
+            self.mistakes.append(f"node {self.nodes}: {got} instead of {alive}")
+        if len(set(pairs.pair.tolist())) < len(alive) or pairs.pair.max() >= self.phase.num_pairs:
+            self.mistakes.append(f"node {self.nodes}: pairs {pairs.pair}")
+
+
+@pytest.mark.parametrize("order", VARIABLE_ORDERS)
+@pytest.mark.parametrize("every", [0, 1, 4])
+@pytest.mark.parametrize("how", [{}, {"restarts": Restarts(3)}, {"discrepancies": Discrepancies()}], ids=str)
+@pytest.mark.parametrize("reads_graphs", [False, True])
+def test_alive_pairs_of_a_search_that_fails_a_lot(
+    order: VariableOrder, every: int, how: dict[str, Any], reads_graphs: bool
+) -> None:
+    solver = pywrapcp.Solver("pigeons")
+    variables = [solver.IntVar(1, 5, f"v{i}") for i in range(6)] + [solver.IntVar(1, 6, "free")]
+    pairs = [(i, j) for i in range(6) for j in range(i)]
+    for i, j in pairs:
+        solver.Add(variables[i] != variables[j])
+    domains = [range(1, 6)] * 6 + [range(1, 7)]
+    graph = CandidateGraph.from_all_different(domains, pairs) if reads_graphs else None
+    scorer = RandomGraphScorer(1) if reads_graphs else LinearScorer(7, 6)
+    policy = InferencePolicy(every, after_failure=every == 4)
+    phase = ValuePhase(
+        solver, variables, scorer, graph=graph, variable_order=order, policy=policy, branch=range(6), **how
+    )
+    comparing = Comparing(phase)
+    rest = solver.Phase(variables[6:], solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)
+    assert enumerated(solver, variables, solver.Compose([phase, rest])) == []
+    assert comparing.mistakes == []
+    assert comparing.nodes > 50
 
 
 def test_a_graph_with_other_variables_is_refused() -> None:

@@ -92,7 +92,7 @@ def test_the_format(tmp_path: Path, order: VariableOrder) -> None:
     assert without_times(path) == GOLDEN.strip()
     assert trace.header == {
         "format": "nnsearch.trace",
-        "version": 1,
+        "version": 2,
         "ortools": trace.header["ortools"],
         "engine": "cp",
         "model": "fixed",
@@ -254,7 +254,7 @@ def test_a_full_disk_ends_the_search() -> None:
         cp.solve(model, variables_of(model), None, trace=Trace("/dev/full"), limits=Limits(seconds=20))
 
 
-HEADER = '{"format": "nnsearch.trace", "version": 1}'
+HEADER = '{"format": "nnsearch.trace", "version": 2}'
 EVENT = '{"outcome": "failed", "node": 0, "branch": "left", "depth": 0, "run": 0, "ms": 0.1, "inferences": 0}'
 NEGATIVE = EVENT.replace('"depth": 0', '"depth": -1')
 
@@ -267,7 +267,7 @@ NEGATIVE = EVENT.replace('"depth": 0', '"depth": -1')
         ("", r": expected a trace \(format nnsearch.trace in the first line\), this is something else$"),
         ("[1]\n", r", line 1: expected a JSON object, got '\[1\]'$"),
         ('{"format": "other"}\n', r": expected a trace \(format"),
-        ('{"format": "nnsearch.trace", "version": 2}\n', r": expected a trace of version 1, got 2$"),
+        ('{"format": "nnsearch.trace", "version": 3}\n', r": expected a trace of version 1 or 2, got 3$"),
         (f"{HEADER}\n{EVENT}\n{EVENT[:30]}", r", line 3: expected a JSON object, got '.*'$"),
         (f"{HEADER}\n{{}}\n", r", line 2: expected an event, missing 7 required positional arguments"),
         (f'{HEADER}\n{EVENT[:-1]}, "colour": 1}}\n', r", line 2: expected an event, .*unexpected .* 'colour'$"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def test_what_is_written_of_a_node(tmp_path: Path) -> None:
     scorer = FixedScorer([[np.log(4), np.log(3), np.log(5)], [0.0, 0.0, -20.0]])
     events = traced(tmp_path / "trace", small_model(), scorer).events
     first, *_, last = whole_states(events)
-    assert first[1] == {"x": [3, 0.417, 1, 0.333, 2, 0.25], "y": [1, 0.5, 2, 0.5, 3, 0.0]}
+    assert first[1] == {"x": [3, 417, 1, 333, 2, 250], "y": [1, 500, 2, 500, 3, 0]}
     assert (last[0].outcome, last[1]) == ("solution", {"x": 1, "y": 1})
 
 
@@ -75,7 +76,7 @@ def test_states_are_those_of_their_nodes(tmp_path: Path, seed: int) -> None:
         for entry in state.values():
             if isinstance(entry, list):
                 assert len(entry) % 2 == 0
-                assert sum(entry[1::2]) == pytest.approx(1, abs=0.01)
+                assert sum(entry[1::2]) == pytest.approx(1000, abs=10)
         node, branch = event.node, event.branch
         if event.outcome == "open":
             entry = state[event.variable or ""]
@@ -88,6 +89,37 @@ def test_states_are_those_of_their_nodes(tmp_path: Path, seed: int) -> None:
             assert (values == [decision.value]) if branch == "left" else (decision.value not in values)
             node, branch = decision.parent or 0, decision.branch
     assert sum(event.state is not None for event in events) == len(opened) + 1
+
+
+GOLDEN = """
+{"outcome":"open","node":1,"branch":"left","depth":0,"run":0,"ms":0,"inferences":1,"parent":0,"variable":"x","value":3,\
+"score":5.0,"rank":1,"state":{"x":[3,665,1,245,2,90],"y":[2,506,3,307,1,186]}}
+{"outcome":"failed","node":1,"branch":"left","depth":1,"run":0,"ms":0,"inferences":1}
+{"outcome":"refuted","node":1,"branch":"right","depth":1,"run":0,"ms":0,"inferences":1}
+{"outcome":"open","node":2,"branch":"right","depth":1,"run":0,"ms":0,"inferences":1,"parent":1,"variable":"x",\
+"value":1,"score":4.0,"rank":1,"state":{"x":[1,731,2,269]}}
+{"outcome":"open","node":3,"branch":"left","depth":2,"run":0,"ms":0,"inferences":2,"parent":2,"variable":"y",\
+"value":2,"score":1.0,"rank":1,"state":{"x":1}}
+{"outcome":"solution","node":3,"branch":"left","depth":3,"run":0,"ms":0,"inferences":3,"objective":null,"state":{"y":2}}
+"""
+
+
+def test_the_format(tmp_path: Path) -> None:
+    """x = 3 is a dead end, as propagation finds out."""
+    traced(tmp_path / "trace", small_model(), FixedScorer([[4.0, 3.0, 5.0], [0.0, 1.0, 0.5]]))
+    header, *lines = (tmp_path / "trace").read_text(encoding="utf-8").splitlines()
+    assert json.loads(header)["version"] == 2
+    assert [re.sub(r'"ms":[\d.]+', '"ms":0', line) for line in lines] == GOLDEN.strip().splitlines()
+
+
+def test_probabilities_of_version_1(tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    event = '{"outcome": "failed", "node": 0, "branch": "left", "depth": 0, "run": 0, "ms": 0.1, "inferences": 0'
+    path.write_text(
+        f'{{"format": "nnsearch.trace", "version": 1}}\n{event}, "state": {{"x": [5, 0.417, 4, 0.25, 7], "y": 1}}}}\n',
+        encoding="utf-8",
+    )
+    assert read_trace(path).events[0].state == {"x": [5, 417, 4, 250, 7], "y": 1}
 
 
 def test_states_change_nothing_and_are_asked_for(tmp_path: Path) -> None:
@@ -120,7 +152,7 @@ def test_the_file_holds_no_more_states_than_allowed(tmp_path: Path) -> None:
     states = [event.state for event in trace.events if event.outcome == "open"]
     assert states[0] is not None
     assert states[-1] is None
-    assert sum(len(json.dumps(state)) for state in states if state is not None) < 2000
+    assert sum(len(json.dumps(state, separators=(",", ":"))) for state in states if state is not None) < 2000
 
 
 def test_megabytes_are_above_zero(tmp_path: Path) -> None:
@@ -130,10 +162,9 @@ def test_megabytes_are_above_zero(tmp_path: Path) -> None:
 
 def test_probabilities() -> None:
     scores = np.array([0, np.log(3), -np.inf, -np.inf, 1e30, -1e30, -np.inf], dtype=np.float32)
-    starts, ends = np.array([0, 2, 4]), np.array([2, 4, 7])
-    found = probabilities(scores, starts, ends)
-    assert found[0] == pytest.approx([0.25, 0.75])
-    assert found[1:] == [[0.0, 0.0], [1.0, 0.0, 0.0]]
+    assert probabilities(scores, np.array([0, 2, 4])) == pytest.approx([0.25, 0.75, 0, 0, 1, 0, 0])
+    nothing = np.zeros(0, dtype=np.int64)
+    assert probabilities(nothing.astype(np.float32), nothing).tolist() == []
 
 
 class Loaded(HTMLParser):
@@ -168,7 +199,7 @@ def test_names_cannot_end_the_script_that_holds_them() -> None:
 def test_a_long_trace_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace_page, "MOST_EVENTS", 3)
     monkeypatch.setattr(trace_page, "MOST_STATE_BYTES", 40)
-    event = TraceEvent("open", 1, "left", 0, 0, 0.0, 0, 0, "x", 1, state={"x": [1, 0.5, 2, 0.5]})
+    event = TraceEvent("open", 1, "left", 0, 0, 0.0, 0, 0, "x", 1, state={"x": [1, 500, 2, 500]})
     held = payload(RecordedTrace({}, [event] * 5))
     assert len(held["events"]["node"]) == 3
     assert len(held["states"]) == 1

@@ -1,4 +1,4 @@
-"""What a search is told, apart from its model, and the forms that a model may come in."""
+"""A model to be solved by :func:`nnsearch.solve_many`, in the forms that it may come in."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from typing import TypeAlias
 from ortools.sat.python import cp_model
 
 from nnsearch import cp
-from nnsearch.cp.discrepancies import Discrepancies
-from nnsearch.cp.policy import Policy
-from nnsearch.cp.restarts import Restarts
-from nnsearch.cp.sampling import Sampling
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
-from nnsearch.limits import Limits
 from nnsearch.problems import Problem
 from nnsearch.result import SolveResult
 from nnsearch.scorer import AnyScorer
@@ -27,45 +22,22 @@ AnyTask: TypeAlias = "AnyModel | SearchTask"
 
 
 @dataclass(frozen=True)
-class SearchOptions:
-    """The arguments of :func:`nnsearch.cp.solve` that are the same for many models; see there."""
-
-    variable_order: VariableOrder | None = None
-    policy: Policy | None = None
-    sampling: Sampling | None = None
-    restarts: Restarts | None = None
-    discrepancies: Discrepancies | None = None
-    limits: Limits | None = None
-    first_value: int | None = None
-
-    def solve(self, task: AnyTask, scorer: AnyScorer, stop: Callable[[], bool]) -> SolveResult:
-        """Solve one model, by its own options if it has some; ``stop`` is asked at every node.
-
-        Raises:
-            NNSearchError: as :func:`nnsearch.cp.solve`; the model is none.
-        """
-        if isinstance(task, SearchTask):
-            return task.options.solve(task.model, scorer, stop)
-        return cp.solve(
-            *model_and_variables(task),
-            scorer,
-            variable_order=self.variable_order,
-            policy=self.policy,
-            sampling=self.sampling,
-            restarts=self.restarts,
-            discrepancies=self.discrepancies,
-            limits=self.limits,
-            first_value=self.first_value,
-            stop=stop,
-        )
-
-
-@dataclass(frozen=True)
 class SearchTask:
     """A model with options of its own: other limits than the others, or one of several seeds."""
 
     model: AnyModel
     options: SearchOptions
+
+
+def solve_task(task: AnyTask, options: SearchOptions, scorer: AnyScorer, stop: Callable[[], bool]) -> SolveResult:
+    """Solve one model, by its own options if it has some; ``stop`` is asked at every node.
+
+    Raises:
+        NNSearchError: as :func:`nnsearch.cp.solve`; the model is none.
+    """
+    if isinstance(task, SearchTask):
+        return solve_task(task.model, task.options, scorer, stop)
+    return cp.solve(*model_and_variables(task), scorer, stop=stop, **options.as_keywords())
 
 
 def model_and_variables(model: AnyModel) -> ModelWithVariables:

@@ -1,0 +1,116 @@
+"""One process that searches, seen from the one that has the network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe
+from typing import TextIO, cast
+
+from nnsearch.gathering import GatherCount
+from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup
+from nnsearch.processes.shared_arrays import SharedArrays, new_memory
+
+# What multiprocessing starts would import the user's script once more, which then needs a guard.
+_START = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the other one decides
+import json, sys
+paths, descriptors = json.loads(sys.stdin.readline())
+sys.path[:] = paths
+from nnsearch.processes.worker import main
+main(*descriptors)
+"""
+
+
+@dataclass(eq=False)
+class SearchProcess:
+    """One process.
+
+    Attributes:
+        process: as the system knows it.
+        connection: to it.
+        asked: the memory that it writes.
+        answered: the memory that it reads.
+        searches: those it has, by index, with what says that they shall end.
+        room: how many more it could start, while it waits for orders; else None.
+        count: its costs when it last said them, of the searches since it was last set up.
+        has_spoken: whether it ever did; one that ends before cannot search here at all.
+    """
+
+    process: subprocess.Popen[str]
+    connection: Connection
+    asked: SharedArrays
+    answered: SharedArrays
+    searches: dict[int, Callable[[], bool] | None] = field(default_factory=dict)
+    room: int | None = None
+    count: GatherCount | None = None
+    has_spoken: bool = False
+    _is_whole: bool = True  # no message was torn by an exception, such as that of a second Ctrl-C
+    _is_set_up: bool = False
+    _next_setup: Setup | None = None
+
+    @classmethod
+    def start(cls) -> SearchProcess:
+        """Start one; it waits for a :class:`Setup`."""
+        here, there = Pipe()
+        asked, answered = new_memory(), new_memory()
+        descriptors = [there.fileno(), asked, answered]
+        process = subprocess.Popen(
+            [sys.executable, "-c", _START], stdin=subprocess.PIPE, pass_fds=descriptors, text=True
+        )
+        there.close()
+        paths = [path for path in sys.path if isinstance(path, str)]
+        with suppress(OSError), cast(TextIO, process.stdin) as line:  # as in send()
+            line.write(json.dumps([paths, descriptors]) + "\n")
+        return cls(process, here, SharedArrays(asked), SharedArrays(answered))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can be set up for other searches: it has none, and hears and speaks."""
+        return not self.searches and self._is_whole
+
+    def set_up(self, setup: Setup) -> None:
+        """Tell it what the next searches are like; one that has not spoken since it was last told, when it does."""
+        self.count = None
+        if self._is_set_up and self.room is None:
+            self._next_setup = setup
+        else:
+            self._is_set_up, self.room, self._next_setup = True, None, None
+            self.send(setup)
+
+    def take_note(self, report: Report) -> None:
+        """Take note of a report."""
+        self.has_spoken, self.room, self.count = True, report.room, report.count
+        if self._next_setup is not None:
+            self.set_up(self._next_setup)
+
+    def send(self, message: Setup | Orders | Answer | Prepared) -> None:
+        """Send a message; if the process died, the next :meth:`receive` finds that out."""
+        self._is_whole = False
+        with suppress(OSError):
+            self.connection.send(message)
+        self._is_whole = True
+
+    def receive(self) -> Report | Ask | Prepare:
+        """Return its next message.
+
+        Raises:
+            Exception: it ended, or said something that cannot be read, as only a reader that has not read yet does.
+        """
+        self._is_whole = False
+        message: Report | Ask | Prepare = self.connection.recv()
+        self._is_whole = True
+        return message
+
+    def close(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+        for resource in (self.connection, self.asked, self.answered):
+            with suppress(OSError):
+                resource.close()
