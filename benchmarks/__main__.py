@@ -23,6 +23,8 @@ from benchmarks import (
     study_cl_ste,
     study_sbr,
     study_sbr_plots,
+    study_sbr_search,
+    study_sbr_search_table,
     study_sbr_table,
     throughput,
 )
@@ -48,8 +50,8 @@ candidate graph, which read what propagation leaves, are asked the fixed cell af
 (the states that a search has), at any order.
 --compare measures the difference of two networks on the same states, fill level by fill level.
 
-The exact labels of some states of order 15 and above take hours: give --label-seconds there, and fewer --states, at
-fewer --levels. States whose labels take longer are left out, and counted.
+The exact labels of some states above order 15 take long: give --label-seconds there, and fewer --states, at fewer
+--levels. States whose labels take longer are left out, and counted.
 
 Reported: the mean over fill levels with a 95 % half width (normal, stratified by level, states independent), the worst
 level (a minimum over noisy levels: it is somewhat too low with few states), and the curve."""
@@ -133,12 +135,26 @@ Each network of training/configs/study-sbr is trained with several seeds, each w
 about the same fresh squares, as feasibility does; a network whose examples were split by example, as in the paper, is
 asked about its held-out examples too, which leaks. Settings: 10000-solutions (figures 1 to 3 of the paper),
 300000-examples and 50000-examples (4 and 5), 1000-solutions and 100-solutions (6 and 7), by-example; only when asked
-for with --settings: masked (learns to choose among what full propagation leaves), order-7, order-12. Budgets: full is
-for a GPU; small ends within 90 minutes on two cores; tiny takes seconds and only shows that the command works.
+for with --settings: masked (learns to choose among what full propagation leaves), order-7, order-12, order-15,
+sudoku-9, n-queens-20 (whose pools are random, but not uniform). Budgets: full is for a GPU; small ends within 90
+minutes on two cores; tiny takes seconds and only shows that the command works. A network of order 15 takes two to three
+times as long as one of order 10.
 
 A training that was interrupted, by Ctrl-C or kill -9, goes on from its last checkpoint in --runs.
 
     python -m benchmarks study sbr --budget small --plot sbr.svg"""
+
+_STUDY_SBR_SEARCH = """\
+The networks of study sbr as value orders of a depth-first search, with and without propagation.
+
+Every finished network in --runs completes fresh squares of its own order, none of which is in its pool, under the same
+failure limit, without restarts, and is asked at every node. Propagation: none (chronological backtracking), rows and
+full (forward checking), engine (all-different and its dual in the CP engine). Questions: free choice (the network picks
+the cell too) and fixed cell (the cell with the fewest values is next). Beside the networks: rnd (random scores) and bp
+(belief propagation, which knows all constraints). Every solution is checked, a wrong answer ends the run, and searches
+that give up are counted with the limit.
+
+    python -m benchmarks study sbr-search --runs runs/study-sbr --plot sbr-search.svg"""
 
 _SEGMENT_SUM = """\
 Milliseconds of the ways to sum over groups in ONNX Runtime, and of the ways back, at the sizes of a large square.
@@ -362,6 +378,19 @@ def _study_sbr_jobs(options: argparse.Namespace) -> list[Job]:
     return made
 
 
+def _study_sbr_search_jobs(options: argparse.Namespace) -> list[Job]:
+    study = study_sbr_search.SearchStudy(
+        options.budget,
+        options.runs,
+        tuple(dict.fromkeys(options.settings)),
+        tuple(dict.fromkeys(options.holes)),
+        options.count,
+        options.failure_limit,
+        options.seed,
+    )
+    return study_sbr_search.jobs(study)
+
+
 def _nodes_jobs(options: argparse.Namespace) -> list[Job]:
     return nodes.jobs(nodes.Nodes(options.order, options.holes, options.branches, options.repeats, options.seed))
 
@@ -495,6 +524,27 @@ def _parser() -> argparse.ArgumentParser:
         help="trainings side by side (default: small 2, others 1)",
     )
     add("--plot", type=Path, metavar="FILE", help="draw the figures of the paper (.svg or .png)")
+
+    title, results = "the same networks in a search", "study-sbr-search"
+    command = _command(studies, "sbr-search", title, _STUDY_SBR_SEARCH, results)
+    table, draw = study_sbr_search_table.table, study_sbr_search_table.plot
+    command.set_defaults(jobs=_study_sbr_search_jobs, table=table, draw=draw, threads=1)
+    add = command.add_argument
+    add("--budget", choices=tuple(study_sbr.BUDGETS), default="small", help="of the trainings (default: %(default)s)")
+    add("--runs", type=Path, default=Path("runs/study-sbr"), metavar="DIR", help="trainings (default: %(default)s)")
+    searched = study_sbr_search.SEARCHED
+    add(
+        "--settings",
+        nargs="+",
+        choices=choices,
+        default=searched,
+        metavar="SETTING",
+        help=f"default: {' '.join(searched)}",
+    )
+    add("--holes", type=float, nargs="+", default=[0.42, 0.3], metavar="SHARE", help="of the cells (default: .42 .3)")
+    add("--count", type=int, default=50, metavar="N", help="squares of each share of holes (default: %(default)s)")
+    add("--failure-limit", type=int, default=2_000, metavar="N", help="failures per search (default: %(default)s)")
+    add("--plot", type=Path, metavar="FILE", help="draw failures against propagation (.svg or .png)")
 
     study_cl_ste.add_commands(studies)
 

@@ -31,6 +31,7 @@ from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.propagation import SinglesPropagation
 from nnsearch.result import InferenceCount
 from nnsearch.scorer import GraphScorer, ask_graph
+from training.dense_problems import DenseProblem
 from training.fan_out import ONE_CPU, Needs
 from training.feasibility import (
     PROPAGATORS,
@@ -75,7 +76,7 @@ class Feasibility:
         pools: training pools in which no test square may occur.
         levels: how many fill levels, evenly over the range; None is all ``order**2``.
         label_seconds: time for the exact labels of one state; a state that takes longer is left out, and counted. None
-            is any time, which from order 15 on may be hours.
+            is any time, which above order 15 may be long.
 
     Raises:
         ConfigError: a number is out of range.
@@ -246,7 +247,7 @@ class _States:
 
 
 def draw_states(
-    problem: LatinSquare, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
+    problem: DenseProblem, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> FeasibilityStates:
     """Draw labelled states as :func:`training.feasibility.make_states` does, in chunks that Ctrl-C can come between.
 
@@ -365,18 +366,18 @@ def significant_levels(states: FeasibilityStates, difference: FloatArray) -> dic
     }
 
 
-def refuse_leak(squares: npt.NDArray[np.uint8], path: Path) -> None:
+def refuse_leak(squares: npt.NDArray[np.uint8], path: Path, first_value: int = 1) -> None:
     """Check that no test square is one of a training pool.
 
     Args:
-        squares: uint8[S, n, n] of values 1..n.
+        squares: uint8[S, n, n] of n values; uint8[S, n, 1] of a problem that has n variables.
         path: the pool, as :func:`training.pools.pool.read_pool` takes it.
+        first_value: the smallest value.
 
     Raises:
         PoolError: a square occurs in the pool, or the pool cannot be read.
     """
-    order = squares.shape[1]
-    solutions = read_pool(path, order**2, first_value=1, num_values=order).solutions
+    solutions = read_pool(path, squares[0].size, first_value, num_values=squares.shape[1]).solutions
     pool = {row.tobytes() for row in solutions.astype(np.uint8)}
     leaked = sum(square.tobytes() in pool for square in squares)
     if leaked:

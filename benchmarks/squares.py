@@ -1,11 +1,13 @@
-"""Latin squares that no training pool was sampled with."""
+"""Latin squares, and solutions of other problems, that no training pool was sampled with."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
+from training.dense_problems import GroupedProblem, random_solutions
 from training.pools.jacobson_matthews import JacobsonMatthews
 
 _BENCHMARKS = 0xBE9C  # any constant: a training pool with the same --seed is then another stream
@@ -31,7 +33,25 @@ def fresh_squares(order: int, count: int, seed: int) -> npt.NDArray[np.uint8]:
     for name, value, least in (("order", order, 2), ("squares", count, 1), ("seed", seed, 0)):
         if value < least:
             raise ConfigError(f"{name}: expected {least} or more, got {value}")
-    derived = np.random.SeedSequence([seed, _BENCHMARKS]).generate_state(1, np.uint64)
-    sampler = JacobsonMatthews(order, int(derived[0]))
+    sampler = JacobsonMatthews(order, _stream(seed))
     # In chunks of about half a second, because Ctrl-C is seen between them only.
     return np.concatenate(list(sampler.chunks(count, size=max(1, 4_000_000 // order**4))))
+
+
+def fresh_solutions(problem: GroupedProblem, count: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Sample solutions of another problem, not uniformly, from a stream of their own as :func:`fresh_squares` does.
+
+    Args:
+        problem: the problem.
+        count: S, 1 or more.
+        seed: 0 or more.
+
+    Returns:
+        uint8[S, n, n] of the values of a square, uint8[S, n, 1] of n queens.
+    """
+    drawn = tqdm(random_solutions(problem, count, _stream(seed)), total=count, disable=None, desc="test", leave=False)
+    return np.stack(list(drawn)).reshape(count, problem.order, -1)
+
+
+def _stream(seed: int) -> int:
+    return int(np.random.SeedSequence([seed, _BENCHMARKS]).generate_state(1, np.uint64)[0])

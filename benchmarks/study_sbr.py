@@ -28,18 +28,19 @@ import torch
 
 from benchmarks.feasibility import QUESTIONS, draw_states, refuse_leak, summarise
 from benchmarks.records import Job
-from benchmarks.squares import fresh_squares
+from benchmarks.squares import fresh_solutions, fresh_squares
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square import LatinSquare
 from training.atomic_npz import save_npz
-from training.config import Config, config_to_table, read_config
-from training.data import prepare, sample_pool
+from training.config import Config, ProblemConfig, config_to_table, read_config
+from training.data import prepare, sample_solutions
+from training.dense_problems import DenseProblem
 from training.feasibility import (
-    PROPAGATORS,
     FeasibilityStates,
     fixed_cell,
     free_choice,
     possible_candidates,
+    propagators_of,
     random_fixed_cell,
     random_free_choice,
     score_states,
@@ -63,6 +64,9 @@ SETTINGS = {
     "masked": ("agn", "solution"),
     "order-7": ("agn", "full"),
     "order-12": ("agn", "full"),
+    "order-15": ("agn", "full"),
+    "sudoku-9": ("agn", "full"),
+    "n-queens-20": ("agn", "full"),
 }
 """Setting -> its arms. ``solution`` is ``agn`` with another target: all remaining pairs of the solution at once."""
 
@@ -70,7 +74,11 @@ MAIN = "10000-solutions"
 
 PAPER = (MAIN, "300000-examples", "50000-examples", "1000-solutions", "100-solutions", "by-example")
 """The settings of the paper's figures. The others are its open questions: training that complements propagation
-(*masked*: the network learns to choose among what full propagation leaves), and other sizes."""
+(*masked*: the network learns to choose among what full propagation leaves), other sizes, and other problems."""
+
+
+OTHER_SOLUTIONS = 2_000
+"""Solutions that the test states of another problem than a Latin square come from: they take longer to sample."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class Budget:
     Attributes:
         seeds: setting -> trainings of each arm, each with a pool of its own; 1 of those that are not named.
         states: test states.
+        order: of the Latin squares; None is that of the configs.
         overrides: keys of the committed configs that this budget replaces, see :func:`training.config.read_table`.
         fewer: divides the number of solutions, and that of examples, which are fewer in a smaller square too.
         processes: trainings side by side, unless the command says otherwise.
@@ -87,6 +96,7 @@ class Budget:
 
     seeds: dict[str, int]
     states: int
+    order: int | None = None
     overrides: dict[str, str] = field(default_factory=dict)
     fewer: int = 1
     processes: int = 1
@@ -110,9 +120,9 @@ BUDGETS = {
     "tiny": Budget(
         seeds={MAIN: 2},
         states=720,
+        order=6,
         overrides={
             **_ONE_THREAD,
-            "problem.order": "6",
             "network.hidden": "[16]",
             "data.validation_states": "72",
             "train.presentations": "4_000",
@@ -133,7 +143,7 @@ class Study:
         budget: one of :data:`BUDGETS`.
         runs: folder of the trainings, the pools and the test states.
         settings: of :data:`SETTINGS`.
-        seed: of the test squares.
+        seed: of the test solutions.
 
     Raises:
         ConfigError: there is no such budget or setting, or the seed is out of range.
@@ -174,57 +184,60 @@ class Training:
 
 
 def jobs(study: Study) -> list[Job]:
-    """Sample the pools and the test squares, and return one job for each network, and one for random choice.
+    """Sample the pools and the test solutions, and return one job for each network, and one for random choice.
 
     The order of the jobs makes an unfinished study useful: a first network of every setting and arm, then a second.
 
     Raises:
         ConfigError: a committed config is malformed.
-        PoolError: a pool holds a test square.
+        PoolError: a pool holds a test solution.
     """
     trainings = list(_trainings(study))
-    count = BUDGETS[study.budget].states
-    tests: dict[int, Path] = {}
+    tests: dict[ProblemConfig, Path] = {}
     made = []
-    for order in dict.fromkeys(training.config.problem.order for training in trainings):
-        tests[order] = study.runs / "test" / f"{order}-{count}-{study.seed}.npz"
-        squares = _sample_test(tests[order], order, count, study.seed)
+    for problem in dict.fromkeys(training.config.problem for training in trainings):
+        dense, shared = problem.dense(), _shared(study, problem)
+        kind = "" if isinstance(dense, LatinSquare) else f"{problem.kind}-"
+        name = f"{kind}{problem.order}-{shared['test']['states']}-{study.seed}.npz"
+        tests[problem] = study.runs / "test" / name
+        solutions = _sample_test(tests[problem], dense, shared["test"])
         for training in trainings:
-            if training.config.problem.order == order:
-                _sample_pool(training, squares)
-        shared = _shared(study, order)
-        made.append(Job({**shared, "setting": "none", "arm": "rnd"}, partial(_measure_random, tests[order])))
+            if training.config.problem == problem:
+                _sample_pool(training, solutions)
+        made.append(Job({**shared, "setting": "none", "arm": "rnd"}, partial(_measure_random, tests[problem], dense)))
     for number, training in enumerate(trainings, start=1):
-        order = training.config.problem.order
         config = {
-            **_shared(study, order),
+            **_shared(study, training.config.problem),
             "setting": training.setting,
             "arm": training.arm,
             "seed": training.config.seed,
             "split": training.config.data.split,
             "presentations": training.config.train.presentations,
-            "pool_sha256": _digest(training.pool, order),
+            "pool_sha256": _digest(training.pool, training.config.problem.dense()),
             "training": _differences(config_to_table(training.config), config_to_table(Config())),
         }
         progress = f"{number} of {len(trainings)}"
-        made.append(Job(config, partial(_measure, training, tests[order], study.seed, progress)))
+        made.append(Job(config, partial(_measure, training, tests[training.config.problem], study.seed, progress)))
     return made
 
 
-def _shared(study: Study, order: int) -> dict[str, Any]:
-    """Return what the records of one order have in common."""
-    states = BUDGETS[study.budget].states
-    test = {"order": order, "states": states, "squares": states, "seed": study.seed}
-    return {"suite": "study-sbr", "budget": study.budget, "test": test}
+def _shared(study: Study, problem: ProblemConfig) -> dict[str, Any]:
+    """Return what the records of one problem have in common."""
+    budget = BUDGETS[study.budget]
+    test: dict[str, Any] = {"order": problem.order, "states": budget.states, "squares": budget.states}
+    if problem.kind != LatinSquare.name:
+        test |= {"problem": problem.kind, "squares": max(8, OTHER_SOLUTIONS // budget.fewer)}
+    return {"suite": "study-sbr", "budget": study.budget, "test": {**test, "seed": study.seed}}
 
 
-def _sample_pool(training: Training, squares: npt.NDArray[np.uint8]) -> None:
-    """Sample the pool of a training unless another one has, and refuse one with a test square."""
+def _sample_pool(training: Training, solutions: npt.NDArray[np.uint8]) -> None:
+    """Sample the pool of a training unless another one has, and refuse one with a test solution."""
+    problem = training.config.problem.dense()
     if not training.pool.exists():
         training.pool.parent.mkdir(parents=True, exist_ok=True)
         settings = training.config.pool
-        sample_pool(training.config.problem.order, settings.solutions, settings.seed).save(training.pool)
-    refuse_leak(squares, training.pool)
+        sample_solutions(problem, settings.solutions, settings.seed).save(training.pool)
+    refuse_leak(solutions, training.pool, problem.first_value)
 
 
 def _trainings(study: Study) -> Iterator[Training]:
@@ -236,20 +249,26 @@ def _trainings(study: Study) -> Iterator[Training]:
             for arm in SETTINGS[setting]:
                 overrides = {**budget.overrides, "seed": str(seed), "pool.seed": str(seed + 1)}
                 config = read_config(CONFIGS / f"{setting}-{arm}.toml", overrides)
-                cells = config.problem.order**2
+                problem, kind = config.problem, f"{config.problem.kind}-"
+                if problem.kind == LatinSquare.name:
+                    problem, kind = replace(problem, order=budget.order or problem.order), ""
                 config = replace(
                     config,
+                    problem=problem,
                     pool=replace(config.pool, solutions=max(8, config.pool.solutions // budget.fewer)),
-                    data=replace(config.data, examples=config.data.examples * cells // (100 * budget.fewer)),
+                    data=replace(
+                        config.data,
+                        examples=config.data.examples * problem.dense().num_variables // (100 * budget.fewer),
+                    ),
                 )
-                name = f"{config.problem.order}-{config.pool.solutions}-{config.pool.seed}.npz"
+                name = f"{kind}{problem.order}-{config.pool.solutions}-{config.pool.seed}.npz"
                 folder = study.runs / study.budget / f"{setting}-{arm}-{seed}"
                 yield Training(setting, arm, config, folder, study.runs / "pools" / name)
 
 
-def _digest(pool: Path, order: int) -> str:
+def _digest(pool: Path, problem: DenseProblem) -> str:
     """Return a digest of the solutions: the bytes of a compressed file depend on who compressed it."""
-    solutions = read_pool(pool, order**2, first_value=1, num_values=order).solutions
+    solutions = read_pool(pool, problem.num_variables, problem.first_value, problem.num_values).solutions
     return hashlib.sha256(solutions.astype(np.uint8).tobytes()).hexdigest()[:12]
 
 
@@ -265,9 +284,9 @@ def _differences(table: dict[str, Any], default: dict[str, Any]) -> dict[str, An
     return found
 
 
-def _measure_random(test: Path) -> dict[str, Any]:
+def _measure_random(test: Path, problem: DenseProblem) -> dict[str, Any]:
     """Measure random choice: its exact expectation."""
-    states = _read_test(test)
+    states = _read_test(test, problem)
     return {
         "tests": {
             FRESH: _by_propagation(
@@ -294,7 +313,7 @@ def _measure(training: Training, test: Path, seed: int, progress: str) -> dict[s
     outcome = fit(config, training.folder)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    fresh = _read_test(test)
+    fresh = _read_test(test, config.problem.dense())
     tests = {FRESH: _ask(outcome, fresh)}
     if config.data.split == "example":
         data = prepare(config, own)
@@ -341,7 +360,7 @@ def _ask(outcome: Outcome, states: FeasibilityStates) -> dict[str, Any]:
 
 
 def _possible(states: FeasibilityStates) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    for propagation in PROPAGATORS:
+    for propagation in propagators_of(states.problem):
         yield propagation, possible_candidates(states, propagation)
 
 
@@ -359,17 +378,20 @@ def _by_propagation(
     return result
 
 
-def _sample_test(path: Path, order: int, count: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Return uint8[S, n, n], the test squares, whose labelled states are kept in a file: each process needs them."""
+def _sample_test(path: Path, problem: DenseProblem, test: dict[str, Any]) -> npt.NDArray[np.uint8]:
+    """Return uint8[S, ...], the test solutions, whose labelled states are kept in a file: each process needs them."""
     if not path.exists():
-        squares = fresh_squares(order, count, seed)
-        indices = squares.reshape(len(squares), -1) - np.uint8(1)
-        states = draw_states(LatinSquare(order), indices, count, np.random.default_rng(seed))
+        if isinstance(problem, LatinSquare):
+            solutions = fresh_squares(problem.order, test["squares"], test["seed"])
+        else:
+            solutions = fresh_solutions(problem, test["squares"], test["seed"])
+        indices = solutions.reshape(len(solutions), -1) - np.uint8(problem.first_value)
+        states = draw_states(problem, indices, test["states"], np.random.default_rng(test["seed"]))
         path.parent.mkdir(parents=True, exist_ok=True)
         save_npz(
             path,
             {
-                "squares": squares,
+                "squares": solutions,
                 "assignment": np.packbits(states.assignment, axis=1),
                 "labels": np.packbits(states.labels, axis=1),
                 "filled": states.filled,
@@ -379,9 +401,8 @@ def _sample_test(path: Path, order: int, count: int, seed: int) -> npt.NDArray[n
         return np.asarray(arrays["squares"])
 
 
-def _read_test(path: Path) -> FeasibilityStates:
+def _read_test(path: Path, problem: DenseProblem) -> FeasibilityStates:
     with np.load(path, allow_pickle=False) as arrays:
-        problem = LatinSquare(arrays["squares"].shape[1])
         assignment, labels = (
             np.unpackbits(arrays[name], axis=1, count=problem.num_candidates).astype(np.bool_)
             for name in ("assignment", "labels")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from benchmarks.plots import _pyplot, _save
 from benchmarks.records import Record
 from benchmarks.study_sbr import FRESH, LEAKING, MAIN
+from benchmarks.study_sbr_table import size_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,7 +34,7 @@ PANELS = (
 
 
 def plot(records: Sequence[Record], path: Path) -> None:
-    """Draw a panel for each figure of the paper, and two for its split; networks of another size are left out.
+    """Draw a panel for each figure of the paper, and two for its split; other problems and sizes are left out.
 
     A line is the mean of the networks of an arm; its band reaches from the lowest to the highest limit of the Wilson
     95 % intervals of the single networks, over the test states of a point. Random choice is an exact expectation.
@@ -42,8 +43,8 @@ def plot(records: Sequence[Record], path: Path) -> None:
         records: of one study.
         path: ``.svg`` or ``.png``.
     """
-    order = records[0]["config"]["test"]["order"]
-    records = [record for record in records if record["config"]["test"]["order"] == order]
+    size = size_of(records[0])
+    records = [record for record in records if size_of(record) == size]
     figure, axes = _pyplot().subplots(3, 3, figsize=(12, 10), sharex=True, sharey=True, layout="constrained")
     for axis, (title, setting, propagation, test) in zip(axes.flat, PANELS, strict=True):
         for arm, colour in _COLOURS.items():
@@ -52,22 +53,21 @@ def plot(records: Sequence[Record], path: Path) -> None:
                 for record in records
                 if record["config"]["arm"] == arm
                 and record["config"]["setting"] in (setting, "none")
-                and test in record["result"]["tests"]
+                and propagation in record["result"]["tests"].get(test, {})
             ]
             if curves:
                 _draw(axis, arm, colour, curves)
         axis.set_title(title, fontsize=10)
         axis.set_ylim(-0.02, 1.02)
         axis.grid(alpha=0.25)
-        axis.legend(fontsize=8, frameon=False, loc="lower left", title="mean", title_fontsize=8, alignment="left")
+        if axis.lines:
+            axis.legend(fontsize=8, frameon=False, loc="lower left", title="mean", title_fontsize=8, alignment="left")
     for axis in axes[-1]:
         axis.set_xlabel("filled cells")
     for axis in axes[:, 0]:
         axis.set_ylabel("feasible suggestions")
     config = records[0]["config"]
-    figure.suptitle(
-        f"Latin squares of order {config['test']['order']}, budget {config['budget']}, free choice", fontsize=11
-    )
+    figure.suptitle(f"{size[0]} of order {size[1]}, budget {config['budget']}, free choice", fontsize=11)
     _save(figure, path)
 
 

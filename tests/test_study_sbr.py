@@ -209,7 +209,10 @@ def test_committed_configs_are_the_arms_and_differ_in_what_their_names_say() -> 
             assert config.loss.target == ("solution" if arm == "solution" else "single")
             assert config.loss.propagator == (arm if arm in ("rows", "full") else "none")
             assert config.loss.mask == ("full" if setting == "masked" else "none")
-            assert config.problem.order == int(setting.removeprefix("order-") if "order" in setting else 10)
+            kind, _, order = setting.rpartition("-")
+            sized = kind in ("order", "sudoku", "n-queens")
+            assert config.problem.kind == ("latin-square" if kind == "order" or not sized else kind)
+            assert config.problem.order == (int(order) if sized else 10)
 
 
 def record(setting: str, arm: str, mean: float, half: float = 0.01) -> Record:

@@ -344,7 +344,7 @@ def _fit_dense(config: Config, folder: Path, processes: Processes) -> int:
         return 130
     path = folder / f"{config.name}.onnx"
     asked = "no propagation" if config.loss.mask == "none" else f"propagation: {config.loss.mask}"
-    export(outcome.network, LatinSquare(config.problem.order), training_record(config, outcome), path)
+    export(outcome.network, config.problem.dense(), training_record(config, outcome), path)
     sys.stdout.write(
         f"{path}: validation feasibility {outcome.feasibility:.4f} (free choice, {asked}) after "
         f"{outcome.presentations:,} presentations in {outcome.seconds:.0f} s\n"
@@ -446,6 +446,11 @@ def _label(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     scorers = [OnnxScorer(model) for model in arguments.models]
+    for scorer in scorers:
+        if scorer.metadata.problem != LatinSquare.name:
+            raise ConfigError(
+                f"{scorer.path}: expected a network for {LatinSquare.name}, got {scorer.metadata.problem}"
+            )
     for name in ("states", "squares"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
@@ -500,7 +505,7 @@ def _export(arguments: argparse.Namespace) -> int:
     state = load_checkpoint(checkpoint)
     if not state["history"]:
         raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
-    problem = LatinSquare(config.problem.order)
+    problem = config.problem.dense()
     network = MLP(problem.num_candidates, config.network.hidden)
     network.load_state_dict(state["best"]["weights"])
     outcome = Outcome(

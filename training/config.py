@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from nnsearch.errors import ConfigError
+from training.dense_problems import KINDS, DenseProblem, QueensBoard, dense_problem
 
 
 def check(condition: bool, message: str) -> None:
@@ -39,13 +40,22 @@ class ProblemConfig:
     """The problem family and its size."""
 
     kind: str = "latin-square"
-    """Problem family; latin-square is the one there is."""
+    """Problem family: latin-square, sudoku or n-queens."""
     order: int = 10
-    """Order of the square: rows, columns and values."""
+    """Order of the square: rows, columns and values; number of queens."""
 
     def __post_init__(self) -> None:
-        check(self.kind == "latin-square", f"problem.kind: expected latin-square, got {self.kind!r}")
+        check(self.kind in KINDS, f"problem.kind: expected {', '.join(KINDS)}, got {self.kind!r}")
         check(2 <= self.order <= 64, f"problem.order: expected 2 to 64, got {self.order}")
+        self.dense()
+
+    def dense(self) -> DenseProblem:
+        """Return the problem.
+
+        Raises:
+            ConfigError: there is none of that order.
+        """
+        return dense_problem(self.kind, self.order)
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ class PoolConfig:
     """Where the solutions come from."""
 
     solutions: int = 10_000
-    """Solutions to sample (uniform, Jacobson-Matthews); with a file, how many of its first ones to use."""
+    """Solutions to sample (Latin squares: uniform, Jacobson-Matthews; others: not uniform, see
+    training/dense_problems.py); with a file, how many of its first ones to use."""
     seed: int = 1
     """Seed of the sampler."""
     file: str = ""
@@ -105,7 +116,8 @@ class LossConfig:
     target: str = "single"
     """single: the pair just removed (the paper); solution: uniform over the solution's remaining pairs."""
     propagator: str = "none"
-    """Source of knowledge: none (no SBR: the agnostic network), rows, full, or module:function of your own."""
+    """Source of knowledge: none (no SBR: the agnostic network), rows (not of n-queens), full, or module:function of
+    your own."""
     form: str = "mse"
     """Form of the SBR term: mse, bce or negative."""
     weight: float = 1.0
@@ -177,6 +189,11 @@ class Config:
     def __post_init__(self) -> None:
         check_name(self.name)
         check_seed("seed", self.seed)
+        for key in ("propagator", "mask"):
+            check(
+                getattr(self.loss, key) != "rows" or self.problem.kind != QueensBoard.name,
+                f"loss.{key}: expected none or full for {QueensBoard.name}, got 'rows'",
+            )
 
 
 AnyConfig = TypeVar("AnyConfig")

@@ -16,6 +16,7 @@ from nnsearch.errors import ConfigError, PoolError
 from nnsearch.problems.latin_square import LatinSquare
 from training.config import Config
 from training.deconstruction import Examples, deconstruct
+from training.dense_problems import DenseProblem, instance_of, random_solutions
 from training.feasibility import FeasibilityStates, make_states, states_of_examples
 from training.pools.jacobson_matthews import JacobsonMatthews
 from training.pools.pool import Pool, read_pool
@@ -34,7 +35,7 @@ class TrainingData:
         solutions_sha256: of all of them in order, in hexadecimal digits.
     """
 
-    problem: LatinSquare
+    problem: DenseProblem
     examples: Examples
     held_out: Examples | None
     validation: FeasibilityStates
@@ -53,6 +54,14 @@ def sample_pool(order: int, count: int, seed: int) -> Pool:
     return Pool(np.concatenate(parts), first_value=1, num_values=order)
 
 
+def sample_solutions(problem: DenseProblem, count: int, seed: int) -> Pool:
+    """Sample solutions with a progress bar: uniform ones of a Latin square, else random ones."""
+    if isinstance(problem, LatinSquare):
+        return sample_pool(problem.order, count, seed)
+    drawn = tqdm(random_solutions(problem, count, seed), total=count, desc="pool", unit=" solutions")
+    return Pool(np.stack(list(drawn)), problem.first_value, problem.num_values)
+
+
 def prepare(config: Config, pool_file: Path) -> TrainingData:
     """Build everything that a run needs, the same for the same config.
 
@@ -65,12 +74,12 @@ def prepare(config: Config, pool_file: Path) -> TrainingData:
             are asked for.
         PoolError: the user's file of solutions is malformed.
     """
-    problem = LatinSquare(config.problem.order)
+    problem = config.problem.dense()
     source = Path(config.pool.file) if config.pool.file else pool_file
     if config.pool.file or pool_file.exists():
         pool = read_pool(source, problem.num_variables, problem.first_value, problem.num_values)
     else:
-        pool = sample_pool(problem.order, config.pool.solutions, config.pool.seed)
+        pool = sample_solutions(problem, config.pool.solutions, config.pool.seed)
         pool.save(pool_file)
     solutions = pool.distinct()[: config.pool.solutions]
     _check_solutions(solutions, problem, source)
@@ -101,8 +110,19 @@ def prepare(config: Config, pool_file: Path) -> TrainingData:
     return TrainingData(problem, examples, other, validation, len(solutions), digest)
 
 
-def _check_solutions(solutions: npt.NDArray[np.uint8], problem: LatinSquare, source: Path) -> None:
+def _check_solutions(solutions: npt.NDArray[np.uint8], problem: DenseProblem, source: Path) -> None:
     """Refuse a pool of anything but solutions: a network would learn from it without complaint."""
+    if not isinstance(problem, LatinSquare):
+        none = np.zeros(problem.num_variables, dtype=np.int64)
+        instance = instance_of(problem, "", none, none > 0)
+        values = solutions.astype(np.int64) + problem.first_value
+        others = np.flatnonzero([not instance.is_solution(row.tolist()) for row in values])
+        if len(others):
+            raise PoolError(
+                f"{source}: expected solutions of {problem.name} of order {problem.order}; {len(others)} of "
+                f"{len(values)} distinct ones are not, the first is {values[others[0]].tolist()}"
+            )
+        return
     squares = solutions.reshape(len(solutions), problem.order, problem.order)
     expected = np.arange(problem.order)
     right = (np.sort(squares, axis=1) == expected[:, None]) & (np.sort(squares, axis=2) == expected)

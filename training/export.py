@@ -23,9 +23,9 @@ from nnsearch.errors import NNSearchError
 from nnsearch.graph import KINDS
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer
-from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.scorer import FloatArray
 from training.config import Config, config_to_table
+from training.dense_problems import DenseProblem
 from training.graph_config import GraphConfig, GraphNetworkConfig
 from training.graph_states import tensor_inputs
 from training.graph_trainer import GraphOutcome
@@ -124,7 +124,7 @@ def _versions() -> dict[str, str]:
 
 
 def export(
-    network: nn.Module, problem: LatinSquare, training: Mapping[str, Any], path: Path, *, precision: str = "fp32"
+    network: nn.Module, problem: DenseProblem, training: Mapping[str, Any], path: Path, *, precision: str = "fp32"
 ) -> None:
     """Write an ``.onnx`` file; an older file is replaced only by one that gives the same scores as torch.
 

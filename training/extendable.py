@@ -31,11 +31,12 @@ def _lowest(x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _complete(grid):  # type: ignore[no-untyped-def]
-    """Complete a consistent grid (int64[n, n], values 1..n, 0 = hole) in place; return whether it can be completed.
+def _complete(grid, failure_limit):  # type: ignore[no-untyped-def]
+    """Complete a consistent grid (int64[n, n], values 1..n, 0 = hole) in place; return 1 if it can be done, else 0.
 
-    Depth-first search on the exact cover: the next item is the cell, (row, value) or (column, value) with the fewest
-    candidates, each set of candidates one machine word.
+    After ``failure_limit`` failures give up: return -1, the grid as it was. Depth-first search on the exact cover: the
+    next item is the cell, (row, value) or (column, value) with the fewest candidates, each set of candidates one
+    machine word.
     """
     n = grid.shape[0]
     one = np.uint64(1)
@@ -66,11 +67,12 @@ def _complete(grid):  # type: ignore[no-untyped-def]
     left = np.zeros(holes + 1, np.uint64)
     placed = np.zeros((holes + 1, 3), np.int64)
     depth = 0
+    failures = 0
     descend = True
     while True:
         if descend:
             if depth == holes:
-                return True
+                return 1
             best = n + 1
             for r in range(n):
                 if best <= 1:
@@ -93,7 +95,12 @@ def _complete(grid):  # type: ignore[no-untyped-def]
                             best, kind[depth], first[depth], second[depth], left[depth] = size, 2, r, x, mask
         else:
             if depth == 0:
-                return False
+                return 0
+            failures += 1
+            if failures > failure_limit:
+                for i in range(depth):
+                    grid[placed[i, 0], placed[i, 1]] = 0
+                return -1
             depth -= 1
             r, c, v = placed[depth, 0], placed[depth, 1], placed[depth, 2]
             grid[r, c] = 0
@@ -127,6 +134,35 @@ def _complete(grid):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _complete_with_restarts(grid, failure_limit, rng):  # type: ignore[no-untyped-def]
+    """Complete a consistent grid in place; return whether it can be completed.
+
+    The running time of one search has a heavy tail. Renaming rows, columns and values changes its order and nothing
+    else, so a search that takes long is given up for one under another renaming, with twice the limit (Gomes, Selman,
+    Crato and Kautz, Journal of Automated Reasoning 24, 2000).
+    """
+    n = grid.shape[0]
+    found = _complete(grid, failure_limit)
+    while found < 0:
+        failure_limit = 2 * failure_limit + 1
+        rows, columns, values = rng.permutation(n), rng.permutation(n), rng.permutation(n)
+        renamed = np.zeros((n, n), np.int64)
+        for r in range(n):
+            for c in range(n):
+                if grid[r, c] != 0:
+                    renamed[rows[r], columns[c]] = values[grid[r, c] - 1] + 1
+        found = _complete(renamed, failure_limit)
+        if found == 1:
+            name = np.zeros(n, np.int64)
+            for v in range(n):
+                name[values[v]] = v + 1
+            for r in range(n):
+                for c in range(n):
+                    grid[r, c] = name[renamed[rows[r], columns[c]] - 1]
+    return found == 1
+
+
+@numba.njit(cache=True)
 def _is_consistent(grid):  # type: ignore[no-untyped-def]
     """Tell whether no value is twice in a row or column."""
     n = grid.shape[0]
@@ -142,7 +178,7 @@ def _is_consistent(grid):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _label(grids, labels):  # type: ignore[no-untyped-def]
+def _label(grids, labels, failure_limit, rng):  # type: ignore[no-untyped-def]
     """Fill ``labels`` (bool[B, n, n, n]) for ``grids`` (int64[B, n, n])."""
     n = grids.shape[1]
     for b in range(grids.shape[0]):
@@ -164,7 +200,7 @@ def _label(grids, labels):  # type: ignore[no-untyped-def]
                         continue
                     grid = grids[b].copy()
                     grid[r, c] = v
-                    if _complete(grid):
+                    if _complete_with_restarts(grid, failure_limit, rng):
                         # Every pair of a completion is extendable, not only the one asked for.
                         for i in range(n):
                             for j in range(n):
@@ -172,11 +208,13 @@ def _label(grids, labels):  # type: ignore[no-untyped-def]
                                     labels[b, i, j, grid[i, j] - 1] = True
 
 
-def label_latin_squares(grids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+def label_latin_squares(grids: npt.NDArray[np.integer], failure_limit: int = 1000) -> npt.NDArray[np.bool_]:
     """Label every pair of partial Latin squares by exact search.
 
     Args:
         grids: int[B, n, n], values 1..n, 0 = hole, n at most 64.
+        failure_limit: failures of a search for a completion before it starts again in another order, with more; the
+            labels do not depend on it.
 
     Returns:
         bool[B, n**3]: True iff the candidate's cell is a hole and the square with the candidate assigned has a
@@ -191,7 +229,7 @@ def label_latin_squares(grids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]
     if grids.size and not 0 <= grids.min() <= grids.max() <= n:
         raise NNSearchError(f"expected values 1..{n}, or 0 for a hole; got {grids.min()}..{grids.max()}")
     labels = np.zeros((len(grids), n, n, n), dtype=np.bool_)
-    _label(grids.astype(np.int64), labels)
+    _label(grids.astype(np.int64), labels, failure_limit, np.random.default_rng(0))
     return labels.reshape(len(grids), n**3)
 
 

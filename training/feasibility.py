@@ -22,6 +22,8 @@ import numpy.typing as npt
 from nnsearch.problems.latin_square import LatinSquare
 from nnsearch.propagation import ForwardChecking, SinglesPropagation
 from training.deconstruction import Examples
+from training.dense_problems import DenseProblem, QueensBoard
+from training.exact_cover import label_by_groups
 from training.extendable import label_latin_squares
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,7 +43,7 @@ class FeasibilityStates:
         filled: int64[P], number of assigned variables, 0..V-1.
     """
 
-    problem: LatinSquare
+    problem: DenseProblem
     assignment: BoolArray
     labels: BoolArray
     filled: npt.NDArray[np.int64]
@@ -60,7 +62,7 @@ class FeasibilityStates:
 
 
 def make_states(
-    problem: LatinSquare, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
+    problem: DenseProblem, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> FeasibilityStates:
     """Draw partial solutions evenly over the fill levels 0..V-1 and label every pair.
 
@@ -78,7 +80,7 @@ def make_states(
 
 
 def states_of_examples(
-    problem: LatinSquare, examples: Examples, count: int, rng: np.random.Generator
+    problem: DenseProblem, examples: Examples, count: int, rng: np.random.Generator
 ) -> FeasibilityStates:
     """Draw the partial solutions of examples, as many of each fill level where there are so many, and label every pair.
 
@@ -97,13 +99,16 @@ def states_of_examples(
     return _labelled(problem, chosen.solutions[chosen.solution], chosen.assigned_mask())
 
 
-def _labelled(problem: LatinSquare, solution: npt.NDArray[np.uint8], assigned: BoolArray) -> FeasibilityStates:
+def _labelled(problem: DenseProblem, solution: npt.NDArray[np.uint8], assigned: BoolArray) -> FeasibilityStates:
     """Return the states that have the values uint8[P, V] of solutions where bool[P, V] holds."""
     count, order = len(solution), problem.order
-    grids = np.where(assigned, solution.astype(np.int64) + 1, 0)
-    one_hot = assigned[:, :, None] & (solution[:, :, None] == np.arange(order))
-    labels = label_latin_squares(grids.reshape(count, order, order))
-    return FeasibilityStates(problem, one_hot.reshape(count, -1), labels, assigned.sum(axis=1, dtype=np.int64))
+    one_hot = (assigned[:, :, None] & (solution[:, :, None] == np.arange(order))).reshape(count, -1)
+    if isinstance(problem, LatinSquare):
+        grids = np.where(assigned, solution.astype(np.int64) + 1, 0)
+        labels = label_latin_squares(grids.reshape(count, order, order))
+    else:
+        labels = label_by_groups(problem.groups(), problem.exactly_one(), one_hot)
+    return FeasibilityStates(problem, one_hot, labels, assigned.sum(axis=1, dtype=np.int64))
 
 
 def possible_candidates(states: FeasibilityStates, propagator: str) -> BoolArray:
@@ -111,17 +116,31 @@ def possible_candidates(states: FeasibilityStates, propagator: str) -> BoolArray
 
     Args:
         states: the states.
-        propagator: ``none`` (every pair, assigned variables included: nothing is masked), ``rows`` or ``full``.
+        propagator: ``none`` (every pair, assigned variables included: nothing is masked), ``rows`` or ``full``, see
+            :func:`forward_checking`.
     """
     if propagator == "none":
         return np.ones_like(states.assignment)
-    possible: BoolArray = latin_square_propagator(states.problem, propagator)(states.assignment)
+    possible: BoolArray = forward_checking(states.problem, propagator)(states.assignment)
     return possible
 
 
-def latin_square_propagator(problem: LatinSquare, name: str) -> ForwardChecking:
-    """Return forward checking on the rows, or on rows and columns (``full``); assigned cells are always ruled out."""
-    groups = problem.groups("cell", "row") if name == "rows" else problem.groups()
+def propagators_of(problem: DenseProblem) -> tuple[str, ...]:
+    """Return those of :data:`PROPAGATORS` that a problem has: the rows of n-queens are its variables."""
+    return tuple(name for name in PROPAGATORS if name != "rows" or not isinstance(problem, QueensBoard))
+
+
+def forward_checking(problem: DenseProblem, name: str) -> ForwardChecking:
+    """Return forward checking; assigned variables are always ruled out.
+
+    Args:
+        problem: the problem.
+        name: ``rows``: of the rows of a square alone; ``full``: of all constraints.
+    """
+    groups = problem.groups()
+    if name == "rows":
+        assert not isinstance(problem, QueensBoard)
+        groups = LatinSquare(problem.order).groups("cell", "row")
     return ForwardChecking(groups, problem.num_candidates)
 
 

@@ -20,16 +20,16 @@ from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint, save_checkpoint, weights_of
-from training.config import Config, LossConfig
+from training.config import Config, LossConfig, TrainConfig
 from training.data import ExampleBatches, TrainingData, prepare
+from training.dense_problems import DenseProblem
 from training.distributed import ALONE, Processes
 from training.feasibility import (
     FeasibilityStates,
     fixed_cell,
+    forward_checking,
     free_choice,
-    latin_square_propagator,
     possible_candidates,
     score_states,
 )
@@ -89,7 +89,7 @@ def fit(config: Config, run_dir: Path, processes: Processes = ALONE) -> Outcome:
         device = processes.own(choose_device(config.train.device))
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
-        propagator = load_propagator(config.loss.propagator, LatinSquare(config.problem.order))
+        propagator = load_propagator(config.loss.propagator, config.problem.dense())
         check_claim(run_dir, config)
         if processes.first and not config.pool.file:
             claim(run_dir, config)  # before the sampled pool is written there
@@ -99,6 +99,44 @@ def fit(config: Config, run_dir: Path, processes: Processes = ALONE) -> Outcome:
         return _Run(config, run_dir, data, device, propagator, processes)
 
     return processes.in_turn(prepared).train()
+
+
+def stored_outcome(config: Config, run_dir: Path) -> Outcome:
+    """Return what the run in a folder has reached; ``interrupted`` tells that it is not at its end.
+
+    Args:
+        config: of the run.
+        run_dir: its folder, which is only read.
+
+    Raises:
+        ConfigError: the folder holds no checkpoint of such a run.
+    """
+    state = load_checkpoint(run_dir / "checkpoint.pt")
+    network = MLP(config.problem.dense().num_candidates, config.network.hidden)
+    network.load_state_dict(state["best"]["weights"])
+    return Outcome(
+        network=network.eval(),
+        feasibility=state["best"]["feasibility"],
+        presentations=state["presentations"],
+        best_presentations=state["best"]["presentations"],
+        num_examples=state["num_examples"],
+        num_solutions=state["num_solutions"],
+        seconds=state["seconds"],
+        interrupted=not is_finished(config.train, state["num_examples"], state["step"], state["stale"]),
+    )
+
+
+def is_finished(train: TrainConfig, num_examples: int, step: int, stale: int) -> bool:
+    """Tell whether a run has spent its budget, or its patience.
+
+    Args:
+        train: the budget.
+        num_examples: distinct training examples.
+        step: steps taken.
+        stale: measurements since the best one.
+    """
+    total = max(1, train.presentations // min(train.batch_size, num_examples))
+    return step >= total or 0 < train.patience <= stale
 
 
 def choose_device(name: str) -> torch.device:
@@ -112,7 +150,7 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def load_propagator(name: str, problem: LatinSquare) -> Propagator | None:
+def load_propagator(name: str, problem: DenseProblem) -> Propagator | None:
     """Return the propagator of a config: None for ``none``, a built-in, or the user's ``module:function``.
 
     Raises:
@@ -121,7 +159,7 @@ def load_propagator(name: str, problem: LatinSquare) -> Propagator | None:
     if name == "none":
         return None
     if ":" not in name:
-        return latin_square_propagator(problem, name)
+        return forward_checking(problem, name)
     module, _, attribute = name.partition(":")
     try:
         propagator = getattr(importlib.import_module(module), attribute)
@@ -260,8 +298,7 @@ class _Run:
     @property
     def finished(self) -> bool:
         """The budget is spent, or patience is."""
-        patience = self.config.train.patience
-        return self.step >= self.total_steps or (patience > 0 and self.stale >= patience)
+        return is_finished(self.config.train, len(self.batches), self.step, self.stale)
 
     def _train_step(self) -> Tensor:
         train = self.config.train

@@ -54,6 +54,14 @@ def test_every_partial_latin_square_of_order_3() -> None:
     np.testing.assert_array_equal(label_latin_squares(grids), slow_labels(grids))
 
 
+@pytest.mark.parametrize("failure_limit", [0, 1, 5])
+def test_restarts_change_no_label(failure_limit: int) -> None:
+    rng = np.random.default_rng(3)
+    grids = np.array([random_consistent_grid(7, 14, rng) for _ in range(60)])
+    expected = label_latin_squares(grids, failure_limit=10**9)
+    np.testing.assert_array_equal(label_latin_squares(grids, failure_limit), expected)
+
+
 def test_order_4_against_all_576_squares() -> None:
     rng = np.random.default_rng(0)
     extendable = [s * (rng.random((4, 4)) < rng.random()) for s in latin_squares(4)]

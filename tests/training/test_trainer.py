@@ -53,7 +53,7 @@ TINY: dict[str, Any] = {
 # A user's propagator that does what `full` does, and calls `on_call` before: a place to be stopped at any step.
 PROPAGATOR = """
 from nnsearch.problems.latin_square import LatinSquare
-from training.feasibility import latin_square_propagator
+from training.feasibility import forward_checking
 
 calls = 0
 on_call = None
@@ -64,7 +64,7 @@ def propagate(assignment):
     if on_call is not None:
         on_call(calls)
     order = round(assignment.shape[1] ** (1 / 3))
-    return latin_square_propagator(LatinSquare(order), "full")(assignment)
+    return forward_checking(LatinSquare(order), "full")(assignment)
 
 def everything(assignment):
     return assignment == assignment
