@@ -21,6 +21,7 @@ from benchmarks import (
     search,
     segment_sum,
     study_cl_ste,
+    study_label_free_command,
     study_sbr,
     study_sbr_plots,
     study_sbr_search,
@@ -547,6 +548,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--plot", type=Path, metavar="FILE", help="draw failures against propagation (.svg or .png)")
 
     study_cl_ste.add_commands(studies)
+    study_label_free_command.add_command(studies)
 
     command = _command(commands, "segment-sum", "ways to sum over groups in ONNX Runtime", _SEGMENT_SUM)
     command.set_defaults(jobs=_segment_sum_jobs, table=segment_sum.table, threads=1)

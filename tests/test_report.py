@@ -253,6 +253,65 @@ def test_losses_on_clauses_are_dots_and_those_that_were_not_compiled_rings() -> 
     assert [row["cells"][6] for row in table["rows"]] == [None, 0.5, "over 7"]
 
 
+def test_searches_of_the_study_of_knowledge_count_what_gave_up_with_the_limit() -> None:
+    test = {"problem": "latin-square", "order": 10, "holes": 0.42, "count": 2, "seed": 1}
+    records = [
+        Record(
+            config={
+                **{"suite": "study-sbr-search", "budget": "small", "test": test, "failure_limit": 99},
+                **{"setting": setting, "arm": arm, "seed": seed, "propagation": "none", "question": "fixed cell"},
+            },
+            result={"status": ["solved", status], "failures": [4, 99]},
+            environment={**ENVIRONMENT, "time": ""},
+        )
+        for setting, arm, seed, status in [
+            ("none", "rnd", 0, "gave up"),
+            (MAIN, "full", 0, "solved"),
+            (MAIN, "full", 1, "gave up"),
+            ("masked", "agn", 0, "solved"),
+        ]
+    ]
+    (part,) = payload({Path("search.jsonl"): records})["sections"]
+    (group,) = part["groups"]
+    table, chart = group["blocks"]
+    assert [row["cells"][:3] for row in table["rows"]] == [
+        ["rnd", 1, "1 of 2"],
+        [f"{MAIN}, full", 2, "3 of 4"],
+        ["masked, agn", 1, "2 of 2"],
+    ]
+    assert [one["arm"] for one in chart["series"]] == ["rnd", f"{MAIN}, full"]
+    assert chart["series"][1]["points"] == [(0.0, 0.0), (4.0, 0.5), (99.0, 0.75), (99.0, 0.75)]
+    assert chart["series"][0]["points"][-1] == (99.0, 0.5)
+
+
+def test_searches_by_label_free_networks_are_shown_by_order_and_choice_of_variable() -> None:
+    test = {"orders": [20], "holes": 0.42, "count": 2, "seed": 1, "failures": 50}
+    records = [
+        Record(
+            config={"suite": "study-label-free", "budget": "small", "test": test, "start": start, "knowledge": knows},
+            result={
+                "searches": [
+                    {**{"order": 20, "variables": variables}, "solved": [True, False], "failures": [3, 50]}
+                    | {"seconds": [0.1, 0.2]}
+                    for variables in variable_orders
+                ]
+            },
+            environment={**ENVIRONMENT, "time": ""},
+        )
+        for start, knows, variable_orders in [
+            ("none", "random", ["min-domain"]),
+            ("plain", "clauses", ["min-domain", "most-confident"]),
+        ]
+    ]
+    (part,) = payload({Path("label-free.jsonl"): records})["sections"]
+    tables = [group["blocks"][0] for group in part["groups"]]
+    assert [[row["cells"][0] for row in table["rows"]] for table in tables] == [
+        ["random", "plain, clauses"],
+        ["plain, clauses"],
+    ]
+    assert tables[0]["rows"][0]["cells"][2:4] == ["1 of 2", 26.5]
+
+
 def test_data_cannot_end_the_script_that_holds_it() -> None:
     text = render(payload({Path("x.jsonl"): [unknown(0, 0.5, note="</script><script>alert(1)</script>")]}))
     assert "<script>alert" not in text

@@ -11,6 +11,7 @@ from benchmarks.report import (
     plain_section,
     race_section,
     search_section,
+    study_search_sections,
     study_sections,
 )
 from benchmarks.report.parts import Headline, Section
@@ -23,8 +24,10 @@ BY_SUITE: dict[str, MakeSection] = {
     "policies": search_section.policies_section,
     "feasibility": feasibility_section.section,
     "study-sbr": study_sections.sbr_section,
+    "study-sbr-search": study_search_sections.sbr_search_section,
     "cl-ste": study_sections.cl_ste_section,
     "cl-ste-cost": study_sections.clause_cost_section,
+    "study-label-free": study_search_sections.label_free_section,
     "latency": cost_sections.latency_section,
     "throughput": cost_sections.throughput_section,
     "gather": cost_sections.gather_section,

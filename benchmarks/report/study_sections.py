@@ -14,7 +14,8 @@ from benchmarks.report.places import QUASIGROUP
 from benchmarks.study_cl_ste_cost import EPOCH, epoch_seconds
 from benchmarks.study_sbr import MAIN
 from benchmarks.study_sbr_plots import pooled_curve, wilson
-from benchmarks.study_sbr_table import PUBLISHED, findings, means
+from benchmarks.study_sbr_table import PUBLISHED, findings, means, size_of
+from nnsearch.problems.latin_square import LatinSquare
 from training.feasibility import PROPAGATORS
 
 TRIAL = "tiny"
@@ -24,12 +25,10 @@ TRIAL = "tiny"
 def sbr_section(records: Sequence[Record]) -> Section:
     """Return the part of the page of the study ``sbr``: a table and the curves of each setting, for each budget."""
     groups = []
-    budgets = dict.fromkeys((record["config"]["budget"], record["config"]["test"]["order"]) for record in records)
-    for budget, order in budgets:
+    sizes = dict.fromkeys((record["config"]["budget"], *size_of(record)) for record in records)
+    for budget, problem, order in sizes:
         same = [
-            record
-            for record in records
-            if (record["config"]["budget"], record["config"]["test"]["order"]) == (budget, order)
+            record for record in records if (record["config"]["budget"], *size_of(record)) == (budget, problem, order)
         ]
         settings = dict.fromkeys(record["config"]["setting"] for record in same)
         tests = dict.fromkeys(test for record in same for test in record["result"]["tests"])
@@ -37,9 +36,9 @@ def sbr_section(records: Sequence[Record]) -> Section:
         table = _sbr_table(same, list(tests))
         groups.append(
             Group(
-                f"Budget {budget}, squares of order {order}",
+                f"Budget {budget}, {problem} of order {order}",
                 [table, *[chart for chart in charts if chart.series]],
-                Place(QUASIGROUP, f"order {order}"),
+                Place(QUASIGROUP if problem == LatinSquare.name else problem, f"order {order}"),
             )
         )
     return Section(

@@ -128,20 +128,43 @@ def build(config: TaskConfig, seed: int) -> BoardTask:
     Raises:
         ConfigError: too few solutions for test boards apart from the training boards.
     """
+    training, held_out = split_solutions(config, seed)
+    return of_solutions(config, training, held_out, seed)
+
+
+def split_solutions(config: TaskConfig, seed: int) -> tuple[IntArray, IntArray]:
+    """Return the solutions for training, int64[A, n * n], and for testing, int64[B, n * n]; none is in both.
+
+    Raises:
+        ConfigError: too few solutions for test boards apart from the training boards.
+    """
     data = config.data
     drawn = [solution for _, solution in sudoku.generate(data.box, data.most_holes, data.solutions, seed)]
     solutions = np.array(list(Counter(map(tuple, drawn))), dtype=np.int64)  # distinct, in the order drawn
     held = max(1, len(solutions) // 4)
     if len(solutions) - held < 1:
         raise ConfigError(f"data.solutions: expected enough for a test solution apart, got {data.solutions}")
+    return solutions[held:], solutions[:held]
+
+
+def of_solutions(config: TaskConfig, training: IntArray, held_out: IntArray, seed: int) -> BoardTask:
+    """Return the task on boards with holes. Training board i is of the solution ``training[i % len(training)]``.
+
+    Args:
+        config: the task.
+        training: int64[A, n * n].
+        held_out: int64[B, n * n].
+        seed: of the holes.
+    """
+    data = config.data
     rng = np.random.default_rng([seed, 3])
     order = data.box**2
     blank, _ = sudoku.Sudoku("", np.zeros((order, order), dtype=np.int64)).build()
     return BoardTask(
         config,
         from_model(blank, one_value=config.loss.binariser != "probability", each_value=True),
-        torch.from_numpy(_with_holes(solutions[held:], data.examples, config, rng)),
-        torch.from_numpy(_with_holes(solutions[:held], data.test, config, rng)),
+        torch.from_numpy(_with_holes(training, data.examples, config, rng)),
+        torch.from_numpy(_with_holes(held_out, data.test, config, rng)),
     )
 
 

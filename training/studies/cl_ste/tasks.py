@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nnsearch.errors import ConfigError
-from training.studies.cl_ste import addition, membership, operators, shortest_path, sudoku_boards
+from training.studies.cl_ste import addition, labelled_boards, membership, operators, shortest_path, sudoku_boards
 from training.studies.cl_ste.config import TaskConfig
 from training.studies.cl_ste.task import Task
 
@@ -17,6 +17,8 @@ TASKS: dict[str, Callable[[TaskConfig, int], Task]] = {
     "member": membership.member,
     "shortest-path": shortest_path.build,
     "sudoku": sudoku_boards.build,
+    "sudoku-all-labels": lambda config, seed: labelled_boards.build(config, seed, 1.0),
+    "sudoku-half-labels": lambda config, seed: labelled_boards.build(config, seed, 0.5),
 }
 """Kind -> (config, seed) -> the task."""
 
