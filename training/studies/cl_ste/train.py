@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
@@ -86,7 +87,9 @@ def fit(config: TaskConfig, seed: int, run_dir: Path) -> Outcome:
         }
         save_checkpoint(state, checkpoint)
 
-    with DeferredInterrupt() as interrupted:
+    title = f"{config.name}, seed {seed}"
+    bar = tqdm(total=total, initial=step, desc=title, unit="step", leave=False, disable=None)
+    with DeferredInterrupt() as interrupted, bar:
         while step < total:
             if interrupted():
                 save()
@@ -103,6 +106,7 @@ def fit(config: TaskConfig, seed: int, run_dir: Path) -> Outcome:
             torch.autograd.backward(loss)
             optimizer.step()
             step += 1
+            bar.update()
             if time.monotonic() - saved > _CHECKPOINT_SECONDS:
                 save()
                 saved = time.monotonic()
