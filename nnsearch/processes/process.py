@@ -70,6 +70,11 @@ class SearchProcess:
         return cls(process, here, SharedArrays(asked), SharedArrays(answered))
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    @property
     def is_free(self) -> bool:
         """Whether it can be set up for other searches: it has none, and hears and speaks."""
         return not self.searches and self._is_whole

@@ -56,11 +56,15 @@ class SearchProcesses:
             raise ConfigError("processes: expected SearchProcesses that are open, got closed ones; make new ones")
 
     def lend(self) -> list[SearchProcess]:
-        """Return those that are free. They are the borrower's to close, or to give back."""
+        """Return those that are free and still run. They are the borrower's to close, or to give back."""
         lent: list[SearchProcess] = []
         with suppress(IndexError):
             while True:  # one by one: another thread may borrow, too
-                lent.append(self._free.pop())
+                process = self._free.pop()
+                if process.is_running:
+                    lent.append(process)
+                else:  # killed between two calls, perhaps before it had ever spoken
+                    process.close()
         return lent
 
     def take_back(self, process: SearchProcess) -> None:

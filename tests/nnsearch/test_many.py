@@ -31,6 +31,7 @@ from nnsearch.graph import CandidateGraph
 from nnsearch.instances import Instance
 from nnsearch.many import ManySolves
 from nnsearch.processes.group import ProcessGroup, WorkerError
+from nnsearch.processes.process import SearchProcess
 from nnsearch.scorer import AnyScorer, FloatArray
 from nnsearch.search_task import AnyModel, model_and_variables
 
@@ -676,6 +677,13 @@ class TestKeptProcesses:
                 process.process.kill()
                 process.process.wait()
             assert [solved.error for solved in solve_many(squares(5, 9, 8), "bp", processes=processes)] == [None] * 8
+
+    def test_one_that_died_before_it_ever_spoke_is_replaced(self) -> None:
+        with SearchProcesses(1) as processes:
+            processes.take_back(SearchProcess.start())
+            processes._free[0].process.kill()
+            processes._free[0].process.wait()
+            assert [solved.error for solved in solve_many(squares(5, 9, 2), "bp", processes=processes)] == [None] * 2
 
     def test_two_calls_at_a_time(self) -> None:
         with SearchProcesses(2) as processes:
