@@ -22,7 +22,9 @@ from training.feasibility import PROPAGATORS
 
 ENDINGS = (".svg", ".png")
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Told apart by people with any colour vision (Okabe and Ito)."""
+
 _MOST_POINTS = 50  # of a curve: neighbouring levels are averaged, which keeps the file small
 
 
@@ -49,7 +51,7 @@ def plot_feasibility(records: Sequence[Record], path: Path) -> None:
         records: of one run of the feasibility suite.
         path: ``.svg`` or ``.png``.
     """
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(2, 3, figsize=(12, 7), sharex=True, sharey=True, layout="constrained")
     config = records[0]["config"]
     networks = list(dict.fromkeys(r["config"]["arm"] for r in records if "model" in r["config"]))
@@ -57,7 +59,7 @@ def plot_feasibility(records: Sequence[Record], path: Path) -> None:
         "rnd": {"color": "#000000", "linestyle": ":"},
         "smallest-domain": {"color": "#6E6E6E", "linestyle": "--"},
         "singles": {"color": "#6E6E6E", "linestyle": "-."},
-        **{name: {"color": _COLOURS[i % len(_COLOURS)]} for i, name in enumerate(networks)},
+        **{name: {"color": COLOURS[i % len(COLOURS)]} for i, name in enumerate(networks)},
     }
     titles = {"none": "no propagation", "rows": "cells and rows", "full": "cells, rows and columns"}
     for question, row in zip(QUESTIONS, axes, strict=True):
@@ -88,7 +90,7 @@ def plot_feasibility(records: Sequence[Record], path: Path) -> None:
         f"Latin squares of order {config['order']}: {config['states']} states from {config['squares']} fresh squares",
         fontsize=11,
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_search(records: Sequence[Record], path: Path) -> None:
@@ -100,12 +102,12 @@ def plot_search(records: Sequence[Record], path: Path) -> None:
         records: of one run of the search suite.
         path: ``.svg`` or ``.png``.
     """
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
     config = records[0]["config"]
     arms = by_arm(records)
     total = len({record["config"]["instance_sha256"] for record in records})
-    colours = iter(_COLOURS * len(arms))
+    colours = iter(COLOURS * len(arms))
     for arm, runs in arms.items():
         network = "model" in runs[0]["config"]
         colour = next(colours) if network else "#000000" if arm == "cp-sat" else "#6E6E6E"
@@ -135,7 +137,7 @@ def plot_search(records: Sequence[Record], path: Path) -> None:
         axis.set_ylim(0, total * 1.03)
         axis.grid(alpha=0.25)
     figure.suptitle(f"{total} instances, at most {config['time_limit']:g} s each", fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _thinned(curve: Sequence[float | None]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -146,7 +148,8 @@ def _thinned(curve: Sequence[float | None]) -> tuple[npt.NDArray[np.float64], np
     return np.array([part.mean() for part in parts]), np.array([value[part].mean() for part in parts])
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Return ``matplotlib.pyplot``, which draws into files; it is imported where something is drawn."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -157,7 +160,13 @@ def _pyplot() -> Any:
     return plt
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write a figure at once or not at all, and close it.
+
+    Args:
+        figure: of matplotlib.
+        path: ``.svg`` or ``.png``; its folder is created.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.stem}.tmp{path.suffix}")
     figure.savefig(temporary, dpi=80, metadata={"Date": None} if path.suffix == ".svg" else None)
@@ -167,4 +176,4 @@ def _save(figure: Any, path: Path) -> None:
         text = re.sub(r' d="[^"]*"', lambda path_data: re.sub(r"(\.\d)\d+", r"\1", path_data[0]), text)
         temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
-    _pyplot().close(figure)
+    pyplot().close(figure)

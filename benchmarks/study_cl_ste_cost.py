@@ -17,7 +17,7 @@ import torch
 from ortools.sat.python import cp_model
 from torch import Tensor
 
-from benchmarks.plots import _COLOURS, _pyplot, _save
+from benchmarks.plots import COLOURS, pyplot, save
 from benchmarks.records import Job, Record
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square import LatinSquare
@@ -159,13 +159,13 @@ def plot(records: Sequence[Record], path: Path) -> None:
         records: of one run.
         path: ``.svg`` or ``.png``.
     """
-    plt = _pyplot()
+    plt = pyplot()
     figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
     styles = dict(zip(ARMS, ("-", "--"), strict=True))
     families = list(dict.fromkeys(record["config"]["family"] for record in records))
     batch = records[0]["config"]["batch"]
     highest = max(epoch_seconds(record["result"]["ms"] or 0, batch) for record in records)
-    for family, colour in zip(families, _COLOURS, strict=False):
+    for family, colour in zip(families, COLOURS, strict=False):
         for arm in ARMS:
             chosen = [r["result"] for r in records if (r["config"]["family"], r["config"]["arm"]) == (family, arm)]
             done = [(r["clauses"], epoch_seconds(r["ms"], batch)) for r in chosen if r["ms"] is not None]
@@ -182,7 +182,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
     axis.set_title("x: the diagram was not compiled within the limit", fontsize=10)
     axis.grid(alpha=0.25)
     axis.legend(fontsize=8, frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _measure(suite: Cost, problem: str, arm: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.plots import _pyplot, _save
+from benchmarks.plots import pyplot, save
 from benchmarks.records import Record
 from benchmarks.study_label_free import VARIABLES
 from benchmarks.study_label_free_table import arms, runs
@@ -27,7 +27,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
     test = config["test"]
     orders = test["orders"]
     size = (2.2 + 3.1 * len(orders), 3.2 * len(VARIABLES))
-    figure, axes = _pyplot().subplots(
+    figure, axes = pyplot().subplots(
         len(VARIABLES), len(orders), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
     trained = {(record["config"]["start"], record["config"]["knowledge"]) for record in records}
@@ -63,4 +63,4 @@ def plot(records: Sequence[Record], path: Path) -> None:
         f"at most {test['failures']} failures; a dot is a network",
         fontsize=11,
     )
-    _save(figure, path)
+    save(figure, path)

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.plots import _pyplot, _save
+from benchmarks.plots import pyplot, save
 from benchmarks.records import Record
 from benchmarks.study_sbr import FRESH, LEAKING, MAIN
 from benchmarks.study_sbr_table import size_of
 
 FloatArray = npt.NDArray[np.float64]
 
-_COLOURS = {"rnd": "#000000", "agn": "#0072B2", "rows": "#E69F00", "full": "#D55E00", "solution": "#009E73"}
+COLOURS = {"rnd": "#000000", "agn": "#0072B2", "rows": "#E69F00", "full": "#D55E00", "solution": "#009E73"}
+"""Arm -> its colour in every plot of the study."""
+
 _MOST_POINTS = 50  # of a curve: neighbouring levels are pooled
 
 PANELS = (
@@ -45,9 +47,9 @@ def plot(records: Sequence[Record], path: Path) -> None:
     """
     size = size_of(records[0])
     records = [record for record in records if size_of(record) == size]
-    figure, axes = _pyplot().subplots(3, 3, figsize=(12, 10), sharex=True, sharey=True, layout="constrained")
+    figure, axes = pyplot().subplots(3, 3, figsize=(12, 10), sharex=True, sharey=True, layout="constrained")
     for axis, (title, setting, propagation, test) in zip(axes.flat, PANELS, strict=True):
-        for arm, colour in _COLOURS.items():
+        for arm, colour in COLOURS.items():
             curves = [
                 pooled_curve(record["result"]["tests"][test], propagation)
                 for record in records
@@ -68,7 +70,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
         axis.set_ylabel("feasible suggestions")
     config = records[0]["config"]
     figure.suptitle(f"{size[0]} of order {size[1]}, budget {config['budget']}, free choice", fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def wilson(share: FloatArray, count: FloatArray) -> tuple[FloatArray, FloatArray]:

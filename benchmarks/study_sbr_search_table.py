@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from benchmarks.backtracking import SOLVED
 from benchmarks.feasibility import QUESTIONS
-from benchmarks.plots import _pyplot, _save
+from benchmarks.plots import pyplot, save
 from benchmarks.records import Record
 from benchmarks.search import geometric_mean, short
-from benchmarks.study_sbr_plots import _COLOURS
+from benchmarks.study_sbr_plots import COLOURS
 from benchmarks.study_sbr_search import PROPAGATIONS
 
 _BP = "#56B4E9"
@@ -121,7 +121,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
         path: ``.svg`` or ``.png``.
     """
     rows = list(_groups(records, "test"))
-    figure, axes = _pyplot().subplots(
+    figure, axes = pyplot().subplots(
         len(rows), len(QUESTIONS), figsize=(11, 4 * len(rows)), sharex=True, squeeze=False, layout="constrained"
     )
     settings = list(dict.fromkeys(setting for setting, _ in arms(records) if setting != "none"))
@@ -135,7 +135,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
                     means[place] = float(np.exp(log_failures(found).mean()))
             style = ":" if setting == "none" else _STYLES[settings.index(setting) % len(_STYLES)]
             name = arm if setting == "none" else f"{arm}, {setting}"
-            colour = _COLOURS.get(arm, _BP)
+            colour = COLOURS.get(arm, _BP)
             axis.plot(list(means), list(means.values()), style, marker="o", markersize=3, color=colour, label=name)
         test, limit = same[0]["config"]["test"], same[0]["config"]["failure_limit"]
         axis.set_yscale("log")
@@ -149,4 +149,4 @@ def plot(records: Sequence[Record], path: Path) -> None:
         axis.set_xticks(range(len(PROPAGATIONS)), PROPAGATIONS)
         axis.set_xlabel("propagation")
     figure.suptitle("Networks as value orders; the grey line is the failure limit", fontsize=11)
-    _save(figure, path)
+    save(figure, path)
