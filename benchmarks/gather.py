@@ -1,4 +1,4 @@
-"""Gathered inference: many searches alone, side by side in greenlets, in threads, and in several processes.
+"""Gathered inference: many searches alone, side by side in greenlets, in threads, and in processes, new and kept ones.
 
 All arms solve the same squares with the same network and options, in turns; every decision is compared with the solves
 one at a time, which is checked, not assumed.
@@ -190,11 +190,15 @@ def _measure(suite: Gather, network: Network) -> dict[str, Any]:
     arms[f"{suite.processes} processes"] = partial(
         _many, suite, squares, network, cache_megabytes=None, processes=suite.processes
     )
-    runs: dict[str, list[Run]] = {name: [] for name in arms}
-    for _ in range(suite.repeats):
-        for name, arm in arms.items():
-            runs[name].append(arm())
-            _check_decisions(name, runs["alone"][-1].results, runs[name][-1].results)
+    kept_arm = f"{suite.processes} processes, kept"
+    runs: dict[str, list[Run]] = {name: [] for name in (*arms, kept_arm)}
+    with nnsearch.SearchProcesses(suite.processes) as kept:
+        arms[kept_arm] = partial(_many, suite, squares, network, cache_megabytes=None, processes=kept)
+        arms[kept_arm]()  # starts them; each repeat then measures a call that finds them there
+        for _ in range(suite.repeats):
+            for name, arm in arms.items():
+                runs[name].append(arm())
+                _check_decisions(name, runs["alone"][-1].results, runs[name][-1].results)
     fields = ("seconds", "states", "batches", "inference_seconds", "gathering_seconds")
     return {
         "arms": {
