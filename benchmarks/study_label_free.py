@@ -32,6 +32,7 @@ from benchmarks.qwh import generate
 from benchmarks.records import Job
 from benchmarks.search import NoOpinion, check
 from benchmarks.squares import fresh_squares
+from benchmarks.value_probabilities import ValueProbabilities
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
 from nnsearch.cp.value_phase import VariableOrder
 from nnsearch.encoding.candidate_graph import disjoint_union
@@ -46,8 +47,10 @@ from training.network_file import file_digest
 from training.studies.label_free.config import KNOWLEDGE, STARTS, LabelFreeConfig, read_label_free
 from training.studies.label_free.train import fit
 
-VARIABLES: tuple[VariableOrder, ...] = ("min-domain", "most-confident")
-"""Who chooses the variable: the engine, so that networks choose values alone, or the network too."""
+VARIABLES = ("min-domain", "most-confident", "most-probable")
+"""Who chooses the variable: the engine, so that networks choose values alone; the network, by its greatest score; the
+network, by the greatest probability of a value of its variable (:class:`ValueProbabilities`), which compares
+variables whatever a loss did to the level of their scores."""
 
 FLOORS = ("random", "bp")
 """What needs no training: random values, and belief propagation (``models/bp.onnx``)."""
@@ -251,12 +254,12 @@ def _measure_floor(floor: str, seed: int, test: SearchTest) -> dict[str, Any]:
         (network,) = load_networks(["bp"], "cpu", 1)
         return {"root": _root(network, test), "searches": list(_searches(floor, _by_network(network), VARIABLES, test))}
 
-    def solve(case: Case, variables: VariableOrder, limits: Limits) -> SolveResult:
+    def solve(case: Case, _: str, limits: Limits) -> SolveResult:
         # One random order of values for each run, as random-restarts of the suite search.
         return nnsearch.cp.solve(
             *case.instance.build(),
             NoOpinion(),
-            variable_order=variables,
+            variable_order="min-domain",
             policy=InferencePolicy(0),
             sampling=Sampling(seed),
             restarts=Restarts(_RESTART_AFTER, seed=seed),
@@ -284,15 +287,19 @@ def _measure(config: LabelFreeConfig, runs: Path, test: SearchTest, progress: st
     }
 
 
-_Solve = Callable[[Case, VariableOrder, Limits], SolveResult]
+_Solve = Callable[[Case, str, Limits], SolveResult]
+"""(square, one of :data:`VARIABLES`, limits)"""
 
 
 def _by_network(network: Network) -> _Solve:
-    def solve(case: Case, variables: VariableOrder, limits: Limits) -> SolveResult:
+    scorer = cast(OnnxGraphScorer, network.scorer)
+
+    def solve(case: Case, variables: str, limits: Limits) -> SolveResult:
+        order: VariableOrder = "min-domain" if variables == "min-domain" else "most-confident"
         return nnsearch.cp.solve(
             *case.instance.build(),
-            network.scorer,
-            variable_order=variables,
+            ValueProbabilities(scorer) if variables == "most-probable" else scorer,
+            variable_order=order,
             policy=_POLICY,
             restarts=Restarts(_RESTART_AFTER, seed=1),
             limits=limits,
@@ -301,9 +308,7 @@ def _by_network(network: Network) -> _Solve:
     return solve
 
 
-def _searches(
-    arm: str, solve: _Solve, variables: Sequence[VariableOrder], test: SearchTest
-) -> Iterator[dict[str, Any]]:
+def _searches(arm: str, solve: _Solve, variables: Sequence[str], test: SearchTest) -> Iterator[dict[str, Any]]:
     """Yield what a way to solve needs for the squares of each order, under each variable order; answers are checked."""
     limits = Limits(_SECONDS, test.failures)
     for order in test.orders:

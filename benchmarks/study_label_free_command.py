@@ -19,10 +19,11 @@ the planted solution.
 One network is trained with the same steps on the same partial squares, with several seeds, and knows from its loss:
 clauses (L_cnf, never a solution), agn (the pair that was removed last), sbr (the same, and what singleton consistency
 refutes), planted (the whole solution). It starts as plain message passing, or as belief propagation. Then it drives the
-CP engine on fresh squares of larger orders, under both variable orders: min-domain (the network orders values only) and
-most-confident. Beside them: random values, and belief propagation. Every solution is checked, a wrong answer ends the
-run, and searches that give up count with the limit. Budgets: full takes a day on one core; small about an hour; tiny
-takes seconds and only shows that the command works.
+CP engine on fresh squares of larger orders, under three variable orders: min-domain (the network orders values only),
+most-confident (it picks the cell with the greatest score, too) and most-probable (the cell with the most probable
+value, by a softmax over the scores of each cell). Beside them: random values, and belief propagation. Every solution
+is checked, a wrong answer ends the run, and searches that give up count with the limit. Budgets: full takes a day on
+one core; small about an hour; tiny takes seconds and only shows that the command works.
 
 A training that was interrupted, by Ctrl-C or kill -9, goes on from its last checkpoint in --runs.
 

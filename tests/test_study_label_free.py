@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
-from benchmarks.study_label_free import BUDGETS, SearchTest, Study, jobs
+from benchmarks.study_label_free import BUDGETS, VARIABLES, SearchTest, Study, jobs
 from benchmarks.study_label_free_table import runs
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import ConfigError
@@ -58,8 +58,8 @@ def test_each_floor_and_network_is_a_line_that_says_how_it_was_made(finished: Pa
         assert config["budget"] == "tiny"
         assert config["test"]["instances_sha256"]
         searched = {(search["order"], search["variables"]) for search in result["searches"]}
-        both = {(6, "min-domain"), (6, "most-confident")}
-        assert searched == ({(6, "min-domain")} if config["knowledge"] == "random" else both)
+        each = {(6, variables) for variables in VARIABLES}
+        assert searched == ({(6, "min-domain")} if config["knowledge"] == "random" else each)
         for search in result["searches"]:
             assert search["checked"] is True
             assert len(search["failures"]) == len(search["solved"]) == BUDGETS["tiny"].count
@@ -89,6 +89,7 @@ def test_the_table_and_the_plot_come_from_the_lines_alone(
     assert (tmp_path / "plot.svg").stat().st_size < 200_000
     printed = capsys.readouterr().out
     assert "order 6, most-confident, 2 squares" in printed
+    assert "order 6, most-probable, 2 squares" in printed
     assert "plain, clauses" in printed
     assert "4 steps on 8 partial squares of orders 4, 5" in printed
 

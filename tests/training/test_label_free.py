@@ -21,7 +21,7 @@ from training.graph_states import TrainingState, batch_of, planted_state, traini
 from training.losses.cnf_ste import ClauseMatrix, cnf_loss
 from training.pools.jacobson_matthews import JacobsonMatthews
 from training.studies.label_free import train
-from training.studies.label_free.clauses import clauses_of
+from training.studies.label_free.clauses import clauses_of, variable_group
 from training.studies.label_free.config import KNOWLEDGE, LabelFreeConfig, read_label_free
 from training.studies.label_free.knowledge import batch_loss
 from training.studies.label_free.message_passing import MessagePassing
@@ -108,6 +108,23 @@ def test_clauses_are_satisfied_by_scores_of_the_solution_alone(states: list[Trai
     loss = batch_loss(config, states, batch, np.random.default_rng(0))
     assert loss(20 * batch.holds).item() == 0
     assert loss(-20 * batch.holds).item() == 1
+
+
+def test_the_level_of_a_variables_scores_is_nothing_to_clauses(states: list[TrainingState]) -> None:
+    # So a network that learned from clauses alone says nothing by it; see benchmarks/value_probabilities.py.
+    batch = batch_of(states, CPU)
+    loss = batch_loss(small(loss__bound="0.0").loss, states, batch, np.random.default_rng(0))
+    union = disjoint_union([one.state for one in states])
+    rng = np.random.default_rng(1)
+    scores = 4 * batch.holds + torch.from_numpy(rng.normal(size=union.num_candidates).astype(np.float32))
+    level = rng.normal(scale=5, size=len(union.group_features)).astype(np.float32)
+    moved = scores + torch.from_numpy(level[variable_group(union)])
+    of_scores, of_moved = (
+        torch.autograd.grad(loss(read), read)[0] for read in (scores.requires_grad_(), moved.detach().requires_grad_())
+    )
+    torch.testing.assert_close(loss(moved), loss(scores))
+    torch.testing.assert_close(of_moved, of_scores, rtol=1e-3, atol=1e-7)
+    assert of_scores.abs().max() > 1e-3
 
 
 def test_the_removed_pair_is_one_of_the_solution_in_each_state(states: list[TrainingState]) -> None:

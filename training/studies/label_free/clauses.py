@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.graph import AT_MOST_ONE, EXACTLY_ONE
 from training.cnf import Cnf
+
+
+def variable_group(state: GraphState) -> npt.NDArray[np.int64]:
+    """Return int64[N], the group of its variable for each candidate of a state, or of a union."""
+    # Edges are sorted by group, and the groups of variables come first.
+    first = np.unique(state.edge_candidate, return_index=True)[1]
+    return state.edge_group[first]
 
 
 def clauses_of(state: GraphState) -> Cnf:

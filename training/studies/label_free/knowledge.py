@@ -19,7 +19,7 @@ from training.graph_trainer import graph_loss
 from training.losses.candidate_graph import choice_cross_entropy
 from training.losses.cnf_ste import ClauseMatrix, binarise, bound, cnf_loss
 from training.losses.sbr import semantic_based_regularisation
-from training.studies.label_free.clauses import clauses_of
+from training.studies.label_free.clauses import clauses_of, variable_group
 from training.studies.label_free.config import LossConfig
 
 BatchLoss = Callable[[Tensor], Tensor]
@@ -64,9 +64,7 @@ def clause_loss(union: GraphState, weight_of_bound: float) -> BatchLoss:
     """
     matrix = ClauseMatrix.of(clauses_of(union))
     facts = torch.zeros(1, union.num_candidates)  # what is known is not among the open candidates
-    # The group of its variable is the first of a candidate's groups.
-    first = np.unique(union.edge_candidate, return_index=True)[1]
-    variable = torch.from_numpy(union.edge_group[first])  # [N]
+    variable = torch.from_numpy(variable_group(union))  # [N]
     num_groups = len(union.group_features)
 
     def loss(scores: Tensor) -> Tensor:
