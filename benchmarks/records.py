@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import onnxruntime
 from tqdm import tqdm
@@ -30,6 +30,8 @@ import nnsearch
 from nnsearch.errors import NNSearchError
 from training.fan_out import ONE_CPU, Needs, fan_out
 from training.side_by_side import side_by_side
+
+T = TypeVar("T")
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -141,6 +143,24 @@ def read_records(path: Path) -> list[Record]:
             raise RecordError(f"{path}:{number}: expected a JSON object with {', '.join(Record.__annotations__)}")
         records.append(Record(config=record["config"], result=record["result"], environment=record["environment"]))
     return records
+
+
+def grouped(records: Iterable[Record], of: Callable[[Record], T]) -> list[tuple[T, list[Record]]]:
+    """Return the values that records have, in order of appearance, and the records of each.
+
+    Args:
+        records: of results files.
+        of: the value of a record; it need not be hashable.
+    """
+    groups: list[tuple[T, list[Record]]] = []
+    for record in records:
+        value = of(record)
+        same = next((group for other, group in groups if other == value), None)
+        if same is None:
+            groups.append((value, [record]))
+        else:
+            same.append(record)
+    return groups
 
 
 def environment(threads: int) -> dict[str, Any]:

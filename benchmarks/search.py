@@ -511,6 +511,14 @@ def mean_failures(runs: Sequence[Record]) -> float:
     return float(np.exp(np.mean([np.log(cost(run, "failures") + 1) for run in runs])))
 
 
+def with_limit(
+    failures: npt.ArrayLike, solved: npt.ArrayLike, limit: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return float64, the failures of searches, with the limit for those that gave up; and bool, which did not."""
+    is_solved = np.asarray(solved, dtype=np.bool_)
+    return np.where(is_solved, np.asarray(failures, dtype=np.float64), float(limit)), is_solved
+
+
 def quartiles(runs: Sequence[Record], name: str) -> str:
     """Return the text ``median [quartiles]`` of what :func:`cost` says of runs."""
     low, median, high = np.quantile([cost(run, name) for run in runs], [0.25, 0.5, 0.75])

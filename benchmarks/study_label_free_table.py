@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.records import Record
-from benchmarks.search import short
+from benchmarks.search import short, with_limit
 from benchmarks.study_label_free import FLOORS, VARIABLES
 from training.studies.label_free.config import KNOWLEDGE, STARTS
 
@@ -55,21 +54,21 @@ def arms() -> Iterator[tuple[str, str]]:
 def runs(records: Sequence[Record], start: str, knowledge: str, order: int, variables: str) -> Runs | None:
     """Return the searches of an arm; None where there are none."""
     own = _of(records, start, knowledge)
-    found: list[dict[str, Any]] = []
+    found, seconds = [], []
     values: list[float] = []
     for record in own:
         limit = record["config"]["test"]["failures"]
         for search in record["result"]["searches"]:
             if (search["order"], search["variables"]) == (order, variables):
-                failures = [f if s else limit for f, s in zip(search["failures"], search["solved"], strict=True)]
-                found.append({**search, "failures": failures})
+                found.append(with_limit(search["failures"], search["solved"], limit))
+                seconds.append(search["seconds"])
         values += [one["value"] for one in record["result"].get("root", []) if one["order"] == order]
     if not found:
         return None
     return Runs(
-        np.array([one["failures"] for one in found], dtype=np.float64),
-        np.array([one["solved"] for one in found], dtype=np.bool_),
-        np.array([one["seconds"] for one in found], dtype=np.float64),
+        np.stack([failures for failures, _ in found]),
+        np.stack([solved for _, solved in found]),
+        np.array(seconds, dtype=np.float64),
         float(np.mean(values)) if values else None,
     )
 

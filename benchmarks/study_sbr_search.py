@@ -172,7 +172,8 @@ def jobs(study: SearchStudy) -> list[Job]:
         names = ", ".join(study.settings)
         raise ConfigError(
             f"{study.runs / study.budget}: expected finished trainings of {names}, found none; "
-            "start with: python -m benchmarks study sbr"
+            f"start with: python -m benchmarks study sbr --budget {study.budget} "
+            f"--settings {' '.join(study.settings)} --runs {study.runs}"
         )
     made = []
     for problem in dict.fromkeys(trained.config.problem for trained in found):

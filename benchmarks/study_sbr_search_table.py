@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import numpy.typing as npt
 from benchmarks.backtracking import SOLVED
 from benchmarks.feasibility import QUESTIONS
 from benchmarks.plots import pyplot, save
-from benchmarks.records import Record
-from benchmarks.search import geometric_mean, short
+from benchmarks.records import Record, grouped
+from benchmarks.search import geometric_mean, short, with_limit
 from benchmarks.study_sbr_plots import COLOURS
 from benchmarks.study_sbr_search import PROPAGATIONS
 
@@ -27,7 +27,7 @@ Arm = tuple[str, str]
 
 def table(records: Sequence[Record]) -> str:
     """Return a block for each size, share of holes and propagation."""
-    blocks = [_block(same) for same in _groups(records, "test", "propagation")]
+    blocks = [_block(same) for _, same in grouped(records, _test_and_propagation)]
     return "\n\n".join(
         [
             *blocks,
@@ -37,6 +37,10 @@ def table(records: Sequence[Record]) -> str:
             "fixed cell: the cell with the fewest\nvalues is next. engine: its own counts, two-way branching.",
         ]
     )
+
+
+def _test_and_propagation(record: Record) -> tuple[dict[str, Any], str]:
+    return record["config"]["test"], record["config"]["propagation"]
 
 
 def _block(records: Sequence[Record]) -> str:
@@ -63,9 +67,9 @@ def _cell(records: Sequence[Record], arm: Arm, question: str) -> str:
     same = _of(records, arm, question)
     if not same:
         return "-"
-    solved = np.mean([status == SOLVED for record in same for status in record["result"]["status"]])
-    failures = np.concatenate([_failures(record) for record in same])
-    text = f"{solved:5.0%}{short(float(np.median(failures))):>8}{short(float(np.exp(log_failures(same).mean()))):>9}"
+    failures, solved = (np.concatenate(parts) for parts in zip(*map(searches_of, same), strict=True))
+    mean = float(np.exp(log_failures(same).mean()))
+    text = f"{solved.mean():5.0%}{short(float(np.median(failures))):>8}{short(mean):>9}"
     floor = _of(records, ("none", "rnd"), question)
     if arm == ("none", "rnd") or not floor:
         return text
@@ -75,7 +79,7 @@ def _cell(records: Sequence[Record], arm: Arm, question: str) -> str:
 
 def log_failures(records: Sequence[Record]) -> npt.NDArray[np.float64]:
     """Return float64[I]: of every instance, the mean over networks of log(failures + 1)."""
-    means: npt.NDArray[np.float64] = np.mean([np.log(_failures(record) + 1) for record in records], axis=0)
+    means: npt.NDArray[np.float64] = np.mean([np.log(searches_of(record)[0] + 1) for record in records], axis=0)
     return means
 
 
@@ -84,11 +88,11 @@ def arms(records: Sequence[Record]) -> list[Arm]:
     return list(dict.fromkeys((record["config"]["setting"], record["config"]["arm"]) for record in records))
 
 
-def _failures(record: Record) -> npt.NDArray[np.float64]:
-    """Return float64[I], with the limit where the search gave up."""
-    spent = np.array(record["result"]["failures"], dtype=np.float64)
-    solved = np.array([status == SOLVED for status in record["result"]["status"]])
-    return np.where(solved, spent, record["config"]["failure_limit"])
+def searches_of(record: Record) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return float64[I] and bool[I], see :func:`benchmarks.search.with_limit`."""
+    result = record["result"]
+    solved = [status == SOLVED for status in result["status"]]
+    return with_limit(result["failures"], solved, record["config"]["failure_limit"])
 
 
 def _of(records: Sequence[Record], arm: Arm, question: str) -> list[Record]:
@@ -99,20 +103,6 @@ def _of(records: Sequence[Record], arm: Arm, question: str) -> list[Record]:
     ]
 
 
-def _groups(records: Sequence[Record], *keys: str) -> Iterator[list[Record]]:
-    """Yield the records that have the same config under some keys, in order of appearance."""
-
-    def identity(record: Record) -> list[Any]:
-        return [record["config"][key] for key in keys]
-
-    seen: list[list[Any]] = []
-    for record in records:
-        if identity(record) not in seen:
-            seen.append(identity(record))
-    for one in seen:
-        yield [record for record in records if identity(record) == one]
-
-
 def plot(records: Sequence[Record], path: Path) -> None:
     """Draw the geometric mean of failures + 1 over the amount of propagation, a panel for each question and test.
 
@@ -120,7 +110,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
         records: of one study.
         path: ``.svg`` or ``.png``.
     """
-    rows = list(_groups(records, "test"))
+    rows = [same for _, same in grouped(records, lambda record: record["config"]["test"])]
     figure, axes = pyplot().subplots(
         len(rows), len(QUESTIONS), figsize=(11, 4 * len(rows)), sharex=True, squeeze=False, layout="constrained"
     )

@@ -129,6 +129,8 @@ def test_an_unfinished_training_is_left_out(searched: Path, tmp_path: Path, caps
     errors = capsys.readouterr().err
     assert "1000-solutions-agn-0: left out, its training is not finished" in errors
     assert "expected finished trainings of 1000-solutions, n-queens-20, found none; start with" in errors
+    command = f"study sbr --budget tiny --settings 1000-solutions n-queens-20 --runs {tmp_path / 'runs'}"
+    assert command in errors
 
 
 def test_instances_keep_as_many_values_as_they_say_and_those_of_the_solution() -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.backtracking import SOLVED
-from benchmarks.records import Record
+from benchmarks.records import Record, grouped
 from benchmarks.report.parts import Axis, Chart, Group, Place, Row, Section, Series, Table
 from benchmarks.report.places import QUASIGROUP
 from benchmarks.study_label_free import VARIABLES
 from benchmarks.study_label_free_table import arms, runs
 from benchmarks.study_sbr import MAIN
+from benchmarks.study_sbr_search_table import searches_of
 from training.studies.label_free.config import KNOWLEDGE, STARTS
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,7 @@ class _Arm:
 def label_free_section(records: Sequence[Record]) -> Section:
     """Return the part of the page of the study ``label-free``."""
     groups = []
-    for test in _values(records, lambda record: record["config"]["test"]):
-        same = [record for record in records if record["config"]["test"] == test]
+    for test, same in grouped(records, lambda record: record["config"]["test"]):
         for order in test["orders"]:
             for variables in VARIABLES:
                 searched = [(arm, runs(same, *arm, order, variables)) for arm in arms()]
@@ -68,8 +64,7 @@ def label_free_section(records: Sequence[Record]) -> Section:
 def sbr_search_section(records: Sequence[Record]) -> Section:
     """Return the part of the page of the study ``sbr-search``."""
     groups = []
-    for key in _values(records, _test_of):
-        same = [record for record in records if _test_of(record) == key]
+    for _, same in grouped(records, _test_of):
         config = same[0]["config"]
         test = config["test"]
         size = f"order {test['order']}"
@@ -79,13 +74,10 @@ def sbr_search_section(records: Sequence[Record]) -> Section:
         )
         place = Place(QUASIGROUP if test["problem"] == "latin-square" else test["problem"], size)
         found = []
-        for setting, arm in _values(same, lambda record: (record["config"]["setting"], record["config"]["arm"])):
-            own = [r for r in same if (r["config"]["setting"], r["config"]["arm"]) == (setting, arm)]
-            solved = np.array([[status == SOLVED for status in record["result"]["status"]] for record in own])
-            spent = np.array([record["result"]["failures"] for record in own], dtype=np.float64)
-            limit = float(config["failure_limit"])
+        for (setting, arm), own in grouped(same, lambda record: (record["config"]["setting"], record["config"]["arm"])):
+            failures, solved = (np.stack(parts) for parts in zip(*map(searches_of, own), strict=True))
             name = arm if setting == "none" else f"{setting}, {arm}"
-            found.append(_Arm(name, np.where(solved, spent, limit), solved, setting in ("none", MAIN)))
+            found.append(_Arm(name, failures, solved, setting in ("none", MAIN)))
         groups.append(_group(title, found, config["failure_limit"], place))
     return Section(
         "study-sbr-search",
@@ -142,15 +134,6 @@ def _within(found: Sequence[_Arm], limit: int) -> Chart:
 def _test_of(record: Record) -> list[object]:
     config = record["config"]
     return [config[name] for name in ("test", "propagation", "question", "failure_limit", "budget")]
-
-
-def _values(records: Sequence[Record], of: Callable[[Record], Value]) -> Iterator[Value]:
-    """Yield what records have, each once, in order of appearance; it need not be hashable."""
-    seen: list[Value] = []
-    for record in records:
-        if of(record) not in seen:
-            seen.append(of(record))
-            yield seen[-1]
 
 
 def _words(names: Sequence[str]) -> str:
