@@ -219,7 +219,11 @@ BAD_ARGUMENTS: list[tuple[Generate, tuple[Any, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("generate", "arguments", "message"), BAD_ARGUMENTS, ids=str)
+def name(part: object) -> str:
+    return part.__module__ if callable(part) else str(part)
+
+
+@pytest.mark.parametrize(("generate", "arguments", "message"), BAD_ARGUMENTS, ids=name)
 def test_generators_refuse(generate: Generate, arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         generate(*arguments)
