@@ -93,9 +93,9 @@ def solve_many(
             of its own, which then replace all of ``options``.
         scorer: name or path of a network, or a scorer.
         concurrency: searches at the same time.
-        processes: that search; with 1 it is this one. More use more cores; the network stays in this process, and the
-            states reach it through shared memory. They take about a second to start;
-            :class:`nnsearch.SearchProcesses` are kept for further calls.
+        processes: how many processes search. 1: this one. 2 or more: so many new ones, on as many cores; the network
+            stays in this process, and the states reach it through shared memory. They take about a second to start;
+            :class:`nnsearch.SearchProcesses` in place of the number are kept for further calls.
         max_batch: states of one inference at most, those of all processes together; None is all that wait.
         max_wait: seconds after which a search that waits for scores gets them, even if others do not wait yet.
         cache_megabytes: memory for scores of states seen before, in each process; None is no cache.

@@ -17,6 +17,8 @@ from nnsearch.limits import Limits
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_OPTIONS = "    **options:"
+
 
 class SearchKeywords(TypedDict, total=False):
     """The fields of :class:`SearchOptions` as keyword arguments; type checkers cannot derive the one from the other."""
@@ -35,9 +37,11 @@ class SearchOptions:
     """How to search. The functions that search take the same as keyword arguments.
 
     Args:
-        variable_order: ``min-domain``, ``first`` or ``most-confident``, see :class:`nnsearch.cp.ValuePhase`. Without a
-            scorer ``min-domain`` (the default) or ``first``.
-        policy: when to ask the network again, see :class:`nnsearch.cp.ValuePhase`.
+        variable_order: ``min-domain`` (fewest values first), ``first`` (as given) or ``most-confident`` (the network
+            picks the best-scored pair among all); None is ``most-confident`` for networks that read graphs, else
+            ``min-domain``.
+        policy: when to ask the network again, such as :class:`nnsearch.cp.InferencePolicy`; None is after 10 decisions
+            and after a failure for networks that read graphs, else at every node.
         sampling: random choices in proportion to the scores; None is greedy.
         restarts: when to start again from the root; None is never. Failures among the variables that are not assigned
             in learned order count as well.
@@ -72,7 +76,11 @@ class SearchOptions:
 
 
 def lists_search_options(function: F) -> F:
-    """Show what a function takes as ``**options: Unpack[SearchKeywords]`` one by one to ``help`` and to notebooks."""
+    """Show ``**options: Unpack[SearchKeywords]`` of a function one by one to ``help`` and to notebooks.
+
+    Its signature gets the fields of :class:`SearchOptions`; its docstring gets their descriptions in place of the line
+    that begins with ``**options:``.
+    """
     signature = inspect.signature(function)
     named = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     options = [
@@ -80,4 +88,9 @@ def lists_search_options(function: F) -> F:
         for field in fields(SearchOptions)
     ]
     vars(function)["__signature__"] = signature.replace(parameters=named + options)
+    described, text = inspect.getdoc(SearchOptions), inspect.getdoc(function)
+    if described and text:  # python -OO has none
+        of_options = described.partition("Args:\n")[2].partition("\n\n")[0]
+        lines = (of_options if line.startswith(_OPTIONS) else line for line in text.splitlines())
+        function.__doc__ = "\n".join(lines)
     return function

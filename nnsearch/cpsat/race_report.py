@@ -27,3 +27,6 @@ class RaceReport:
     learned: SolveResult | None
     error: BaseException | None
     seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.winner} after {self.seconds:.1f} s: {self.why}"

@@ -224,6 +224,7 @@ def test_a_learned_proof_of_infeasibility() -> None:
     assert solver.race.learned is not None
     assert solver.num_branches == solver.race.learned.branches
     assert solver.num_conflicts == solver.race.learned.failures > 0
+    assert str(solver.race) == f"learned after {solver.race.seconds:.1f} s: {solver.race.why}"
     assert not record.solutions
     assert "status: INFEASIBLE" in solver.response_stats()
 

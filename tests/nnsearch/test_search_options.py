@@ -25,6 +25,11 @@ def test_help_lists_the_options(search: Callable[..., Any]) -> None:
     for field in fields(SearchOptions):
         assert (shown[field.name].kind, shown[field.name].default) == (inspect.Parameter.KEYWORD_ONLY, None)
     assert "options" not in shown
+    described = inspect.getdoc(search) or ""
+    for field in fields(SearchOptions):
+        assert f"\n    {field.name}: " in described
+    assert "**options" not in described
+    assert described.count("\n\nRaises:") == 1
 
 
 def test_the_decision_builder_has_the_same_names_and_defaults() -> None:
