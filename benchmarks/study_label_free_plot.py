@@ -26,8 +26,9 @@ def plot(records: Sequence[Record], path: Path) -> None:
     config = records[0]["config"]
     test = config["test"]
     orders = test["orders"]
-    size = (2.2 + 3.1 * len(orders), 3.2 * len(VARIABLES))
-    figure, axes = pyplot().subplots(
+    size = (2.2 + 3.1 * max(2, len(orders)), 3.2 * len(VARIABLES))  # the title is as wide as two panels
+    plt = pyplot()
+    figure, axes = plt.subplots(
         len(VARIABLES), len(orders), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
     trained = {(record["config"]["start"], record["config"]["knowledge"]) for record in records}
@@ -53,6 +54,8 @@ def plot(records: Sequence[Record], path: Path) -> None:
                 )
                 axis.hlines(found.mean, place - 0.3, place + 0.3, color=_COLOURS[knowledge], linewidth=1.5)
             axis.set_yscale("log")
+            for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+                set_formatter(plt.LogFormatter())  # 4, where that of the scale writes 4 x 10^0
             axis.set_title(f"order {order}, {variables}", fontsize=10)
             axis.set_xticks(list(places.values()), [f"{k}, {s}" for s, k in places], rotation=60, fontsize=8)
             axis.grid(alpha=0.25)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.plots import pyplot, save
 from benchmarks.records import Record
-from benchmarks.study_sbr import FRESH, LEAKING, MAIN
+from benchmarks.study_sbr import FRESH, LEAKING, MAIN, PAPER, SETTINGS
 from benchmarks.study_sbr_table import size_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,12 +32,18 @@ PANELS = (
     ("7: 100 solutions", "100-solutions", "none", FRESH),
     ("split by example, fresh squares", "by-example", "none", FRESH),
     ("the same, held-out examples: leaks", "by-example", "none", LEAKING),
+    ("masked, full propagation", "masked", "full", FRESH),  # it learned to choose among what propagation leaves
+    *((f"{name}, no propagation", name, "none", FRESH) for name in SETTINGS if name not in (*PAPER, "masked")),
 )
-"""(title with the number of the paper's figure, setting, propagation at test time, test)"""
+"""(title, of the paper's figures with their number; setting; propagation at test time; test)"""
+
+_MOST_COLUMNS = 3
 
 
 def plot(records: Sequence[Record], path: Path) -> None:
-    """Draw a panel for each figure of the paper, and two for its split; other problems and sizes are left out.
+    """Draw a panel for each figure of the paper, two for its split, and one for each other setting.
+
+    Panels without a network are left out; those of another problem or order than the first say which.
 
     A line is the mean of the networks of an arm; its band reaches from the lowest to the highest limit of the Wilson
     95 % intervals of the single networks, over the test states of a point. Random choice is an exact expectation.
@@ -46,31 +53,55 @@ def plot(records: Sequence[Record], path: Path) -> None:
         path: ``.svg`` or ``.png``.
     """
     size = size_of(records[0])
-    records = [record for record in records if size_of(record) == size]
-    figure, axes = pyplot().subplots(3, 3, figsize=(12, 10), sharex=True, sharey=True, layout="constrained")
-    for axis, (title, setting, propagation, test) in zip(axes.flat, PANELS, strict=True):
+    panels = [(panel, networks) for panel in PANELS if (networks := _of_panel(records, panel))]
+    columns = min(_MOST_COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    is_one_size = all(size_of(networks[0]) == size for _, networks in panels)
+    figure, axes = pyplot().subplots(
+        rows,
+        columns,
+        figsize=(max(4 * columns, 6), 10 / 3 * rows),  # a title is 6 inches wide
+        sharex=is_one_size,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, ((title, _, propagation, test), networks) in zip(axes.flat, panels, strict=False):
+        own_size = size_of(networks[0])
+        random = [one for one in records if one["config"]["arm"] == "rnd" and size_of(one) == own_size]
         for arm, colour in COLOURS.items():
             curves = [
                 pooled_curve(record["result"]["tests"][test], propagation)
-                for record in records
-                if record["config"]["arm"] == arm
-                and record["config"]["setting"] in (setting, "none")
-                and propagation in record["result"]["tests"].get(test, {})
+                for record in (*random, *networks)
+                if record["config"]["arm"] == arm and test in record["result"]["tests"]
             ]
             if curves:
                 _draw(axis, arm, colour, curves)
-        axis.set_title(title, fontsize=10)
+        axis.set_title(title if own_size == size else f"{title} ({own_size[0]} {own_size[1]})", fontsize=10)
         axis.set_ylim(-0.02, 1.02)
         axis.grid(alpha=0.25)
-        if axis.lines:
-            axis.legend(fontsize=8, frameon=False, loc="lower left", title="mean", title_fontsize=8, alignment="left")
-    for axis in axes[-1]:
+        axis.legend(fontsize=8, frameon=False, loc="lower left", title="mean", title_fontsize=8, alignment="left")
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    for axis in axes.flat[max(len(panels) - columns, 0) : len(panels)]:  # the lowest of each column
         axis.set_xlabel("filled cells")
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("feasible suggestions")
+    others = "" if is_one_size else " where no other is named"
     config = records[0]["config"]
-    figure.suptitle(f"{size[0]} of order {size[1]}, budget {config['budget']}, free choice", fontsize=11)
+    figure.suptitle(f"{size[0]} of order {size[1]}{others}, budget {config['budget']}, free choice", fontsize=11)
     save(figure, path)
+
+
+def _of_panel(records: Sequence[Record], panel: tuple[str, str, str, str]) -> list[Record]:
+    """Return the networks that a panel shows."""
+    _, setting, propagation, test = panel
+    return [
+        record
+        for record in records
+        if record["config"]["setting"] == setting and propagation in record["result"]["tests"].get(test, {})
+    ]
 
 
 def wilson(share: FloatArray, count: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -20,7 +20,7 @@ from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.trace import STATE_MEGABYTES, Trace, read_trace
 from nnsearch.cp.trace_layout import layout_of
 from nnsearch.cp.trace_page import save_page
-from nnsearch.cp.trace_plot import save_plot
+from nnsearch.cp.trace_plot import check_plot_file, save_plot
 from nnsearch.cp.trace_report import report
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
 from nnsearch.demo import run_demo
@@ -487,6 +487,8 @@ def _statistics(result: SolveResult) -> str:
 
 
 def _trace(arguments: argparse.Namespace) -> int:
+    if arguments.plot is not None:
+        check_plot_file(arguments.plot)
     trace = read_trace(arguments.trace)
     sys.stdout.write(report(trace))
     if arguments.plot is not None:

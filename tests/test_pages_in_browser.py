@@ -111,6 +111,21 @@ def test_every_plot_of_the_report_is_drawn(browser: Any, report: Path) -> None:
     tab.close()
 
 
+def test_arms_in_one_chart_of_dots_look_different_in_it_and_in_its_legend(browser: Any, report: Path) -> None:
+    tab = Tab(browser, report, viewport={"width": 1200, "height": 900})
+    card = tab.page.locator("#suite-policies")
+    card.get_by_role("button", name="Unfold all").click()
+    figure = card.locator("figure", has_text="Failures against seconds").first
+    figure.locator(".drawing svg").wait_for()
+    looks = """marks => [...new Set(marks.map(mark => JSON.stringify([
+      getComputedStyle(mark).fill, mark.tagName, (mark.getAttribute('d') || '').replace(/[^A-Za-z]/g, '')])))]"""
+    legend = figure.locator(".legend svg g > *").evaluate_all(looks)
+    assert len(legend) == figure.locator(".legend button").count() > 6  # more than there are colours
+    drawn = figure.locator(".drawing g.series:not([fill=none]) > *").evaluate_all(looks)
+    assert sorted(drawn) == sorted(legend)
+    tab.close()
+
+
 def test_the_filters_of_the_report(browser: Any, report: Path) -> None:
     tab = Tab(browser, report, viewport={"width": 1200, "height": 900})
     groups, rows, lines = tab.visible("details.group"), tab.visible("tbody tr"), tab.visible("#suite-race g.series")
@@ -199,6 +214,35 @@ def test_a_replayed_square(browser: Any, tmp_path: Path) -> None:
     tab.close()
 
 
+def test_a_replay_on_a_phone_shows_the_decided_cell_and_says_what_is_what(browser: Any, tmp_path: Path) -> None:
+    page, _ = replayed(tmp_path, square(25, 0.38), policy=cp.InferencePolicy(0), limits=Limits(failures=60))
+    tab = Tab(browser, page, viewport=PHONE)
+    board = "document.getElementById('board')"
+    assert tab.page.evaluate(f"{board}.scrollWidth > {board}.clientWidth")
+    seen = f"""() => {{
+      const [frame, cell] = [{board}, document.querySelector('.square td.now')].map(one => one.getBoundingClientRect());
+      return frame.left <= cell.left && cell.right <= frame.right;
+    }}"""
+    places = set()
+    for _ in range(12):
+        assert tab.page.evaluate(seen)
+        places.add(tab.page.evaluate(f"{board}.scrollLeft"))
+        tab.page.evaluate("document.querySelector('[data-go=forward]').click()")
+    assert len(places) > 1
+    assert tab.page.evaluate("window.scrollY") == 0
+    tab.page.evaluate(f"{board}.scrollLeft = 0")
+    tab.page.evaluate("document.querySelector('.square td:not(.given)').click()")
+    assert tab.page.evaluate(f"{board}.scrollLeft") == 0  # a cell that was pressed stays where it is
+    assert tab.text("#caption").startswith("Depth of the search")
+    assert "given by the instance" in tab.text("#key")
+    assert "the one that the network finds most probable" in tab.text("#key")
+    for button in tab.page.locator(".controls button").all():
+        assert button.inner_text().split("\n")[-1].replace(" ", "").isalpha()  # under the sign
+    tab.page.click("[data-go=play]")
+    assert "pause" in tab.text("[data-go=play]")
+    tab.close()
+
+
 def test_the_last_step_of_a_replay_is_the_solution(browser: Any, tmp_path: Path) -> None:
     instance = square(9, 0.5)
     page, trace = replayed(tmp_path, instance)
@@ -206,6 +250,7 @@ def test_the_last_step_of_a_replay_is_the_solution(browser: Any, tmp_path: Path)
     tab = Tab(browser, page)
     tab.page.keyboard.press("End")
     assert tab.text("#event") == "✓ Solution"
+    assert "the values still open" in tab.text("#key")
     shown = [int(text) for text in tab.page.locator(".square td").all_inner_texts()]
     assert instance.is_solution(shown)
     tab.close()

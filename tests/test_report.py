@@ -342,6 +342,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert page.exists()
 
 
+def test_outside_the_repository_the_default_folder_is_said_to_be_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 2
+    error = capsys.readouterr().err
+    assert "relative to the current folder; name others: report FILE ..." in error
+    assert error.count("\n") == 1
+    assert main(["report", "other.jsonl"]) == 2
+    assert "current folder" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [(None, "expected a file of results, found none"), ("", "expected results (.jsonl), found none"), ("x\n", ":1: ")],

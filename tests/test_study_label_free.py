@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import study_label_free_plot
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
 from benchmarks.study_label_free import BUDGETS, VARIABLES, SearchTest, Study, jobs
@@ -92,6 +93,24 @@ def test_the_table_and_the_plot_come_from_the_lines_alone(
     assert "order 6, most-probable, 2 squares" in printed
     assert "plain, clauses" in printed
     assert "4 steps on 8 partial squares of orders 4, 5" in printed
+
+
+def test_the_plot_of_one_order_has_room_for_its_title_and_plain_numbers_at_its_ticks(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = []
+    monkeypatch.setattr(study_label_free_plot, "save", lambda figure, path: figures.append(figure))
+    study_label_free_plot.plot(read_records(finished / "results.jsonl"), tmp_path / "plot.svg")
+    (figure,) = figures
+    figure.draw_without_rendering()
+    (title,) = (text for text in figure.texts if text.get_text().startswith("What the loss knew"))
+    extent = title.get_window_extent()
+    assert 0 <= extent.x0 < extent.x1 <= figure.bbox.x1
+    axis = figure.axes[0]
+    axis.set_ylim(1, 4.5)
+    ticks = [label.get_text() for which in ("major", "minor") for label in axis.yaxis.get_ticklabels(which=which)]
+    assert {"1", "2", "4"} <= set(ticks)
+    assert not any("$" in tick for tick in ticks)  # as powers are written
 
 
 def test_a_killed_study_goes_on(finished: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from benchmarks import study_sbr, study_sbr_table
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
 from benchmarks.study_sbr import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, Study
-from benchmarks.study_sbr_plots import wilson
+from benchmarks.study_sbr_plots import PANELS, plot, wilson
 from nnsearch.errors import ConfigError, PoolError
 from training.config import read_config
 from training.pools.pool import Pool
@@ -118,11 +118,25 @@ def test_several_processes_find_what_one_does(finished: Path, tmp_path: Path) ->
 
 
 def test_the_open_questions_are_asked_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments(tmp_path, "--settings", "masked", "order-7")) == 0
+    picture = tmp_path / "sbr.svg"
+    assert main(arguments(tmp_path, "--settings", "masked", "order-7", "--plot", str(picture))) == 0
+    drawn = picture.read_text(encoding="utf-8")
+    assert [title for title, *_ in PANELS if title in drawn] == ["masked, full propagation", "order-7, no propagation"]
+    assert drawn.count("rnd  ") == 2
     records = by_name(read_records(tmp_path / "sbr.jsonl"))
     assert len(records) == 5
     assert records["masked", "solution", 0]["config"]["training"]["loss"] == {"target": "solution", "mask": "full"}
     assert "rnd < agn" not in capsys.readouterr().out
+
+
+def test_the_plot_of_the_committed_records_has_every_setting_and_stays_small(tmp_path: Path) -> None:
+    plot(read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl"), tmp_path / "sbr.svg")
+    drawn = (tmp_path / "sbr.svg").read_text(encoding="utf-8")
+    assert len(drawn) < 400_000
+    assert [title for title, *_ in PANELS if title not in drawn] == []
+    assert {setting for _, setting, _, _ in PANELS} == set(SETTINGS)
+    assert "order-12, no propagation (latin-square 12)" in drawn
+    assert "n-queens-20, no propagation (n-queens 20)" in drawn
 
 
 @pytest.mark.parametrize(("given", "expected"), [([], 2), (["--processes", "1"], 1)])

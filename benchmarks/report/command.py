@@ -82,7 +82,10 @@ def write(results: Sequence[Path], output: Path, metrics: Sequence[Path] = ()) -
     for path in results:
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
             if not file.exists():
-                raise RecordError(f"{file}: expected a file of results, found none")
+                hint = ""
+                if path == RESULTS:  # what is read where no file is named
+                    hint = " (relative to the current folder; name others: report FILE ...)"
+                raise RecordError(f"{file}: expected a file of results, found none{hint}")
             if records := read_records(file):
                 files[file] = records
     if not files and not metrics:

@@ -109,7 +109,7 @@ def profile(records: Sequence[Record], name: str) -> Chart | None:
 
 
 def scatter(records: Sequence[Record], note: str = "") -> Chart:
-    """Draw failures against seconds, a dot for each run, a ring for each that gave up.
+    """Draw failures against seconds, a mark for each run, a hollow one for each that gave up.
 
     Args:
         records: on one set of instances.
@@ -129,7 +129,8 @@ def scatter(records: Sequence[Record], note: str = "") -> Chart:
         Axis("seconds", "log"),
         series,
         (
-            "A dot is a run that came to an answer, a ring one that reached a limit. Down and left is better. " + note
+            "A filled mark is a run that came to an answer, a hollow one a run that reached a limit. "
+            "Down and left is better. " + note
         ).strip(),
     )
 

@@ -47,7 +47,12 @@
     for (const block of blocks) for (const one of block.series || []) arms.add(one.arm);
     const looks = {};
     const slots = new Map();
-    const variants = new Map();
+    const drawn = new Map(); // colour -> how many arms have it
+    const countOf = (colour) => {
+      const before = drawn.get(colour) || 0;
+      drawn.set(colour, before + 1);
+      return before;
+    };
     const names = [...arms].filter((arm) => !BASELINES[arm]);
     for (const arm of names) if (networkOf(arm) in FIXED) slots.set(networkOf(arm), FIXED[networkOf(arm)]);
     const taken = new Set(slots.values());
@@ -55,7 +60,7 @@
     for (const arm of arms) {
       if (BASELINES[arm]) {
         const [colour, dash] = BASELINES[arm];
-        looks[arm] = { colour, dash, symbol: "circle" };
+        looks[arm] = { colour, dash, symbol: SYMBOLS[countOf(colour) % SYMBOLS.length] };
         continue;
       }
       const network = networkOf(arm);
@@ -64,30 +69,30 @@
         taken.add(next);
         slots.set(network, next);
       }
-      const variant = variants.get(network) || 0;
-      variants.set(network, variant + 1);
-      const slot = slots.get(network);
-      looks[arm] = {
-        colour: `var(--s${slot % NUM_COLOURS})`,
-        dash: DASHES[(Math.floor(slot / NUM_COLOURS) + variant) % DASHES.length],
-        symbol: SYMBOLS[(slot + variant) % SYMBOLS.length],
-      };
+      const place = slots.get(network) % NUM_COLOURS;
+      const colour = `var(--s${place})`;
+      const before = countOf(colour); // other arms of the network, or other networks where there are more than colours
+      looks[arm] = { colour, dash: DASHES[before % DASHES.length], symbol: SYMBOLS[(place + before) % SYMBOLS.length] };
     }
     return looks;
   }
 
   // ---- charts
 
+  const swatches = new Map(); // a page has a thousand, and few of them differ
   function swatch(look, dots) {
-    const box = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    box.setAttribute("width", 22);
-    box.setAttribute("height", 10);
+    const key = JSON.stringify([look, dots]);
+    if (!swatches.has(key)) swatches.set(key, drawSwatch(look, dots));
+    return swatches.get(key).cloneNode(true);
+  }
+
+  function drawSwatch(look, dots) {
+    const mark = dots
+      ? Plot.dot([0], { frameAnchor: "middle", symbol: look.symbol, r: 3.5, fill: look.colour })
+      : Plot.line([[0, 0], [1, 0]], { stroke: look.colour, strokeWidth: 2.4, strokeDasharray: look.dash || null });
+    const box = Plot.plot({ width: 22, height: 14, margin: 0, axis: null, marks: [mark] });
     box.setAttribute("aria-hidden", "true");
-    const mark = document.createElementNS(box.namespaceURI, dots ? "circle" : "line");
-    const places = dots ? { cx: 11, cy: 5, r: 4, fill: look.colour } : { x1: 0, x2: 22, y1: 5, y2: 5, stroke: look.colour,
-      "stroke-width": 2.4, "stroke-dasharray": look.dash };
-    for (const [name, value] of Object.entries(places)) mark.setAttribute(name, value);
-    box.append(mark);
+    box.querySelector("style").remove(); // for text, and a thousand copies would slow the page down
     return box;
   }
 

@@ -88,7 +88,7 @@ class Series:
         points: (x, y), ascending in x for lines and steps.
         draw: a line, steps (constant to the right of a point), or dots.
         label: in the legend beside the name, such as ``10 of 10``.
-        hollow: points that were cut off by a limit, drawn as rings; of dots only.
+        hollow: points that were cut off by a limit, drawn hollow; of dots only.
         band: (x, low, high), the confidence limits of a line, drawn behind it.
     """
 

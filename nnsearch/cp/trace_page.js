@@ -158,6 +158,8 @@
     cursor = draw("path", { class: "cursor", "vector-effect": "non-scaling-stroke" });
     box.append(cursor);
     element("strip").append(box);
+    element("caption").textContent = `Depth of the search over its steps, at most ${count.format(deepest)}. ` +
+      "Red ticks are dead ends, dashed lines new starts from the root.";
     element("strip").addEventListener("pointerdown", (event) => {
       const area = element("strip").getBoundingClientRect();
       show(Math.floor(((event.clientX - area.left) / area.width) * length));
@@ -200,6 +202,12 @@
     };
     new ResizeObserver(fit).observe(element("board"));
     fit();
+  }
+
+  function bringIntoView(cell) { // by the board's own scroller: scrollIntoView would move the page, too
+    const board = element("board");
+    const [frame, box] = [board.getBoundingClientRect(), cell.getBoundingClientRect()];
+    if (box.left < frame.left || box.right > frame.right) board.scrollLeft += (box.left + box.right - frame.left - frame.right) / 2;
   }
 
   function buildList() {
@@ -266,7 +274,7 @@
 
   // ---- one step
 
-  let now = 0;
+  let now = -1; // nothing is shown yet
   let chosen = null; // by a click; null follows the decisions
   let entries = null;
   let marks = new Map();
@@ -305,6 +313,7 @@
   }
 
   function show(step) {
+    const before = now;
     now = Math.max(0, Math.min(length - 1, step));
     const path = pathTo(now);
     entries = stateFor(now, path);
@@ -318,6 +327,8 @@
     if (kind === "open") marks.set(about.variable, { kind: "now", value: about.value });
     else if (kind === "failed" && about && !about.right) marks.set(about.variable, { kind: "dead", value: about.value });
     for (const [variable, cell] of cells) paint(variable, cell, entries && entries[variable], marks);
+    // Not after a press on another cell: that one should stay where it is.
+    if (grid && about && now !== before && cells.has(about.variable)) bringIntoView(cells.get(about.variable));
     element("event").textContent = words(now, path);
     element("event").className = kind;
     element("where").textContent = `Step ${count.format(now + 1)} of ${count.format(length)} · depth ${events.depth[now]} · run ${events.run[now] + 1}` +
@@ -363,7 +374,7 @@
       else show(now + Number(element("speed").value));
     }, 150);
     const button = document.querySelector("[data-go=play]");
-    button.textContent = playing ? "❚❚" : "▶▶";
+    button.replaceChildren(playing ? "❚❚" : "▶▶", make("small", {}, playing ? "pause" : "play"));
     button.setAttribute("aria-label", playing ? "Pause" : "Play");
   }
   function seek(test, by) {
@@ -415,13 +426,22 @@
     for (const button of document.querySelectorAll(".controls button, #slider")) button.disabled = true;
     return;
   }
+  const explain = (kind, shown, meaning) =>
+    element("key").append(make("li", {}, make("span", { class: `value ${kind}` }, shown), ` ${meaning}`));
   for (const [kind, meaning] of [["now", "decided at this step"], ["decided", "decided before, on the path"], ["dead", "dead end"], ["gone", "a value was refuted"]]) {
-    element("key").append(make("li", {}, make("span", { class: `value ${kind}` }, "5"), ` ${meaning}`));
+    explain(kind, "5", meaning);
   }
-  if (totals.states) element("key").append(make("li", {}, "the bluer an open cell, the surer the network"));
+  const isSquare = grid && cellOf.size;
+  if (isSquare) explain("given", "5", "grey: given by the instance");
+  if (totals.states) {
+    explain("", "5", "follows from the decisions, by propagation");
+    if (isSquare && grid.order <= MARKS_UP_TO) explain("small", "3 5", "small: the values still open, the darker the more probable");
+    else if (isSquare) explain("small", "5", "small: of the values still open, the one that the network finds most probable");
+    element("key").append(make("li", {}, "the bluer an open cell, the surer the network"));
+  }
   element("slider").max = length - 1;
   drawStrip();
-  if (grid && cellOf.size) buildSquare();
+  if (isSquare) buildSquare();
   else buildList();
   show(0);
 })();

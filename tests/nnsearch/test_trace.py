@@ -24,6 +24,7 @@ from stand_ins import (
 )
 
 from nnsearch import cp
+from nnsearch.cli import main
 from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
 from nnsearch.cp.trace import RecordedTrace, Trace, TraceError, TraceEvent, read_trace
 from nnsearch.cp.trace_plot import save_plot
@@ -326,8 +327,19 @@ def test_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_plot(RecordedTrace(trace.header, []), tmp_path / "empty.svg")
     with pytest.raises(TraceError, match=r"the picture cannot be written: No such file or directory$"):
         save_plot(trace, tmp_path / "no-such" / "trace.png")
-    with pytest.raises(ConfigError, match=r"trace\.xyz: Format 'xyz' is not supported"):
+    with pytest.raises(ConfigError, match=r"trace\.xyz: expected a picture that ends in \.svg, \.png or \.pdf$"):
         save_plot(trace, tmp_path / "trace.xyz")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ConfigError, match=r"^pictures need matplotlib: pip install matplotlib$"):
         save_plot(trace, tmp_path / "trace.png")
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.xyz", "a"):
+        assert main(["trace", str(tmp_path / "no such trace"), "--plot", name]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert f"{name}: expected a picture that ends in .svg, .png or .pdf" in printed.err
+        assert printed.err.count("\n") == 1
