@@ -38,6 +38,7 @@ from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.providers import PROVIDERS
 from nnsearch.instances import PROBLEMS
 from nnsearch.limits import Limits
+from training.output_file import check_output_file
 
 _FEASIBILITY = """\
 How often is a suggested assignment feasible, that is, part of some solution?
@@ -194,6 +195,7 @@ def _run(options: argparse.Namespace) -> None:
     plot: Path | None = getattr(options, "plot", None)
     if plot is not None:
         plots.check_plot_file(plot)
+    check_output_file(options.output, "--output")
     jobs: list[Job] = options.jobs(options)
     known = {Job(record["config"], dict).key for record in read_records(options.output)}
     done = sum(job.key in known for job in jobs)

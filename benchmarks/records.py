@@ -140,7 +140,10 @@ def read_records(path: Path) -> list[Record]:
         if not isinstance(record, dict) or not all(isinstance(record.get(k), dict) for k in Record.__annotations__):
             if number == len(lines):  # no newline at its end: the run that wrote it was killed
                 continue
-            raise RecordError(f"{path}:{number}: expected a JSON object with {', '.join(Record.__annotations__)}")
+            raise RecordError(
+                f"{path}:{number}: expected a JSON object with {', '.join(Record.__annotations__)}, got {line[:40]!r}; "
+                "remove the line, and what it held is measured again"
+            )
         records.append(Record(config=record["config"], result=record["result"], environment=record["environment"]))
     return records
 

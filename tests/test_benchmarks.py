@@ -582,8 +582,17 @@ def test_a_file_that_holds_no_records_is_refused_unchanged(tmp_path: Path, capsy
     output = tmp_path / "precious.jsonl"
     output.write_text('{"name": "someone else\'s"}\n')
     assert call("nodes", "--output", output) == 2
-    assert capsys.readouterr().err.startswith(f"{output}:1: expected a JSON object with config, result, environment")
+    error = capsys.readouterr().err
+    assert error.startswith(f'{output}:1: expected a JSON object with config, result, environment, got \'{{"name": ')
+    assert error.endswith("remove the line, and what it held is measured again\n")
     assert output.read_text() == '{"name": "someone else\'s"}\n'
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, capsys: Capture) -> None:
+    assert call("nodes", "--output", tmp_path) == 2
+    assert capsys.readouterr().err == (
+        f"--output {tmp_path}: expected a file that can be written, got: Is a directory; choose another\n"
+    )
 
 
 def test_fresh_keeps_lines_of_other_commands(tmp_path: Path) -> None:

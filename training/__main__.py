@@ -46,6 +46,7 @@ from training.graph_trainer import GRAPH_KEYS, GraphOutcome, fit_graph, make_net
 from training.network_file import NetworkFile
 from training.networks.belief_propagation import BeliefPropagation
 from training.networks.mlp import MLP
+from training.output_file import check_output_file
 from training.parts import Parts
 from training.pools.chunks import Chunk, chunks_of
 from training.pools.jacobson_matthews import JacobsonMatthews
@@ -53,6 +54,11 @@ from training.pools.pool import Pool
 from training.run_folder import read_claim
 from training.search_labels import LabelInstance, LabelledSearch, SearchLabels
 from training.trainer import Outcome, fit
+
+_DESCRIPTION = (
+    "Train the networks that nnsearch searches with: sample solutions (pool), or take those of your own model; fit a "
+    "network to them; label what searches visited; evaluate; export the .onnx file that nnsearch takes."
+)
 
 _USER_MODEL_CONFIG = Path(__file__).parent / "configs" / "cp-model.toml"
 
@@ -72,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training", description=_DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     pool = commands.add_parser(
@@ -257,15 +263,16 @@ def _attribute_docs(cls: type) -> dict[str, str]:
     return docs
 
 
-def _check_ending(out: Path, ending: str) -> None:
+def _check_out(out: Path, ending: str) -> None:
     if out.suffix != ending:
         raise ConfigError(f"--out: expected a file ending in {ending}, got {out}")
+    check_output_file(out, "--out")
 
 
 def _pool(arguments: argparse.Namespace) -> int:
     if arguments.solutions < 1:
         raise ConfigError(f"--solutions: expected 1 or more, got {arguments.solutions}")
-    _check_ending(arguments.out, ".npz")
+    _check_out(arguments.out, ".npz")
     chunks = chunks_of(arguments.order, arguments.solutions, arguments.seed, arguments.chunks)
     if len(chunks) == 1 and arguments.ray is None:
         pool = sample_pool(arguments.order, arguments.solutions, arguments.seed)
@@ -377,7 +384,7 @@ def _parity_states(data: GraphData) -> list[GraphState]:
 
 
 def _bp(arguments: argparse.Namespace) -> int:
-    _check_ending(arguments.out, ".onnx")
+    _check_out(arguments.out, ".onnx")
     if arguments.iterations < 1 or not 0 <= arguments.damping < 1:
         raise ConfigError("expected 1 or more --iterations and a --damping from 0 to below 1")
     network = BeliefPropagation(arguments.iterations, arguments.damping).eval()
@@ -396,7 +403,7 @@ def _label(arguments: argparse.Namespace) -> int:
     for name in ("failures", "states"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
-    _check_ending(arguments.out, ".npz")
+    _check_out(arguments.out, ".npz")
     scorer = open_network(arguments.model)
     if not isinstance(scorer, OnnxGraphScorer):
         raise ConfigError(f"--model: expected a network on the candidate graph, got {arguments.model}")
@@ -492,7 +499,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    _check_ending(arguments.out, ".onnx")
+    _check_out(arguments.out, ".onnx")
     config = read_claim(arguments.folder)
     checkpoint = arguments.folder / "checkpoint.pt"
     if not checkpoint.is_file():

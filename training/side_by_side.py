@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
@@ -55,7 +56,7 @@ def side_by_side(
                 for task in waiting:
                     ours, theirs = context.Pipe()
                     process = context.Process(target=_work, args=(theirs, function, task), daemon=True)
-                    with _progress_in_row(row):
+                    with _progress_in_row(row), _interrupt_held():
                         process.start()
                     theirs.close()
                     running[ours] = (process, task, row)
@@ -94,6 +95,9 @@ def _work(connection: Connection, function: Callable[[Task], Result], task: Task
     """Do one task; the main function of a process."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # a Ctrl-C of the terminal is for the process that started this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that came before, too; see _interrupt_held
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         threading.Thread(target=_stop_with, args=(connection,), daemon=True).start()
@@ -117,6 +121,20 @@ def _stop_with(connection: Connection) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         _thread.interrupt_main()
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Start a process that Ctrl-C does not reach while it imports what it needs; here Ctrl-C comes a moment later."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

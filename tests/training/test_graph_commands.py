@@ -169,6 +169,8 @@ def test_export_with_other_numbers_of_blocks_and_rounds(
         (["export", "RUN", "--out", "x.pt"], "expected a file ending in .onnx"),
         (["export", "nowhere", "--out", "x.onnx"], "expected the folder of a run"),
         (["bp", "--out", "x.pt"], "expected a file ending in .onnx"),
+        (["bp", "--out", "/dev/null/x.onnx"], "expected a file that can be written"),
+        (["pool", "--out", "/dev/null/x.npz"], "expected a file that can be written"),
         (["bp", "--iterations", "0", "--out", "x.onnx"], "1 or more --iterations"),
         (["bp", "--damping", "1", "--out", "x.onnx"], "--damping from 0 to below 1"),
         (["label", "--model", "bp", "--instances", "queens:8:0.4:1", "--out", "x.npz"], "FAMILY:SIZE:HOLES:COUNT"),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
 from functools import partial
@@ -11,6 +13,8 @@ import pytest
 
 from nnsearch.errors import ConfigError
 from training.side_by_side import SideBySideError, side_by_side
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def square(number: int) -> tuple[int, int]:
@@ -64,3 +68,47 @@ def test_closing_interrupts_what_is_under_way(tmp_path: Path) -> None:
     with closing(side_by_side(partial(wait_for_ctrl_c, tmp_path), range(3), 2)) as results:
         assert next(results) == (0, 0)
     assert (tmp_path / "1 was interrupted").exists()
+
+
+SLOW_TO_IMPORT = """
+import sys, time
+from pathlib import Path
+from training.side_by_side import side_by_side
+
+Path(sys.argv[1], f"{__name__} {time.monotonic_ns()}").touch()
+if __name__ != "__main__":
+    time.sleep(2)  # as a process that imports torch
+
+
+def wait(number):
+    time.sleep(60)
+
+
+if __name__ == "__main__":
+    try:
+        list(side_by_side(wait, [1, 2], 2))
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_ctrl_c_while_processes_import_is_told_by_one_alone(tmp_path: Path) -> None:
+    script, seen = tmp_path / "slow.py", tmp_path / "seen"
+    script.write_text(SLOW_TO_IMPORT)
+    seen.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(seen)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for _ in range(600):
+        if len(list(seen.iterdir())) == 3 or process.poll() is not None:  # itself and both are at their imports
+            break
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnsearch.errors import ConfigError
+from training.output_file import check_output_file
+
+
+def test_what_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "folder" / "new"
+    old.write_text("kept")
+    for path in (old, new):
+        check_output_file(path, "--out")
+    assert old.read_text() == "kept"
+    assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("folder", "Is a directory"), ("file/x.npz", "(Not a directory|File exists)")]
+)
+def test_what_cannot_be_written_is_refused(name: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    message = f"^--out {tmp_path / name}: expected a file that can be written, got: {reason}; choose another$"
+    with pytest.raises(ConfigError, match=message):
+        check_output_file(tmp_path / name, "--out")
