@@ -229,7 +229,9 @@ def read_table(path: Path, overrides: Mapping[str, str] | None = None) -> dict[s
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: expected a TOML file ({error.strerror})") from None
+        meant = Path(__file__).parent / "configs" / f"{path.stem}.toml"
+        hint = f"; is training/configs/{meant.name} meant?" if meant.exists() else ""
+        raise ConfigError(f"{path}: expected a TOML file, got: {error.strerror}{hint}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected TOML: {error}") from None
     for key, text in (overrides or {}).items():

@@ -164,7 +164,8 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fit", "missing.toml"], "missing.toml: expected a TOML file"),
+        (["fit", "missing.toml"], "missing.toml: expected a TOML file, got: No such file or directory"),
+        (["fit", "universal"], "is training/configs/universal.toml meant?"),
         (["fit", "CONFIG", "--set", "seed"], "--set: expected KEY=VALUE, got 'seed'"),
         (["fit", "CONFIG", "--set", "loss.lambda=1"], "unknown key 'loss.lambda'"),
         (["fit", "CONFIG", "--order", "1"], "problem.order: expected 2 to 64, got 1"),
