@@ -26,6 +26,7 @@ def report(trace: RecordedTrace) -> str:
         f"{count['open']} decisions, {count['failed']} dead ends, {count['refuted']} refuted, {count['cut']} cut, "
         f"{count['solution']} solutions, {last.run + 1 if last else 0} runs, "
         f"{last.inferences if last else 0} inferences, {last.ms if last else 0.0:.1f} ms",
+        "(solve counts a decision and its refutation as two branches; dead ends and what a restart cut as failures)",
     ]
     if count["open"]:
         lines += ["", "depth over time: mean (#) and deepest (.) decision", *_depth_over_time(events)]

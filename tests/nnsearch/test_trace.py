@@ -293,6 +293,7 @@ def test_the_report(tmp_path: Path) -> None:
     path.write_text("\n".join([HEADER, *GOLDEN.strip().splitlines()]), encoding="utf-8")
     text = report(read_trace(path))
     assert "3 decisions, 1 dead ends, 1 refuted, 0 cut, 1 solutions, 1 runs, 2 inferences" in text
+    assert "as two branches" in text
     # x had its second value at the solution, y its first.
     assert right_tries(read_trace(path).events) == Counter({1: 1, 2: 1})
     assert "\n        1.         1   50.0%\n        2.         1   50.0%\n" in text
