@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from benchmarks import (
     feasibility,
@@ -38,7 +38,8 @@ from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.providers import PROVIDERS
 from nnsearch.instances import PROBLEMS
 from nnsearch.limits import Limits
-from training.output_file import check_output_file
+from training.one_line_parser import OneLineParser
+from training.output_file import check_output_file, check_output_folder
 
 _FEASIBILITY = """\
 How often is a suggested assignment feasible, that is, part of some solution?
@@ -169,15 +170,11 @@ Each result is appended to --output as one JSON line as soon as it is measured. 
 what the file does not hold yet, prints the table and draws the plot."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see --help)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a suite and return the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
+        check_output_file(options.output, "--output")
         getattr(options, "run", _run)(options)
     except NNSearchError as error:
         sys.stderr.write(f"{error}\n")
@@ -195,7 +192,7 @@ def _run(options: argparse.Namespace) -> None:
     plot: Path | None = getattr(options, "plot", None)
     if plot is not None:
         plots.check_plot_file(plot)
-    check_output_file(options.output, "--output")
+        check_output_file(plot, "--plot")
     jobs: list[Job] = options.jobs(options)
     known = {Job(record["config"], dict).key for record in read_records(options.output)}
     done = sum(job.key in known for job in jobs)
@@ -372,6 +369,7 @@ def _segment_sum_jobs(options: argparse.Namespace) -> list[Job]:
 
 
 def _study_sbr_jobs(options: argparse.Namespace) -> list[Job]:
+    check_output_folder(options.runs, "--runs")
     settings = tuple(dict.fromkeys(options.settings))
     made = study_sbr.jobs(study_sbr.Study(options.budget, options.runs, settings, options.seed))
     if options.jobs_at_a_time is None:
@@ -399,7 +397,9 @@ def _nodes_jobs(options: argparse.Namespace) -> list[Job]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m benchmarks", description="Measure networks and searches; see COMMAND --help.")
+    parser = OneLineParser(
+        prog="python -m benchmarks", description="Measure networks and searches; see COMMAND --help."
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     command = _command(commands, "feasibility", "feasibility of suggestions, by fill level", _FEASIBILITY)

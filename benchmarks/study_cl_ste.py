@@ -16,6 +16,7 @@ from benchmarks.records import Job, Record
 from benchmarks.suite_command import add_suite
 from nnsearch.errors import ConfigError
 from training.fan_out import Needs
+from training.output_file import check_output_folder
 from training.studies.cl_ste.config import TaskConfig, read_task, task_names
 from training.studies.cl_ste.train import fit
 
@@ -90,6 +91,7 @@ def _published(published: Mapping[str, Any], measure: str) -> str:
 
 
 def _cl_ste_jobs(options: argparse.Namespace) -> list[Job]:
+    check_output_folder(options.runs, "--runs")
     overrides = dict(_key_value(text) for text in options.set)
     tasks = [read_task(name, overrides) for name in dict.fromkeys(options.task)]
     return [_task_job(task, seed, options) for task in tasks for seed in dict.fromkeys(options.seeds)]

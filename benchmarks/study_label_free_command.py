@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import study_label_free, study_label_free_plot, study_label_free_table
 from benchmarks.records import Job
 from benchmarks.suite_command import add_suite
+from training.output_file import check_output_folder
 from training.studies.label_free.config import KNOWLEDGE, STARTS
 
 _DESCRIPTION = """\
@@ -51,5 +52,6 @@ def add_command(studies: Any) -> None:
 
 
 def _jobs(options: argparse.Namespace) -> list[Job]:
+    check_output_folder(options.runs, "--runs")
     starts, knowledge = tuple(dict.fromkeys(options.starts)), tuple(dict.fromkeys(options.knowledge))
     return study_label_free.jobs(study_label_free.Study(options.budget, options.runs, starts, knowledge, options.seed))

@@ -595,6 +595,19 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path: P
     )
 
 
+@pytest.mark.parametrize(("command", "option"), [("report", "--output"), ("search", "--plot")])
+def test_pages_and_plots_that_cannot_be_written_are_refused_before_any_work(
+    command: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert call(command, option, "file/x.svg") == 2
+    assert capsys.readouterr().err == (
+        f"{option} file/x.svg: expected a file that can be written, got: Not a directory; choose another\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_fresh_keeps_lines_of_other_commands(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     results = iter(range(10))

@@ -168,6 +168,17 @@ def test_malformed_studies(study: dict[str, Any], message: str, tmp_path: Path) 
         Study(**{"budget": "tiny", "runs": tmp_path, **study})
 
 
+@pytest.mark.parametrize("study", [["label-free", "--budget", "tiny"], ["cl-ste", "--task", "add"]])
+def test_runs_that_cannot_be_written_are_refused(
+    study: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    command = ["study", *study, "--runs", str(tmp_path / "file"), "--output", str(tmp_path / "results.jsonl")]
+    assert main(command) == 2
+    assert "--runs" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "results.jsonl").exists()
+
+
 def test_a_folder_with_another_training_is_one_line(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -195,6 +195,20 @@ def test_a_pool_with_a_test_square_is_refused(finished: Path, tmp_path: Path) ->
         study_sbr.jobs(Study("tiny", tmp_path, ("10000-solutions",)))
 
 
+def test_folders_and_files_that_cannot_be_written_are_refused_before_the_pools_are_sampled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").touch()
+    assert main(arguments(tmp_path)) == 2
+    assert capsys.readouterr().err == (
+        f"--runs {tmp_path / 'runs'}: expected a folder that can be written, got: Not a directory; choose another\n"
+    )
+    (tmp_path / "runs").unlink()
+    assert main(arguments(tmp_path, "--output", str(tmp_path))) == 2
+    assert "expected a file that can be written, got: Is a directory; choose another" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("study", "message"),
     [

@@ -23,7 +23,7 @@ from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square import LatinSquare
 from training.checkpoint import load_checkpoint
-from training.config import Config, config_of, read_config, read_table, toml_text
+from training.config import Config, check_order, config_of, read_config, read_table, toml_text
 from training.data import sample_pool
 from training.distributed import Processes, joined
 from training.export import TRAINED_KINDS, export, export_graph, graph_metadata, training_record
@@ -46,7 +46,8 @@ from training.graph_trainer import GRAPH_KEYS, GraphOutcome, fit_graph, make_net
 from training.network_file import NetworkFile
 from training.networks.belief_propagation import BeliefPropagation
 from training.networks.mlp import MLP
-from training.output_file import check_output_file
+from training.one_line_parser import OneLineParser
+from training.output_file import check_output_file, check_output_folder
 from training.parts import Parts
 from training.pools.chunks import Chunk, chunks_of
 from training.pools.jacobson_matthews import JacobsonMatthews
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=_DESCRIPTION)
+    parser = OneLineParser(prog="python -m training", description=_DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     pool = commands.add_parser(
@@ -270,6 +271,7 @@ def _check_out(out: Path, ending: str) -> None:
 
 
 def _pool(arguments: argparse.Namespace) -> int:
+    check_order("--order", arguments.order)
     if arguments.solutions < 1:
         raise ConfigError(f"--solutions: expected 1 or more, got {arguments.solutions}")
     _check_out(arguments.out, ".npz")
@@ -330,14 +332,20 @@ def _run_of(arguments: argparse.Namespace) -> tuple[Config | GraphConfig, Path]:
             if getattr(arguments, option) is not None:
                 raise ConfigError(f"--{option} is for networks of one size; {path} trains one on the candidate graph")
         graph_config = config_of(GraphConfig, table, path)
-        return graph_config, arguments.out or Path("runs") / graph_config.name
+        return graph_config, _folder_of(arguments, graph_config.name)
     if arguments.pool is not None:
         overrides["pool.file"] = toml_text(str(arguments.pool))
     config = read_config(path, overrides)
     if arguments.order is not None:
         name = f"{config.name}-{arguments.order}"
         config = read_config(path, {**overrides, "problem.order": str(arguments.order), "name": toml_text(name)})
-    return config, arguments.out or Path("runs") / config.name
+    return config, _folder_of(arguments, config.name)
+
+
+def _folder_of(arguments: argparse.Namespace, name: str) -> Path:
+    folder: Path = arguments.out or Path("runs") / name
+    check_output_folder(folder, "--out")
+    return folder
 
 
 def _fit_dense(config: Config, folder: Path, processes: Processes) -> int:

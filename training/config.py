@@ -27,6 +27,11 @@ def check_seed(name: str, seed: int) -> None:
     check(0 <= seed < 2**32, f"{name}: expected 0 to 4294967295, got {seed}")
 
 
+def check_order(name: str, order: int) -> None:
+    """Raise a ``ConfigError`` unless a network of that order can be trained."""
+    check(2 <= order <= 64, f"{name}: expected 2 to 64, got {order}")
+
+
 def check_name(name: str) -> None:
     """Raise a ``ConfigError`` unless the name of a run can be the name of a file."""
     check(
@@ -46,7 +51,7 @@ class ProblemConfig:
 
     def __post_init__(self) -> None:
         check(self.kind in KINDS, f"problem.kind: expected {', '.join(KINDS)}, got {self.kind!r}")
-        check(2 <= self.order <= 64, f"problem.order: expected 2 to 64, got {self.order}")
+        check_order("problem.order", self.order)
         self.dense()
 
     def dense(self) -> DenseProblem:

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nnsearch.errors import ConfigError
 
 
 def check_output_file(path: Path, option: str) -> None:
-    """Refuse a path that cannot be written; missing folders are made, and a file that is there stays as it is.
+    """Refuse a path that cannot be written; nothing is made, and a file that is there stays as it is.
 
     Args:
-        path: what was asked for.
+        path: what was asked for; its folder need not be there yet.
         option: of the command line, for the message.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    is_new = not path.exists()
+    with _refused(f"{option} {path}: expected a file that can be written"):
+        if path.exists():
+            path.open("ab").close()
+        else:
+            _try_folder(path.parent)
+
+
+def check_output_folder(folder: Path, option: str) -> None:
+    """Refuse a folder in which no file can be made; it need not be there yet, and it is not made.
+
+    Args:
+        folder: what was asked for.
+        option: of the command line, for the message.
+
+    Raises:
+        ConfigError: no file can be made there.
+    """
+    with _refused(f"{option} {folder}: expected a folder that can be written"):
+        _try_folder(folder)
+
+
+def _try_folder(folder: Path) -> None:
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+@contextmanager
+def _refused(message: str) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
-        if is_new:
-            path.unlink()
+        yield
     except OSError as error:
-        raise ConfigError(
-            f"{option} {path}: expected a file that can be written, got: {error.strerror}; choose another"
-        ) from None
+        raise ConfigError(f"{message}, got: {error.strerror}; choose another") from None

@@ -16,6 +16,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
 from nnsearch.errors import NNSearchError
+from nnsearch.interrupt import DeferredInterrupt
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -58,8 +59,8 @@ def side_by_side(
                     process = context.Process(target=_work, args=(theirs, function, task), daemon=True)
                     with _progress_in_row(row), _interrupt_held():
                         process.start()
-                    theirs.close()
-                    running[ours] = (process, task, row)
+                        theirs.close()
+                        running[ours] = (process, task, row)
                     break
             if not running:
                 return
@@ -126,15 +127,18 @@ def _stop_with(connection: Connection) -> None:
 @contextmanager
 def _interrupt_held() -> Iterator[None]:
     """Start a process that Ctrl-C does not reach while it imports what it needs; here Ctrl-C comes a moment later."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # starting it would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with DeferredInterrupt() as interrupted:  # other threads of this process still take the signal, for the main one
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # starting it would unblock the signal
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+            try:
+                yield
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        else:
+            yield
+    if interrupted():
+        raise KeyboardInterrupt
 
 
 @contextmanager

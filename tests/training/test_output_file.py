@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nnsearch.errors import ConfigError
-from training.output_file import check_output_file
+from training.output_file import check_output_file, check_output_folder
 
 
 def test_what_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
@@ -13,12 +13,14 @@ def test_what_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
     old.write_text("kept")
     for path in (old, new):
         check_output_file(path, "--out")
+    check_output_folder(new, "--out")
     assert old.read_text() == "kept"
-    assert not new.exists()
+    assert list(tmp_path.iterdir()) == [old]
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("folder", "Is a directory"), ("file/x.npz", "(Not a directory|File exists)")]
+    ("name", "reason"),
+    [("folder", "Is a directory"), ("file/x.npz", "Not a directory"), ("long" * 99, "File name too long")],
 )
 def test_what_cannot_be_written_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
@@ -26,3 +28,11 @@ def test_what_cannot_be_written_is_refused(name: str, reason: str, tmp_path: Pat
     message = f"^--out {tmp_path / name}: expected a file that can be written, got: {reason}; choose another$"
     with pytest.raises(ConfigError, match=message):
         check_output_file(tmp_path / name, "--out")
+
+
+@pytest.mark.parametrize("name", ["file", "file/folder"])
+def test_what_can_be_no_folder_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    message = f"^--runs {tmp_path / name}: expected a folder that can be written, got: Not a directory; choose another$"
+    with pytest.raises(ConfigError, match=message):
+        check_output_folder(tmp_path / name, "--runs")

@@ -92,6 +92,45 @@ if __name__ == "__main__":
 """
 
 
+INTERRUPTED_START = """
+import multiprocessing.util, os, signal, sys, threading, time
+from training.side_by_side import side_by_side
+
+spawn = multiprocessing.util.spawnv_passfds
+
+
+def spawn_and_press(path, arguments, descriptors):
+    process = spawn(path, arguments, descriptors)
+    if any("spawn_main" in os.fsdecode(argument) for argument in arguments):  # not the resource tracker
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)  # for the other thread to take it
+    return process
+
+
+def wait(number):
+    time.sleep(60)
+
+
+if __name__ == "__main__":
+    multiprocessing.util.spawnv_passfds = spawn_and_press
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    try:
+        list(side_by_side(wait, [1, 2], 2))
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_ctrl_c_in_the_middle_of_a_start_is_not_lost_and_tears_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "start.py"
+    script.write_text(INTERRUPTED_START)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_ctrl_c_while_processes_import_is_told_by_one_alone(tmp_path: Path) -> None:
     script, seen = tmp_path / "slow.py", tmp_path / "seen"

@@ -116,7 +116,23 @@ def test_help_explains_every_key_of_the_config(capsys: pytest.CaptureFixture[str
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([])
-    assert "usage: python -m training" in capsys.readouterr().err
+    message = "the following arguments are required: COMMAND (see --help)"
+    assert capsys.readouterr().err == f"python -m training: {message}\n"
+
+
+def test_an_option_that_is_wrong_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["pool", "--order", "ten", "--out", "x.npz"])
+    message = "argument --order: invalid int value: 'ten' (see --help)"
+    assert capsys.readouterr().err == f"python -m training pool: {message}\n"
+
+
+def test_help_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert "Train the networks that nnsearch searches with" in text
+    assert "``" not in text
 
 
 def test_pool_writes_a_file_that_fit_can_use(
@@ -171,7 +187,8 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
         (["fit", "CONFIG", "--order", "1"], "problem.order: expected 2 to 64, got 1"),
         (["fit", "CONFIG", "--pool", "missing.csv"], "missing.csv: expected a file of solutions"),
         (["pool", "--out", "squares.csv"], "--out: expected a file ending in .npz, got squares.csv"),
-        (["pool", "--order", "0", "--out", "x.npz"], "expected an order from 1 to 255, got 0"),
+        (["pool", "--order", "1", "--out", "x.npz"], "--order: expected 2 to 64, got 1"),
+        (["pool", "--order", "65", "--out", "x.npz"], "--order: expected 2 to 64, got 65"),
         (["pool", "--order", "3", "--seed", "-1", "--out", "x.npz"], "expected a seed of 0 or more, got -1"),
         (["evaluate", "no-such-model"], "unknown model 'no-such-model': expected one of"),
         (["evaluate", "missing.onnx"], "missing.onnx: expected an .onnx file, found none"),
@@ -182,7 +199,7 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
                 (["pool", "--solutions", "0", "--out", "x.npz"], "--solutions: "),
                 (["pool", "--solutions", "-1", "--out", "x.npz"], "--solutions: "),
                 (["fit", "CONFIG", "--seed", "-1"], "seed"),
-                (["fit", "CONFIG", "--out", "CONFIG"], "tiny.toml"),
+                (["fit", "CONFIG", "--out", "CONFIG"], "tiny.toml: expected a folder that can be written, got: Not a"),
             )
         ),
     ],
