@@ -14,6 +14,7 @@ from benchmarks.plots import pyplot, save
 from benchmarks.records import Record
 from benchmarks.study_sbr import FRESH, LEAKING, MAIN, PAPER, SETTINGS
 from benchmarks.study_sbr_table import size_of
+from nnsearch.errors import ConfigError
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,9 +52,14 @@ def plot(records: Sequence[Record], path: Path) -> None:
     Args:
         records: of one study.
         path: ``.svg`` or ``.png``.
+
+    Raises:
+        ConfigError: no record is of a network.
     """
     size = size_of(records[0])
     panels = [(panel, networks) for panel in PANELS if (networks := _of_panel(records, panel))]
+    if not panels:
+        raise ConfigError("--plot: expected results of networks, got those of random choice alone")
     columns = min(_MOST_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     is_one_size = all(size_of(networks[0]) == size for _, networks in panels)

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import study_label_free_plot
+from benchmarks import study_label_free, study_label_free_plot
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
 from benchmarks.study_label_free import BUDGETS, VARIABLES, SearchTest, Study, jobs
 from benchmarks.study_label_free_table import runs
-from nnsearch.encoding.candidate_graph import encode
+from benchmarks.value_probabilities import ValueProbabilities
+from nnsearch.encoding.candidate_graph import GraphState, encode
 from nnsearch.errors import ConfigError
 from nnsearch.graph import CandidateGraph
 from nnsearch.inference.session import OnnxGraphScorer
 from nnsearch.problems.latin_square import LatinSquare
+from nnsearch.scorer import FloatArray
 from training.studies.label_free.config import KNOWLEDGE, STARTS, read_label_free
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +70,26 @@ def test_each_floor_and_network_is_a_line_that_says_how_it_was_made(finished: Pa
     assert trained[0]["config"]["training"] == trained[1]["config"]["training"]  # knowledge is all that differs
     assert trained[0]["result"]["parameters"] == trained[1]["result"]["parameters"] > 0
     assert trained[0]["result"]["model_sha256"] != trained[1]["result"]["model_sha256"]
+
+
+def test_most_probable_reads_probabilities_and_no_other_order_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    read = []
+
+    class Spy(ValueProbabilities):
+        def score_graph(self, state: GraphState) -> FloatArray:
+            read.append(state.num_candidates)
+            return super().score_graph(state)
+
+    monkeypatch.setattr(study_label_free, "ValueProbabilities", Spy)
+    (bp,) = [job for job in jobs(Study("tiny", tmp_path)) if job.config["knowledge"] == "bp"]
+    bp.measure()
+    assert read
+    read.clear()
+    monkeypatch.setattr(study_label_free, "VARIABLES", VARIABLES[:2])
+    bp.measure()
+    assert not read
 
 
 def test_networks_are_files_of_the_project_that_say_what_they_were_trained_on(finished: Path) -> None:

@@ -139,6 +139,13 @@ def test_the_plot_of_the_committed_records_has_every_setting_and_stays_small(tmp
     assert "n-queens-20, no propagation (n-queens 20)" in drawn
 
 
+def test_random_choice_alone_is_no_plot(tmp_path: Path) -> None:
+    records = read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl")
+    random = [record for record in records if record["config"]["arm"] == "rnd"]
+    with pytest.raises(ConfigError, match="--plot: expected results of networks"):
+        plot(random, tmp_path / "sbr.svg")
+
+
 @pytest.mark.parametrize(("given", "expected"), [([], 2), (["--processes", "1"], 1)])
 def test_the_small_budget_trains_two_at_a_time(
     given: list[str], expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -21,9 +21,9 @@ def check_output_file(path: Path, option: str) -> None:
         ConfigError: the file cannot be written.
     """
     with _refused(f"{option} {path}: expected a file that can be written"):
-        if path.exists():
+        if path.is_file() or path.is_dir():  # a pipe would wait for its reader
             path.open("ab").close()
-        else:
+        elif not path.exists():
             _try_folder(path.parent)
 
 

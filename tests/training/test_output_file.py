@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,9 @@ def test_what_can_be_no_folder_is_refused(name: str, tmp_path: Path) -> None:
     message = f"^--runs {tmp_path / name}: expected a folder that can be written, got: Not a directory; choose another$"
     with pytest.raises(ConfigError, match=message):
         check_output_folder(tmp_path / name, "--runs")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_without_a_reader_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    check_output_file(tmp_path / "pipe", "--out")
