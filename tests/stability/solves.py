@@ -240,7 +240,9 @@ def arithmetic() -> dict[str, str]:
 
 def main(names: Sequence[str]) -> None:
     """Record the cases of these names, or all."""
-    record = json.loads(RECORD.read_text()) if names else {"arithmetic": arithmetic(), "solves": {}}
+    record: dict[str, dict[str, Any]] = (
+        json.loads(RECORD.read_text()) if names else {"arithmetic": arithmetic(), "solves": {}}
+    )
     for case in cases():
         if not names or case.name in names:
             record["solves"][case.name] = figures(case)
