@@ -8,38 +8,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import (
-    feasibility,
-    gather,
-    instance_sets,
-    latency,
-    nodes,
-    plots,
-    policies,
-    qwh,
-    race,
-    search,
-    segment_sum,
-    study_cl_ste,
-    study_label_free_command,
-    study_sbr,
-    study_sbr_plots,
-    study_sbr_search,
-    study_sbr_search_table,
-    study_sbr_table,
-    throughput,
-)
+from benchmarks import plots
+from benchmarks.instances import instance_sets, qwh
 from benchmarks.networks import Network, load_networks
 from benchmarks.records import Job, read_records, run_jobs
 from benchmarks.report import command as report
+from benchmarks.studies.cl_ste import study as study_cl_ste
+from benchmarks.studies.label_free import command as study_label_free_command
+from benchmarks.studies.sbr import plots as study_sbr_plots
+from benchmarks.studies.sbr import search as study_sbr_search
+from benchmarks.studies.sbr import search_table as study_sbr_search_table
+from benchmarks.studies.sbr import study as study_sbr
+from benchmarks.studies.sbr import table as study_sbr_table
 from benchmarks.suite_command import add_suite
+from benchmarks.suites import feasibility, gather, latency, nodes, policies, race, search, segment_sum, throughput
 from nnsearch.cp import InferencePolicy
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.providers import PROVIDERS
-from nnsearch.instances import PROBLEMS
 from nnsearch.limits import Limits
-from training.one_line_parser import OneLineParser
-from training.output_file import check_output_file, check_output_folder
+from nnsearch.problems import PROBLEMS
+from training.cli.one_line_parser import OneLineParser
+from training.running.output_file import check_output_file, check_output_folder
 
 _FEASIBILITY = """\
 How often is a suggested assignment feasible, that is, part of some solution?

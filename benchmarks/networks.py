@@ -11,13 +11,13 @@ import numpy as np
 
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import ConfigError, ModelFileError
-from nnsearch.graph import CandidateGraph
 from nnsearch.inference.pretrained import pretrained_models
 from nnsearch.inference.providers import Provider
-from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
-from nnsearch.problems.latin_square import LatinSquare
-from training.fan_out import Needs
-from training.network_file import NetworkFile
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from training.export.network_file import NetworkFile
+from training.running.fan_out import Needs
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.feasibility import QUESTIONS
 from benchmarks.records import Record
-from benchmarks.search import by_arm, cost, is_decided
+from benchmarks.suites.feasibility import QUESTIONS
+from benchmarks.suites.search import by_arm, cost, is_decided
 from nnsearch.errors import ConfigError
-from training.feasibility import PROPAGATORS
+from training.data.feasibility import PROPAGATORS
 
 ENDINGS = (".svg", ".png")
 

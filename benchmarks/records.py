@@ -28,8 +28,8 @@ from tqdm import tqdm
 
 import nnsearch
 from nnsearch.errors import NNSearchError
-from training.fan_out import ONE_CPU, Needs, fan_out
-from training.side_by_side import side_by_side
+from training.running.fan_out import ONE_CPU, Needs, fan_out
+from training.running.side_by_side import side_by_side
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ def run_jobs(
         jobs: what to measure, in this order; repeated ones are measured once.
         threads: CPU threads that the measured code may use, for the records.
         fresh: first remove the lines of these jobs from the file; other lines stay.
-        ray: a Ray cluster to measure on, see :func:`training.fan_out.fan_out`; None is this machine.
+        ray: a Ray cluster to measure on, see :func:`training.running.fan_out.fan_out`; None is this machine.
         processes: how many jobs at a time on this machine; jobs in several processes are pickled.
 
     Returns:

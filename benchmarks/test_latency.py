@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.latency import root_state
-from benchmarks.qwh import generate
+from benchmarks.instances.qwh import generate
+from benchmarks.suites.latency import root_state
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.encoding.one_hot import one_hot
 from nnsearch.inference.pretrained import pretrained_models
-from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
-from nnsearch.problems.latin_square import LatinSquare
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
 
 _LARGEST = 256
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.nodes import ARMS, Nodes, Walk, check_same_tree, prepare
+from benchmarks.suites.nodes import ARMS, Nodes, Walk, check_same_tree, prepare
 
 _NODES = Nodes(branches=5_000)
 

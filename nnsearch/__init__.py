@@ -13,27 +13,27 @@ set of solutions never changes: exhausting the tree still proves infeasibility.
 
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import NNSearchError
-from nnsearch.graph import CandidateGraph
-from nnsearch.inference.cache import ScoreCache, cached
-from nnsearch.inference.session import load_scorer
-from nnsearch.instances import Instance, read_instance, read_problem
 from nnsearch.limits import Limits
-from nnsearch.many import ManyProgress, ManySolves, Solved, solve_many
+from nnsearch.many.search_task import SearchTask
+from nnsearch.many.solve_many import ManyProgress, ManySolves, Solved, solve_many
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems import PartialLatinSquare, read_instance, read_problem
 from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorer import GraphScorer, Scorer
-from nnsearch.search_task import SearchTask
+from nnsearch.scorers.cache import ScoreCache, cached
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import GraphScorer, Scorer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CandidateGraph",
     "GraphScorer",
-    "Instance",
     "Limits",
     "ManyProgress",
     "ManySolves",
     "NNSearchError",
+    "PartialLatinSquare",
     "ScoreCache",
     "Scorer",
     "SearchOptions",

@@ -2,6 +2,6 @@
 
 import sys
 
-from nnsearch.cli import main
+from nnsearch.cli.main import main
 
 sys.exit(main())

@@ -10,5 +10,5 @@ CLOCK: ContextVar[Callable[[], float]] = ContextVar("nnsearch_clock", default=ti
 """Seconds since some moment, of the search that runs in this context.
 
 Limits, results and the cost of inference are all read from it. Searches that take turns in one thread set it to a clock
-that stands still while another one runs; see :class:`nnsearch.gathering.Gathering`.
+that stands still while another one runs; see :class:`nnsearch.many.gathering.Gathering`.
 """

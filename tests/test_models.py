@@ -4,12 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnsearch.cli import DEFAULT_MODEL
+from nnsearch.cli.main import DEFAULT_MODEL
 from nnsearch.encoding.candidate_graph import disjoint_union, encode
-from nnsearch.graph import CandidateGraph
-from nnsearch.inference.session import OnnxScorer, open_network
-from nnsearch.instances import Instance
-from nnsearch.problems import Problem, graph_colouring, n_queens, sudoku
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems import PartialLatinSquare, Problem
+from nnsearch.problems.graph_colouring import problem as graph_colouring
+from nnsearch.problems.n_queens import problem as n_queens
+from nnsearch.problems.sudoku import problem as sudoku
+from nnsearch.scorers.onnx import OnnxScorer, open_network
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted((ROOT / "models").glob("*.onnx"))
@@ -74,7 +76,7 @@ def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
     problems: list[Problem] = [
         n_queens.generate(8, 2, 1, 0)[0][0],
         sudoku.generate(3, 0.6, 1, 0)[0][0],
-        Instance("empty", np.zeros((7, 7), dtype=np.int64)),
+        PartialLatinSquare("empty", np.zeros((7, 7), dtype=np.int64)),
     ]
     problems.append(graph_colouring.generate(20, 3, 4.0, 1, 0)[0][0])
     graphs = [scorer.prepare(CandidateGraph.from_model(problem.build()[0])) for problem in problems]

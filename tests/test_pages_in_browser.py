@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.qwh import generate as squares
+from benchmarks.instances.qwh import generate as squares
 from benchmarks.report.command import RESULTS, write
 from nnsearch import cp
-from nnsearch.cp.trace import RecordedTrace, Trace, TraceEvent, read_trace
-from nnsearch.cp.trace_layout import layout_of
-from nnsearch.cp.trace_page import MOST_EVENTS, save_page
-from nnsearch.instances import Instance
+from nnsearch.cp.trace.layout import layout_of
+from nnsearch.cp.trace.page import MOST_EVENTS, save_page
+from nnsearch.cp.trace.trace import RecordedTrace, Trace, TraceEvent, read_trace
 from nnsearch.limits import Limits
-from nnsearch.problems.n_queens import generate
+from nnsearch.problems import PartialLatinSquare
+from nnsearch.problems.n_queens.problem import generate
 
 ROOT = Path(__file__).parents[1]
 PHONE = {"width": 360, "height": 740}
@@ -170,7 +170,7 @@ def test_the_report_on_a_phone_in_the_dark_and_in_print(browser: Any, report: Pa
     tab.close()
 
 
-def square(order: int, holes: float) -> Instance:
+def square(order: int, holes: float) -> PartialLatinSquare:
     return squares(order, holes, 1, 3)[0]
 
 

@@ -31,4 +31,4 @@ def test_models_and_data_travel_along(names: list[str]) -> None:
     assert shipped
     assert shipped <= set(names)
     assert {"nnsearch/py.typed", "nnsearch/demo.dzn"} <= set(names)
-    assert {f"nnsearch/cp/trace_page.{ending}" for ending in ("html", "css", "js")} <= set(names)
+    assert {f"nnsearch/cp/trace/page.{ending}" for ending in ("html", "css", "js")} <= set(names)

@@ -19,17 +19,13 @@ from nnsearch.cp.restarts import Restarts
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError, PoolError
 from nnsearch.inference.metadata import PRECISIONS, ModelMetadata
-from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.problems.latin_square import LatinSquare
-from training.checkpoint import load_checkpoint
-from training.config import Config, check_order, config_of, read_config, read_table, toml_text
-from training.data import sample_pool
-from training.distributed import Processes, joined
-from training.export import TRAINED_KINDS, export, export_graph, graph_metadata, training_record
-from training.families import Colourings, LatinSquares, Queens, latin_square_pool, planted_instances
-from training.fan_out import fan_out
-from training.feasibility import (
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from training.cli.one_line_parser import OneLineParser
+from training.data.dense_examples import sample_pool
+from training.data.families import Colourings, LatinSquares, Queens, latin_square_pool, planted_instances
+from training.data.feasibility import (
     PROPAGATORS,
     fixed_cell,
     free_choice,
@@ -39,22 +35,26 @@ from training.feasibility import (
     random_free_choice,
     score_states,
 )
-from training.graph_config import GraphConfig
-from training.graph_data import GraphData, prepare_graph_data
-from training.graph_states import training_state
-from training.graph_trainer import GRAPH_KEYS, GraphOutcome, fit_graph, make_network
-from training.network_file import NetworkFile
+from training.data.graph_source import GraphData, prepare_graph_data
+from training.data.graph_states import training_state
+from training.data.pools.chunks import Chunk, chunks_of
+from training.data.pools.jacobson_matthews import JacobsonMatthews
+from training.data.pools.pool import Pool
+from training.data.search_labels import LabelInstance, LabelledSearch, SearchLabels
+from training.export.export import TRAINED_KINDS, export, export_graph, graph_metadata, training_record
+from training.export.network_file import NetworkFile
 from training.networks.belief_propagation import BeliefPropagation
 from training.networks.mlp import MLP
-from training.one_line_parser import OneLineParser
-from training.output_file import check_output_file, check_output_folder
-from training.parts import Parts
-from training.pools.chunks import Chunk, chunks_of
-from training.pools.jacobson_matthews import JacobsonMatthews
-from training.pools.pool import Pool
-from training.run_folder import read_claim
-from training.search_labels import LabelInstance, LabelledSearch, SearchLabels
-from training.trainer import Outcome, fit
+from training.running.checkpoint import load_checkpoint
+from training.running.distributed import Processes, joined
+from training.running.fan_out import fan_out
+from training.running.output_file import check_output_file, check_output_folder
+from training.running.parts import Parts
+from training.running.run_folder import read_claim
+from training.tasks.dense import Outcome, fit
+from training.tasks.dense_config import Config, check_order, config_of, read_config, read_table, toml_text
+from training.tasks.graph import GRAPH_KEYS, GraphOutcome, fit_graph, make_network
+from training.tasks.graph_config import GraphConfig
 
 _DESCRIPTION = (
     "Train the networks that nnsearch searches with: sample solutions (pool), or take those of your own model; fit a "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.feasibility import QUESTIONS
 from benchmarks.records import Record
 from benchmarks.report.parts import Axis, Block, Chart, Group, Headline, Place, Row, Section, Series, Side, Table
 from benchmarks.report.places import QUASIGROUP
-from training.feasibility import PROPAGATORS
+from benchmarks.suites.feasibility import QUESTIONS
+from training.data.feasibility import PROPAGATORS
 
 BASELINE = "rnd"
 

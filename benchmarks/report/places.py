@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.instance_sets import set_of
+from benchmarks.instances.instance_sets import set_of
 from benchmarks.records import Record
 from benchmarks.report.parts import Place
 

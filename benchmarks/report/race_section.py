@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.race import BASELINE, FACTOR, SLACK, Comparison, by_answer, compare
 from benchmarks.records import Record
 from benchmarks.report.curves import cactus, profile, scatter
 from benchmarks.report.parts import Group, Headline, Row, Section, Side, Table
 from benchmarks.report.places import common_place, title_of
-from benchmarks.search import by_arm, by_set, cost, counted, is_decided, short
+from benchmarks.suites.race import BASELINE, FACTOR, SLACK, Comparison, by_answer, compare
+from benchmarks.suites.search import by_arm, by_set, cost, counted, is_decided, short
 
 _COUNTS = "Failures are those of the side that answered: conflicts of CP-SAT, or dead ends of the learned search."
 

@@ -10,7 +10,7 @@ from benchmarks.records import Record
 from benchmarks.report.curves import cactus, counts_dead_ends, profile, scatter
 from benchmarks.report.parts import Cell, Group, Headline, Row, Section, Side, Table
 from benchmarks.report.places import common_place, title_of
-from benchmarks.search import by_arm, by_set, cost, counted, is_decided, mean_failures, ratio, short
+from benchmarks.suites.search import by_arm, by_set, cost, counted, is_decided, mean_failures, ratio, short
 
 _POINTLESS = 2.0  # a baseline with fewer failures leaves a network nothing to save
 

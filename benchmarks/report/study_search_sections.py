@@ -11,11 +11,11 @@ import numpy.typing as npt
 from benchmarks.records import Record, grouped
 from benchmarks.report.parts import Axis, Chart, Group, Place, Row, Section, Series, Table
 from benchmarks.report.places import QUASIGROUP
-from benchmarks.study_label_free import VARIABLES
-from benchmarks.study_label_free_table import arms, runs
-from benchmarks.study_sbr import MAIN
-from benchmarks.study_sbr_search_table import searches_of
-from training.studies.label_free.config import KNOWLEDGE, STARTS
+from benchmarks.studies.label_free.study import VARIABLES
+from benchmarks.studies.label_free.table import arms, runs
+from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS
+from benchmarks.studies.sbr.search_table import searches_of
+from benchmarks.studies.sbr.study import MAIN
 
 
 @dataclass(frozen=True)

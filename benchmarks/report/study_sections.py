@@ -11,12 +11,12 @@ import numpy as np
 from benchmarks.records import Record
 from benchmarks.report.parts import Axis, Chart, Group, Headline, Place, Point, Row, Section, Series, Side, Table
 from benchmarks.report.places import QUASIGROUP
-from benchmarks.study_cl_ste_cost import EPOCH, epoch_seconds
-from benchmarks.study_sbr import MAIN
-from benchmarks.study_sbr_plots import pooled_curve, wilson
-from benchmarks.study_sbr_table import PUBLISHED, findings, means, size_of
-from nnsearch.problems.latin_square import LatinSquare
-from training.feasibility import PROPAGATORS
+from benchmarks.studies.cl_ste.cost import EPOCH, epoch_seconds
+from benchmarks.studies.sbr.plots import pooled_curve, wilson
+from benchmarks.studies.sbr.study import MAIN
+from benchmarks.studies.sbr.table import PUBLISHED, findings, means, size_of
+from nnsearch.problems.latin_square.problem import LatinSquare
+from training.data.feasibility import PROPAGATORS
 
 TRIAL = "tiny"
 """The budget whose numbers mean nothing."""

@@ -5,7 +5,7 @@ from nnsearch.cp.policy import AdaptivePolicy, InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search import Progress, solve
-from nnsearch.cp.trace import Trace, read_trace
+from nnsearch.cp.trace.trace import Trace, read_trace
 from nnsearch.cp.value_phase import ValuePhase
 
 __all__ = [

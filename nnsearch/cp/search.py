@@ -14,22 +14,22 @@ from ortools.sat.python import cp_model
 
 from nnsearch.clock import CLOCK
 from nnsearch.cp.hints import HintedPhase
-from nnsearch.cp.objective import read_objective
 from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
 from nnsearch.cp.restarts import RestartedPhase
 from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_search_options
-from nnsearch.cp.trace import Trace, TraceRecorder
+from nnsearch.cp.trace.trace import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase, VariableOrder
+from nnsearch.encoding.fitting import check_no_negation
 from nnsearch.errors import ConfigError
-from nnsearch.fitting import check_no_negation
-from nnsearch.graph import CandidateGraph
-from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.objective import read_objective
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.result import Improvement, InferenceCount, SolveResult, Status
-from nnsearch.scorer import AnyScorer
-from nnsearch.stopping import ReadingStoppedError
+from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
+from nnsearch.scorers.scorer import AnyScorer
 
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""

@@ -15,9 +15,9 @@ from nnsearch.cp.assignment import AssignmentTracker, bare_method, bare_methods
 from nnsearch.cp.constraints.engine_model import MAX_HOLES_RANGE
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import GraphError
-from nnsearch.graph import CandidateGraph
+from nnsearch.model.graph import CandidateGraph
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import GraphScorer, Scorer, ask, ask_graph
+from nnsearch.scorers.scorer import GraphScorer, Scorer, ask, ask_graph
 
 
 class StateReader(Protocol):
@@ -63,7 +63,7 @@ class StateReader(Protocol):
 
 
 class OneHotReader:
-    """Reads bound variables for a :class:`nnsearch.scorer.Scorer`.
+    """Reads bound variables for a :class:`nnsearch.scorers.scorer.Scorer`.
 
     Args:
         variables: V variables in the order of the network.
@@ -155,7 +155,7 @@ class _Node:
 
 
 class GraphReader:
-    """Reads domains for a :class:`nnsearch.scorer.GraphScorer`.
+    """Reads domains for a :class:`nnsearch.scorers.scorer.GraphScorer`.
 
     The graph is cut down to what propagation at the root of a search leaves, once for each search; below that, only the
     variables that lost values since the last node read above the current one are looked at value by value.

@@ -14,11 +14,11 @@ from nnsearch.cp.constraints import KINDS
 from nnsearch.cp.constraints.enforcement import Enforcement
 from nnsearch.cp.constraints.engine_model import EngineModel
 from nnsearch.cp.constraints.linear import restrict, scalar_product
-from nnsearch.cp.objective import read_objective
 from nnsearch.errors import TranslationError
-from nnsearch.graph import constraint_kind, constraint_label
-from nnsearch.refusal import reason_of_refusal
-from nnsearch.stopping import StopCheck
+from nnsearch.model.graph import constraint_kind, constraint_label
+from nnsearch.model.objective import read_objective
+from nnsearch.model.refusal import reason_of_refusal
+from nnsearch.model.stopping import StopCheck
 
 _TRAIL_BLOCK_SIZE = 1000  # the engine's 8,000 takes 1.6 MB and a millisecond for each solver, used or not
 

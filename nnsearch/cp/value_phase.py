@@ -18,13 +18,13 @@ from nnsearch.cp.policy import InferencePolicy, Policy
 from nnsearch.cp.restarts import RestartedRuns, Restarts, Runs
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
+from nnsearch.encoding.fitting import first_value_of
 from nnsearch.errors import ConfigError, GraphError
-from nnsearch.fitting import first_value_of
-from nnsearch.graph import CandidateGraph
-from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
+from nnsearch.model.graph import CandidateGraph
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import AnyScorer, Scorer
+from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
+from nnsearch.scorers.scorer import AnyScorer, Scorer
 
 __all__ = [
     "VARIABLE_ORDERS",
@@ -92,8 +92,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     Args:
         solver: the CP solver.
         variables: V variables in the order of the network (row by row for a square).
-        scorer: name or path of a network, any :class:`nnsearch.scorer.Scorer` or any
-            :class:`nnsearch.scorer.GraphScorer`.
+        scorer: name or path of a network, any :class:`nnsearch.scorers.scorer.Scorer` or any
+            :class:`nnsearch.scorers.scorer.GraphScorer`.
         variable_order: ``min-domain`` (fewest values first), ``first`` (as given), or ``most-confident`` (the network
             picks the best-scored pair among all). None is ``most-confident`` for networks that read graphs, else
             ``min-domain``.

@@ -20,7 +20,6 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cp.objective import read_objective
 from nnsearch.cp.policy import Policy
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.translate import Translation, translate
@@ -28,14 +27,15 @@ from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError
-from nnsearch.graph import CandidateGraph
-from nnsearch.inference.session import is_graph_scorer, load_scorer
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
-from nnsearch.refusal import check_accepted
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.objective import read_objective
+from nnsearch.model.refusal import check_accepted
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.result import InferenceCount, SolveResult, Status
-from nnsearch.scorer import AnyScorer
-from nnsearch.stopping import ReadingStoppedError
+from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
+from nnsearch.scorers.scorer import AnyScorer
 
 _POLL_SECONDS = 0.01
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)

@@ -14,13 +14,13 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from nnsearch.encoding.candidate_graph import encode
+from nnsearch.encoding.fitting import check_no_negation, first_value_of
 from nnsearch.encoding.one_hot import one_hot
 from nnsearch.errors import NNSearchError
-from nnsearch.fitting import check_no_negation, first_value_of
-from nnsearch.graph import CandidateGraph
-from nnsearch.inference.session import is_graph_scorer, load_scorer
+from nnsearch.model.graph import CandidateGraph
 from nnsearch.result import InferenceCount
-from nnsearch.scorer import AnyScorer, GraphScorer, Scorer, ask, ask_graph
+from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
+from nnsearch.scorers.scorer import AnyScorer, GraphScorer, Scorer, ask, ask_graph
 
 
 def guide(

@@ -16,7 +16,7 @@ from nnsearch.cpsat.dives import Dived, solve_by_dives
 from nnsearch.cpsat.race_options import RaceOptions
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorer import AnyScorer
+from nnsearch.scorers.scorer import AnyScorer
 
 _SOLUTION_LOG_SECONDS = 0.1  # between two lines about solutions; first ones are improved within a millisecond
 _SEEDS = 2**31  # CP-SAT's own seed may be negative, others may not

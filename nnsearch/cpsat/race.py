@@ -29,7 +29,7 @@ from nnsearch.cpsat.stand_aside import too_wide
 from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorer import AnyScorer
+from nnsearch.scorers.scorer import AnyScorer
 
 _LOGGER = logging.getLogger("nnsearch")
 _KEEP_FROM = 4  # workers beside the learned search from which one more is not worth starting CP-SAT again

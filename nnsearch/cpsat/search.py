@@ -13,13 +13,13 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.guidance import guide
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.solver import CpSolver
+from nnsearch.encoding.fitting import check_no_negation
 from nnsearch.errors import ConfigError
-from nnsearch.fitting import check_no_negation
-from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
-from nnsearch.refusal import check_accepted
+from nnsearch.model.refusal import check_accepted
 from nnsearch.result import InferenceCount, SolveResult, Status
-from nnsearch.scorer import AnyScorer
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import AnyScorer
 
 
 def solve(

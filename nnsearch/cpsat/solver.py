@@ -14,8 +14,8 @@ from nnsearch.cpsat.race_options import OnError, RaceOptions
 from nnsearch.cpsat.race_report import RaceReport, Winner
 from nnsearch.cpsat.stand_aside import preparation_seconds, reason_to_stand_aside
 from nnsearch.errors import ConfigError
-from nnsearch.inference.session import load_scorer
-from nnsearch.scorer import AnyScorer
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import AnyScorer
 
 _LOGGER = logging.getLogger("nnsearch")
 

@@ -8,7 +8,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.graph import MAX_VALUES
+from nnsearch.model.graph import MAX_VALUES
 
 _SAMPLE = 16  # of each kind; Python needs microseconds to look at one, and easy models are solved in milliseconds
 _SECONDS_PER_TERM = 50e-6  # to translate one, and to find its groups

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnsearch.graph import AT_LEAST_ONE, AT_MOST_ONE, KINDS, CandidateGraph
+from nnsearch.model.graph import AT_LEAST_ONE, AT_MOST_ONE, KINDS, CandidateGraph
 
 CANDIDATE_FEATURES = 1
 """Columns of ``candidate_features``: the place of the value in its variable's initial domain, from 0 to 1."""
@@ -26,7 +26,7 @@ class GraphState:
         candidate_features: float32[N, CANDIDATE_FEATURES].
         candidate: int64[N], where each candidate was in the graph that was encoded. In a search that is the model's
             graph cut down at the root; what a scorer knows a candidate by is its identity.
-        identity: int64[N], see :class:`nnsearch.graph.CandidateGraph`; 0 everywhere when the graph has none.
+        identity: int64[N], see :class:`nnsearch.model.graph.CandidateGraph`; 0 everywhere when the graph has none.
     """
 
     edge_candidate: npt.NDArray[np.int64]

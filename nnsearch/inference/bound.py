@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from nnsearch.scorer import FloatArray
+from nnsearch.scorers.scorer import FloatArray
 
 LARGEST_BUCKET = 512
 """States of the largest batch that is run at once; more are split, so that ten buckets serve every batch."""

@@ -19,11 +19,11 @@ import numpy as np
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
 from nnsearch.encoding.one_hot import one_hot
 from nnsearch.errors import ConfigError, ModelFileError
-from nnsearch.graph import CandidateGraph
 from nnsearch.inference.providers import Provider, choose_providers
-from nnsearch.inference.session import OnnxGraphScorer, OnnxScorer, open_network
-from nnsearch.instances import read_instance
-from nnsearch.scorer import FloatArray
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems import read_instance
+from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.scorers.scorer import FloatArray
 
 ONE_HOT_BATCHES = tuple(2**power for power in range(10))
 GRAPH_BATCHES = tuple(2**power for power in range(7))

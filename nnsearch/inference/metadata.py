@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnsearch.errors import ModelFileError
-from nnsearch.graph import KINDS
+from nnsearch.model.graph import KINDS
 
 FORMAT = "1"
 ENCODERS = ("one_hot", "candidate_graph")

@@ -13,17 +13,17 @@ from multiprocessing.connection import wait
 
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError
-from nnsearch.gathering import GatherCount
-from nnsearch.inference.batching import BatchedScorer, State
-from nnsearch.inference.session import is_graph_scorer
+from nnsearch.many.gathering import GatherCount
+from nnsearch.many.search_task import AnyTask
 from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, sendable
 from nnsearch.processes.models import pack
 from nnsearch.processes.process import SearchProcess
 from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.processes.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
-from nnsearch.scorer import AnyScorer
-from nnsearch.search_task import AnyTask
+from nnsearch.scorers.batching import BatchedScorer, State
+from nnsearch.scorers.onnx import is_graph_scorer
+from nnsearch.scorers.scorer import AnyScorer
 
 _POLL_SECONDS = 0.05
 _DYING_SECONDS = 1.0

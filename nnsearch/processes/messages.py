@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import NNSearchError
-from nnsearch.gathering import GatherCount
-from nnsearch.graph import CandidateGraph
+from nnsearch.many.gathering import GatherCount
+from nnsearch.model.graph import CandidateGraph
 from nnsearch.processes.shared_arrays import Layout
 from nnsearch.result import SolveResult
 
@@ -29,10 +29,10 @@ class Setup:
     Attributes:
         name: of the scorer.
         size: (V, D) of a network of one size, None of one that reads graphs.
-        pads_graphs: see :func:`nnsearch.inference.batching.pads_graphs`.
+        pads_graphs: see :func:`nnsearch.scorers.batching.pads_graphs`.
         options: what every search is told.
         seats: how many searches at the same time.
-        max_batch: of the states of this process, see :class:`nnsearch.gathering.Gathering`.
+        max_batch: of the states of this process, see :class:`nnsearch.many.gathering.Gathering`.
         max_wait: see there.
         cache_megabytes: of scores; None is no cache.
     """

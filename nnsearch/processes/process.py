@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import TextIO, cast
 
-from nnsearch.gathering import GatherCount
+from nnsearch.many.gathering import GatherCount
 from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup
 from nnsearch.processes.shared_arrays import SharedArrays, new_memory
 

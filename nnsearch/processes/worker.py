@@ -12,16 +12,16 @@ from typing import Any
 import numpy.typing as npt
 
 from nnsearch.encoding.candidate_graph import GraphState, arrays_of
-from nnsearch.gathering import Gathering
-from nnsearch.graph import CandidateGraph
-from nnsearch.inference.batching import BatchedScorer
-from nnsearch.inference.cache import ScoreCache
+from nnsearch.many.gathering import Gathering
+from nnsearch.many.search_task import solve_task
+from nnsearch.model.graph import CandidateGraph
 from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, sendable
 from nnsearch.processes.models import unpack
 from nnsearch.processes.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
-from nnsearch.scorer import FloatArray
-from nnsearch.search_task import solve_task
+from nnsearch.scorers.batching import BatchedScorer
+from nnsearch.scorers.cache import ScoreCache
+from nnsearch.scorers.scorer import FloatArray
 
 _REPORT_SECONDS = 0.05
 

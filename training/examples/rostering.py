@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from nnsearch import cp
 from nnsearch.errors import NNSearchError
-from nnsearch.inference.session import load_scorer
 from nnsearch.limits import Limits
+from nnsearch.scorers.onnx import load_scorer
 
 NURSES, DAYS, SHIFTS = 9, 14, ("early", "late", "night")
 _DEMAND = (2, 2, 1)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.cnf import Cnf
+from training.losses.cnf import Cnf
 
 Binariser = Literal["probability", "identity", "saturated"]
 

@@ -23,7 +23,7 @@ def semantic_based_regularisation(scores: Tensor, possible: Tensor, form: SBRFor
 
     Args:
         scores: float[B, N], logits.
-        possible: [B, N], non-zero = the candidate is a possible next decision (see ``nnsearch.propagation``).
+        possible: [B, N], non-zero = the candidate is a possible next decision (see ``training.losses.propagation``).
         form: one of the above.
 
     Returns:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES
-from nnsearch.graph import AT_MOST_ONE, EXACTLY_ONE, KINDS
+from nnsearch.model.graph import AT_MOST_ONE, EXACTLY_ONE, KINDS
 
 _MESSAGE_LIMIT = 12.0  # log-odds; exp(12) times the float32 epsilon is still below 1
 _LEAST_REST = 1e-5

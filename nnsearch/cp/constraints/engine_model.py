@@ -8,7 +8,7 @@ from typing import Any
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.errors import TranslationError
-from nnsearch.stopping import StopCheck
+from nnsearch.model.stopping import StopCheck
 
 MAX_MAGNITUDE = 2**62
 """The engine computes with int64 and does not always look for overflow; this leaves room for one more addition."""

@@ -1,0 +1,185 @@
+"""The instances of a search benchmark: files, folders and patterns of files, and generated ones of every family."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ortools.sat.python.cp_model import CpModel
+
+from benchmarks.instances import qwh
+from nnsearch.errors import ConfigError
+from nnsearch.problems import PartialLatinSquare, Problem, read_problems
+from nnsearch.problems.cp_model import reading as cp_model
+from nnsearch.problems.cp_model.problem import CpModelFile
+from nnsearch.problems.files.source import Spec
+from nnsearch.problems.graph_colouring import problem as colouring
+from nnsearch.problems.graph_colouring import reading as graph_colouring
+from nnsearch.problems.latin_square import reading as latin_square
+from nnsearch.problems.n_queens import problem as queens
+from nnsearch.problems.n_queens import reading as n_queens
+from nnsearch.problems.sudoku import problem as sudokus
+from nnsearch.problems.sudoku import reading as sudoku
+
+_ENDINGS = {
+    ending for module in (latin_square, sudoku, n_queens, graph_colouring, cp_model) for ending in module.ENDINGS
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An instance to solve.
+
+    Attributes:
+        instance: the instance.
+        satisfiable: True when a solution is known to exist; False when nothing is known.
+        group: the name of the set that it belongs to; None for a generated instance, whose own name begins with that of
+            the set.
+    """
+
+    instance: Problem
+    satisfiable: bool
+    group: str | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Case], tuple[Any, ...]]:
+        if isinstance(self.instance, CpModelFile):  # a CpModel cannot be pickled, its text can
+            text = str(self.instance.model.proto)
+            return _case_of_text, (self.instance.name, text, self.satisfiable, self.group)
+        return Case, (self.instance, self.satisfiable, self.group)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a record says about it."""
+        instance = self.instance
+        config: dict[str, Any] = {"instance": instance.name}
+        if isinstance(instance, PartialLatinSquare):
+            digest = hashlib.sha256(instance.grid.astype("<i8").tobytes())
+            config |= {"order": instance.order, "holes": instance.num_holes}
+        else:
+            digest = hashlib.sha256(str(instance.build()[0].proto).encode())
+            config |= {"problem": instance.problem, "size": instance.describe()}
+        config["instance_sha256"] = digest.hexdigest()[:12]
+        return config if self.group is None else {**config, "set": self.group}
+
+
+def _case_of_text(name: str, text: str, satisfiable: bool, group: str | None) -> Case:
+    model = CpModel()
+    model.proto.parse_text_format(text)
+    return Case(CpModelFile(name, model), satisfiable, group)
+
+
+def set_of(config: dict[str, Any]) -> str:
+    """Return the name of the set that the instance of a record belongs to."""
+    name: str = config.get("set") or config["instance"].rpartition("-")[0]
+    return name
+
+
+def read(
+    specs: Sequence[str],
+    *,
+    only: Sequence[str] = (),
+    first: int | None = None,
+    problem: str | None = None,
+    num_colours: int | None = None,
+) -> list[Case]:
+    """Read instances; those of one folder are a set, and so are those of one file that holds several.
+
+    Args:
+        specs: files of any readable format, ``FILE#NAME``, folders (every file in them with a readable ending), and
+            patterns such as ``folder/*.dzn``; sorted by name where one stands for several.
+        only: keep instances whose name contains one of these texts; none keeps all.
+        first: keep the first so many of each set; None keeps all.
+        problem: the family, where the ending of a file does not tell.
+        num_colours: for graphs to colour.
+
+    Raises:
+        ConfigError: nothing is left, or ``first`` is below 1.
+        InstanceError: a file cannot be read.
+    """
+    if first is not None and first < 1:
+        raise ConfigError(f"first: expected 1 or more instances of each set, got {first}")
+    sets: dict[str, list[Problem]] = {}
+    for spec in specs:
+        for source in _files(spec):
+            path = Spec.parse(source).path
+            several = path.suffix.lower() in (".jsonl", ".sdm", ".sudoku")
+            name = path.stem if several else path.resolve().parent.name
+            sets.setdefault(" ".join([name, *only]), []).extend(read_problems(source, problem, num_colours).values())
+    chosen = [
+        Case(instance, False, name)
+        for name, instances in sets.items()
+        for instance in [one for one in instances if not only or any(text in one.name for text in only)][:first]
+    ]
+    if specs and not chosen:
+        raise ConfigError(f"expected instances in {' '.join(specs)} with a name that contains {' or '.join(only)}")
+    return chosen
+
+
+def _files(spec: str) -> list[str]:
+    path = Path(spec)
+    if path.is_dir():
+        files = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
+        if not files:
+            raise ConfigError(f"{path}: expected a folder with instances ({', '.join(sorted(_ENDINGS))}), found none")
+        return files
+    # A file whose own name has one of these characters is no pattern.
+    if not path.exists() and any(character in path.name for character in "*?["):
+        found = sorted(map(str, path.parent.glob(path.name)))
+        if not found:
+            raise ConfigError(f"{spec}: expected files that match, found none")
+        return found
+    return [spec]
+
+
+def _sudoku(count: int, seed: int, box: int, holes: float) -> list[Problem]:
+    return [one for one, _ in sudokus.generate(box, holes, count, seed)]
+
+
+def _queens(count: int, seed: int, size: int, placed: int) -> list[Problem]:
+    return [one for one, _ in queens.generate(size, placed, count, seed)]
+
+
+def _colouring(count: int, seed: int, vertices: int, colours: int, degree: float) -> list[Problem]:
+    return [one for one, _ in colouring.generate(vertices, colours, degree, count, seed)]
+
+
+def _latin_square(count: int, seed: int, order: int, holes: float) -> list[Problem]:
+    return [*qwh.generate(order, holes, count, seed)]
+
+
+_Generator = tuple[Callable[..., list[Problem]], tuple[tuple[str, type], ...]]
+
+_GENERATORS: dict[str, _Generator] = {
+    "latin-square": (_latin_square, (("ORDER", int), ("HOLES", float))),
+    "sudoku": (_sudoku, (("BOX", int), ("HOLES", float))),
+    "n-queens": (_queens, (("SIZE", int), ("PLACED", int))),
+    "graph-colouring": (_colouring, (("VERTICES", int), ("COLOURS", int), ("DEGREE", float))),
+}
+
+FORMS = tuple(":".join([family, *(name for name, _ in parameters)]) for family, (_, parameters) in _GENERATORS.items())
+"""What :func:`generate` takes."""
+
+
+def generate(spec: str, count: int, seed: int) -> list[Case]:
+    """Generate satisfiable instances.
+
+    Args:
+        spec: one of :data:`FORMS` with numbers, such as ``sudoku:4:0.65``.
+        count: how many, 1 or more.
+        seed: 0 or more.
+
+    Raises:
+        ConfigError: the text is not of this form, or a number is out of range.
+    """
+    family, *words = spec.split(":")
+    make, parameters = _GENERATORS.get(family, (None, ()))
+    try:
+        if make is None:
+            raise ValueError
+        values = [parse(word) for word, (_, parse) in zip(words, parameters, strict=True)]
+    except ValueError:
+        raise ConfigError(f"--generate: expected {' or '.join(FORMS)}, got {spec!r}") from None
+    return [Case(instance, True) for instance in make(count, seed, *values)]

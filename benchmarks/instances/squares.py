@@ -1,0 +1,57 @@
+"""Latin squares, and solutions of other problems, that no training pool was sampled with."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from nnsearch.errors import ConfigError
+from training.data.dense_problems import GroupedProblem, random_solutions
+from training.data.pools.jacobson_matthews import JacobsonMatthews
+
+_BENCHMARKS = 0xBE9C  # any constant: a training pool with the same --seed is then another stream
+
+
+def fresh_squares(order: int, count: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Sample uniform Latin squares from a stream of their own.
+
+    The seed of the sampler is derived from ``seed``, so a training pool of the same seed holds other squares (at small
+    orders squares repeat by chance). A larger count begins with the same squares.
+
+    Args:
+        order: n, 2 or more.
+        count: S, 1 or more.
+        seed: 0 or more.
+
+    Returns:
+        uint8[S, n, n] of values 1..n.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+    for name, value, least in (("order", order, 2), ("squares", count, 1), ("seed", seed, 0)):
+        if value < least:
+            raise ConfigError(f"{name}: expected {least} or more, got {value}")
+    sampler = JacobsonMatthews(order, _stream(seed))
+    # In chunks of about half a second, because Ctrl-C is seen between them only.
+    return np.concatenate(list(sampler.chunks(count, size=max(1, 4_000_000 // order**4))))
+
+
+def fresh_solutions(problem: GroupedProblem, count: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Sample solutions of another problem, not uniformly, from a stream of their own as :func:`fresh_squares` does.
+
+    Args:
+        problem: the problem.
+        count: S, 1 or more.
+        seed: 0 or more.
+
+    Returns:
+        uint8[S, n, n] of the values of a square, uint8[S, n, 1] of n queens.
+    """
+    drawn = tqdm(random_solutions(problem, count, _stream(seed)), total=count, disable=None, desc="test", leave=False)
+    return np.stack(list(drawn)).reshape(count, problem.order, -1)
+
+
+def _stream(seed: int) -> int:
+    return int(np.random.SeedSequence([seed, _BENCHMARKS]).generate_state(1, np.uint64)[0])

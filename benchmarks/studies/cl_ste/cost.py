@@ -1,0 +1,264 @@
+"""The cost of the straight-through loss beside the semantic loss, as clauses grow."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ortools.sat.python import cp_model
+from torch import Tensor
+
+from benchmarks.plots import COLOURS, pyplot, save
+from benchmarks.records import Job, Record
+from benchmarks.studies.cl_ste.tasks.membership import clauses as member_clauses
+from benchmarks.studies.cl_ste.tasks.picture_task import PictureAtoms
+from benchmarks.studies.cl_ste.training.semantic_loss import Diagram, semantic_loss
+from nnsearch.errors import ConfigError
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.problems.sudoku.problem import Sudoku
+from training.losses.cnf import Cnf, from_model
+from training.losses.cnf_ste import ClauseMatrix, binarise, cnf_loss
+
+ARMS = ("straight-through", "semantic loss")
+EPOCH = 3000
+"""Examples of an epoch in the tasks of the study."""
+_START_SECONDS = 60.0  # for a new process to import what it needs
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What to measure.
+
+    Args:
+        batch: B, examples of a step.
+        repeats: timed steps.
+        seed: of the probabilities.
+        compile_seconds: limit for a diagram.
+        threads: CPU threads.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    batch: int = 16
+    repeats: int = 10
+    seed: int = 1
+    compile_seconds: float = 120.0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "repeats", "threads"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if not self.compile_seconds > 0:
+            raise ConfigError(f"compile seconds: expected above 0, got {self.compile_seconds}")
+
+
+def problems() -> dict[str, list[str]]:
+    """Return the problems by family, smallest first; :func:`clauses_of` knows their names."""
+    return {
+        "member": [f"member {n}" for n in (1, 2, 3, 5, 10)],
+        "sum": ["sum 3", "sum 5", "sum 10"],
+        "permutation": [f"permutation {n}" for n in range(3, 10)],
+        "latin square": [f"latin-square {n}" for n in (2, 3, 4, 6, 9)],
+        "sudoku": ["sudoku 4", "sudoku 9"],
+    }
+
+
+def clauses_of(problem: str) -> Cnf:
+    """Return the clauses of a problem, those on single values included.
+
+    ``member n``: is this digit among n pictures; ``sum n``: two numbers below n and their sum; the others are what
+    their names say, of that order.
+    """
+    name, _, number = problem.partition(" ")
+    n = int(number)
+    if name == "member":
+        about = PictureAtoms(n, 10)
+        return Cnf.from_clauses(about.size + 20, member_clauses(about) + about.one_class())
+    if name == "latin-square":
+        return from_model(LatinSquare(n).build()[0], each_value=True)
+    if name == "sudoku":
+        return from_model(Sudoku("", np.zeros((n, n), dtype=np.int64)).build()[0], each_value=True)
+    model = cp_model.CpModel()
+    if name == "permutation":
+        model.add_all_different([model.new_int_var(1, n, "") for _ in range(n)])
+    else:
+        one, other, total = (model.new_int_var(0, most, "") for most in (n - 1, n - 1, 2 * n - 2))
+        model.add(one + other == total)
+    return from_model(model, each_value=True)
+
+
+def jobs(suite: Cost) -> list[Job]:
+    """Return one job for each problem and loss."""
+    return [
+        Job(
+            {
+                "suite": "cl-ste-cost",
+                "family": family,
+                "problem": problem,
+                "arm": arm,
+                "batch": suite.batch,
+                "repeats": suite.repeats,
+                "seed": suite.seed,
+                **({"compile_seconds": suite.compile_seconds} if arm == ARMS[1] else {}),
+            },
+            partial(_measure, suite, problem, arm),
+        )
+        for family, names in problems().items()
+        for problem in names
+        for arm in ARMS
+    ]
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return the summary of a run."""
+    config = records[0]["config"]
+    lines = [
+        f"milliseconds of a step of {config['batch']} examples, forward and backward, median of {config['repeats']}; "
+        f"epochs of {EPOCH:,} examples",
+        "",
+        f"{'problem':18}{'clauses':>8}{'straight-through':>18}{'epoch':>9}{'semantic loss':>15}{'epoch':>9}"
+        f"{'compiled in':>13}{'nodes':>9}",
+    ]
+    for problem in dict.fromkeys(record["config"]["problem"] for record in records):
+        results = {r["config"]["arm"]: r["result"] for r in records if r["config"]["problem"] == problem}
+        first = next(iter(results.values()))
+        line = f"{problem:18}{first['clauses']:8,}"
+        for arm, width in zip(ARMS, (18, 15), strict=True):
+            ms = results.get(arm, {}).get("ms")
+            epoch = "-" if ms is None else f"{epoch_seconds(ms, config['batch']):.1f} s"
+            line += f"{'-' if ms is None else f'{ms:.2f}':>{width}}{epoch:>9}"
+        exact = results.get(ARMS[1], {})
+        if exact.get("compiled"):
+            line += f"{exact['compile_seconds']:11.1f} s{exact['size']:9,}"
+        elif exact:
+            line += f"{'no':>13}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def epoch_seconds(ms: float, batch: int) -> float:
+    """Return the seconds of the steps of an epoch, from the milliseconds of one step."""
+    return ms / 1000 * EPOCH / batch
+
+
+def plot(records: Sequence[Record], path: Path) -> None:
+    """Draw the seconds of an epoch against the number of clauses, a line for each family and loss.
+
+    Args:
+        records: of one run.
+        path: ``.svg`` or ``.png``.
+    """
+    plt = pyplot()
+    figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+    styles = dict(zip(ARMS, ("-", "--"), strict=True))
+    families = list(dict.fromkeys(record["config"]["family"] for record in records))
+    batch = records[0]["config"]["batch"]
+    highest = max(epoch_seconds(record["result"]["ms"] or 0, batch) for record in records)
+    for family, colour in zip(families, COLOURS, strict=False):
+        for arm in ARMS:
+            chosen = [r["result"] for r in records if (r["config"]["family"], r["config"]["arm"]) == (family, arm)]
+            done = [(r["clauses"], epoch_seconds(r["ms"], batch)) for r in chosen if r["ms"] is not None]
+            label = f"{family}, {arm}"
+            axis.plot(
+                *zip(*done, strict=True) if done else ((), ()), styles[arm], color=colour, marker="o", ms=4, label=label
+            )
+            failed = [r["clauses"] for r in chosen if r["ms"] is None]
+            axis.plot(failed, [2 * highest] * len(failed), "x", color=colour)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("clauses")
+    axis.set_ylabel(f"seconds of an epoch: {EPOCH:,} examples, {batch} a step")
+    axis.set_title("x: the diagram was not compiled within the limit", fontsize=10)
+    axis.grid(alpha=0.25)
+    axis.legend(fontsize=8, frameon=False)
+    save(figure, path)
+
+
+def _measure(suite: Cost, problem: str, arm: str) -> dict[str, Any]:
+    cnf = clauses_of(problem)
+    result: dict[str, Any] = {
+        "atoms": cnf.num_atoms,
+        "clauses": cnf.num_clauses,
+        "literals": len(cnf.literals),
+        "ms": None,
+    }
+    if arm == ARMS[1]:
+        return result | _in_own_process(suite, problem)
+    torch.set_num_threads(suite.threads)
+    matrix = ClauseMatrix.of(cnf)
+    facts = torch.zeros(suite.batch, cnf.num_atoms)
+    return result | {"ms": _step_ms(suite, cnf, lambda p: cnf_loss(binarise(p), facts, matrix).total())}
+
+
+def _step_ms(suite: Cost, cnf: Cnf, loss: Callable[[Tensor], Tensor]) -> float:
+    """Return the median milliseconds of the loss and its gradient, on random probabilities."""
+    generator = torch.Generator().manual_seed(suite.seed)
+    times = []
+    for _ in range(suite.repeats + 1):
+        probability = torch.rand(suite.batch, cnf.num_atoms, generator=generator).requires_grad_()
+        started = time.perf_counter()
+        torch.autograd.grad(loss(probability), probability)
+        times.append(1000 * (time.perf_counter() - started))
+    return round(statistics.median(times[1:]), 4)  # the first step warms up
+
+
+def _in_own_process(suite: Cost, problem: str) -> dict[str, Any]:
+    """Measure the semantic loss where it can be ended: the compiler has no limit of its own."""
+    context = multiprocessing.get_context("spawn")
+    answers: Any = context.Queue()
+    process = context.Process(target=_exact, args=(suite, problem, answers), daemon=True)
+    process.start()
+    try:
+        found: dict[str, Any] = {"compiled": False}
+        limits: Iterator[float] = iter((_START_SECONDS, suite.compile_seconds, float("inf")))
+        for limit in limits:
+            found |= _answer(answers, process, limit)
+        return {key: value for key, value in found.items() if key != "started"}
+    except queue.Empty:
+        return {"compiled": False}
+    finally:
+        process.kill()
+        process.join()
+
+
+def _answer(answers: Any, process: Any, limit: float) -> dict[str, Any]:
+    """Wait for the next answer; an error of the process is raised here."""
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            answer: dict[str, Any] = answers.get(timeout=0.2)
+        except queue.Empty:
+            if time.monotonic() > deadline or not process.is_alive():
+                raise
+            continue
+        if "error" in answer:
+            raise ConfigError(answer["error"])
+        return answer
+
+
+def _exact(suite: Cost, problem: str, answers: Any) -> None:
+    """Compile and time, and say so after each part."""
+    torch.set_num_threads(suite.threads)
+    cnf = clauses_of(problem)
+    answers.put({"started": True})
+    started = time.perf_counter()
+    try:
+        diagram = Diagram(cnf)
+    except ConfigError as error:
+        answers.put({"error": str(error)})
+        return
+    seconds = round(time.perf_counter() - started, 3)
+    answers.put({"compiled": True, "compile_seconds": seconds, "size": diagram.size})
+    facts = torch.zeros(suite.batch, cnf.num_atoms)
+    answers.put({"ms": _step_ms(suite, cnf, lambda p: semantic_loss(p, facts, diagram))})

@@ -1,0 +1,105 @@
+"""What the loss of a training knows: the clauses alone, or one of the labels and constraints of the other paper.
+
+Every function returns the loss of one batch as a function of scores, float32[N] -> scalar, so that what does not depend
+on the scores is made once for all blocks of a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.studies.label_free.training.clauses import clauses_of, variable_group
+from benchmarks.studies.label_free.training.config import LossConfig
+from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
+from training.data.graph_states import GraphBatch, TrainingState
+from training.losses.candidate_graph import choice_cross_entropy
+from training.losses.cnf_ste import ClauseMatrix, binarise, bound, cnf_loss
+from training.losses.sbr import semantic_based_regularisation
+from training.tasks.graph import graph_loss
+from training.tasks.graph_config import GraphLossConfig
+
+BatchLoss = Callable[[Tensor], Tensor]
+"""Scores, float32[N] -> a scalar."""
+
+_SCORE_LIMIT = 40.0  # exp(40) times any number of values is far inside float32
+_PLANTED = GraphLossConfig(group=1.0, choice=0.0, candidate=0.1, refuted=0.0)  # as models/universal.onnx was trained
+
+
+def batch_loss(
+    config: LossConfig, states: Sequence[TrainingState], batch: GraphBatch, rng: np.random.Generator
+) -> BatchLoss:
+    """Return the loss of a batch under the knowledge of a config.
+
+    Args:
+        config: names the knowledge.
+        states: of the batch.
+        batch: the same as tensors.
+        rng: draws the removed pairs, the same ones for ``agn`` and ``sbr``.
+    """
+    match config.knowledge:
+        case "clauses":
+            return clause_loss(disjoint_union([one.state for one in states]), config.bound)
+        case "planted":
+            return lambda scores: graph_loss(scores, batch, _PLANTED)
+        case "sbr":
+            return removed_pair_loss(batch, rng, config.regularisation)
+        case _:
+            return removed_pair_loss(batch, rng, 0.0)
+
+
+def clause_loss(union: GraphState, weight_of_bound: float) -> BatchLoss:
+    """Return L_cnf + weight * L_bound (Yang, Lee and Park 2022, equations 5 to 9): no solution takes part.
+
+    Probabilities are a softmax over the open values of each variable, binarised at one half. All states of the batch
+    are one example, whose averages run over the clauses of all; the deduce term is 0, for propagation leaves no clause
+    with one open literal.
+
+    Args:
+        union: the states of a batch.
+        weight_of_bound: of L_bound.
+    """
+    matrix = ClauseMatrix.of(clauses_of(union))
+    facts = torch.zeros(1, union.num_candidates)  # what is known is not among the open candidates
+    variable = torch.from_numpy(variable_group(union))  # [N]
+    num_groups = len(union.group_features)
+
+    def loss(scores: Tensor) -> Tensor:
+        odds = scores.clamp(-_SCORE_LIMIT, _SCORE_LIMIT).exp()
+        total = odds.new_zeros(num_groups).scatter_add(0, variable, odds)
+        values = binarise(odds / total.gather(0, variable), "probability")
+        return cnf_loss(values.unsqueeze(0), facts, matrix).total() + weight_of_bound * bound(scores)
+
+    return loss
+
+
+def removed_pair_loss(batch: GraphBatch, rng: np.random.Generator, regularisation: float) -> BatchLoss:
+    """Return the cross-entropy of the pair that was removed last, + weight * SBR (Silvestri et al. 2021, section 3).
+
+    The pair is a random one of the solution among the open candidates of its state: any of them may have been the last
+    that deconstruction removed. SBR is its form mse. The propagator of the paper, forward checking, has nothing to say
+    here: a search state is propagated, and every open candidate is possible to it. So SBR knows what a stronger
+    propagator refutes, singleton consistency.
+
+    Args:
+        batch: with ``possible`` of that propagator.
+        rng: draws the pairs.
+        regularisation: weight; 0 is the paper's agnostic network.
+    """
+    held = np.flatnonzero(batch.holds.numpy() > 0)
+    shuffled = rng.permutation(held)
+    removed = shuffled[np.unique(batch.state_of.numpy()[shuffled], return_index=True)[1]]  # one of each state
+    target = torch.zeros_like(batch.holds)
+    target[torch.from_numpy(removed)] = 1.0
+
+    def loss(scores: Tensor) -> Tensor:
+        total = choice_cross_entropy(scores, target, batch.state_of, batch.num_states)
+        if regularisation:
+            summed = semantic_based_regularisation(scores.unsqueeze(0), batch.possible.unsqueeze(0))
+            total = total + regularisation * summed / batch.num_states
+        return total
+
+    return loss

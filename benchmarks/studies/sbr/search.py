@@ -1,0 +1,402 @@
+"""Study 1 in a search: what the trained networks are worth as value orders, with and without propagation.
+
+The first open question of Silvestri, Lombardi and Milano (2021): their test asks a network for one assignment and looks
+whether some solution contains it; here the same networks, found in the run folders of ``study sbr``, complete whole
+partial solutions. Every network gets the same fresh ones of its own size, none of which is in the pool that it learned
+from, under the same failure limit, with every propagation: the three levels of the paper
+(:mod:`benchmarks.studies.sbr.backtracking`) and ``engine``, the model as it is in the CP engine (all-different and its
+dual). It is asked both questions at every node: *free choice*, where it picks the cell too, and *fixed cell*, where the
+cell with the fewest values is next. Beside the networks stand random scores (``rnd``) and belief propagation (``bp``), which
+knows all constraints and has nothing to train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+import nnsearch.cp
+from benchmarks.instances.squares import fresh_solutions, fresh_squares
+from benchmarks.records import Job
+from benchmarks.studies.sbr.backtracking import (
+    GAVE_UP,
+    INFEASIBLE,
+    SOLVED,
+    FloatArray,
+    IntArray,
+    Score,
+    Searches,
+    backtrack,
+)
+from benchmarks.studies.sbr.study import BUDGETS, MAIN, SETTINGS
+from benchmarks.suites.feasibility import QUESTIONS, refuse_leak
+from benchmarks.suites.search import AnswerError
+from nnsearch.cp import InferencePolicy
+from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.encoding.candidate_graph import disjoint_union, encode
+from nnsearch.errors import ConfigError
+from nnsearch.limits import Limits
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems import Problem
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.result import InferenceCount, Status
+from nnsearch.scorers.onnx import OnnxGraphScorer, open_network
+from nnsearch.scorers.scorer import AnyScorer, ask_graph
+from training.data.dense_problems import DenseProblem, instance_of
+from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, propagators_of
+from training.export.network_file import file_digest
+from training.networks.mlp import MLP
+from training.running.run_folder import read_claim
+from training.tasks.dense import stored_outcome
+from training.tasks.dense_config import Config
+
+ENGINE = "engine"
+PROPAGATIONS = (*PROPAGATORS, ENGINE)
+SEARCHED = (MAIN, "masked")
+"""The settings that are searched unless others are asked for."""
+
+RANDOM_SEEDS = 3
+
+_CERTAIN = 1e6  # beyond any score of belief propagation, which is the logarithm of odds
+_STATUS = {Status.OPTIMAL: SOLVED, Status.INFEASIBLE: INFEASIBLE, Status.UNKNOWN: GAVE_UP}
+_VARIABLES: dict[str, VariableOrder] = {"free choice": "most-confident", "fixed cell": "min-domain"}
+
+
+@dataclass(frozen=True)
+class SearchStudy:
+    """What to run.
+
+    Args:
+        budget: of the trainings, one of :data:`benchmarks.studies.sbr.study.BUDGETS`.
+        runs: the folder that ``study sbr`` left behind; it is only read.
+        settings: of :data:`benchmarks.studies.sbr.study.SETTINGS`.
+        holes: shares of the variables that have no value, above 0 and at most 1.
+        count: partial solutions of each problem and share, 1 or more.
+        failure_limit: of each search, 1 or more.
+        seed: of the partial solutions, 0 or more.
+
+    Raises:
+        ConfigError: there is no such budget or setting, or a number is out of range.
+    """
+
+    budget: str
+    runs: Path
+    settings: tuple[str, ...] = SEARCHED
+    holes: tuple[float, ...] = (0.42, 0.3)
+    count: int = 50
+    failure_limit: int = 2_000
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.budget not in BUDGETS:
+            raise ConfigError(f"budget: expected one of {', '.join(BUDGETS)}, got {self.budget!r}")
+        for setting in self.settings:
+            if setting not in SETTINGS:
+                raise ConfigError(f"settings: expected some of {', '.join(SETTINGS)}, got {setting!r}")
+        for name, value in (("count", self.count), ("failure limit", self.failure_limit)):
+            if value < 1:
+                raise ConfigError(f"{name}: expected 1 or more, got {value}")
+        if self.seed < 0:
+            raise ConfigError(f"seed: expected 0 or more, got {self.seed}")
+        for share in self.holes:
+            if not 0 < share <= 1:
+                raise ConfigError(f"holes: expected shares above 0 and at most 1, got {share}")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network of ``study sbr``.
+
+    Attributes:
+        setting: what it learned from.
+        arm: what its loss knew.
+        config: of its training.
+        network: with the best weights.
+    """
+
+    setting: str
+    arm: str
+    config: Config
+    network: MLP
+
+    @property
+    def label(self) -> dict[str, Any]:
+        """What a record says about it."""
+        digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in self.network.state_dict().values()))
+        names = {"setting": self.setting, "arm": self.arm, "seed": self.config.seed}
+        return {**names, "weights_sha256": digest.hexdigest()[:12]}
+
+
+@dataclass(frozen=True)
+class Partials:
+    """Partial solutions to complete, made from their description where they are wanted.
+
+    Attributes:
+        problem: of all of them.
+        holes: share of the variables without a value.
+        count: how many.
+        seed: 0 or more.
+    """
+
+    problem: DenseProblem
+    holes: float
+    count: int
+    seed: int
+
+    def solutions(self) -> npt.NDArray[np.uint8]:
+        """Return uint8[count, n, ...]: the solutions, of values."""
+        if isinstance(self.problem, LatinSquare):
+            return fresh_squares(self.problem.order, self.count, self.seed)
+        return fresh_solutions(self.problem, self.count, self.seed)
+
+    def indices(self) -> IntArray:
+        """Return int64[count, V]: the value indices that are given, -1 in a hole; any holes with equal probability."""
+        size = self.problem.num_variables
+        number = round(self.holes * size)
+        rng = np.random.default_rng([self.seed, size, number])
+        holes = rng.permuted(np.broadcast_to(np.arange(size), (self.count, size)), axis=1) < number
+        solutions = self.solutions().reshape(self.count, size).astype(np.int64)
+        return np.where(holes, -1, solutions - self.problem.first_value)
+
+
+def jobs(study: SearchStudy) -> list[Job]:
+    """Return a job for each network, share of holes, propagation and question.
+
+    Raises:
+        ConfigError: there is no finished training.
+        PoolError: the pool of a network holds one of the solutions.
+    """
+    found = list(_trained(study))
+    if not found:
+        names = ", ".join(study.settings)
+        raise ConfigError(
+            f"{study.runs / study.budget}: expected finished trainings of {names}, found none; "
+            f"start with: python -m benchmarks study sbr --budget {study.budget} "
+            f"--settings {' '.join(study.settings)} --runs {study.runs}"
+        )
+    made = []
+    for problem in dict.fromkeys(trained.config.problem for trained in found):
+        same = [trained for trained in found if trained.config.problem == problem]
+        for holes in study.holes:
+            partials = Partials(problem.dense(), holes, study.count, study.seed)
+            shared = {
+                "suite": "study-sbr-search",
+                "budget": study.budget,
+                "test": {
+                    "problem": problem.kind,
+                    "order": problem.order,
+                    "holes": holes,
+                    "count": study.count,
+                    "seed": study.seed,
+                },
+                "failure_limit": study.failure_limit,
+            }
+            for name, scorer in _scorers(partials.problem, same):
+                for propagation in (*propagators_of(partials.problem), ENGINE):
+                    for question in QUESTIONS:
+                        config = {**shared, **name, "propagation": propagation, "question": question}
+                        measure = partial(_measure, partials, scorer, propagation, question, study.failure_limit)
+                        made.append(Job(config, measure))
+    return made
+
+
+def _trained(study: SearchStudy) -> Iterator[Trained]:
+    """Find the finished trainings of the settings; none may have learned from a solution of the test."""
+    for setting in study.settings:
+        for arm in SETTINGS[setting]:
+            for folder in sorted((study.runs / study.budget).glob(f"{setting}-{arm}-*/checkpoint.pt")):
+                config = read_claim(folder.parent)
+                assert isinstance(config, Config)
+                outcome = stored_outcome(config, folder.parent)
+                if outcome.interrupted:
+                    sys.stderr.write(f"{folder.parent.name}: left out, its training is not finished\n")
+                    continue
+                problem = config.problem.dense()
+                solutions = Partials(problem, 1, study.count, study.seed).solutions()
+                refuse_leak(solutions, folder.with_name("pool.npz"), problem.first_value)
+                yield Trained(setting, arm, config, outcome.network)
+
+
+def _scorers(problem: DenseProblem, networks: Sequence[Trained]) -> list[tuple[dict[str, Any], _Scorer]]:
+    """Return what a record says about each scorer, and the scorer."""
+    bp = open_network("bp", "cpu", 1).path
+    return [
+        *(({"setting": "none", "arm": "rnd", "seed": seed}, _Random(problem, seed)) for seed in range(RANDOM_SEEDS)),
+        *((one.label, _Dense(problem, one.network)) for one in networks),
+        ({"setting": "none", "arm": "bp", "model_sha256": file_digest(bp)}, _BeliefPropagation(problem, bp)),
+    ]
+
+
+class _Scorer(Protocol):
+    """Scores for the searches on all instances at once, and for one on a single instance in the CP engine."""
+
+    def batched(self, count: int) -> Score:
+        """Return the scores of searches on that many instances."""
+
+    def alone(self, instance: int) -> AnyScorer:
+        """Return the scores of the search on one of them."""
+
+
+@dataclass(frozen=True)
+class _Dense:
+    """A trained network."""
+
+    problem: DenseProblem
+    network: MLP
+    name = "dense"
+
+    @property
+    def num_variables(self) -> int:
+        return self.problem.num_variables
+
+    @property
+    def num_values(self) -> int:
+        return self.problem.num_values
+
+    def score(self, assignment: FloatArray) -> FloatArray:
+        with torch.inference_mode():
+            scores: FloatArray = self.network(torch.from_numpy(assignment)).numpy()
+        return scores
+
+    def batched(self, count: int) -> Score:
+        return lambda instances, assignment: self.score(assignment)
+
+    def alone(self, instance: int) -> AnyScorer:
+        return self
+
+
+@dataclass(frozen=True)
+class _Random:
+    """Uniform random scores, drawn afresh at every node; those of an instance depend on no other."""
+
+    problem: DenseProblem
+    seed: int
+
+    def batched(self, count: int) -> Score:
+        alone = [self.alone(instance) for instance in range(count)]
+
+        def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
+            rows = zip(instances, assignment, strict=True)
+            return np.concatenate([alone[instance].score(row[None]) for instance, row in rows])
+
+        return score
+
+    def alone(self, instance: int) -> _RandomOfInstance:
+        rng = np.random.default_rng([self.seed, instance])
+        return _RandomOfInstance(self.problem.num_variables, self.problem.num_values, rng)
+
+
+@dataclass(frozen=True)
+class _RandomOfInstance:
+    num_variables: int
+    num_values: int
+    rng: np.random.Generator
+    name = "rnd"
+
+    def score(self, assignment: FloatArray) -> FloatArray:
+        return self.rng.random(assignment.shape, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class _BeliefPropagation:
+    """Belief propagation on what full forward checking leaves, whatever the search itself propagates.
+
+    So it is the floor of failures of a scorer that knows the constraints, not a fair rival of the networks.
+    """
+
+    problem: DenseProblem
+    path: Path
+
+    def batched(self, count: int) -> Score:
+        scorer = self._open()
+        none = np.zeros(self.problem.num_variables, dtype=np.int64)
+        model, _ = instance_of(self.problem, "", none, none > 0).build()
+        graph = scorer.prepare(CandidateGraph.from_model(model))
+        propagate = forward_checking(self.problem, "full")
+
+        def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
+            alive: BoolArray = propagate(assignment) | (assignment != 0)
+            states = [encode(graph, one) for one in alive]
+            together = disjoint_union(states)
+            scores = np.where(alive, np.float32(_CERTAIN), np.float32(-_CERTAIN))
+            row = np.repeat(np.arange(len(states)), [state.num_candidates for state in states])
+            scores[row, together.candidate] = ask_graph(scorer, together, InferenceCount(), len(states))
+            return scores
+
+        return score
+
+    def alone(self, instance: int) -> AnyScorer:
+        return self._open()
+
+    def _open(self) -> OnnxGraphScorer:
+        scorer = open_network(self.path, "cpu", 1)
+        assert isinstance(scorer, OnnxGraphScorer)
+        return scorer
+
+
+def _measure(
+    partials: Partials, scorer: _Scorer, propagation: str, question: str, failure_limit: int
+) -> dict[str, Any]:
+    """Complete the partial solutions, check every answer, and return the ``result`` of the record.
+
+    Raises:
+        AnswerError: an answer is wrong.
+    """
+    torch.set_num_threads(1)
+    problem, indices = partials.problem, partials.indices()
+    given = indices >= 0
+    instances = [
+        instance_of(problem, str(index), values, given[index])
+        for index, values in enumerate(indices + problem.first_value)
+    ]
+    if propagation == ENGINE:
+        searches = _in_engine(problem, instances, scorer, question, failure_limit)
+    else:
+        assignment = (indices[:, :, None] == np.arange(problem.num_values)).reshape(len(indices), -1)
+        score, title = scorer.batched(len(instances)), f"{propagation}, {question}"
+        searches = backtrack(problem, assignment, score, propagation, question, failure_limit, title)
+    for instance, status, values in zip(instances, searches.status, searches.values, strict=True):
+        solution = (values + problem.first_value).tolist()
+        if status == INFEASIBLE or (status == SOLVED and not instance.is_solution(solution)):
+            got = "infeasible" if status == INFEASIBLE else solution
+            raise AnswerError(f"{propagation}, {question}: expected a solution of instance {instance.name}, got {got}")
+    return {
+        "status": list(searches.status),
+        "failures": searches.failures.tolist(),
+        "decisions": searches.decisions.tolist(),
+        "states_scored": searches.states.tolist(),
+    }
+
+
+def _in_engine(
+    problem: DenseProblem, instances: Sequence[Problem], scorer: _Scorer, question: str, failure_limit: int
+) -> Searches:
+    """Search in the CP engine, with the constraints of the model, without restarts."""
+    status, values, counts = [], [], []
+    for index, instance in enumerate(tqdm(instances, disable=None, desc=f"{ENGINE}, {question}", leave=False)):
+        model, variables = instance.build()
+        result = nnsearch.cp.solve(
+            model,
+            variables,
+            scorer.alone(index),
+            variable_order=_VARIABLES[question],
+            policy=InferencePolicy(1),
+            limits=Limits(failures=failure_limit),
+            first_value=None if isinstance(scorer, _BeliefPropagation) else problem.first_value,
+        )
+        status.append(_STATUS[result.status])
+        found = result.solution[: len(variables)] if result.solution else [problem.first_value - 1] * len(variables)
+        values.append(np.array(found) - problem.first_value)
+        counts.append((result.failures, result.branches, result.states_scored))
+    failures, branches, states = np.array(counts, dtype=np.int64).T
+    return Searches(tuple(status), np.stack(values), failures, branches, states)

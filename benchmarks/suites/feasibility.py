@@ -1,0 +1,481 @@
+"""The feasibility test on fresh squares: suggestion by suggestion, is it one that some solution contains?
+
+``training.data.feasibility`` asks the questions and explains them; this suite asks them of every arm, with every
+propagation at test time, on the same states. Networks on the candidate graph read what propagation leaves, so they
+are asked the fixed cell after full propagation and after singles propagation alone, at every order. Full forward checking stops short
+of a fixpoint: a cell with one value left is not assigned, and other cells keep that value. Search nodes and training
+states are not like that; those after singles propagation are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from benchmarks.instances.labels import labeller
+from benchmarks.instances.squares import fresh_squares
+from benchmarks.networks import Network
+from benchmarks.records import Job, Record
+from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
+from nnsearch.errors import ConfigError, ModelFileError, PoolError
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.result import InferenceCount
+from nnsearch.scorers.onnx import OnnxScorer
+from nnsearch.scorers.scorer import GraphScorer, ask_graph
+from training.data.dense_problems import DenseProblem
+from training.data.feasibility import (
+    PROPAGATORS,
+    BoolArray,
+    FeasibilityStates,
+    FloatArray,
+    fixed_cell,
+    free_choice,
+    make_states,
+    possible_candidates,
+    random_fixed_cell,
+    random_free_choice,
+    score_states,
+    singles,
+    smallest_domain,
+)
+from training.data.pools.pool import read_pool
+from training.export.network_file import file_digest
+from training.losses.propagation import SinglesPropagation
+from training.running.fan_out import ONE_CPU, Needs
+
+QUESTIONS = ("free choice", "fixed cell")
+GRAPH_PROPAGATIONS = ("full", "singles")
+
+_UNION_CANDIDATES = 20_000  # states are scored together up to this many candidates: a larger union is not faster
+
+Outcome = Callable[[FeasibilityStates, BoolArray], FloatArray]
+"""(states, possible suggestions) -> float64[P], 1 (or its expectation) where the suggestion is feasible."""
+
+Judge = Callable[[FeasibilityStates, npt.NDArray[np.float32], BoolArray], FloatArray]
+"""(states, scores, possible suggestions) -> float64[P], 1 where the best-scored suggestion is feasible."""
+
+
+@dataclass(frozen=True)
+class Feasibility:
+    """What to measure.
+
+    Args:
+        order: order of the squares.
+        squares: fresh squares to sample; None is one per state. With fewer, states share squares, and the half widths,
+            which take states as independent, are slightly too small.
+        states: partial solutions, spread evenly over the fill levels 0..order**2 - 1.
+        seed: seed of squares and states.
+        pools: training pools in which no test square may occur.
+        levels: how many fill levels, evenly over the range; None is all ``order**2``.
+        label_seconds: time for the exact labels of one state; a state that takes longer is left out, and counted. None
+            is any time, which above order 15 may be long.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    order: int = 10
+    squares: int | None = None
+    states: int = 10_000
+    seed: int = 1
+    pools: tuple[Path, ...] = ()
+    levels: int | None = None
+    label_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("order", self.order, 2), ("states", self.states, 1), ("seed", self.seed, 0)):
+            if value < least:
+                raise ConfigError(f"{name}: expected {least} or more, got {value}")
+        if self.order > 64:
+            raise ConfigError(f"order: expected 64 or less (the exact labels are bit masks), got {self.order}")
+        if self.squares is not None and self.squares < 1:
+            raise ConfigError(f"squares: expected 1 or more, got {self.squares}")
+        if self.levels is not None and not 1 <= self.levels <= self.order**2:
+            raise ConfigError(
+                f"levels: expected 1..{self.order**2} fill levels at order {self.order}, got {self.levels}"
+            )
+        if self.label_seconds is not None and not self.label_seconds > 0:
+            raise ConfigError(f"label seconds: expected above 0, got {self.label_seconds}")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Labelled states.
+
+    Attributes:
+        states: the states.
+        left_out: number of filled cells -> how many states there were left out, because their labels took too long.
+    """
+
+    states: FeasibilityStates
+    left_out: dict[int, int]
+
+
+def jobs(suite: Feasibility, networks: Sequence[Network], compare: Sequence[tuple[Network, Network]] = ()) -> list[Job]:
+    """Return one job for each arm, propagation and question, and one for each comparison.
+
+    Args:
+        suite: what to measure.
+        networks: one-hot networks of this order, and networks on the candidate graph.
+        compare: pairs of ``networks``; the difference of their outcomes is measured on the same states.
+
+    Raises:
+        ModelFileError: a network is for another order.
+        PoolError: a pool cannot be read; a test square that occurs in one is refused when the first job runs.
+    """
+    for network in networks:
+        if network.order not in (None, suite.order):
+            raise ModelFileError(f"{network.name}: made for order {network.order}, expected order {suite.order}")
+    shared: dict[str, Any] = {
+        "suite": "feasibility",
+        "order": suite.order,
+        "squares": suite.squares or suite.states,
+        "states": suite.states,
+        "seed": suite.seed,
+        "pools": [f"{path.name}:{_pool_digest(path)}" for path in suite.pools],
+    }
+    if suite.levels is not None:
+        shared["levels"] = suite.levels
+    if suite.label_seconds is not None:
+        shared["label_seconds"] = suite.label_seconds
+
+    shared_states = _States(suite)
+
+    def suggest(judge: Judge, network: Network, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
+        scorer = network.scorer
+        if isinstance(scorer, OnnxScorer):
+            return judge(states, shared_states.scores(scorer), possible)
+        return judge(states, score_graph_states(scorer, states, possible), possible)
+
+    def difference(one: Network, other: Network, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
+        return suggest(fixed_cell, one, states, possible) - suggest(fixed_cell, other, states, possible)
+
+    def measure(outcome: Outcome, propagation: str, signs: bool = False) -> dict[str, Any]:
+        drawn = shared_states.drawn
+        states = drawn.states
+        values = outcome(states, _possible(states, propagation))
+        result = summarise(states, values)
+        if signs:
+            result |= significant_levels(states, values)
+        if suite.label_seconds is not None:
+            result["left_out"] = {str(filled): count for filled, count in sorted(drawn.left_out.items())}
+        return result
+
+    arms: list[tuple[dict[str, Any], Sequence[str], str, Outcome, Needs]] = [
+        ({"arm": "rnd"}, PROPAGATORS, "free choice", random_free_choice, ONE_CPU),
+        ({"arm": "rnd"}, PROPAGATORS, "fixed cell", random_fixed_cell, ONE_CPU),
+        # It chooses the cell itself, so there is no fixed cell.
+        ({"arm": "smallest-domain"}, PROPAGATORS[1:], "free choice", smallest_domain, ONE_CPU),
+        ({"arm": "singles"}, ("singles",), "free choice", lambda states, _: singles(states), ONE_CPU),
+        ({"arm": "singles"}, ("singles",), "fixed cell", random_fixed_cell, ONE_CPU),
+    ]
+    for network in networks:
+        arm = {"arm": network.name, **network.config}
+        if network.order is None:
+            outcome = partial(suggest, fixed_cell, network)
+            arms.append((arm, GRAPH_PROPAGATIONS, "fixed cell", outcome, network.needs))
+            continue
+        for question, judge in (("free choice", free_choice), ("fixed cell", fixed_cell)):
+            arms.append((arm, PROPAGATORS, question, partial(suggest, judge, network), network.needs))
+    made = [
+        Job(
+            {**shared, **arm, "propagation": propagation, "question": question},
+            partial(measure, outcome, propagation),
+            needs,
+        )
+        for arm, propagations, question, outcome, needs in arms
+        for propagation in propagations
+    ]
+    for one, other in compare:
+        arm = {"arm": f"{one.name} - {other.name}", "compared": [one.config, other.config]}
+        for propagation in GRAPH_PROPAGATIONS:
+            config = {**shared, **arm, "propagation": propagation, "question": "fixed cell"}
+            job = partial(measure, partial(difference, one, other), propagation, signs=True)
+            made.append(Job(config, job, max(one.needs, other.needs, key=astuple)))
+    return made
+
+
+class _States:
+    """The states of a suite, drawn once, when they are first asked for.
+
+    A copy in another process has them with it: those that need a time limit would be others there.
+    """
+
+    def __init__(self, suite: Feasibility) -> None:
+        self._suite = suite
+        self._scored: tuple[OnnxScorer, npt.NDArray[np.float32]] | None = None
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """The states."""
+        suite = self._suite
+        squares = fresh_squares(suite.order, suite.squares or suite.states, suite.seed)
+        for path in suite.pools:
+            refuse_leak(squares, path)
+        indices = squares.reshape(len(squares), -1) - np.uint8(1)
+        rng = np.random.default_rng(suite.seed)
+        if suite.levels is None and suite.label_seconds is None:
+            return Drawn(draw_states(LatinSquare(suite.order), indices, suite.states, rng), {})
+        return draw_some_states(LatinSquare(suite.order), indices, suite, rng)
+
+    def scores(self, scorer: OnnxScorer) -> npt.NDArray[np.float32]:
+        """Return float32[P, N]; those of the last network are kept."""
+        if self._scored is None or self._scored[0] is not scorer:
+            self._scored = (scorer, score_states(scorer.score, self.drawn.states))
+        return self._scored[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        states = self.drawn.states
+        bits = [np.packbits(array, axis=1) for array in (states.assignment, states.labels)]
+        return {"suite": self._suite, "bits": bits, "filled": states.filled, "left_out": self.drawn.left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["suite"])  # type: ignore[misc]
+        problem = LatinSquare(self._suite.order)
+        assignment, labels = (
+            np.unpackbits(bits, axis=1, count=problem.num_candidates).astype(bool) for bits in state["bits"]
+        )
+        self.drawn = Drawn(FeasibilityStates(problem, assignment, labels, state["filled"]), state["left_out"])
+
+
+def draw_states(
+    problem: DenseProblem, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
+) -> FeasibilityStates:
+    """Draw labelled states as :func:`.make_states` does, in chunks that Ctrl-C can come between.
+
+    Args:
+        problem: the problem.
+        solutions: uint8[S, V] of value indices; used in turn.
+        count: P, number of states.
+        rng: source of the variables that stay assigned.
+    """
+    size = problem.num_variables * max(1, 500 // problem.num_variables)  # whole rounds over the fill levels
+    parts = []
+    with tqdm(total=count, disable=None, desc="states", leave=False) as bar:
+        for start in range(0, count, size):
+            chunk = np.arange(start, min(start + size, count))
+            parts.append(make_states(problem, solutions[chunk % len(solutions)], len(chunk), rng))
+            bar.update(len(chunk))
+    return FeasibilityStates(
+        problem,
+        np.concatenate([part.assignment for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.filled for part in parts]),
+    )
+
+
+def draw_some_states(
+    problem: LatinSquare, solutions: npt.NDArray[np.uint8], suite: Feasibility, rng: np.random.Generator
+) -> Drawn:
+    """Draw labelled states at some of the fill levels, with a time limit for the labels of each.
+
+    Args:
+        problem: the problem.
+        solutions: uint8[S, V] of value indices; used in turn.
+        suite: how many states and levels, and the limit; without one a state may take any time.
+        rng: source of the variables that stay assigned, and of the labeller.
+    """
+    num_variables, order = problem.num_variables, problem.order
+    count = num_variables if suite.levels is None else suite.levels
+    levels = np.arange(count) * num_variables // count
+    filled = levels[np.arange(suite.states) % count]
+    solution = solutions[np.arange(suite.states) % len(solutions)].astype(np.int64)
+    rank = rng.permuted(np.broadcast_to(np.arange(num_variables), solution.shape), axis=1)
+    assigned = rank < filled[:, None]
+    grids = np.where(assigned, solution + 1, 0).reshape(-1, order, order)
+    labels: list[BoolArray | None] = []
+    with labeller(suite.label_seconds, rng) as label:
+        labels = [label(grid) for grid in tqdm(grids, disable=None, desc="states", leave=False)]
+    kept = np.array([one is not None for one in labels])
+    missing = np.bincount(filled[~kept], minlength=num_variables)
+    one_hot = assigned[:, :, None] & (solution[:, :, None] == np.arange(order))
+    states = FeasibilityStates(
+        problem,
+        one_hot.reshape(len(grids), -1)[kept],
+        np.array([one for one in labels if one is not None], dtype=np.bool_).reshape(-1, problem.num_candidates),
+        filled[kept],
+    )
+    if not kept.any():
+        raise ConfigError(f"label seconds: {suite.label_seconds:g} were too few for every state; give more")
+    return Drawn(states, {int(level): int(missing[level]) for level in np.flatnonzero(missing)})
+
+
+def score_graph_states(scorer: GraphScorer, states: FeasibilityStates, possible: BoolArray) -> npt.NDArray[np.float32]:
+    """Return float32[P, N]: the scores of what is possible, of several states at a time.
+
+    The only possible candidate of a variable has 0, and what is impossible has -inf.
+
+    Args:
+        scorer: a network on the candidate graph.
+        states: P states.
+        possible: bool[P, N], what propagation leaves the unassigned variables.
+    """
+    graph = scorer.prepare(CandidateGraph.from_model(LatinSquare(states.problem.order).build()[0]))
+    alive = possible | states.assignment
+    scores = np.where(alive, np.float32(0), np.float32(-np.inf))
+    union: list[GraphState] = []
+    rows: list[int] = []
+
+    def flush() -> None:
+        if union:
+            together = disjoint_union(union)
+            row = np.repeat(rows, [state.num_candidates for state in union])
+            scores[row, together.candidate] = ask_graph(scorer, together, InferenceCount(), len(union))
+        union.clear()
+        rows.clear()
+
+    for row in tqdm(range(len(alive)), disable=None, desc=scorer.name, leave=False):
+        union.append(encode(graph, alive[row]))
+        rows.append(row)
+        if sum(state.num_candidates for state in union) >= _UNION_CANDIDATES:
+            flush()
+    flush()
+    return scores
+
+
+def significant_levels(states: FeasibilityStates, difference: FloatArray) -> dict[str, Any]:
+    """Count the fill levels at which the mean of paired differences is below, or above, 0 with 95 % confidence.
+
+    The interval of a level is the mean plus or minus 1.96 standard errors. Of levels without any difference, one in
+    forty is expected on either side by chance.
+
+    Args:
+        states: P states.
+        difference: float64[P], outcome of one arm less that of another on the same state.
+    """
+    levels = states.problem.num_variables
+    count = np.bincount(states.filled, minlength=levels)
+    mean = states.by_level(difference)
+    squares = np.bincount(states.filled, weights=(difference - mean[states.filled]) ** 2, minlength=levels)
+    tested = count > 1
+    half = np.full(levels, np.nan)
+    half[tested] = 1.96 * np.sqrt(squares[tested] / (count[tested] - 1) / count[tested])
+    worse, better = tested & (mean + half < 0), tested & (mean - half > 0)
+    return {
+        "levels_tested": int(tested.sum()),
+        "levels_worse": np.flatnonzero(worse).tolist(),
+        "levels_better": np.flatnonzero(better).tolist(),
+    }
+
+
+def refuse_leak(squares: npt.NDArray[np.uint8], path: Path, first_value: int = 1) -> None:
+    """Check that no test square is one of a training pool.
+
+    Args:
+        squares: uint8[S, n, n] of n values; uint8[S, n, 1] of a problem that has n variables.
+        path: the pool, as :func:`training.data.pools.pool.read_pool` takes it.
+        first_value: the smallest value.
+
+    Raises:
+        PoolError: a square occurs in the pool, or the pool cannot be read.
+    """
+    solutions = read_pool(path, squares[0].size, first_value, num_values=squares.shape[1]).solutions
+    pool = {row.tobytes() for row in solutions.astype(np.uint8)}
+    leaked = sum(square.tobytes() in pool for square in squares)
+    if leaked:
+        raise PoolError(f"{path}: {leaked} of {len(squares)} test squares occur in this pool; choose another --seed")
+
+
+def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
+    """Return the result of one arm.
+
+    The mean is over fill levels, each with equal weight. Its 95 % half width is 1.96 standard errors of that stratified
+    mean, from the variance of the outcomes inside each level, states being independent.
+
+    Args:
+        states: P states.
+        outcome: float64[P], see :data:`Outcome`.
+    """
+    levels = states.problem.num_variables
+    curve = states.by_level(outcome)
+    count = np.bincount(states.filled, minlength=levels)
+    present = count > 0
+    half_width = None
+    if count[present].min() > 1:
+        squares = np.bincount(states.filled, weights=(outcome - curve[states.filled]) ** 2, minlength=levels)
+        variance = squares[present] / (count[present] - 1)
+        half_width = round(float(1.96 * np.sqrt((variance / count[present]).sum()) / present.sum()), 5)
+    worst = int(np.nanargmin(curve))
+    return {
+        "mean": round(float(np.nanmean(curve)), 5),
+        "half_width_95": half_width,
+        "worst": round(float(curve[worst]), 5),
+        "worst_filled": worst,
+        "curve": [round(float(value), 4) if there else None for value, there in zip(curve, present, strict=True)],
+        "states_per_level": count.tolist(),
+    }
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return the summary of one run of the suite, a block for each order."""
+    orders = dict.fromkeys(record["config"]["order"] for record in records)
+    return "\n\n".join(_block([record for record in records if record["config"]["order"] == order]) for order in orders)
+
+
+def _block(records: Sequence[Record]) -> str:
+    config = records[0]["config"]
+    leaks = f"none in {', '.join(config['pools'])}" if config["pools"] else "not compared with a training pool (--pool)"
+    levels = f" at {config['levels']} fill levels" if "levels" in config else ""
+    lines = [
+        f"order {config['order']}: {config['states']} states{levels} from {config['squares']} squares, {leaks}; "
+        f"seed {config['seed']}",
+        "mean over fill levels ± 95 % half width; worst level (cells filled)",
+        "",
+        f"{'arm':24}{'propagation':13}" + "  ".join(f"{question:>15}{'worst':>14}" for question in QUESTIONS),
+    ]
+    if "label_seconds" in config:
+        left_out = records[0]["result"]["left_out"]
+        lines[1:1] = [
+            f"{sum(left_out.values())} states left out, whose exact labels took more than {config['label_seconds']:g} s"
+            + (f" (at {', '.join(left_out)} cells filled)" if left_out else "")
+        ]
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    comparisons = []
+    for record in records:
+        result = record["result"]
+        width = "" if result["half_width_95"] is None else f" ±{result['half_width_95']:.4f}"
+        if "compared" in record["config"]:
+            comparisons.append(_comparison(record))
+            continue
+        worst = f"{result['worst']:.3f} ({result['worst_filled']})"
+        row = rows.setdefault((record["config"]["arm"], record["config"]["propagation"]), {})
+        row[record["config"]["question"]] = f"{result['mean']:.4f}{width}".rjust(15) + worst.rjust(14)
+    for (name, propagation), answers in rows.items():
+        lines.append(f"{name:24}{propagation:13}" + "  ".join(answers.get(q, f"{'-':>15}{'-':>14}") for q in QUESTIONS))
+    return "\n".join(lines + ([""] if comparisons else []) + comparisons)
+
+
+def _comparison(record: Record) -> str:
+    result = record["result"]
+    width = "" if result["half_width_95"] is None else f" ± {result['half_width_95']:.4f}"
+    return (
+        f"{record['config']['arm']} (fixed cell, {record['config']['propagation']}, same states): "
+        f"{result['mean']:+.4f}{width}; "
+        f"of {result['levels_tested']} fill levels {len(result['levels_worse'])} significantly worse, "
+        f"{len(result['levels_better'])} better; lowest {result['worst']:+.3f} ({result['worst_filled']})"
+    )
+
+
+def _possible(states: FeasibilityStates, propagation: str) -> BoolArray:
+    """Return bool[P, N]: what may be suggested after propagation."""
+    if propagation != "singles":
+        return possible_candidates(states, propagation)
+    propagate = SinglesPropagation(states.problem.groups(), states.problem.num_candidates)
+    assigned, possible = propagate(states.assignment)
+    # A cell that propagation fills may still be asked for: its one value is suggested.
+    open_: BoolArray = possible | (assigned & ~states.assignment)
+    return open_
+
+
+def _pool_digest(path: Path) -> str:
+    if not path.is_file():
+        raise PoolError(f"{path}: expected a file of solutions (.npz or .csv), found none")
+    return file_digest(path)

@@ -1,0 +1,122 @@
+"""How long one state of a large partial Latin square takes a network on the candidate graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from typing import Any, cast
+
+import numpy as np
+
+from benchmarks.instances import qwh
+from benchmarks.networks import Network
+from benchmarks.records import Job, Record
+from nnsearch.encoding.candidate_graph import GraphState, encode
+from nnsearch.errors import ConfigError
+from nnsearch.inference.latency import milliseconds
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.result import InferenceCount
+from nnsearch.scorers.onnx import OnnxGraphScorer
+from nnsearch.scorers.scorer import ask_graph
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What to score.
+
+    Args:
+        order: order of the square.
+        holes: share of the cells that are holes.
+        repeats: timed runs.
+        seed: seed of the square.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    order: int = 50
+    holes: float = 0.42
+    repeats: int = 30
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise ConfigError(f"repeats: expected 1 or more, got {self.repeats}")
+
+
+def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """Return the graph of a quasigroup with holes, and bool[N], what the singles of its groups leave.
+
+    Raises:
+        ConfigError: a number is out of range, or nothing is left open.
+    """
+    graph = CandidateGraph.from_model(qwh.generate(order, holes, 1, seed)[0].build()[0])
+    alive = graph.propagate(np.ones(graph.num_candidates, dtype=bool))
+    if (graph.count(alive) < 2).all():
+        raise ConfigError("propagation alone completes this square, so there is nothing to score; use more holes")
+    return graph, alive
+
+
+def jobs(suite: Latency, networks: Sequence[Sequence[Network]]) -> list[Job]:
+    """Return one job for each network and number of threads.
+
+    Args:
+        suite: what to score.
+        networks: the same networks, opened with several numbers of threads.
+
+    Raises:
+        ConfigError: a network is a one-hot network, or there is none.
+    """
+    if not any(networks):
+        raise ConfigError("expected a network on the candidate graph, got none; give --models")
+    for network in networks[0]:
+        if network.order is not None:
+            raise ConfigError(f"{network.name}: expected a network on the candidate graph, got a one-hot network")
+
+    @cache
+    def root() -> tuple[CandidateGraph, np.ndarray[Any, np.dtype[np.bool_]]]:
+        return root_state(suite.order, suite.holes, suite.seed)
+
+    def measure(network: Network) -> dict[str, Any]:
+        graph, alive = root()
+        scorer = cast(OnnxGraphScorer, network.scorer)
+        prepared = scorer.prepare(graph)
+        state: GraphState = encode(prepared, alive)
+        ask_graph(scorer, state, InferenceCount())  # checks the shape, and that all scores are finite
+        times = milliseconds(lambda: scorer.score_graph(state), suite.repeats)
+        encoding = milliseconds(lambda: encode(prepared, alive), suite.repeats)
+        return {
+            "candidates": state.num_candidates,
+            "groups": len(state.group_features),
+            "incidences": len(state.edge_group),
+            "ms": round(float(np.median(times)), 4),
+            "ms_fastest": min(times),
+            "ms_runs": times,
+            "encode_ms": round(float(np.median(encoding)), 4),
+        }
+
+    return [
+        Job({"suite": "latency", **asdict(suite), "arm": network.name, **network.config}, partial(measure, network))
+        for same in zip(*networks, strict=True)
+        for network in same
+    ]
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return the summary of a run."""
+    config, result = records[0]["config"], records[0]["result"]
+    lines = [
+        f"root of a quasigroup of order {config['order']}, {config['holes']:.0%} holes, after propagation: "
+        f"{result['candidates']:,} candidates, {result['groups']:,} groups, {result['incidences']:,} incidences",
+        f"milliseconds, median of {config['repeats']} runs",
+        "",
+        f"{'network':24}{'provider':24}{'threads':>8}{'score':>10}{'fastest':>10}{'encode':>10}",
+    ]
+    for record in records:
+        config, result = record["config"], record["result"]
+        lines.append(
+            f"{config['arm']:24}{config['provider']:24}{config['threads']:8}{result['ms']:10.2f}"
+            f"{result['ms_fastest']:10.2f}{result['encode_ms']:10.2f}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,229 @@
+"""What a search node costs outside inference.
+
+The same tree is walked by the engine's own phase (smallest domain, smallest value) and by
+:class:`nnsearch.cp.ValuePhase`, whose scorer returns a constant at no cost. The scorer prefers small values, so both
+take the same decisions; the difference in seconds per branch is what asking a scorer at every node adds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ortools.constraint_solver import pywrapcp
+
+from benchmarks.instances import qwh
+from benchmarks.records import Job, Record
+from benchmarks.suites.search import AnswerError
+from nnsearch.cp import ValuePhase
+from nnsearch.cp.translate import translate
+from nnsearch.errors import ConfigError
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.scorers.scorer import FloatArray
+
+ARMS = ("native", "value-phase", "most-confident")
+"""The engine's own phase; ValuePhase on the same tree; ValuePhase choosing the pair, whose tree may be another one."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What to walk.
+
+    Args:
+        order: order of the square.
+        holes: share of the cells that are holes; 1 is the empty square.
+        branches: branches of one walk.
+        repeats: walks of each arm, taking turns; the median is reported.
+        seed: seed of the square when it has filled cells.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    order: int = 10
+    holes: float = 1.0
+    branches: int = 20_000
+    repeats: int = 7
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("branches", self.branches), ("repeats", self.repeats)):
+            if value < 1:
+                raise ConfigError(f"{name}: expected 1 or more, got {value}")
+
+    def grid(self) -> npt.NDArray[np.int64]:
+        """Return int64[order, order], 0 = hole."""
+        return qwh.generate(self.order, self.holes, 1, self.seed)[0].grid
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One enumeration of solutions up to a number of branches.
+
+    Attributes:
+        branches: branches taken; fewer than asked for when the tree ended.
+        failures: dead ends.
+        solutions: solutions found.
+        calls: inferences.
+        seconds: wall time of the search alone.
+        inference_seconds: the part of it that the scorer took.
+        cpu_seconds: processor time of the search.
+    """
+
+    branches: int
+    failures: int
+    solutions: int
+    calls: int
+    seconds: float
+    inference_seconds: float
+    cpu_seconds: float
+
+    @property
+    def microseconds_per_branch(self) -> float:
+        """Wall time without the scorer."""
+        return 1e6 * (self.seconds - self.inference_seconds) / self.branches
+
+
+class SmallestValue:
+    """A scorer that prefers small values and does no work.
+
+    Args:
+        order: order of the square.
+    """
+
+    name = "smallest-value"
+
+    def __init__(self, order: int) -> None:
+        self.num_variables = order**2
+        self.num_values = order
+        self._scores = -np.tile(np.arange(order, dtype=np.float32), order**2)[None]
+
+    def score(self, assignment: FloatArray) -> FloatArray:
+        """Return the same float32[1, V * D] whatever the state."""
+        return self._scores
+
+
+def prepare(arm: str, grid: npt.NDArray[np.int64], branches: int) -> Callable[[], Walk]:
+    """Build model and phase; the returned function walks once and is to be timed.
+
+    Args:
+        arm: one of :data:`ARMS`.
+        grid: int64[n, n], 0 = hole.
+        branches: branches of the walk.
+    """
+    order = len(grid)
+    model, _ = LatinSquare(order).build(grid)
+    translation = translate(model)
+    solver, variables = translation.solver, translation.variables
+    value_phase = None
+    if arm == "native":
+        phase: pywrapcp.DecisionBuilder = solver.Phase(variables, solver.CHOOSE_MIN_SIZE, solver.ASSIGN_MIN_VALUE)
+    else:
+        phase = value_phase = ValuePhase(
+            solver,
+            variables,
+            SmallestValue(order),
+            variable_order="most-confident" if arm == "most-confident" else "min-domain",
+            first_value=LatinSquare.first_value,
+        )
+    limit = solver.BranchesLimit(branches)
+
+    def walk() -> Walk:
+        solutions = 0
+        started, cpu_started = time.perf_counter(), time.process_time()
+        solver.NewSearch(phase, [limit])
+        while solver.NextSolution():
+            solutions += 1
+        solver.EndSearch()
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        calls, inference = (
+            (value_phase.inference.calls, value_phase.inference.seconds) if value_phase is not None else (0, 0.0)
+        )
+        return Walk(solver.Branches(), solver.Failures(), solutions, calls, seconds, inference, cpu_seconds)
+
+    return walk
+
+
+def check_same_tree(native: Walk, ours: Walk) -> None:
+    """Check that two walks took the same branches, failures and solutions.
+
+    Raises:
+        AnswerError: they did not.
+    """
+    seen = [(walk.branches, walk.failures, walk.solutions) for walk in (native, ours)]
+    if seen[0] != seen[1]:
+        raise AnswerError(
+            f"expected one tree, got (branches, failures, solutions) {seen[0]} natively, {seen[1]} by ours"
+        )
+
+
+def jobs(suite: Nodes) -> list[Job]:
+    """Return the one job of this suite."""
+    return [Job({"suite": "nodes", **asdict(suite)}, lambda: _measure(suite))]
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return the summary of a run."""
+    config, result = records[0]["config"], records[0]["result"]
+    figures = {
+        "median": {arm: result[arm]["us_per_branch"] for arm in ARMS},
+        "fastest": {arm: min(result[arm]["us_per_branch_walks"]) for arm in ARMS},
+        "CPU time": {arm: result[arm]["cpu_us_per_branch"] for arm in ARMS},
+    }
+
+    def row(arm: str) -> str:
+        columns = [f"{value[arm]:8.1f} {_over(value, arm):>9}" for value in figures.values()]
+        counts = "".join(f"{result[arm][name]:11,}" for name in ("branches", "failures", "solutions", "calls"))
+        return f"{arm:16}{''.join(columns)}{counts}"
+
+    return "\n".join(
+        [
+            f"order {config['order']}, {config['holes']:.0%} holes: microseconds per branch outside inference "
+            f"(over native), {config['repeats']} walks of each arm in turns",
+            "",
+            f"{'':16}"
+            + "".join(f"{name:>8} {'':9}" for name in figures)
+            + "".join(f"{name:>11}" for name in ("branches", "failures", "solutions", "calls")),
+            *map(row, ARMS),
+            "",
+            "native and value-phase walk the same tree (checked). The figure is the median of value-phase over native;",
+            "on a busy machine read the CPU time, which leaves out what other programs took.",
+        ]
+    )
+
+
+def _over(value: Mapping[str, float], arm: str) -> str:
+    return "" if arm == "native" else f"({value[arm] - value['native']:+.1f})"
+
+
+def _measure(suite: Nodes) -> dict[str, Any]:
+    grid = suite.grid()
+    walks: dict[str, list[Walk]] = {arm: [] for arm in ARMS}
+    for _ in range(suite.repeats):
+        for arm in ARMS:
+            walks[arm].append(prepare(arm, grid, suite.branches)())
+        check_same_tree(walks["native"][-1], walks["value-phase"][-1])
+    if walks["native"][0].branches == 0:
+        raise ConfigError("propagation alone completes this square, so there is no branch to time; use more holes")
+    return {
+        arm: {
+            "us_per_branch": round(float(np.median([walk.microseconds_per_branch for walk in runs])), 3),
+            "us_per_branch_walks": [round(walk.microseconds_per_branch, 3) for walk in runs],
+            "cpu_us_per_branch": round(
+                float(np.median([1e6 * (walk.cpu_seconds - walk.inference_seconds) / walk.branches for walk in runs])),
+                3,
+            ),
+            "scorer_us_per_branch": round(
+                float(np.median([1e6 * walk.inference_seconds / walk.branches for walk in runs])), 3
+            ),
+            "branches": runs[-1].branches,
+            "failures": runs[-1].failures,
+            "solutions": runs[-1].solutions,
+            "calls": runs[-1].calls,
+        }
+        for arm, runs in walks.items()
+    }

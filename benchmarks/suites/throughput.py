@@ -1,0 +1,158 @@
+"""States per second of networks by batch size, against what their sessions could do with data on the device.
+
+The table says of each batch: one call of the scorer, with copies to and from the device; the session alone, run on
+buffers that already lie on its device; their ratio; and how far the scores are from those of float32 on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from benchmarks.networks import Network
+from benchmarks.records import Job, Record
+from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.errors import ConfigError, ScoreError
+from nnsearch.inference.latency import batches, milliseconds, score
+from nnsearch.inference.providers import CPU
+from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.scorers.scorer import FloatArray
+
+TOLERANCE = {"one_hot": 1e-4, "candidate_graph": 1e-2}
+"""Of float32 scores on any provider against the CPU's, as a share of the range of a state's scores: sums in another
+order, which belief propagation amplifies. Files of another precision say their own."""
+
+_OWN_GRAPH = 1 << 20  # above the numbers of the scorer's CUDA graphs, which are batch sizes
+
+Given = FloatArray | GraphState
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """How to measure.
+
+    Args:
+        seconds: of the timed calls of a batch.
+        repeats: timed calls at most.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    seconds: float = 1.0
+    repeats: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or self.seconds <= 0:
+            raise ConfigError(f"expected 1 or more repeats and seconds above 0, got {self.repeats} and {self.seconds}")
+
+
+def jobs(suite: Throughput, networks: Sequence[Network]) -> list[Job]:
+    """Return one job for each network and batch size of :func:`nnsearch.inference.latency.batches`.
+
+    Args:
+        suite: how to measure.
+        networks: opened on the provider to measure.
+
+    Raises:
+        ConfigError: there is none, or one was made for a single model.
+    """
+    if not networks:
+        raise ConfigError("expected a network, got none; give --models")
+    for network in networks:
+        if network.scorer.metadata.identities is not None:
+            raise ConfigError(f"{network.name}: expected a network for any model, got one that was made for one model")
+    return [
+        Job(
+            {"suite": "throughput", **asdict(suite), "arm": network.name, **network.config, "states": states},
+            partial(_measure, suite, network.scorer, states, given),
+        )
+        for network in networks
+        for states, given in batches(network.scorer)
+    ]
+
+
+def _measure(suite: Throughput, scorer: OnnxScorer | OnnxGraphScorer, states: int, given: Given) -> dict[str, Any]:
+    scores = score(scorer, given)
+    difference = _difference(scores, score(open_network(scorer.path, "cpu"), given))
+    metadata = scorer.metadata
+    tolerance = metadata.tolerance or TOLERANCE[metadata.encoder]
+    if not difference <= tolerance:
+        raise ScoreError(f"{scorer.path}: expected the CPU's scores within {tolerance:g} of their range, {difference=}")
+    feed: dict[str, npt.NDArray[Any]]
+    if isinstance(scorer, OnnxScorer):
+        feed = {"assignment": cast(FloatArray, given)}
+    else:
+        feed = scorer.feed(cast(GraphState, given))
+    run = resident(scorer.session, feed, scores.shape, graph=_OWN_GRAPH + states)
+    times = milliseconds(partial(score, scorer, given), suite.repeats, suite.seconds)
+    peak = milliseconds(run, suite.repeats, suite.seconds)
+    ms, peak_ms = float(np.median(times)), float(np.median(peak))
+    return {
+        "precision": metadata.precision,
+        "ms": round(ms, 4),
+        "states_per_second": round(1e3 * states / ms, 1),
+        "session_ms": round(peak_ms, 4),
+        "session_states_per_second": round(1e3 * states / peak_ms, 1),
+        "share_of_session": round(peak_ms / ms, 4),
+        "difference": difference,
+        "tolerance": tolerance,
+    }
+
+
+def resident(
+    session: ort.InferenceSession, feed: Mapping[str, npt.NDArray[Any]], shape: Sequence[int], graph: int
+) -> Callable[[], None]:
+    """Return what runs a session on inputs and an output that already lie on its device.
+
+    Args:
+        session: of a network.
+        feed: the inputs by name.
+        shape: of ``scores``.
+        graph: number of the CUDA graph, where the session captures them; no other buffers have it.
+    """
+    provider = session.get_providers()[0]
+    device = "cpu" if provider == CPU else "cuda"
+    binding = session.io_binding()
+    kept = {name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), device) for name, array in feed.items()}
+    for name, value in kept.items():
+        binding.bind_ortvalue_input(name, value)
+    binding.bind_ortvalue_output("scores", ort.OrtValue.ortvalue_from_shape_and_type(list(shape), np.float32, device))
+    options = ort.RunOptions()
+    if session.get_provider_options()[provider].get("enable_cuda_graph") == "1":
+        options.add_run_config_entry("gpu_graph_id", str(graph))
+    binding.synchronize_inputs()
+
+    def run() -> None:
+        session.run_with_iobinding(binding, options)
+        binding.synchronize_outputs()
+
+    return run
+
+
+def _difference(scores: FloatArray, expected: FloatArray) -> float:
+    """Return the largest difference as a share of the range of a row, at least 1."""
+    span = np.maximum(np.ptp(expected, axis=-1, keepdims=True), 1)
+    return float(f"{(np.abs(scores - expected) / span).max():.3g}")
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return the summary of a run."""
+    lines = [
+        f"{'network':24}{'provider':28}{'threads':>7}{'states':>8}{'ms':>10}{'states/s':>12}{'session/s':>12}"
+        f"{'share':>8}{'difference':>12}"
+    ]
+    for record in records:
+        config, result = record["config"], record["result"]
+        lines.append(
+            f"{config['arm']:24}{config['provider']:28}{config['threads']:7}{config['states']:8}{result['ms']:10.3f}"
+            f"{result['states_per_second']:12,.0f}{result['session_states_per_second']:12,.0f}"
+            f"{result['share_of_session']:8.0%}{result['difference']:12.1e}"
+        )
+    return "\n".join(lines)

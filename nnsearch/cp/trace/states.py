@@ -1,0 +1,87 @@
+"""What a phase thinks at a search node: the open values of its variables, and how probable the network finds each."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.cp.value_phase import ValuePhase
+
+Entry = int | list[int]
+"""Of a variable: its value, or what is open, see :mod:`nnsearch.cp.trace.trace`."""
+
+MOST_VALUES = 16
+"""How many values of a variable are written; of large domains the best-scored ones."""
+
+PER_MILLE = 1000
+"""Probabilities are written in thousandths."""
+
+_GONE = -1
+
+
+class NodeStates:
+    """Tells the states of the nodes of one search, each as what changed since the last one.
+
+    It holds a number for each pair, and gives up for good when its share of the file is used up.
+
+    Args:
+        phase: is read.
+        megabytes: of text.
+    """
+
+    def __init__(self, phase: ValuePhase, megabytes: float) -> None:
+        self._phase = phase
+        self._names = [variable.Name() for variable in phase.variables]
+        self._shares = np.full(phase.num_pairs, _GONE, dtype=np.int16)  # of the pairs at the last node, in thousandths
+        self._variable = np.zeros(phase.num_pairs, dtype=np.int64)  # of the pairs that were ever alive
+        self._left = megabytes * 1e6
+
+    def changes(self) -> dict[str, Entry] | None:
+        """Return the entries of the current node that differ from those last returned; None when nothing is left."""
+        if self._left <= 0:
+            return None
+        changed = self._changed()
+        self._left -= len(json.dumps(changed, separators=(",", ":")))
+        return None if self._left <= 0 else changed
+
+    def _changed(self) -> dict[str, Entry]:
+        alive = self._phase.alive_pairs()
+        probability = probabilities(alive.score, np.flatnonzero(np.diff(alive.variable, prepend=-1)))
+        before, self._shares = self._shares, np.full_like(self._shares, _GONE)
+        self._shares[alive.pair] = np.rint(PER_MILLE * probability)
+        self._variable[alive.pair] = alive.variable
+        is_told = np.zeros(len(self._names), dtype=bool)
+        is_told[self._variable[self._shares != before]] = True
+        told = np.flatnonzero(is_told[alive.variable])
+        # Of each variable the most probable first, of equal ones the smallest value.
+        told = told[np.lexsort((-probability[told], alive.variable[told]))]
+        numbers = np.stack([alive.value[told], self._shares[alive.pair[told]]], axis=1).ravel().tolist()
+        variables, lengths = np.unique(alive.variable[told], return_counts=True)
+        changed: dict[str, Entry] = {}
+        end = 0
+        for variable, length in zip(variables.tolist(), lengths.tolist(), strict=True):
+            start, end = end, end + 2 * length
+            if length == 1:
+                changed[self._names[variable]] = numbers[start]
+            elif length <= MOST_VALUES:
+                changed[self._names[variable]] = numbers[start:end]
+            else:
+                changed[self._names[variable]] = [*numbers[start : start + 2 * MOST_VALUES], length - MOST_VALUES]
+        return changed
+
+
+def probabilities(scores: npt.NDArray[np.float32], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return float64[P], the softmax of the scores of each variable; zeros where none of its values was ever scored.
+
+    Args:
+        scores: float32[P], those of one variable after those of another; -inf is none.
+        starts: int64[V], where the scores of a variable begin, ascending, the first at 0; each has at least one.
+    """
+    lengths = np.diff(starts, append=len(scores))
+    best = np.maximum.reduceat(scores.astype(np.float64), starts)
+    scored = best > -np.inf
+    weights = np.exp(scores - np.repeat(np.where(scored, best, 0.0), lengths))  # exp(-inf) is 0
+    total = np.add.reduceat(weights, starts)
+    return weights / np.repeat(np.where(scored, total, 1.0), lengths)

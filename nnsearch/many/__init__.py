@@ -1,0 +1,1 @@
+"""Many models solved side by side, their inferences gathered."""

@@ -1,0 +1,1 @@
+"""The seam between learning and solving, and who sits behind it."""

@@ -1,0 +1,962 @@
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import itertools
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+from ortools.constraint_solver import pywrapcp
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+from stand_ins import RandomGraphScorer
+
+from nnsearch.cp import search as cp_search
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.translate import translate
+from nnsearch.cpsat import CpSolver, Dives, RaceOptions, learned_side, race, solve_by_dives
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.stand_aside import preparation_seconds
+from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.errors import ConfigError, GraphError, ModelFileError
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.scorers.scorer import AnyScorer, FloatArray
+
+AT_ONCE = RaceOptions(head_start=0)
+_OVERRIDDEN = {"OnSolutionCallback", "StopSearch", "BestObjectiveBound", "WallTime", "Response"}
+
+
+class SilentRun(CpSatRun):
+    """A run that never answers until it is stopped, for the first of a race; the next ones are real."""
+
+    begun: ClassVar[int] = 0
+
+    def __new__(cls, *arguments: object, **options: object) -> Any:
+        SilentRun.begun += 1
+        return super().__new__(cls) if SilentRun.begun == 1 else CpSatRun(*arguments, **options)  # type: ignore[arg-type]
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        self.done, self.stopped = threading.Event(), False
+
+    def stop(self) -> None:
+        self.stopped = self.stopped or not self.done.is_set()
+        self.done.set()
+
+    def response(self) -> cmh.CpSolverResponse:
+        assert self.done.is_set()
+        return cmh.CpSolverResponse()
+
+
+class FailingScorer(RandomGraphScorer):
+    """Raises at its third state."""
+
+    def scores(self, state: GraphState) -> FloatArray:
+        if len(self.shown) == 3:
+            raise ZeroDivisionError("no scores today")
+        return super().scores(state)
+
+
+class SlowScorer(RandomGraphScorer):
+    def scores(self, state: GraphState) -> FloatArray:
+        time.sleep(0.01)
+        return super().scores(state)
+
+
+class Record(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+    """Remembers what every call could read."""
+
+    def __init__(self, model: cp_model.CpModel, then: Callable[[Record], None] | None = None) -> None:
+        super().__init__()
+        self.objectives: list[float] = []
+        self.bounds: list[float] = []
+        self.times: list[float] = []
+        self.solutions: list[list[int]] = []
+        self._variables, self._then = variables_of(model), then
+
+    def on_solution_callback(self) -> None:
+        self.objectives.append(self.objective_value)
+        self.bounds.append(self.best_objective_bound)
+        self.times.append(self.wall_time)
+        self.solutions.append([self.value(variable) for variable in self._variables])
+        assert self.response_proto.wall_time >= 0
+        if self._then is not None:
+            self._then(self)
+
+
+class OldRecord(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+    """Written before names had underscores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objectives: list[float] = []
+
+    def OnSolutionCallback(self) -> None:
+        self.objectives.append(self.ObjectiveValue())
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CP-SAT beside the learned search says nothing."""
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", SilentRun)
+
+
+def variables_of(model: cp_model.CpModel) -> list[cp_model.IntVar]:
+    return [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))]
+
+
+def queens(n: int = 6) -> cp_model.CpModel:
+    model = cp_model.CpModel()
+    queen = [model.new_int_var(0, n - 1, f"q{i}") for i in range(n)]
+    model.add_all_different(queen)
+    model.add_all_different(queen[i] + i for i in range(n))
+    model.add_all_different(queen[i] - i for i in range(n))
+    return model
+
+
+def ordering(n: int = 6, maximise: bool = True, floating: bool = False) -> cp_model.CpModel:
+    """All different with a weighted sum: an optimum that both sides prove at once."""
+    model = cp_model.CpModel()
+    x = [model.new_int_var(0, n - 1, f"x{i}") for i in range(n)]
+    model.add_all_different(x)
+    total = sum((0.5 if floating else 1) * (i + 1) * v for i, v in enumerate(x)) + 7
+    if maximise:
+        model.maximize(total)
+    else:
+        model.minimize(total)
+    return model
+
+
+def market_split(objective: bool, columns: int = 40, maximise: bool = False) -> cp_model.CpModel:
+    """Nobody solves it in seconds; with an objective there are solutions everywhere (Cornuejols and Dawande 1998)."""
+    rng = random.Random(0)
+    model = cp_model.CpModel()
+    x = [model.new_bool_var(f"x{i}") for i in range(columns)]
+    slacks = []
+    for _ in range(5):
+        weights = [rng.randrange(100) for _ in x]
+        slack = 0
+        if objective:
+            over, under = model.new_int_var(0, 5000, "over"), model.new_int_var(0, 5000, "under")
+            slacks += [over, under]
+            slack = over - under
+        model.add(sum(w * v for w, v in zip(weights, x, strict=True)) + slack == sum(weights) // 2)
+    for one, other in itertools.pairwise(x[:6]):
+        model.add_at_most_one(one, other)  # something that a graph can show
+    if objective and maximise:
+        model.maximize(1000 - sum(slacks))
+    elif objective:
+        model.minimize(sum(slacks))
+    return model
+
+
+def infeasible() -> cp_model.CpModel:
+    return queens(3)
+
+
+def drop_in(workers: int, options: RaceOptions = AT_ONCE, scorer: AnyScorer | None = None, **more: Any) -> CpSolver:
+    solver = CpSolver(scorer or RandomGraphScorer(), options=options, **more)
+    solver.parameters.num_workers = workers
+    return solver
+
+
+def holds(model: cp_model.CpModel, values: list[int]) -> bool:
+    fixed = model.clone()
+    for variable, value in zip(variables_of(fixed), values, strict=True):
+        fixed.add(variable == value)
+    return bool(cp_model.CpSolver().solve(fixed) in (cp_model.OPTIMAL, cp_model.FEASIBLE))
+
+
+def strictly_improves(objectives: list[float], maximise: bool) -> bool:
+    pairs = itertools.pairwise(objectives)
+    return all(b > a if maximise else b < a for a, b in pairs)
+
+
+# ---- the learned side wins
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_a_learned_solution_is_reported_in_cp_sats_words(workers: int) -> None:
+    model = queens()
+    before = str(model.proto)
+    solver, record = drop_in(workers), Record(model)
+    assert solver.solve(model, record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.race.learned is not None
+    assert record.solutions == [[solver.value(v) for v in variables_of(model)]]
+    assert holds(model, record.solutions[0])
+    assert solver.status_name(cp_model.OPTIMAL) == "OPTIMAL"
+    assert "status: OPTIMAL" in solver.response_stats()
+    assert "learned" in solver.solution_info()
+    assert solver.objective_value == 0
+    assert 0 < solver.wall_time < 60
+    assert solver.num_branches == solver.race.learned.branches
+    assert str(model.proto) == before
+    assert not _OVERRIDDEN & set(vars(record))
+    assert record.value(variables_of(model)[0]) == record.solutions[0][0]  # it can be asked after the solve
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_learned_proof_of_infeasibility() -> None:
+    solver, record = drop_in(2), Record(infeasible())
+    assert solver.solve(infeasible(), record) == cp_model.INFEASIBLE
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.race.learned is not None
+    assert solver.num_branches == solver.race.learned.branches
+    assert solver.num_conflicts == solver.race.learned.failures > 0
+    assert str(solver.race) == f"learned after {solver.race.seconds:.1f} s: {solver.race.why}"
+    assert not record.solutions
+    assert "status: INFEASIBLE" in solver.response_stats()
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize(("maximise", "floating"), list(itertools.product([False, True], repeat=2)))
+def test_a_learned_optimum(maximise: bool, floating: bool) -> None:
+    model = ordering(4, maximise)
+    if floating:
+        x = variables_of(model)
+        model.clear_objective()
+        total = sum((i + 1.0) * v for i, v in enumerate(x)) + 7.5  # integers, but for the offset
+        (model.maximize if maximise else model.minimize)(total)
+    plain = cp_model.CpSolver()
+    plain.solve(model)
+    before = str(model.proto)
+    bounds: list[float] = []
+    solver, record = drop_in(2, RaceOptions(head_start=0, slice_seconds=10)), Record(model)
+    solver.best_bound_callback = bounds.append
+    assert solver.solve(model, record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.objective_value == pytest.approx(plain.objective_value)
+    assert solver.best_objective_bound == pytest.approx(plain.objective_value)
+    assert record.objectives == [solver.objective_value]
+    assert bounds[-1] == solver.best_objective_bound
+    assert str(model.proto) == before
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize("maximise", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_at_the_limit_the_best_learned_solution_is_feasible(workers: int, maximise: bool) -> None:
+    model = market_split(True, maximise=maximise)
+    solver, record = drop_in(workers, RaceOptions(head_start=0, slice_seconds=10)), Record(model)
+    solver.parameters.max_time_in_seconds = 0.4
+    started = time.perf_counter()
+    assert solver.solve(model, record) == cp_model.FEASIBLE
+    assert 0.3 < time.perf_counter() - started < 3
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert record.objectives == [solver.objective_value]
+    low, high = sorted((solver.objective_value, solver.best_objective_bound))
+    assert (low == solver.objective_value) == maximise, "the bound is on the other side"
+    assert low < high
+    assert record.bounds == [solver.best_objective_bound], "no fake bound for callbacks that watch the gap"
+    objective = model.proto.objective
+    inner = solver.response_proto.inner_objective_lower_bound
+    assert objective.scaling_factor * (inner + objective.offset) == solver.best_objective_bound
+
+
+@pytest.mark.parametrize("maximise", [False, True])
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_solutions_improve_strictly_across_the_hand_over(workers: int, maximise: bool) -> None:
+    model = market_split(True, maximise=maximise)
+    bounds: list[float] = []
+    record = Record(model)
+    solver = drop_in(workers, RaceOptions(head_start=0.1, slice_seconds=0.2))
+    solver.best_bound_callback = bounds.append
+    solver.parameters.max_time_in_seconds = 1.2
+    assert solver.solve(model, record) == cp_model.FEASIBLE
+    assert record.objectives[-1] == solver.objective_value
+    assert strictly_improves(record.objectives, maximise)
+    assert strictly_improves(bounds, not maximise)
+    assert record.times == sorted(record.times)
+    assert record.solutions[-1] == [solver.value(v) for v in variables_of(model)]
+    assert all(
+        (bound >= value) if maximise else (bound <= value)
+        for bound, value in zip(record.bounds, record.objectives, strict=True)
+    )
+    assert solver.best_objective_bound in (bounds[-1], solver.response_proto.best_objective_bound)
+    assert record.objective_value == solver.objective_value
+    assert not _OVERRIDDEN & set(vars(record))
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize("maximise", [False, True])
+def test_cp_sat_goes_on_from_the_best_learned_solution(maximise: bool) -> None:
+    model = market_split(True, maximise=maximise)
+    old = OldRecord()
+    solver = drop_in(1, RaceOptions(head_start=0, slice_seconds=0.3))
+    solver.parameters.max_time_in_seconds = 1.0
+    assert solver.solve(model, old) == cp_model.FEASIBLE
+    assert solver.race is not None
+    assert solver.race.learned is not None
+    learned = solver.race.learned.objective_value
+    assert learned is not None
+    assert old.objectives[0] == learned
+    assert old.objectives[-1] == solver.objective_value
+    assert strictly_improves(old.objectives, maximise)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_optimum_found_after_the_hand_over(workers: int) -> None:
+    model = ordering(9)
+    solver, record = drop_in(workers, RaceOptions(head_start=0, slice_seconds=0.01)), Record(model)
+    assert solver.solve(model, record) == cp_model.OPTIMAL
+    assert solver.objective_value == solver.best_objective_bound == 7 + sum(i * (i + 1) for i in range(9))
+    assert record.objectives[-1] == solver.objective_value
+    assert record.solutions[-1] == [solver.value(v) for v in variables_of(model)]
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_wrong_learned_solution_is_refused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    search = cp_search.solve
+
+    def wrong(*arguments: Any, **options: Any) -> Any:
+        result = search(*arguments, **options)
+        return replace(result, solution=[0] * 6)
+
+    monkeypatch.setattr(learned_side, "solve", wrong)
+    solver, record = drop_in(2), Record(queens())
+    assert solver.solve(queens(), record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "cp-sat"
+    assert len(record.solutions) == 1
+    assert "refuses a solution" in caplog.text
+
+
+class InformedRun(SilentRun):
+    """A silent run with one solution, the best of an ordering of six."""
+
+    def __init__(self, model: cp_model.CpModel, *arguments: object, **options: Any) -> None:
+        super().__init__()
+        self._plain = cp_model.CpSolver()
+        self._plain.solve(model, options["solution_callback"])
+
+    def response(self) -> cmh.CpSolverResponse:
+        response = cmh.CpSolverResponse()
+        response.copy_from(self._plain.response_proto)
+        response.status = cp_model.FEASIBLE
+        response.best_objective_bound = -1000.0 if response.inner_objective_lower_bound > 0 else 1000.0
+        return response
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("maximise", [False, True])
+def test_the_learned_search_proves_that_cp_sats_solution_is_the_best(
+    maximise: bool, watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", InformedRun)
+    model = ordering(6, maximise)
+    best = 7 + sum(i * (i + 1 if maximise else 6 - i) for i in range(6))
+    solver, record = drop_in(2, RaceOptions(head_start=0, slice_seconds=10)), Record(model)
+    assert solver.solve(model, record if watched else None) == cp_model.OPTIMAL
+    assert SilentRun.begun == 1
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.race.learned is not None
+    assert solver.race.learned.solution is None, "there was nothing better to find"
+    assert solver.objective_value == solver.best_objective_bound == best
+    assert sorted(solver.value(v) for v in variables_of(model)) == list(range(6))
+    if watched:
+        assert record.objectives[-1] == best
+        assert strictly_improves(record.objectives, maximise)
+
+
+class ContentRun:
+    """A run with a first solution, and a gap that is small enough for it."""
+
+    stopped = False
+
+    def __init__(self, model: cp_model.CpModel, *arguments: object, **options: object) -> None:
+        plain = cp_model.CpSolver()
+        plain.parameters.num_workers, plain.parameters.stop_after_first_solution = 1, True
+        model = model.clone()
+        model.clear_hints()
+        plain.solve(model)
+        self.done = threading.Event()
+        self.done.set()
+        self._response: cmh.CpSolverResponse = plain.response_proto
+        self._response.status = cp_model.OPTIMAL
+        self._response.best_objective_bound = 10000.0 if model.proto.objective.scaling_factor < 0 else -1000.0
+
+    def stop(self) -> None:
+        pass
+
+    def response(self) -> cmh.CpSolverResponse:
+        return self._response
+
+
+@pytest.mark.parametrize("maximise", [False, True])
+def test_a_gap_that_is_small_enough_for_a_worse_solution(maximise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", lambda *a, **o: SilentRun(*a, **o) if not SilentRun.begun else ContentRun(*a))
+    model = market_split(True, maximise=maximise)
+    solver, record = drop_in(1, RaceOptions(head_start=0, slice_seconds=0.2)), Record(model)
+    assert solver.solve(model, record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.race.learned is not None
+    assert solver.objective_value == record.objectives[-1] == solver.race.learned.objective_value
+    assert solver.best_objective_bound == (1000 if maximise else 0), "the domains say more than the run"
+    assert record.solutions[-1] == [solver.value(v) for v in variables_of(model)]
+
+
+@pytest.mark.parametrize("seed", [-(2**31), -1, 2**31 - 1])
+def test_every_seed_of_cp_sat_is_one_of_the_learned_search(seed: int) -> None:
+    options = RaceOptions(head_start=0, search_failures=0, restarts=Restarts(seed=7), dives=Dives(seed=7))
+    for workers in (1, 2):
+        solver = drop_in(workers, options, on_error="raise")
+        solver.parameters.random_seed = seed
+        assert solver.solve(queens()) == cp_model.OPTIMAL
+        assert solver.race is not None
+        assert "stood aside" not in solver.race.why
+
+
+# ---- the parameters that end a solve
+
+
+@pytest.mark.parametrize("objective", [False, True])
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("head_start", [0, 0.03])
+@pytest.mark.parametrize("seconds", [0.001, 0.02, 0.2])
+def test_the_time_limit_holds_in_every_phase(seconds: float, head_start: float, workers: int, objective: bool) -> None:
+    model = market_split(objective)
+    solver = drop_in(workers, RaceOptions(head_start=head_start, slice_seconds=0.1))
+    solver.parameters.max_time_in_seconds = seconds
+    started = time.perf_counter()
+    status = solver.solve(model)
+    assert time.perf_counter() - started < seconds + 0.5
+    assert status in (cp_model.UNKNOWN, *([cp_model.FEASIBLE] if objective else []))
+    assert solver.race is not None
+    assert (solver.race.winner == "nobody") == (status == cp_model.UNKNOWN)
+    assert (solver.race.why.startswith("the end came first")) == (status == cp_model.UNKNOWN)
+
+
+@pytest.mark.parametrize("objective", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("delay", [0, 0.02, 0.15, 0.5])
+def test_stop_search_from_another_thread(delay: float, workers: int, objective: bool) -> None:
+    solver = drop_in(workers, RaceOptions(head_start=0.05, slice_seconds=0.2))
+    solver.parameters.max_time_in_seconds = 20
+
+    def stop() -> None:
+        while solver._race is None:  # a stop that comes before the solve means nothing, as in CP-SAT
+            time.sleep(0.001)
+        time.sleep(delay)
+        solver.stop_search()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    started = time.perf_counter()
+    status = solver.solve(market_split(objective))
+    stopper.join()
+    assert time.perf_counter() - started < delay + 2
+    assert status == cp_model.UNKNOWN or objective
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("head_start", [0, 0.03])
+@pytest.mark.parametrize("calls", [1, 3])
+def test_stop_search_from_a_callback(calls: int, head_start: float, workers: int) -> None:
+    model = market_split(True)
+    record = Record(model, lambda callback: callback.stop_search() if len(callback.objectives) == calls else None)
+    solver = drop_in(workers, RaceOptions(head_start=head_start, slice_seconds=0.1))
+    solver.parameters.max_time_in_seconds = 20
+    started = time.perf_counter()
+    assert solver.solve(model, record) == cp_model.FEASIBLE
+    assert time.perf_counter() - started < 5
+    assert record.objectives[-1] == solver.objective_value
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_callback_that_stops_at_the_learned_solution_prevents_the_hand_over() -> None:
+    model = market_split(True)
+    record = Record(model, lambda callback: callback.stop_search())
+    solver = drop_in(1, RaceOptions(head_start=0, slice_seconds=0.1))
+    assert solver.solve(model, record) == cp_model.FEASIBLE
+    assert SilentRun.begun == 1
+    assert record.objectives == [solver.objective_value]
+
+
+def test_the_solver_may_be_stopped_in_a_callback() -> None:
+    model = market_split(True)
+    solver = drop_in(2, RaceOptions(head_start=0.1, slice_seconds=0.1))
+    record = Record(model, lambda callback: solver.stop_search())
+    assert solver.solve(model, record) == cp_model.FEASIBLE
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("delay", [0.02, 0.2, 0.7])
+@pytest.mark.parametrize("catch", [False, True])
+def test_ctrl_c(catch: bool, delay: float, workers: int) -> None:
+    model = market_split(True)
+    solver = drop_in(workers, RaceOptions(head_start=0.05, slice_seconds=0.3))
+    solver.parameters.catch_sigint_signal = catch
+    solver.parameters.max_time_in_seconds = 20
+    timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.perf_counter()
+    try:
+        if catch:
+            assert solver.solve(model) in (cp_model.FEASIBLE, cp_model.UNKNOWN)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                solver.solve(model)
+    finally:
+        timer.join()
+    assert time.perf_counter() - started < delay + 2
+    assert solver.race is not None
+    assert solver.solve(queens()) == cp_model.OPTIMAL
+
+
+def test_a_handler_of_signals_may_stop_the_solve() -> None:
+    solver = drop_in(2, RaceOptions(head_start=0.05, slice_seconds=0.2))
+    solver.parameters.max_time_in_seconds = 20
+    before = signal.signal(signal.SIGALRM, lambda number, frame: solver.stop_search())
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    started = time.perf_counter()
+    try:
+        assert solver.solve(market_split(True)) == cp_model.FEASIBLE
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.perf_counter() - started < 3
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_cp_sat_answers_where_the_scorer_fails(workers: int, caplog: pytest.LogCaptureFixture) -> None:
+    model = market_split(True)
+    solver = drop_in(workers, scorer=FailingScorer())
+    solver.parameters.max_time_in_seconds = 0.5
+    with caplog.at_level(logging.WARNING, "nnsearch"):
+        assert solver.solve(model) == cp_model.FEASIBLE
+    assert "the learned search failed" in caplog.text
+    assert solver.race is not None
+    assert isinstance(solver.race.error, ZeroDivisionError)
+    assert solver.race.winner == "cp-sat"
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_scorers_exception_reaches_the_caller_who_asks_for_it(workers: int) -> None:
+    solver = drop_in(workers, scorer=FailingScorer(), on_error="raise")
+    with pytest.raises(ZeroDivisionError, match="today"):
+        solver.solve(market_split(True))
+    assert solver.race is not None
+    assert isinstance(solver.race.error, ZeroDivisionError)
+    assert solver.race.winner == "nobody"
+    with pytest.raises(RuntimeError, match="has not been called"):
+        _ = solver.objective_value
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_after_a_failed_solve_there_is_no_answer(alone: bool) -> None:
+    """Neither of it nor of the solve before, whoever solved."""
+
+    def fail(_: object) -> None:
+        raise LookupError("in the callback")
+
+    model = market_split(True)
+    solver = drop_in(1)
+    for first_alone in (False, True):
+        solver.parameters.interleave_search = first_alone
+        assert solver.solve(ordering()) == cp_model.OPTIMAL
+        assert solver.objective_value == 77
+        solver.parameters.interleave_search = alone
+        with pytest.raises(LookupError):
+            solver.solve(model, Record(model, fail))
+        for read in (lambda: solver.objective_value, lambda: solver.response_proto, solver.response_stats):
+            with pytest.raises(RuntimeError, match="has not been called"):
+                read()
+
+
+@pytest.mark.parametrize("phase", ["cp-sat", "learned", "handed over"])
+def test_an_exception_in_a_solution_callback_reaches_the_caller(phase: str, request: pytest.FixtureRequest) -> None:
+    if phase == "learned":
+        request.getfixturevalue("silent")
+
+    def fail(callback: Record) -> None:
+        raise LookupError("in the callback")
+
+    model = queens() if phase == "learned" else market_split(True)
+    record = Record(model, fail)
+    solver = drop_in(1 if phase == "handed over" else 2, RaceOptions(head_start=0.05 * (phase == "cp-sat")))
+    with pytest.raises(LookupError, match="in the callback"):
+        solver.solve(model, record)
+    assert len(record.objectives) == 1
+    assert not _OVERRIDDEN & set(vars(record))
+    assert solver.solve(queens()) == cp_model.OPTIMAL
+
+
+def test_exceptions_in_other_callbacks_reach_the_caller() -> None:
+    def fail(_: object) -> None:
+        raise LookupError("in the callback")
+
+    solver = drop_in(2)
+    solver.best_bound_callback = fail
+    with pytest.raises(LookupError):
+        solver.solve(market_split(True))
+    solver = drop_in(2)
+    solver.log_callback, solver.parameters.log_search_progress = fail, True
+    solver.parameters.log_to_stdout = False
+    with pytest.raises(LookupError):
+        solver.solve(market_split(True))
+    assert solver.race is not None
+    assert solver.race.error is None, "that is for the scorer"
+
+
+def test_what_is_no_callback_is_refused_as_by_cp_sat() -> None:
+    with pytest.raises(TypeError):
+        drop_in(2).solve(queens(), lambda: None)
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ConfigError, match="on_error"):
+        CpSolver(RandomGraphScorer(), on_error="ignore")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="head_start"):
+        RaceOptions(head_start=-1)
+    with pytest.raises(ModelFileError):
+        CpSolver("no such network")
+
+
+# ---- CP-SAT has the solve for itself
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"enumerate_all_solutions": True, "num_workers": 1}, "all solutions"),
+        ({"max_deterministic_time": 1.0}, "repeated"),
+        ({"max_number_of_conflicts": 10}, "repeated"),
+        ({"stop_after_presolve": True}, "stop_after_presolve"),
+        ({"fill_tightened_domains_in_response": True}, "tightened"),
+        ({"search_branching": cp_model.FIXED_SEARCH, "num_workers": 1}, "fixed"),
+        ({"num_workers": -1}, "negative"),
+        ({"num_workers": 2, "num_search_workers": 2}, "both set"),
+        ({"max_time_in_seconds": 0.0}, "no time"),
+        ({"max_time_in_seconds": float("nan")}, "no time"),
+    ],
+)
+def test_stands_aside(setting: dict[str, Any], reason: str) -> None:
+    solver, plain = CpSolver(RandomGraphScorer(), options=AT_ONCE), cp_model.CpSolver()
+    for name, value in setting.items():
+        setattr(solver.parameters, name, value)
+        setattr(plain.parameters, name, value)
+    assert solver.solve(queens()) == plain.solve(queens())
+    assert solver.race is not None
+    assert reason in solver.race.why
+    assert solver.response_proto.status == plain.response_proto.status
+
+
+def test_stands_aside_without_a_scorer_and_for_large_models() -> None:
+    plain = CpSolver(None)
+    assert plain.solve(queens()) == cp_model.OPTIMAL
+    assert plain.race is not None
+    assert plain.race.why == "there is no scorer"
+    model = cp_model.CpModel()
+    x = [model.new_bool_var("") for _ in range(6000)]
+    for one, other in itertools.pairwise(x):
+        model.add(one + other <= 1)
+    model.maximize(sum(x))
+    assert preparation_seconds(model) > 0.5
+    solver = drop_in(2)
+    assert solver.solve(model) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert "large" in solver.race.why
+
+
+@pytest.mark.parametrize("model", [cp_model.CpModel(), ordering()], ids=["empty", "wide"])
+def test_models_that_the_learned_side_cannot_use(model: cp_model.CpModel) -> None:
+    if len(model.proto.variables):
+        model.add(model.new_int_var(0, 2**40, "wide") >= 7)
+    for workers in (1, 2):
+        assert drop_in(workers).solve(model) == cp_model.OPTIMAL
+
+
+class UnfitScorer(RandomGraphScorer):
+    """Fits no model."""
+
+    def score_graph(self, state: GraphState) -> FloatArray:
+        raise ModelFileError("unfit: expected another model")
+
+
+def wide() -> cp_model.CpModel:
+    model = queens()
+    model.new_int_var(0, 2**40, "huge")
+    return model
+
+
+def no_groups() -> cp_model.CpModel:
+    model = cp_model.CpModel()
+    x, y = model.new_int_var(0, 10**6, "x"), model.new_int_var(0, 10**6, "y")
+    model.add(3 * x + 7 * y == 100_001)
+    return model
+
+
+def modulo() -> cp_model.CpModel:
+    model = queens()
+    x = variables_of(model)
+    model.add_modulo_equality(1, x[0], x[1])
+    return model
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [(wide, "huge is wider"), (no_groups, ""), (modulo, "divisor")],
+    ids=["wide", "graph", "divisor"],
+)
+def test_the_report_says_why_the_learned_side_stood_aside(
+    build: Callable[[], cp_model.CpModel], reason: str, workers: int
+) -> None:
+    solver = drop_in(workers, on_error="raise")
+    with pytest.MonkeyPatch.context() as patch:
+        SilentRun.begun = 0
+        patch.setattr(race, "CpSatRun", SilentRun if workers == 2 else CpSatRun)
+        status = solver.solve(build())
+    assert status == cp_model.CpSolver().solve(build())
+    assert solver.race is not None
+    assert solver.race.winner == "cp-sat"
+    if workers == 2:  # with others CP-SAT may be faster than the first look at the model
+        assert "; the learned search stood aside: " in solver.race.why
+        assert reason in solver.race.why
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_network_that_does_not_fit_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    solver = drop_in(2, scorer=UnfitScorer())
+    for _ in range(3):
+        SilentRun.begun = 0
+        assert solver.solve(queens()) == cp_model.OPTIMAL
+        assert solver.race is not None
+        assert "stood aside: unfit: expected another model" in solver.race.why
+        assert solver.race.error is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "unfit" in caplog.text
+
+
+def test_there_must_be_time_to_read_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned_side, "solve", lambda *arguments, **options: pytest.fail("there is no time for it"))
+    monkeypatch.setattr("nnsearch.cpsat.solver.preparation_seconds", lambda model: 0.4)
+    for workers in (1, 2, 5):
+        solver = drop_in(workers, on_error="raise")
+        solver.parameters.max_time_in_seconds = 0.3
+        assert solver.solve(market_split(True)) == cp_model.FEASIBLE
+        assert solver.race is not None
+        assert "less time is left" in solver.race.why
+
+
+def optional_intervals(model: cp_model.CpModel, count: int, horizon: int = 10**5) -> list[cp_model.IntervalVar]:
+    return [
+        model.new_optional_fixed_size_interval_var(model.new_int_var(0, horizon, ""), 3, model.new_bool_var(""), "")
+        for _ in range(count)
+    ]
+
+
+def kinds(count: int) -> dict[str, cp_model.CpModel]:
+    """One large constraint each."""
+    models = {}
+
+    def model(name: str) -> cp_model.CpModel:
+        models[name] = cp_model.CpModel()
+        return models[name]
+
+    def integers(of: cp_model.CpModel, number: int, high: int = 9) -> list[cp_model.IntVar]:
+        return [of.new_int_var(0, high, "") for _ in range(number)]
+
+    one = model("no_overlap")
+    one.add_no_overlap(optional_intervals(one, count))
+    one = model("no_overlap of plain intervals")
+    one.add_no_overlap([one.new_fixed_size_interval_var(start, 3, "") for start in integers(one, count, 10**5)])
+    one = model("no_overlap_2d")
+    one.add_no_overlap_2d(optional_intervals(one, count), optional_intervals(one, count))
+    one = model("cumulative")
+    one.add_cumulative(optional_intervals(one, count), [2] * count, 5)
+    one = model("reservoir")
+    one.add_reservoir_constraint(integers(one, count), [1, -1] * (count // 2), 0, 5)
+    one = model("automaton")
+    one.add_automaton(integers(one, 10 * count), 0, [0], [(a, b, (a + b) % 10) for a in range(10) for b in range(10)])
+    for name in ("circuit", "routes"):
+        one = model(name)
+        arcs = [(i, j, one.new_bool_var("")) for i, j in itertools.permutations(range(count), 2)]
+        (one.add_circuit if name == "circuit" else one.add_multiple_circuit)(arcs)
+    one = model("lin_max")
+    one.add_max_equality(one.new_int_var(0, 9, ""), integers(one, 20 * count))
+    one = model("int_prod")
+    one.add_multiplication_equality(one.new_int_var(0, 9, ""), integers(one, 10 * count, 1))
+    one = model("inverse")
+    one.add_inverse(integers(one, count, count - 1), integers(one, count, count - 1))
+    one = model("linear")
+    one.add(sum(integers(one, 20 * count)) <= count)
+    one = model("table")
+    one.add_allowed_assignments(integers(one, 4), list(itertools.product(range(10), repeat=4)))
+    return models
+
+
+@pytest.mark.parametrize("kind", kinds(2))
+def test_the_estimate_of_the_preparation_is_no_guess(kind: str) -> None:
+    small, model = kinds(20)[kind], kinds(60)[kind]
+    estimate = preparation_seconds(model)
+    started = time.perf_counter()
+    translate(model)
+    with contextlib.suppress(GraphError):
+        CandidateGraph.from_model(model)
+    seconds = time.perf_counter() - started
+    assert seconds / 8 < estimate < 30 * seconds  # machines differ, and others use this one
+    assert kind == "table" or preparation_seconds(small) < estimate
+
+
+def test_stands_aside_where_few_constraints_are_most_of_the_work() -> None:
+    model = cp_model.CpModel()
+    for _ in range(3):
+        model.add_no_overlap(optional_intervals(model, 300))
+    assert len(model.proto.constraints) > 900
+    assert 2 < preparation_seconds(model) < 20
+    model.maximize(sum(variables_of(model)[1::2]))
+    solver = drop_in(2)
+    solver.parameters.max_time_in_seconds = 0.1
+    solver.solve(model)
+    assert solver.race is not None
+    assert "large" in solver.race.why
+
+
+def test_an_invalid_model_is_invalid() -> None:
+    model = ordering()
+    model.new_int_var(5, 4, "empty")
+    for workers in (1, 2):
+        solver = drop_in(workers)
+        assert solver.solve(model) == cp_model.CpSolver().solve(model) == cp_model.MODEL_INVALID
+
+
+def test_the_cp_engine_leaves_a_floating_point_objective_alone() -> None:
+    model = ordering(3, floating=True)
+    model.clear_objective()
+    model.minimize(sum(1.0 * v for v in variables_of(model)) + 0.5)
+    before = str(model.proto)
+    cp_search.solve(model, variables_of(model), None)
+    assert str(model.proto) == before
+
+
+# ---- logs
+
+
+@pytest.mark.usefixtures("silent")
+def test_the_log_reaches_callback_response_and_output() -> None:
+    lines: list[str] = []
+    solver = drop_in(2, scorer=SlowScorer(), options=RaceOptions(head_start=0, slice_seconds=1.5))
+    solver.log_callback = lines.append
+    solver.parameters.log_search_progress = solver.parameters.log_to_response = True
+    solver.parameters.max_time_in_seconds = 2
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        solver.solve(market_split(True))
+    own = [line for line in lines if line.startswith("#nnsearch")]
+    assert any("begins: random" in line for line in own)
+    assert any("learned search: " in line and "branches" in line for line in own)
+    assert all(line in output.getvalue() for line in own)
+    assert solver.solve_log == "".join(line + "\n" for line in lines)
+    assert any("Starting CP-SAT" in line for line in lines)
+
+
+def test_without_a_log_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
+    solver = drop_in(2)
+    solver.log_callback = lambda line: pytest.fail(line)
+    solver.solve(queens())
+    assert solver.solve_log == ""
+    assert capfd.readouterr() == ("", "")
+
+
+# ---- threads and many solves
+
+
+def test_one_solver_many_solves() -> None:
+    solver = drop_in(2)
+    for size in range(4, 12):
+        assert solver.solve(queens(size)) == cp_model.OPTIMAL
+        assert solver.solve(infeasible()) == cp_model.INFEASIBLE
+        solver.parameters.enumerate_all_solutions = not solver.parameters.enumerate_all_solutions
+        assert solver.solve(ordering(size)) == cp_model.OPTIMAL
+        solver.parameters.enumerate_all_solutions = False
+        assert solver.objective_value == 7 + sum(i * (i + 1) for i in range(size))
+
+
+def test_two_solvers_in_two_threads_outside_the_main_thread() -> None:
+    answers: list[tuple[Any, float]] = []
+
+    def work(seed: int) -> None:
+        solver = drop_in(2, scorer=RandomGraphScorer(seed))
+        for _ in range(5):
+            answers.append((solver.solve(ordering(6)), solver.objective_value))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [(cp_model.OPTIMAL, 77.0)] * 10
+
+
+def engines() -> int:
+    gc.collect()
+    return sum(type(thing) is pywrapcp.Solver and thing.thisown for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("on_error", ["log", "raise"])
+@pytest.mark.parametrize("scorer", [RandomGraphScorer(), FailingScorer()], ids=["well", "failing"])
+def test_engines_are_freed(scorer: RandomGraphScorer, on_error: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reference back to an engine from what it keeps would hold it for ever: no garbage collector sees through it."""
+    monkeypatch.setattr(logging.getLogger("nnsearch"), "disabled", True)  # pytest's records keep errors
+    before = engines()
+    for workers in (1, 2):
+        solver = drop_in(workers, RaceOptions(head_start=0, dives=None), scorer, on_error=on_error)
+        for _ in range(3):
+            scorer.shown.clear()
+            with contextlib.suppress(ZeroDivisionError):
+                solver.parameters.max_time_in_seconds = 0.1
+                solver.solve(market_split(False))
+            solver.parameters.max_time_in_seconds = 10
+            scorer.shown = [None] * 100  # type: ignore[list-item]
+            solver.solve(queens())
+    del solver
+    assert engines() == before
+
+
+def test_engines_of_dives_are_freed() -> None:
+    before = engines()
+    for _ in range(3):
+        solve_by_dives(queens(), [RandomGraphScorer()])
+    assert engines() == before
+
+
+def test_own_attributes_of_a_callback_come_back() -> None:
+    calls: list[float] = []
+    model = ordering()
+    record = Record(model)
+    record.OnSolutionCallback = lambda: calls.append(record.objective_value)
+    own = record.OnSolutionCallback
+    drop_in(2).solve(model, record)
+    assert calls[-1] == 77
+    assert record.OnSolutionCallback is own
+    assert not record.objectives

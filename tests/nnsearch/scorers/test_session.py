@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from stand_ins import GRAPH_INPUTS, graph_network, network, saved, with_metadata
+
+from nnsearch import load_scorer
+from nnsearch.encoding.candidate_graph import encode
+from nnsearch.errors import ConfigError, ModelFileError, ScoreError
+from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, is_graph_scorer, open_network
+
+V, D = 4, 2
+N = V * D
+PROPS = ModelMetadata("one_hot", "latin-square", V, D, {}).to_props()
+COMPLETE = network(V, D).SerializeToString()
+
+states = st.lists(st.lists(st.sampled_from([0.0, 1.0]), min_size=N, max_size=N), min_size=1, max_size=70)
+
+
+@pytest.fixture(scope="module")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> OnnxScorer:
+    return OnnxScorer(saved(network(V, D), tmp_path_factory.mktemp("models") / "small.onnx"), "cpu")
+
+
+def test_what_a_scorer_says_of_itself(scorer: OnnxScorer) -> None:
+    assert (scorer.name, scorer.num_variables, scorer.num_values) == ("small", V, D)
+    assert scorer.provider == "CPUExecutionProvider"
+    assert scorer.metadata == ModelMetadata("one_hot", "latin-square", V, D, {"loss": "none"})
+    assert load_scorer(scorer) is scorer
+
+
+@given(states)
+def test_a_batch_equals_its_states_one_by_one(scorer: OnnxScorer, batch: list[list[float]]) -> None:
+    assignment = np.array(batch, dtype=np.float32)
+    before = assignment.copy()
+    scores = scorer.score(assignment)
+    assert scores.dtype == np.float32
+    assert scores.shape == assignment.shape
+    np.testing.assert_array_equal(assignment, before)
+    singles = np.concatenate([scorer.score(state[None]) for state in assignment])
+    np.testing.assert_allclose(scores, singles, rtol=1e-6, atol=1e-6)
+
+
+@given(states)
+def test_scores_are_those_of_the_network(scorer: OnnxScorer, batch: list[list[float]]) -> None:
+    weight, bias = (numpy_helper.to_array(t).astype(np.float64) for t in network(V, D).graph.initializer)
+    expected = np.array(batch) @ weight + bias
+    np.testing.assert_allclose(scorer.score(np.array(batch, dtype=np.float32)), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_refused(tmp_path: Path, bad: float) -> None:
+    path = saved(network(V, D, bias=np.array([0] * (N - 1) + [bad], dtype=np.float32)), tmp_path / "bad.onnx")
+    with pytest.raises(ScoreError, match="expected finite scores") as caught:
+        OnnxScorer(path).score(np.zeros((1, N), dtype=np.float32))
+    assert str(path) in str(caught.value)
+
+
+def refusal(path: Path) -> str:
+    """The error of loading, which is one line that names the file."""
+    with pytest.raises(ModelFileError) as caught:
+        OnnxScorer(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: expected ")
+    assert message.splitlines() == [message]
+    return message
+
+
+@pytest.mark.parametrize("cut", [*range(0, len(COMPLETE) - 40, 31), len(COMPLETE) - 2, len(COMPLETE) - 1])
+def test_a_truncated_file_is_refused(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(COMPLETE[:cut])
+    refusal(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network\n", b"\x00" * 1000, b"\x89PNG\r\n\x1a\n" * 9], ids=repr)
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.onnx"
+    path.write_bytes(content)
+    assert "expected a complete ONNX model" in refusal(path)
+
+
+def test_a_directory_or_nothing_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "folder.onnx"
+    folder.mkdir()
+    assert "found none" in refusal(folder)
+    assert "found none" in refusal(tmp_path / "missing.onnx")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "phrase"),
+    [
+        ({}, "found a foreign model"),
+        ({**PROPS, "nnsearch.format": "7"}, "expected nnsearch.format 1, got '7'"),
+        (
+            {**PROPS, "nnsearch.num_variables": "5"},
+            "expected input assignment float[*, 10], got assignment float[batch, 8]",
+        ),
+        ({k: v for k, v in PROPS.items() if k != "nnsearch.encoder"}, "expected metadata nnsearch.encoder"),
+    ],
+)
+def test_metadata_is_checked(tmp_path: Path, metadata: Mapping[str, str], phrase: str) -> None:
+    assert phrase in refusal(saved(network(V, D, metadata=metadata), tmp_path / "x.onnx"))
+
+
+def tensor(name: str, shape: list[Any] | None, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def copying(
+    shape: list[Any] | None, names: tuple[str, str] = ("assignment", "scores"), kind: int = TensorProto.FLOAT
+) -> onnx.ModelProto:
+    node = helper.make_node("Identity", names[:1], names[1:])
+    ends = [tensor(name, shape, kind) for name in names]
+    return with_metadata(helper.make_graph([node], "copy", ends[:1], ends[1:]), PROPS)
+
+
+ASSIGNMENT, SCORES = tensor("assignment", ["batch", N]), tensor("scores", ["batch", N])
+
+
+@pytest.mark.parametrize(
+    ("model", "phrase"),
+    [
+        (copying(["batch", N], ("x", "scores")), "expected input assignment float[*, 8], got x float[batch, 8]"),
+        (copying(["batch", N], ("assignment", "y")), "expected output scores float[*, 8], got y float[batch, 8]"),
+        (
+            copying(["batch", N], kind=TensorProto.DOUBLE),
+            "expected input assignment float[*, 8], got assignment double[batch, 8]",
+        ),
+        (copying(["batch", N, 1]), "got assignment float[batch, 8, 1]"),
+        (copying(["batch", 9]), "got assignment float[batch, 9]"),
+        (copying([1, N]), "got assignment float[1, 8]"),
+        (copying(None), "got assignment float[]"),
+        (
+            with_metadata(
+                helper.make_graph(
+                    [helper.make_node("Add", ["assignment", "more"], ["scores"])],
+                    "two inputs",
+                    [ASSIGNMENT, tensor("more", ["batch", N])],
+                    [SCORES],
+                ),
+                PROPS,
+            ),
+            "expected input assignment float[*, 8], got assignment float[batch, 8], more float[batch, 8]",
+        ),
+        (
+            with_metadata(
+                helper.make_graph(
+                    [helper.make_node("ReduceMax", ["assignment"], ["scores"], keepdims=1)],
+                    "one score for all",
+                    [ASSIGNMENT],
+                    [tensor("scores", ["one", N])],
+                ),
+                PROPS,
+            ),
+            "expected output scores float[*, 8], got scores float[1, *]",
+        ),
+    ],
+    ids=["input-name", "output-name", "dtype", "rank", "size", "fixed-batch", "no-shape", "two-inputs", "one-score"],
+)
+def test_inputs_and_outputs_are_checked(tmp_path: Path, model: onnx.ModelProto, phrase: str) -> None:
+    assert phrase in refusal(saved(model, tmp_path / "x.onnx"))
+
+
+@pytest.mark.parametrize("domain", ["", "acme"])
+def test_an_operator_that_is_not_standard_is_refused(tmp_path: Path, domain: str) -> None:
+    node = helper.make_node("Magic", ["assignment"], ["scores"], domain=domain)
+    model = with_metadata(helper.make_graph([node], "magic", [ASSIGNMENT], [SCORES]), PROPS)
+    if domain:
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+    message = refusal(saved(model, tmp_path / "x.onnx"))
+    assert "standard operators" in message
+    assert "Magic" in message
+
+
+def external(folder: Path, location: str) -> Path:
+    """A network whose weights are in a second file, at a location relative to its folder."""
+    model = network(V, D)
+    weight = model.graph.initializer[0]
+    content = weight.raw_data
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, text in (("location", location), ("offset", "0"), ("length", str(len(content)))):
+        weight.external_data.add(key=key, value=text)
+    if "sym" not in location:
+        (folder / location).write_bytes(content)
+    return saved(model, folder / "external.onnx")
+
+
+def test_weights_in_a_second_file(tmp_path: Path, scorer: OnnxScorer) -> None:
+    path = external(tmp_path, "weights.bin")
+    state = np.eye(1, N, dtype=np.float32)
+    np.testing.assert_array_equal(OnnxScorer(path).score(state), scorer.score(state))
+    (tmp_path / "weights.bin").unlink()
+    refusal(path)
+
+
+@pytest.mark.parametrize("kind", ["parent", "absolute", "symbolic-link"])
+def test_weights_outside_the_folder_are_refused(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    external(tmp_path, "secret.bin")  # the file outside exists, and has the right size
+    location = {"parent": "../secret.bin", "absolute": f"{tmp_path}/secret.bin", "symbolic-link": "sym.bin"}[kind]
+    if kind == "symbolic-link":
+        (folder / location).symlink_to(tmp_path / "secret.bin")
+    refusal(external(folder, location))
+
+
+def test_a_copied_file_still_loads(tmp_path: Path, scorer: OnnxScorer) -> None:
+    copied = Path(shutil.copy(scorer.path, tmp_path / "größer than ever.onnx"))
+    assert OnnxScorer(str(copied)).name == "größer than ever"
+
+
+# -- networks on the candidate graph
+
+SQUARE = CandidateGraph.from_model(LatinSquare(3).build()[0])
+WHOLE = np.ones(SQUARE.num_candidates, dtype=bool)
+
+
+def test_what_a_graph_scorer_says_of_itself(tmp_path: Path) -> None:
+    path = saved(graph_network(), tmp_path / "places.onnx")
+    scorer = load_scorer(path, "cpu")
+    assert isinstance(scorer, OnnxGraphScorer)
+    assert (scorer.name, scorer.path, scorer.provider) == ("places", path, "CPUExecutionProvider")
+    assert scorer.metadata == ModelMetadata("candidate_graph", "any", kinds=scorer.metadata.kinds)
+    assert is_graph_scorer(scorer)
+    assert load_scorer(scorer) is scorer
+    assert not is_graph_scorer(OnnxScorer(saved(network(V, D), tmp_path / "small.onnx")))
+    with pytest.raises(ConfigError, match="scorer: expected the name or path of a network, or a Scorer, got dict"):
+        load_scorer({})  # type: ignore[arg-type]
+
+
+def test_scores_of_a_graph_network(tmp_path: Path) -> None:
+    scorer = OnnxGraphScorer(saved(graph_network(), tmp_path / "places.onnx"))
+    state = encode(scorer.prepare(SQUARE), WHOLE)
+    scores = scorer.score_graph(state)
+    assert scores.dtype == np.float32
+    assert scores.shape == (27,)
+    np.testing.assert_array_equal(scores, np.tile([0, 0.5, 1], 9))
+
+
+def test_the_encoders_are_told_apart(tmp_path: Path) -> None:
+    dense, graph = saved(network(V, D), tmp_path / "dense.onnx"), saved(graph_network(), tmp_path / "graph.onnx")
+    assert isinstance(open_network(dense), OnnxScorer)
+    assert isinstance(open_network(graph), OnnxGraphScorer)
+    for family, path, wanted, got in (
+        (OnnxScorer, graph, "one_hot", "candidate_graph"),
+        (OnnxGraphScorer, dense, "candidate_graph", "one_hot"),
+    ):
+        with pytest.raises(ModelFileError) as caught:
+            family(path)
+        assert str(caught.value) == (
+            f"{path}: expected a network of encoder {wanted}, got {got}; nnsearch.load_scorer opens either"
+        )
+
+
+WITHOUT_FEATURES = {name: value for name, value in GRAPH_INPUTS.items() if name != "group_features"}
+PROMISED = (
+    "expected input edge_candidate int64[*], edge_group int64[*], group_features float[*, 7], "
+    "candidate_features float[*, 1], got "
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "phrase"),
+    [
+        (graph_network(inputs=WITHOUT_FEATURES), f"{PROMISED}edge_candidate int64[E], edge_group int64[E], candidate_"),
+        (graph_network(inputs={**WITHOUT_FEATURES, "groups": GRAPH_INPUTS["group_features"]}), "groups float[G, 7]"),
+        (graph_network(inputs={**GRAPH_INPUTS, "more": (TensorProto.FLOAT, ["N"])}), "more float[N]"),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "edge_group": (TensorProto.INT32, ["E"])}),
+            f"{PROMISED}edge_candidate int64[E], edge_group int32[E]",
+        ),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "group_features": (TensorProto.FLOAT, ["G", 6])}),
+            "group_features float[G, 6]",
+        ),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "candidate_features": (TensorProto.DOUBLE, ["N", 1])}),
+            "candidate_features double[N, 1]",
+        ),
+        (
+            graph_network(inputs={**GRAPH_INPUTS, "edge_candidate": (TensorProto.INT64, [81])}),
+            "got edge_candidate int64[81]",
+        ),
+        (graph_network(output=("y", TensorProto.FLOAT, ["N"])), "expected output scores float[*], got y float[N]"),
+        (
+            graph_network(output=("scores", TensorProto.DOUBLE, ["N"])),
+            "expected output scores float[*], got scores double[N]",
+        ),
+        (
+            graph_network(identities={"x": [1]}, inputs=dict(GRAPH_INPUTS)),
+            f"{PROMISED.removesuffix(', got ')}, candidate_identity int64[*], got edge_candidate",
+        ),
+        (
+            graph_network(metadata=ModelMetadata("one_hot", "any", 3, 3).to_props()),
+            "expected input assignment float[*, 9], got edge_candidate int64[E]",
+        ),
+        (
+            network(V, D, metadata=ModelMetadata("candidate_graph", "any", kinds=("exactly_one",)).to_props()),
+            f"{PROMISED}assignment float[batch, 8]",
+        ),
+    ],
+    ids=[
+        *("missing", "name", "more", "index-dtype", "kinds", "feature-dtype", "fixed-size", "output-name"),
+        *("output-dtype", "identity", "called-one-hot", "called-graph"),
+    ],
+)
+def test_inputs_and_outputs_of_graph_networks_are_checked(tmp_path: Path, model: onnx.ModelProto, phrase: str) -> None:
+    path = saved(model, tmp_path / "x.onnx")
+    with pytest.raises(ModelFileError) as caught:
+        open_network(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: expected ")
+    assert message.splitlines() == [message]
+    assert phrase in message
+
+
+def test_a_graph_network_sees_the_kinds_it_was_trained_on(tmp_path: Path) -> None:
+    model = LatinSquare(3).build()[0]
+    cells = [model.get_int_var_from_proto_index(i) for i in range(9)]
+    model.add(sum(cells[::4]) <= 5)
+    graph = CandidateGraph.from_model(model)
+    path = tmp_path / "x.onnx"
+    prepared = OnnxGraphScorer(saved(graph_network(kinds=("exactly_one",)), path)).prepare(graph)
+    assert prepared.num_groups == graph.num_groups - 1 == 27
+    assert prepared.identity is None
+    assert OnnxGraphScorer(saved(graph_network(), path)).prepare(graph).num_groups == graph.num_groups
+
+
+def test_a_network_of_one_model_knows_its_candidates(tmp_path: Path) -> None:
+    table = {"x[0,1]": [3, 1], "x[2,2]": [2], "elsewhere": [1, 2, 3]}
+    scorer = OnnxGraphScorer(saved(graph_network(identities=table), tmp_path / "named.onnx"))
+    assert scorer.metadata.identities == table
+    prepared = scorer.prepare(SQUARE)
+    scores = scorer.score_graph(encode(prepared, WHOLE)).reshape(9, 3)
+    expected = np.tile([0, 0.5, 1], (9, 1))
+    expected[1, [2, 0]] += [1, 2]
+    expected[8, 1] += 3
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_a_network_of_another_model_is_refused(tmp_path: Path) -> None:
+    table = {f"task{i}": [0, 1] for i in range(9)}
+    path = saved(graph_network(identities=table), tmp_path / "tasks.onnx")
+    with pytest.raises(ModelFileError) as caught:
+        OnnxGraphScorer(path).prepare(SQUARE)
+    assert str(caught.value) == (
+        f"{path}: expected a model with the variables task0, task1, task2, ... of its training, "
+        "got x[0,0], x[0,1], x[0,2], ...; use a network for any model, for example bp"
+    )
+
+
+def test_several_threads_are_refused_where_additions_would_be_lost() -> None:
+    with pytest.raises(ConfigError, match=r"universal\.onnx: expected 1 thread, got 2: .*ScatterND"):
+        open_network("universal", "cpu", threads=2)
+    assert open_network("bp", "cpu", threads=2).name == "bp"
+    assert open_network("pls-10-full", "cpu", threads=2).name == "pls-10-full"

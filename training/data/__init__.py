@@ -1,0 +1,1 @@
+"""Where examples, states and exact labels come from."""

@@ -1,0 +1,171 @@
+"""Where the states of a run come from: a function of the config, the pools and the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.errors import PoolError
+from training.data.extendable import label_latin_squares
+from training.data.families import (
+    Colourings,
+    Family,
+    LatinSquares,
+    PlantedState,
+    Pool,
+    Queens,
+    Sudokus,
+    latin_square_pool,
+    sudoku_pool,
+)
+from training.data.graph_states import BoolArray, TrainingState, training_state
+from training.data.search_labels import SearchLabels, read_labels
+from training.data.singleton_consistency import singleton_consistent
+from training.data.user_model import UserModel, read_user_model
+from training.running.atomic_npz import save_npz
+from training.tasks.graph_config import GraphConfig
+
+_EXACT_ORDER = 10
+
+
+@dataclass(frozen=True, eq=False)
+class GraphData:
+    """Training and validation states of a run.
+
+    Attributes:
+        families: streams of states of the training solutions.
+        shares: float64, their probabilities.
+        validation: fixed states per family, of held-out solutions.
+        labels: states from searches, or None.
+        user_model: the user's model, or None.
+    """
+
+    config: GraphConfig
+    families: Sequence[Family]
+    shares: npt.NDArray[np.float64]
+    validation: dict[str, list[TrainingState]]
+    labels: SearchLabels | None
+    user_model: UserModel | None
+
+    def step(self, step: int) -> list[TrainingState]:
+        """Return the states of one optimisation step."""
+        data = self.config.data
+        rng = np.random.default_rng([self.config.seed, step])
+        states: list[TrainingState] = []
+        size = 0
+        while size < self.config.train.candidates_per_step:
+            if self.labels is not None and rng.random() < data.label_share:
+                state = self.labels.draw(rng)
+            else:
+                family = self.families[rng.choice(len(self.families), p=self.shares)]
+                planted = family.draw(rng, bool(rng.random() < data.tight))
+                state = training_state(
+                    planted.graph, planted.alive, planted.holds, possible_in(planted, family.name, data.knowledge)
+                )
+            if state.state.num_candidates >= data.least_candidates:
+                states.append(state)
+                size += state.state.num_candidates
+        return states
+
+
+def prepare_graph_data(config: GraphConfig, pool_file: Path) -> GraphData:
+    """Sample the pools (or read those of an earlier call), and draw the validation states.
+
+    Args:
+        config: the run.
+        pool_file: holds the sampled solutions.
+
+    Raises:
+        NNSearchError: a file of the config cannot be used.
+    """
+    data = config.data
+    user_model = None
+    if data.cp_model:
+        user_model = read_user_model(Path(data.cp_model), Path(data.history), data.held_out, config.seed)
+        training: list[Family] = [user_model.training]
+        held_out: list[Family] = [user_model.held_out]
+    else:
+        pools = _pools(config, pool_file)
+        training = _families(config, [{n: s[: _split(s, data.held_out)] for n, s in p.items()} for p in pools])
+        held_out = _families(config, [{n: s[_split(s, data.held_out) :] for n, s in p.items()} for p in pools])
+    shares = np.array(data.shares or [1.0] * len(training))
+    validation = {}
+    for index, family in enumerate(held_out):
+        rng = np.random.default_rng([config.seed, 2**31, index])
+        states: list[TrainingState] = []
+        tries = 0
+        while len(states) < data.validation_states:
+            planted = family.draw(rng, tight=True)
+            state = training_state(planted.graph, planted.alive, planted.holds)
+            tries += 1
+            if state.state.num_candidates >= data.least_candidates:
+                states.append(state)
+            elif tries > 1000 + 100 * data.validation_states:
+                raise PoolError(
+                    f"{family.name}: expected states with {data.least_candidates} open candidates, propagation leaves "
+                    f"fewer in {tries} draws; lower data.least_candidates, or use no network: there is little to learn"
+                )
+        validation[family.name] = states
+    labels = read_labels(Path(data.labels)) if data.labels else None
+    return GraphData(config, training, shares / shares.sum(), validation, labels, user_model)
+
+
+def possible_in(planted: PlantedState, family: str, knowledge: str) -> BoolArray | None:
+    """Return bool[N], False where the source of knowledge refutes a candidate; None without knowledge."""
+    if knowledge == "none":
+        return None
+    graph = planted.graph
+    order = round(graph.num_variables**0.5)
+    if knowledge == "exact" and family == "latin-square" and order <= _EXACT_ORDER:
+        bound = (graph.count(planted.alive) == 1)[graph.variable]
+        grid = np.zeros(graph.num_variables, dtype=np.int64)
+        chosen = np.flatnonzero(planted.alive & bound)
+        grid[graph.variable[chosen]] = graph.values[chosen]
+        labels = label_latin_squares(grid.reshape(1, order, order))[0]
+        return labels | (planted.alive & bound)
+    return singleton_consistent(graph, planted.alive)
+
+
+def _pools(config: GraphConfig, pool_file: Path) -> list[Pool]:
+    data = config.data
+    keys = [f"latin-square-{n}" for n in data.latin_squares] + [f"sudoku-{b}" for b in data.sudokus]
+    if pool_file.exists():
+        with np.load(pool_file) as arrays:
+            if set(arrays.files) == set(keys):
+                return [
+                    {n: arrays[f"latin-square-{n}"] for n in data.latin_squares},
+                    {b: arrays[f"sudoku-{b}"] for b in data.sudokus},
+                ]
+    pools = [
+        latin_square_pool(data.latin_squares, data.solutions, config.seed + 1),
+        sudoku_pool(data.sudokus, data.solutions, config.seed + 1),
+    ]
+    arrays_to_save = {
+        f"{name}-{size}": solutions
+        for name, pool in zip(("latin-square", "sudoku"), pools, strict=True)
+        for size, solutions in pool.items()
+    }
+    save_npz(pool_file, arrays_to_save)
+    return pools
+
+
+def _split(solutions: npt.NDArray[np.int64], held_out: float) -> int:
+    return len(solutions) - max(1, round(held_out * len(solutions)))
+
+
+def _families(config: GraphConfig, pools: Sequence[Pool]) -> list[Family]:
+    data = config.data
+    families: list[Family] = []
+    if data.latin_squares:
+        families.append(LatinSquares(pools[0]))
+    if data.sudokus:
+        families.append(Sudokus(pools[1]))
+    if data.queens:
+        families.append(Queens(data.queens))
+    if data.colours:
+        families.append(Colourings(data.colours))
+    return families

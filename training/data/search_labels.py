@@ -1,0 +1,304 @@
+"""Learning from the search itself: the states that a search visits, with what it proved there.
+
+A decision whose subtree was exhausted without a solution is in no solution of its state: an exact negative label. A
+state on the way to a solution is labelled by that solution. Where the generator's planted solution is still possible
+in a state it is the label, which is an unbiased sample of the state's solutions, because the search never saw it.
+These are labels on just the states that a network leads a search to, right and wrong decisions of its own included
+(imitation on the learner's own states: Ross, Gordon and Bagnell 2011, DAgger).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from ortools.constraint_solver import pywrapcp
+from ortools.sat.python import cp_model
+
+from nnsearch.cp.policy import InferencePolicy
+from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.search import solve_by_phase
+from nnsearch.cp.state import GraphReader
+from nnsearch.cp.value_phase import ValuePhase
+from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.errors import PoolError
+from nnsearch.limits import Limits
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems import Problem
+from nnsearch.scorers.scorer import GraphScorer
+from training.data.graph_states import BoolArray, TrainingState, training_state
+from training.export.network_file import NetworkFile
+from training.running.atomic_npz import save_npz
+
+
+@dataclass(eq=False)
+class Visited:
+    """What one search left behind.
+
+    Attributes:
+        graph: the structure of the model.
+        alive: one bool[N] per decision, bit-packed: the state in which it was taken.
+        chosen: the candidate of each decision.
+        refuted: whether the subtree of each decision was exhausted without a solution.
+        solution: the solution found, None without.
+        failures: of the search.
+    """
+
+    graph: CandidateGraph
+    alive: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    chosen: list[int] = field(default_factory=list)
+    refuted: list[bool] = field(default_factory=list)
+    solution: list[int] | None = None
+    failures: int = 0
+
+
+class _Recorded(pywrapcp.PyDecision):
+    """Assign a value; on backtracking note that its subtree is exhausted, and remove the value."""
+
+    def __init__(self, phase: _RecordingPhase, index: int, variable: pywrapcp.IntVar, value: int) -> None:
+        super().__init__()
+        self._phase, self._index, self._variable, self._value = phase, index, variable, value
+
+    def Apply(self, solver: pywrapcp.Solver) -> None:  # noqa: N802 - the engine's name
+        """Left branch."""
+        self._variable.SetValue(self._value)
+
+    def Refute(self, solver: pywrapcp.Solver) -> None:  # noqa: N802 - the engine's name
+        """Right branch."""
+        if solver.Failures() <= self._phase.most_failures:  # beyond it the tree is left, not searched
+            self._phase.visited.refuted[self._index] = True
+        self._variable.RemoveValue(self._value)
+
+
+class _RecordingPhase(ValuePhase):
+    """Decides as :class:`ValuePhase` with ``most-confident`` does, and records every state."""
+
+    most_failures: int
+    visited: Visited
+
+    def record(self, graph: CandidateGraph, most_failures: int) -> None:
+        """Start recording."""
+        self.visited, self.most_failures = Visited(graph), most_failures
+        self._decisions_made: list[_Recorded] = []  # the engine keeps no reference
+
+    def decide(self, solver: pywrapcp.Solver, variable: int, value: int) -> pywrapcp.Decision:
+        """Record the state and return a decision that records what becomes of it."""
+        reader = cast(GraphReader, self._reader)
+        reader.refresh(solver)
+        visited = self.visited
+        visited.alive.append(np.packbits(reader.alive()))
+        visited.chosen.append(reader.position(variable, value))
+        visited.refuted.append(False)
+        decision = _Recorded(self, len(visited.chosen) - 1, self._variables[variable], value)
+        self._decisions_made.append(decision)
+        return decision
+
+
+def search_and_record(
+    model: cp_model.CpModel,
+    scorer: GraphScorer,
+    *,
+    failures: int,
+    policy: InferencePolicy,
+    restarts: Restarts | None = None,
+) -> Visited:
+    """Search depth-first for a solution, most confident pair first, and record every decision.
+
+    Args:
+        model: a model that the CP engine can be given.
+        scorer: the network that leads the search.
+        failures: when to give up.
+        policy: when to ask the network.
+        restarts: when to start again.
+
+    There is no limit in seconds: leaving the tree at any moment would look like exhausting subtrees.
+    """
+    graph = CandidateGraph.from_model(model)
+    phases: list[_RecordingPhase] = []
+
+    def make_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar]) -> _RecordingPhase:
+        phase = _RecordingPhase(
+            solver, variables, scorer, variable_order="most-confident", policy=policy, restarts=restarts, graph=graph
+        )
+        phase.record(graph, failures)
+        phases.append(phase)
+        return phase
+
+    variables = [model.get_int_var_from_proto_index(i) for i in range(graph.num_variables)]
+    result = solve_by_phase(model, variables, make_phase, limits=Limits(failures=failures))
+    visited = phases[0].visited
+    visited.solution, visited.failures = result.solution, result.failures
+    return visited
+
+
+def labelled_states(
+    visited: Visited, planted: npt.ArrayLike, most: int, rng: np.random.Generator
+) -> Iterator[TrainingState]:
+    """Yield the states of a search that have a known solution, those with a refuted decision first.
+
+    Args:
+        visited: a search.
+        planted: int[V], a solution that the search did not know.
+        most: how many states at most.
+        rng: chooses among the states without a refuted decision.
+    """
+    graph = visited.graph
+    solutions = [planted] if visited.solution is None else [planted, visited.solution]
+    holds = [graph.holds(solution) for solution in solutions]
+    # Decisions in equal states share one training state: all that was refuted in it.
+    refuted_in: dict[bytes, list[int]] = {}
+    for alive, chosen, refuted in zip(visited.alive, visited.chosen, visited.refuted, strict=True):
+        found = refuted_in.setdefault(alive.tobytes(), [])
+        if refuted:
+            found.append(chosen)
+    keys = list(refuted_in)
+    rng.shuffle(keys)
+    keys.sort(key=lambda key: not refuted_in[key])
+    count = 0
+    for key in keys:
+        state: BoolArray = np.unpackbits(np.frombuffer(key, dtype=np.uint8), count=graph.num_candidates) > 0
+        label = next((row for row in holds if not (row & ~state).any()), None)
+        if label is None:
+            continue
+        possible = np.ones(graph.num_candidates, dtype=bool)
+        possible[refuted_in[key]] = False
+        yield training_state(graph, state, label, possible)
+        count += 1
+        if count == most:
+            return
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSearch:
+    """The labels of one search.
+
+    Attributes:
+        states: labelled states, perhaps none.
+        solved: whether the search found a solution.
+        failures: of the search.
+    """
+
+    states: list[TrainingState]
+    solved: bool
+    failures: int
+
+    def arrays(self) -> dict[str, Any]:
+        """Return it as arrays."""
+        return {"solved": self.solved, "failures": self.failures, **_arrays(self.states)}
+
+    @classmethod
+    def of(cls, arrays: dict[str, Any]) -> LabelledSearch:
+        """Return the search of :meth:`arrays`."""
+        return cls(_states(arrays), bool(arrays["solved"]), int(arrays["failures"]))
+
+
+@dataclass(frozen=True)
+class LabelInstance:
+    """Searches an instance and labels what was visited: a function of these settings, and of nothing else.
+
+    Attributes:
+        network: leads the searches; one on the candidate graph.
+        failures: when a search gives up.
+        policy: when the network is asked.
+        restarts: when a search starts again.
+        most: states kept of each search.
+        seed: of the choice of states, together with the index of the search.
+    """
+
+    network: NetworkFile
+    failures: int
+    policy: InferencePolicy
+    restarts: Restarts | None
+    most: int
+    seed: int
+
+    def __call__(self, task: tuple[int, Problem, npt.NDArray[np.int64]]) -> LabelledSearch:
+        """Search one instance.
+
+        Args:
+            task: the index of the search, the instance, and a solution of it.
+        """
+        index, instance, planted = task
+        scorer = cast(GraphScorer, self.network.open())
+        visited = search_and_record(
+            instance.build()[0], scorer, failures=self.failures, policy=self.policy, restarts=self.restarts
+        )
+        rng = np.random.default_rng([self.seed, index])
+        states = list(labelled_states(visited, planted, self.most, rng))
+        return LabelledSearch(states, visited.solution is not None, visited.failures)
+
+
+@dataclass(frozen=True, eq=False)
+class SearchLabels:
+    """Labelled states, in the order in which they were found."""
+
+    states: list[TrainingState]
+
+    def draw(self, rng: np.random.Generator) -> TrainingState:
+        """Return one of them."""
+        return self.states[rng.integers(len(self.states))]
+
+    def save(self, path: Path) -> None:
+        """Write the file; an older one is replaced only once the new one is complete."""
+        save_npz(path, _arrays(self.states))
+
+
+def read_labels(path: Path) -> SearchLabels:
+    """Read a file of :meth:`SearchLabels.save`.
+
+    Raises:
+        PoolError: the file is missing or is not one.
+    """
+    try:
+        with np.load(path) as arrays:
+            states = _states({name: arrays[name] for name in arrays.files})
+    except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise nearly anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise PoolError(f"{path}: expected a file of search labels (python -m training label), {reason}") from None
+    return SearchLabels(states)
+
+
+def _arrays(labelled: list[TrainingState]) -> dict[str, Any]:
+    states = [one.state for one in labelled]
+    sizes = {
+        "candidates": np.array([state.num_candidates for state in states], dtype=np.int64),
+        "groups": np.array([len(state.group_features) for state in states], dtype=np.int64),
+        "edges": np.array([len(state.edge_group) for state in states], dtype=np.int64),
+    }
+    if not states:
+        return sizes
+    return {
+        **sizes,
+        "edge_candidate": np.concatenate([state.edge_candidate for state in states]).astype(np.int32),
+        "edge_group": np.concatenate([state.edge_group for state in states]).astype(np.int32),
+        "group_features": np.concatenate([state.group_features for state in states]).astype(bool),
+        "candidate_features": np.concatenate([state.candidate_features for state in states]),
+        "candidate": np.concatenate([state.candidate for state in states]).astype(np.int32),
+        "identity": np.concatenate([state.identity for state in states]).astype(np.int32),
+        "holds": np.concatenate([one.holds for one in labelled]),
+        "possible": np.concatenate([one.possible for one in labelled]),
+    }
+
+
+def _states(arrays: dict[str, Any]) -> list[TrainingState]:
+    if not len(arrays["candidates"]):
+        return []
+    ends = {name: np.cumsum(arrays[name])[:-1] for name in ("candidates", "groups", "edges")}
+    columns = [
+        np.split(arrays[name].astype(dtype), ends[axis])
+        for name, dtype, axis in (
+            ("edge_candidate", np.int64, "edges"),
+            ("edge_group", np.int64, "edges"),
+            ("group_features", np.float32, "groups"),
+            ("candidate_features", np.float32, "candidates"),
+            ("candidate", np.int64, "candidates"),
+            ("identity", np.int64, "candidates"),
+            ("holds", bool, "candidates"),
+            ("possible", bool, "candidates"),
+        )
+    ]
+    return [TrainingState(GraphState(*row[:6]), holds=row[6], possible=row[7]) for row in zip(*columns, strict=True)]

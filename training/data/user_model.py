@@ -1,0 +1,199 @@
+"""A model of the user's own, and solutions that were used before: what preferences do they hold?"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from ortools.sat.python import cp_model
+
+from nnsearch.errors import PoolError
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems.reading import read_problem
+from training.data.families import PlantedState
+from training.data.graph_states import planted_state
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedStates:
+    """States of one model: a random number of variables assigned as in one of its solutions.
+
+    Args:
+        graph: the structure of the model.
+        solutions: int64[S, V], values of all variables.
+    """
+
+    graph: CandidateGraph
+    solutions: npt.NDArray[np.int64]
+    name = "cp-model"
+
+    def draw(self, rng: np.random.Generator, tight: bool) -> PlantedState:
+        """See :class:`training.data.families.Family`; tight is at most half of the variables assigned."""
+        solution = self.solutions[rng.integers(len(self.solutions))]
+        assigned = rng.random(self.graph.num_variables) < rng.uniform(0, 0.5 if tight else 0.95)
+        alive, holds = planted_state(self.graph, solution, assigned)
+        return PlantedState(self.graph, alive, holds)
+
+
+@dataclass(frozen=True, eq=False)
+class UserModel:
+    """A user's model with its solutions, split by solution.
+
+    Attributes:
+        model: the model.
+        graph: its structure, with identities.
+        identities: the values of each variable, by name.
+        training: states of the training solutions.
+        held_out: states of the others.
+    """
+
+    model: cp_model.CpModel
+    graph: CandidateGraph
+    identities: Mapping[str, Sequence[int]]
+    training: SolvedStates
+    held_out: SolvedStates
+
+
+def read_user_model(model_file: Path, history: Path, held_out: float, seed: int) -> UserModel:
+    """Read a CpModelProto and its historical solutions.
+
+    Args:
+        model_file: ``.pb``, ``.binpb``, ``.pbtxt`` or ``.textproto``.
+        history: ``.csv``; the first line names variables, each other line gives their values in one solution. Columns
+            may come in any order and may leave out variables that the others determine.
+        held_out: share of the solutions for validation.
+        seed: of the split.
+
+    Raises:
+        InstanceError: the model cannot be read.
+        GraphError: the model has nothing to encode.
+        PoolError: the solutions are malformed, name other variables, or violate the model; the message names the row.
+    """
+    model, _ = read_problem(str(model_file), "cp-model").build()
+    graph = CandidateGraph.from_model(model)
+    doubled = (
+        {name for name in graph.names if graph.names.count(name) > 1}
+        if len(set(graph.names)) < len(graph.names)
+        else set()
+    )
+    if doubled:
+        raise PoolError(f"{model_file}: expected variables with distinct names, got {sorted(doubled)[0]!r} twice")
+    rows = _read_history(history, graph.names)
+    solutions = _complete(model, graph.names, rows, history)
+    distinct = np.unique(solutions, axis=0)
+    if len(distinct) < 2:
+        raise PoolError(f"{history}: expected 2 or more distinct solutions, got {len(distinct)}")
+    order = np.random.default_rng(seed).permutation(len(distinct))
+    count = min(len(distinct) - 1, max(1, round(held_out * len(distinct))))
+    bounds = graph.offset.tolist()
+    identities = {
+        name: graph.values[low:high].tolist()
+        for name, low, high in zip(graph.names, bounds[:-1], bounds[1:], strict=True)
+        if high > low
+    }
+    known = graph.identified(identities)
+    return UserModel(
+        model,
+        known,
+        identities,
+        SolvedStates(known, distinct[order[count:]]),
+        SolvedStates(known, distinct[order[:count]]),
+    )
+
+
+def _read_history(path: Path, names: Sequence[str]) -> list[tuple[int, dict[str, int]]]:
+    """Return (line, values by name) of each row."""
+    if not path.is_file():
+        raise PoolError(f"{path}: expected a .csv file of solutions, found none")
+    known = set(names)
+    rows: list[tuple[int, dict[str, int]]] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = [field.strip() for field in next(reader, [])]
+            unknown = [name for name in header if name not in known]
+            if not header or unknown:
+                got = repr(unknown[0][:40]) if unknown else "an empty file"
+                raise PoolError(
+                    f"{path}:1: expected the names of the model's variables ({', '.join(names[:3])}, ...), got {got}"
+                )
+            if len(set(header)) < len(header):
+                raise PoolError(f"{path}:1: expected every variable once, got one twice")
+            for fields in reader:
+                line = reader.line_num
+                if not fields:
+                    continue
+                if len(fields) != len(header):
+                    raise PoolError(f"{path}:{line}: expected {len(header)} values, got {len(fields)}")
+                wrong = [field for field in fields if not re.fullmatch(r"\s*[+-]?\d{1,18}\s*", field, re.ASCII)]
+                if wrong:
+                    raise PoolError(f"{path}:{line}: expected integers, got {wrong[0][:20]!r}")
+                rows.append((line, dict(zip(header, map(int, fields), strict=True))))
+    except (UnicodeDecodeError, csv.Error):
+        raise PoolError(f"{path}: expected a text file of comma-separated integers") from None
+    if not rows:
+        raise PoolError(f"{path}: expected at least one solution below the line of names, found none")
+    return rows
+
+
+def _check_determined(
+    fixed: cp_model.CpModel,
+    missing: Sequence[str],
+    index: Mapping[str, int],
+    solution: npt.NDArray[np.int64],
+    where: str,
+) -> None:
+    """Refuse columns left out that the others do not determine: a network would learn what the solver made up."""
+    differs = []
+    for name in missing:
+        variable = fixed.get_int_var_from_proto_index(index[name])
+        other = fixed.new_bool_var("")
+        fixed.add(variable != int(solution[index[name]])).only_enforce_if(other)
+        differs.append(other)
+    fixed.add_bool_or(differs)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
+    solver.parameters.max_time_in_seconds = 60
+    if solver.solve(fixed) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        name = next(name for name, other in zip(missing, differs, strict=True) if solver.value(other))
+        raise PoolError(f"{where}: expected columns that determine the solution, {name} is still free; give its column")
+
+
+def _complete(
+    model: cp_model.CpModel, names: Sequence[str], rows: list[tuple[int, dict[str, int]]], path: Path
+) -> npt.NDArray[np.int64]:
+    """Return int64[S, V]: every row checked against the model, with the variables that it does not name."""
+    index = {name: i for i, name in enumerate(names)}
+    solutions = np.empty((len(rows), len(names)), dtype=np.int64)
+    for number, (line, row) in enumerate(rows):
+        fixed = model.clone()
+        fixed.clear_objective()
+        for name, value in row.items():
+            domain = list(model.proto.variables[index[name]].domain)
+            if not any(low <= value <= high for low, high in zip(domain[::2], domain[1::2], strict=True)):
+                raise PoolError(f"{path}:{line}: expected a value of the domain of {name}, got {value}")
+            fixed.add(fixed.get_int_var_from_proto_index(index[name]) == value)
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
+        solver.parameters.max_time_in_seconds = 60
+        status = solver.solve(fixed)
+        if status == cp_model.UNKNOWN:
+            raise PoolError(
+                f"{path}:{line}: expected a row that can be completed within 60 s; give the columns of more variables"
+            )
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            raise PoolError(
+                f"{path}:{line}: expected a solution of the model, this row violates it; remove the row, "
+                "or check that the file belongs to this model"
+            )
+        solutions[number] = [solver.value(fixed.get_int_var_from_proto_index(i)) for i in range(len(names))]
+        if number == 0:
+            _check_determined(fixed, [name for name in names if name not in row], index, solutions[0], f"{path}:{line}")
+    return solutions

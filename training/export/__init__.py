@@ -1,0 +1,1 @@
+"""From a checkpoint to an ONNX file under the metadata contract."""

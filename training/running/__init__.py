@@ -1,0 +1,1 @@
+"""How long work runs: processes, checkpoints, folders, machines."""

@@ -1,0 +1,1 @@
+"""What can be trained: dense networks of one size, and networks on the candidate graph."""
