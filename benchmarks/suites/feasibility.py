@@ -1,10 +1,10 @@
 """The feasibility test on fresh squares: suggestion by suggestion, is it one that some solution contains?
 
 ``training.data.feasibility`` asks the questions and explains them; this suite asks them of every arm, with every
-propagation at test time, on the same states. Networks on the candidate graph read what propagation leaves, so they
-are asked the fixed cell after full propagation and after singles propagation alone, at every order. Full forward checking stops short
-of a fixpoint: a cell with one value left is not assigned, and other cells keep that value. Search nodes and training
-states are not like that; those after singles propagation are.
+propagation at test time, on the same states. Networks on the candidate graph read what propagation leaves, so they are
+asked the fixed cell after full propagation and after singles propagation alone, at every order. Full forward checking
+stops short of a fixpoint: a cell with one value left is not assigned, and other cells keep that value. Search nodes and
+training states are not like that; those after singles propagation are.
 """
 
 from __future__ import annotations

@@ -82,11 +82,8 @@ def problem_of(spec: str | Path) -> str:
         objects = source.select(read_objects(path, read_text(path, [JSON_ENDING])))
         families = [family(content) for content in objects.values()]
         # A file of several families was one of Latin squares before there were others.
-        return (
-            latin_square.PartialLatinSquare.problem
-            if latin_square.PartialLatinSquare.problem in families
-            else families[0]
-        )
+        squares = latin_square.PartialLatinSquare.problem
+        return squares if squares in families else families[0]
     fitting = [problem for problem, endings in _ENDINGS.items() if ending in endings]
     if len(fitting) > 1:
         raise error(path, None, f"expected a file whose ending tells the problem, got {ending}; add --problem")

@@ -6,8 +6,8 @@ partial solutions. Every network gets the same fresh ones of its own size, none 
 from, under the same failure limit, with every propagation: the three levels of the paper
 (:mod:`benchmarks.studies.sbr.backtracking`) and ``engine``, the model as it is in the CP engine (all-different and its
 dual). It is asked both questions at every node: *free choice*, where it picks the cell too, and *fixed cell*, where the
-cell with the fewest values is next. Beside the networks stand random scores (``rnd``) and belief propagation (``bp``), which
-knows all constraints and has nothing to train.
+cell with the fewest values is next. Beside the networks stand random scores (``rnd``) and belief propagation (``bp``),
+which knows all constraints and has nothing to train.
 """
 
 from __future__ import annotations
