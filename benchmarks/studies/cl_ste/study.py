@@ -26,8 +26,8 @@ _CL_STE = """\
 Logical constraints through straight-through estimators: Yang, Lee and Park, ICML 2022.
 
 Each task has a committed config (benchmarks/studies/cl_ste/training/configs), and each seed draws its own data, split
-and weights. The last weights are measured on held-out pictures, boards or grids; nothing is chosen by them. The published figure of
-a record is on other pictures (MNIST, HASY) or boards, for orientation. Seconds are of training alone.
+and weights. The last weights are measured on held-out pictures, boards or grids; nothing is chosen by them. The
+published figure of a record is on other pictures (MNIST, HASY) or boards, for orientation. Seconds are of training alone.
 
     python -m benchmarks study cl-ste --task member-3 add2x2 --seeds 1 2 3"""
 
