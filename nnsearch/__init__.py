@@ -22,18 +22,19 @@ from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.cache import ScoreCache, cached
 from nnsearch.scorers.onnx import load_scorer
-from nnsearch.scorers.scorer import GraphScorer, Scorer
+from nnsearch.scorers.scorer import Advice, PreparedScorer, Scorer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Advice",
     "CandidateGraph",
-    "GraphScorer",
     "Limits",
     "ManyProgress",
     "ManySolves",
     "NNSearchError",
     "PartialLatinSquare",
+    "PreparedScorer",
     "ScoreCache",
     "Scorer",
     "SearchOptions",

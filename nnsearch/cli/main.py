@@ -24,6 +24,7 @@ from nnsearch.cp.trace.plot import check_plot_file, save_plot
 from nnsearch.cp.trace.report import report
 from nnsearch.cp.trace.trace import STATE_MEGABYTES, Trace, read_trace
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
+from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, InstanceError, ModelFileError, NNSearchError, NothingToReadError
 from nnsearch.inference import latency
 from nnsearch.inference.pretrained import models_dir, pretrained_models
@@ -34,8 +35,8 @@ from nnsearch.problems import PROBLEMS, read_problems
 from nnsearch.problems.problem import Problem
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.cache import ScoreCache, cached
-from nnsearch.scorers.onnx import OnnxScorer, is_graph_scorer, open_network
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.network import Network
+from nnsearch.scorers.onnx import OnnxScorer
 
 EXIT_DONE, EXIT_LIMIT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -263,8 +264,8 @@ def _read(arguments: argparse.Namespace, spec: str) -> Iterable[Problem]:
     return read_problems(spec, arguments.problem, arguments.colours).values()
 
 
-def _open(arguments: argparse.Namespace, model: str) -> AnyScorer | None:
-    return None if model == "none" else open_network(model, arguments.provider)
+def _open(arguments: argparse.Namespace, model: str) -> Network | None:
+    return None if model == "none" else OnnxScorer(model, arguments.provider)
 
 
 def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[Problem]) -> int:
@@ -319,15 +320,19 @@ def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[P
     return EXIT_LIMIT if tally.undecided else EXIT_DONE
 
 
-def _check_family(scorer: AnyScorer | None, instance: Problem) -> None:
+def _check_family(scorer: Network | None, instance: Problem) -> None:
     """A one-hot network knows the variables of its own family only."""
-    if isinstance(scorer, OnnxScorer) and scorer.metadata.problem != instance.problem:
+    if (
+        isinstance(scorer, OnnxScorer)
+        and isinstance(scorer.encoder, OneHot)
+        and scorer.metadata.problem != instance.problem
+    ):
         raise ModelFileError(
             f"{scorer.path}: expected a network for {instance.problem}, got one for {scorer.metadata.problem}"
         )
 
 
-def _solve_alone(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer | None) -> SolveResult:
+def _solve_alone(arguments: argparse.Namespace, instance: Problem, scorer: Network | None) -> SolveResult:
     try:
         return _search(arguments, instance, scorer)
     except NothingToReadError as error:
@@ -345,7 +350,7 @@ def _solve_without_network(arguments: argparse.Namespace, error: NothingToReadEr
     return _search(arguments, instance, None)
 
 
-def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer | None) -> SolveResult:
+def _search(arguments: argparse.Namespace, instance: Problem, scorer: Network | None) -> SolveResult:
     cp_model, variables = instance.build()
     limits = Limits(arguments.time_limit, arguments.failure_limit)
     seed = arguments.seed or 0
@@ -374,13 +379,13 @@ def _search(arguments: argparse.Namespace, instance: Problem, scorer: AnyScorer 
     )
 
 
-def _search_options(arguments: argparse.Namespace, scorer: AnyScorer | None) -> SearchOptions:
+def _search_options(arguments: argparse.Namespace, scorer: Network | None) -> SearchOptions:
     seed = arguments.seed or 0
     return SearchOptions(
         variable_order=arguments.variables,
         policy=_policy(arguments) if scorer is not None else None,
         sampling=cp.Sampling(seed, _given(arguments.temperature, 1.0)) if arguments.sample else None,
-        restarts=_restarts(arguments, scorer is not None and is_graph_scorer(scorer), seed),
+        restarts=_restarts(arguments, scorer is not None and not isinstance(scorer.encoder, OneHot), seed),
         discrepancies=cp.Discrepancies() if arguments.discrepancies else None,
         limits=Limits(arguments.time_limit, arguments.failure_limit),
     )
@@ -504,7 +509,7 @@ def _models(arguments: argparse.Namespace) -> int:
         raise NNSearchError(f"expected pretrained networks in {models_dir()}, found none; install nnsearch again")
     sys.stdout.write(f"{'name':20} {'problem':14} {'variables x values':>18}  how it was made\n")
     for name, path in known.items():
-        metadata = open_network(path, "cpu").metadata
+        metadata = OnnxScorer(path, "cpu").metadata
         one_hot = metadata.encoder == "one_hot"
         size = f"{metadata.num_variables} x {metadata.num_values}" if one_hot else "any"
         sys.stdout.write(f"{name:20} {metadata.problem:14} {size:>18}  {_how_made(metadata.training)}\n")
@@ -524,7 +529,7 @@ def _how_made(training: Mapping[str, Any]) -> str:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    scorer = open_network(arguments.model, arguments.provider)
+    scorer = OnnxScorer(arguments.model, arguments.provider)
     metadata = scorer.metadata
     description = {
         "file": str(scorer.path),

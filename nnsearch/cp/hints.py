@@ -7,7 +7,7 @@ from typing import cast
 
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import bare_method
+from nnsearch.cp.bare_methods import bare_method
 
 
 class HintedPhase(pywrapcp.PyDecisionBuilder):

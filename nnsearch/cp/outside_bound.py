@@ -7,7 +7,7 @@ from typing import cast
 
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import bare_method
+from nnsearch.cp.bare_methods import bare_method
 
 UpperBound = Callable[[], int | None]
 """The objective (to be minimised, in integers) of the best solution known elsewhere; None while there is none."""

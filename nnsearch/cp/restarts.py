@@ -8,7 +8,7 @@ from typing import Literal, Protocol, cast
 
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import bare_method
+from nnsearch.cp.bare_methods import bare_method
 from nnsearch.cp.sampling import Sampling
 from nnsearch.errors import ConfigError
 

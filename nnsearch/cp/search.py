@@ -20,16 +20,16 @@ from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_sear
 from nnsearch.cp.trace.trace import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase, VariableOrder
-from nnsearch.encoding.fitting import check_no_negation
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.objective import read_objective
 from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.model.variables import check_no_negation
 from nnsearch.result import Improvement, InferenceCount, SolveResult, Status
-from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import Scorer
 
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""
@@ -91,7 +91,7 @@ class _Control:
 def solve(
     model: cp_model.CpModel,
     variables: Sequence[cp_model.IntVar],
-    scorer: str | Path | AnyScorer | None,
+    scorer: str | Path | Scorer | None,
     *,
     on_solution: OnSolution | None = None,
     upper_bound: UpperBound | None = None,
@@ -154,24 +154,22 @@ def solve(
         name = loaded.name
 
         def prepare(ends: _Stop) -> _Prepared:
-            graph = CandidateGraph.from_model(model, stop=ends) if is_graph_scorer(loaded) else None
-            assigned = branch if graph is None else [i for i in branch if graph.offset[i] < graph.offset[i + 1]]
+            graph = CandidateGraph.from_model(model, stop=ends)
+            assigned = [index for index in branch if graph.offset[index] < graph.offset[index + 1]]
 
             def make_phase(translation: Translation) -> ValuePhase:
-                read = range(len(translation.variables)) if graph is not None else branch
                 return ValuePhase(
                     translation.solver,
-                    [translation.variables[index] for index in read],
+                    translation.variables,
                     loaded,
                     variable_order=how.variable_order,
                     policy=how.policy,
                     sampling=how.sampling,
                     restarts=how.restarts,
                     discrepancies=how.discrepancies,
-                    hint=_hint_of(translation, read),
-                    first_value=how.first_value,
+                    hint=translation.hint,
                     graph=graph,
-                    branch=None if graph is None else assigned,
+                    branch=assigned,
                 )
 
             return assigned, make_phase

@@ -29,7 +29,6 @@ class SearchKeywords(TypedDict, total=False):
     restarts: Restarts | None
     discrepancies: Discrepancies | None
     limits: Limits | None
-    first_value: int | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ class SearchOptions:
             the variables that are not assigned in learned order are searched in full.
         limits: when to give up; None is never. The time to read the model counts, that to load a network not. Of
             searches that take turns, each counts the seconds in which it ran, and its part of the inferences.
-        first_value: the value with index 0, for one-hot networks; None takes the smallest value of all domains.
 
     Raises:
         ConfigError: the variable order is unknown, restarts meet discrepancies, or the limits are something else.
@@ -61,7 +59,6 @@ class SearchOptions:
     restarts: Restarts | None = None
     discrepancies: Discrepancies | None = None
     limits: Limits | None = None
-    first_value: int | None = None
 
     def __post_init__(self) -> None:
         if self.variable_order is not None:

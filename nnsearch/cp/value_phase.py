@@ -12,19 +12,20 @@ import numpy as np
 import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.assignment import bare_method, bare_methods
+from nnsearch.cp.bare_methods import bare_method, bare_methods
 from nnsearch.cp.discrepancies import Discrepancies, DiscrepancyRuns
 from nnsearch.cp.policy import InferencePolicy, Policy
 from nnsearch.cp.restarts import RestartedRuns, Restarts, Runs
 from nnsearch.cp.sampling import Sampling
-from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
-from nnsearch.encoding.fitting import first_value_of
-from nnsearch.errors import ConfigError, GraphError
+from nnsearch.cp.state import StateReader
+from nnsearch.encoding.one_hot import OneHot
+from nnsearch.errors import ConfigError, GraphError, NothingToReadError
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.graph import MAX_VALUES, CandidateGraph
 from nnsearch.result import InferenceCount
-from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
-from nnsearch.scorers.scorer import AnyScorer, Scorer
+from nnsearch.scorers.network import Network, PreparedNetwork
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import Scorer
 
 __all__ = [
     "VARIABLE_ORDERS",
@@ -91,14 +92,14 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
 
     Args:
         solver: the CP solver.
-        variables: V variables in the order of the network (row by row for a square).
-        scorer: name or path of a network, any :class:`nnsearch.scorers.scorer.Scorer` or any
-            :class:`nnsearch.scorers.scorer.GraphScorer`.
+        variables: V variables, those of the graph in its order if there is one; else in the order of the network (row
+            by row for a square).
+        scorer: name or path of a network, or any :class:`nnsearch.scorers.scorer.Scorer`.
         variable_order: ``min-domain`` (fewest values first), ``first`` (as given), or ``most-confident`` (the network
-            picks the best-scored pair among all). None is ``most-confident`` for networks that read graphs, else
-            ``min-domain``.
-        policy: when to ask the network again; None is after 10 decisions and after a failure for networks that read
-            graphs, else at every node.
+            picks the best-scored pair among all). None is ``min-domain`` for networks of one size, else
+            ``most-confident``.
+        policy: when to ask the network again; None is at every node for networks of one size, else after 10 decisions
+            and after a failure.
         sampling: random choices in proportion to the scores; None is greedy.
         restarts: when to start again from the root; None is never. Like ``discrepancies`` it is for a phase that makes
             the first decision of a search, and for searches that stop at the first solution or go on below a bound:
@@ -108,9 +109,9 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         discrepancies: search in runs of ever more decisions against the order; None is depth-first.
         hint: values by index of the variable. Until the first failure of a search, the hinted value is tried first;
             from then on the scores decide alone, after restarts, too. The order of the variables stays the same.
-        first_value: the value with index 0; None takes the smallest value of all domains (one-hot networks only).
-        graph: the structure of the model, its variables in this order, for networks that read it.
-        branch: indices of the variables to assign; None is all. A network reads the others, too.
+        graph: the structure of the model, its variables in this order. A network of one size does without.
+        branch: indices of the variables to assign; None is all. A network of one size takes these as its own, in this
+            order; others read the rest, too.
 
     Raises:
         ModelFileError: the network was made for another number of variables or values, or for another model.
@@ -122,7 +123,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self,
         solver: pywrapcp.Solver,
         variables: Sequence[pywrapcp.IntVar],
-        scorer: str | Path | AnyScorer,
+        scorer: str | Path | Scorer,
         *,
         variable_order: VariableOrder | None = None,
         policy: Policy | None = None,
@@ -130,24 +131,24 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         restarts: Restarts | None = None,
         discrepancies: Discrepancies | None = None,
         hint: Mapping[int, int] | None = None,
-        first_value: int | None = None,
         graph: CandidateGraph | None = None,
         branch: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.inference = InferenceCount()
         self.scorer = load_scorer(scorer)
-        reads_graphs = is_graph_scorer(self.scorer)
-        variable_order = variable_order or ("most-confident" if reads_graphs else "min-domain")
+        one_size = isinstance(self.scorer.encoder, OneHot)
+        variable_order = variable_order or ("min-domain" if one_size else "most-confident")
         check_variable_order(variable_order)
         check_runs(restarts, discrepancies)
         self.observer: Observer | None = None
         self._variables = list(variables)
-        self._reader = self._make_reader(graph, first_value)
         self._branch = list(range(len(self._variables))) if branch is None else list(branch)
         self._check_branch(graph)
+        read = _candidates_of(self._variables) if graph is None else graph
+        self._reader = StateReader(self._variables, read, _prepared(self.scorer, read, self._branch, graph is None))
         # Scores of graphs cost more, and stay useful for some decisions.
-        self._policy = policy or (InferencePolicy(10, after_failure=True) if reads_graphs else InferencePolicy(1))
+        self._policy = policy or (InferencePolicy(1) if one_size else InferencePolicy(10, after_failure=True))
         self._at_every_node = isinstance(self._policy, InferencePolicy) and self._policy.every == 1
         self._schedule = self._policy.schedule()
         self._below = self._policy.below
@@ -222,25 +223,13 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             raise ConfigError(
                 f"branch: expected indices 0..{len(self._variables) - 1} of the variables, got {wrong[0]}"
             )
-        if is_graph_scorer(self.scorer) and graph is not None:
+        if graph is not None:
             bare = [graph.names[index] for index in self._branch if graph.offset[index] == graph.offset[index + 1]]
             if bare:
                 raise GraphError(
                     f"variable {bare[0]}: expected candidates in the graph, it has none (too many values); "
                     "leave it out of branch and assign it by another phase"
                 )
-
-    def _make_reader(self, graph: CandidateGraph | None, first_value: int | None) -> StateReader:
-        if is_graph_scorer(self.scorer):
-            if graph is None:
-                raise ConfigError(
-                    f"graph: {self.scorer.name} reads a candidate graph; give one, "
-                    "nnsearch.CandidateGraph.from_model or .from_all_different"
-                )
-            return GraphReader(self._variables, self.scorer, graph)
-        scorer = cast(Scorer, self.scorer)
-        domains = [(variable.Min(), variable.Max()) for variable in self._variables]
-        return OneHotReader(self._variables, scorer, first_value_of(scorer, domains, first_value))
 
     def Next(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:  # noqa: N802 - the engine's name
         """Return the next decision, None when all variables are bound. Called by the engine at every node."""
@@ -399,6 +388,30 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
 
     def _any_open(self) -> bool:
         return any(not self._bound[variable]() for variable in self._branch)
+
+
+def _prepared(scorer: Network, graph: CandidateGraph, branch: Sequence[int], made_up: bool) -> PreparedNetwork:
+    try:
+        return scorer.prepare(graph, branch)
+    except NothingToReadError:
+        if not made_up:
+            raise
+        raise ConfigError(
+            f"graph: {scorer.name} reads a candidate graph; give one, "
+            "nnsearch.CandidateGraph.from_model or .from_all_different"
+        ) from None
+
+
+def _candidates_of(variables: Sequence[pywrapcp.IntVar]) -> CandidateGraph:
+    """Return the values of variables of which nothing else is known."""
+    domains = []
+    for variable in variables:
+        if variable.Size() > MAX_VALUES:
+            raise GraphError(
+                f"variable {variable.Name()}: expected at most {MAX_VALUES} values to score, got {variable.Size()}"
+            )
+        domains.append([value for value in range(variable.Min(), variable.Max() + 1) if variable.Contains(value)])
+    return CandidateGraph.from_all_different(domains, [], [variable.Name() for variable in variables])
 
 
 def check_variable_order(name: str) -> None:

@@ -34,8 +34,9 @@ from nnsearch.model.objective import read_objective
 from nnsearch.model.refusal import check_accepted
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.result import InferenceCount, SolveResult, Status
-from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.network import Network
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import Scorer
 
 _POLL_SECONDS = 0.01
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
@@ -102,7 +103,7 @@ class Dived:
 
 def solve_by_dives(
     model: cp_model.CpModel,
-    scorers: Sequence[str | Path | AnyScorer],
+    scorers: Sequence[str | Path | Scorer],
     *,
     dives: Dives | None = None,
     policy: Policy | None = None,
@@ -157,7 +158,7 @@ class _Search:
     def __init__(
         self,
         model: cp_model.CpModel,
-        scorers: list[AnyScorer],
+        scorers: list[Network],
         dives: Dives,
         limits: Limits,
         workers: int,
@@ -301,15 +302,15 @@ class _Diver:
     def __init__(
         self,
         model: cp_model.CpModel,
-        scorers: Sequence[AnyScorer],
+        scorers: Sequence[Network],
         policy: Policy | None,
         dives: Dives,
         stop: Callable[[], bool],
     ) -> None:
         self._translation: Translation = translate(model, stop=stop)
         self._solver = self._translation.solver
-        graph = CandidateGraph.from_model(model, stop=stop) if any(map(is_graph_scorer, scorers)) else None
-        branch = None if graph is None else np.flatnonzero(graph.offset[1:] > graph.offset[:-1]).tolist()
+        graph = CandidateGraph.from_model(model, stop=stop)
+        branch = np.flatnonzero(graph.offset[1:] > graph.offset[:-1]).tolist()
         self._phases = [
             _DivePhase(
                 self._solver,
@@ -318,8 +319,8 @@ class _Diver:
                 variable_order="most-confident",
                 policy=policy,
                 sampling=sampling,
-                graph=graph if is_graph_scorer(scorer) else None,
-                branch=branch if is_graph_scorer(scorer) else None,
+                graph=graph,
+                branch=branch,
             )
             for sampling in (None, Sampling(dives.seed, dives.temperature))
             for scorer in scorers

@@ -15,8 +15,9 @@ from nnsearch.cpsat.callbacks import Callbacks, Sense
 from nnsearch.cpsat.dives import Dived, solve_by_dives
 from nnsearch.cpsat.race_options import RaceOptions
 from nnsearch.limits import Limits
+from nnsearch.model.variables import all_variables
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.scorer import Scorer
 
 _SOLUTION_LOG_SECONDS = 0.1  # between two lines about solutions; first ones are improved within a millisecond
 _SEEDS = 2**31  # CP-SAT's own seed may be negative, others may not
@@ -39,7 +40,7 @@ class LearnedSide:
     def __init__(
         self,
         model: cp_model.CpModel,
-        scorer: AnyScorer,
+        scorer: Scorer,
         options: RaceOptions,
         sense: Sense,
         callbacks: Callbacks,
@@ -74,7 +75,7 @@ class LearnedSide:
             dives = None
         result = solve(
             model,
-            [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))],
+            all_variables(model),
             self._scorer,
             policy=options.policy,
             restarts=restarts,

@@ -29,7 +29,7 @@ from nnsearch.cpsat.stand_aside import too_wide
 from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.scorer import Scorer
 
 _LOGGER = logging.getLogger("nnsearch")
 _KEEP_FROM = 4  # workers beside the learned search from which one more is not worth starting CP-SAT again
@@ -58,7 +58,7 @@ class Race:
         self,
         model: cp_model.CpModel,
         parameters: cmh.SatParameters,
-        scorer: AnyScorer,
+        scorer: Scorer,
         options: RaceOptions,
         on_error: OnError,
         *,

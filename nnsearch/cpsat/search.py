@@ -13,24 +13,23 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.guidance import guide
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.solver import CpSolver
-from nnsearch.encoding.fitting import check_no_negation
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.refusal import check_accepted
+from nnsearch.model.variables import check_no_negation
 from nnsearch.result import InferenceCount, SolveResult, Status
 from nnsearch.scorers.onnx import load_scorer
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.scorer import Scorer
 
 
 def solve(
     model: cp_model.CpModel,
     variables: Sequence[cp_model.IntVar],
-    scorer: str | Path | AnyScorer | None,
+    scorer: str | Path | Scorer | None,
     *,
     limits: Limits | None = None,
     seed: int = 0,
     workers: int = 1,
-    first_value: int | None = None,
 ) -> SolveResult:
     """Find one solution (or the optimum), or prove that there is none.
 
@@ -42,7 +41,6 @@ def solve(
         seed: CP-SAT's random seed.
         workers: number of workers; with one and a scorer, the search follows hints and learned strategy; several run a
             portfolio, in which the learned strategy is one of many.
-        first_value: see :func:`guide`.
 
     Raises:
         ConfigError: no workers, a negated Boolean among the variables, or a seed that CP-SAT cannot hold.
@@ -59,7 +57,7 @@ def solve(
         check_no_negation([variable.index for variable in variables])
         guided = model.clone()
         clones = [guided.get_int_var_from_proto_index(variable.index) for variable in variables]
-        inference = guide(guided, clones, loaded, first_value=first_value)
+        inference = guide(guided, clones, loaded)
         # Presolve would otherwise keep whichever of several symmetric solutions it likes.
         parameters.symmetry_level = 0
         if workers == 1:
@@ -75,7 +73,7 @@ def solve(
 
 def solve_by_race(
     model: cp_model.CpModel,
-    scorer: str | Path | AnyScorer,
+    scorer: str | Path | Scorer,
     *,
     limits: Limits | None = None,
     seed: int = 0,

@@ -15,7 +15,7 @@ from nnsearch.cpsat.race_report import RaceReport, Winner
 from nnsearch.cpsat.stand_aside import preparation_seconds, reason_to_stand_aside
 from nnsearch.errors import ConfigError
 from nnsearch.scorers.onnx import load_scorer
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.scorer import Scorer
 
 _LOGGER = logging.getLogger("nnsearch")
 
@@ -47,7 +47,7 @@ class CpSolver(cp_model.CpSolver):
 
     def __init__(
         self,
-        scorer: str | Path | AnyScorer | None = "bp",
+        scorer: str | Path | Scorer | None = "bp",
         *,
         on_error: OnError = "log",
         options: RaceOptions | None = None,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
-from nnsearch.scorers.scorer import FloatArray
+from nnsearch.encoding.encoder import Feed, FloatArray
 
 LARGEST_BUCKET = 512
 """States of the largest batch that is run at once; more are split, so that ten buckets serve every batch."""
@@ -24,6 +22,16 @@ def bucket_of(batch: int, largest: int = LARGEST_BUCKET) -> int:
         largest: a power of two.
     """
     return min(1 << (batch - 1).bit_length(), largest)
+
+
+class Bound(Protocol):
+    """A network on a device."""
+
+    session: ort.InferenceSession
+
+    def run(self, feed: Feed) -> FloatArray:
+        """Return the scores of the inputs, the caller's to keep."""
+        ...
 
 
 class BoundOneHot:
@@ -56,11 +64,11 @@ class BoundOneHot:
         self._buckets: dict[int, _Bucket] = {}
         self._lock = threading.Lock()  # buffers hold one batch at a time; sessions alone would allow several
 
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def run(self, feed: Feed) -> FloatArray:
         """Score states.
 
         Args:
-            assignment: float32[B, N].
+            feed: ``assignment`` float32[B, N], the only input.
 
         Returns:
             float32[B, N], the caller's to keep.
@@ -68,6 +76,7 @@ class BoundOneHot:
         Raises:
             ValueError: the shape is another one.
         """
+        assignment = feed["assignment"]
         if assignment.ndim != 2 or assignment.shape[1] != self.size:
             raise ValueError(f"expected states as [B, {self.size}], got shape {assignment.shape}")
         scores = np.empty(assignment.shape, dtype=np.float32)
@@ -83,7 +92,7 @@ class BoundOneHot:
         Args:
             batch: 1 or more.
         """
-        self.score(np.zeros((min(batch, self.largest), self.size), dtype=np.float32))
+        self.run({"assignment": np.zeros((min(batch, self.largest), self.size), dtype=np.float32)})
 
     def _bucket(self, batch: int) -> _Bucket:
         rows = bucket_of(batch, self.largest)
@@ -140,7 +149,7 @@ class BoundGraph:
     def __init__(self, session: ort.InferenceSession, device: str = "cuda") -> None:
         self.session, self.device = session, device
 
-    def score(self, feed: Mapping[str, npt.NDArray[Any]]) -> FloatArray:
+    def run(self, feed: Feed) -> FloatArray:
         """Score the candidates of a graph.
 
         Args:
@@ -164,6 +173,3 @@ class BoundGraph:
         binding.synchronize_outputs()
         scores = binding.copy_outputs_to_cpu()[0]
         return scores
-
-
-Bound = BoundOneHot | BoundGraph

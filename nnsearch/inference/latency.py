@@ -12,18 +12,17 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
-from nnsearch.encoding.one_hot import one_hot
+from nnsearch.encoding.encoder import Feed, FloatArray
+from nnsearch.encoding.one_hot import OneHot, one_hot
 from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.inference.providers import Provider, choose_providers
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import read_instance
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
-from nnsearch.scorers.scorer import FloatArray
+from nnsearch.scorers.onnx import OnnxScorer
 
 ONE_HOT_BATCHES = tuple(2**power for power in range(10))
 GRAPH_BATCHES = tuple(2**power for power in range(7))
@@ -167,15 +166,15 @@ def measure(path: Path, provider: Provider = "auto", *, seconds: float = _SECOND
     Raises:
         ModelFileError: the network was made for one model, of which there is no generated instance.
     """
-    network = open_network(path, "cpu")
-    if isinstance(network, OnnxGraphScorer) and network.metadata.identities is not None:
+    network = OnnxScorer(path, "cpu")
+    if network.metadata.identities is not None:
         raise ModelFileError(
             f"{path}: expected a network for any model to measure, this one was made for one model, of which there is "
             "no generated instance"
         )
-    for setting in settings(provider, graphs=isinstance(network, OnnxGraphScorer)):
+    for setting in settings(provider, graphs=not isinstance(network.encoder, OneHot)):
         try:
-            network = open_network(path, setting.provider, setting.threads)
+            network = OnnxScorer(path, setting.provider, setting.threads)
         except ModelFileError as error:
             if provider != "auto":
                 raise
@@ -183,8 +182,8 @@ def measure(path: Path, provider: Provider = "auto", *, seconds: float = _SECOND
             continue
         except ConfigError:  # a network that runs on one thread only
             continue
-        for states, given in batches(network):
-            times = milliseconds(partial(score, network, given), _RUNS, seconds)
+        for states, feed in batches(network):
+            times = milliseconds(partial(network.run, feed), _RUNS, seconds)
             yield Latency(setting, states, median(times), len(times))
 
 
@@ -214,22 +213,17 @@ def random_assignments(num_variables: int, num_values: int, count: int) -> Float
     return one_hot(values, num_values, 0)
 
 
-def batches(network: OnnxScorer | OnnxGraphScorer) -> Iterator[tuple[int, FloatArray | GraphState]]:
-    """Return what :func:`measure` scores: the number of states, and those states."""
-    if isinstance(network, OnnxScorer):
+def batches(network: OnnxScorer) -> Iterator[tuple[int, Feed]]:
+    """Return what :func:`measure` scores: the number of states, and the inputs that they are together."""
+    encoder = network.encoder
+    if isinstance(encoder, OneHot):
         for batch in ONE_HOT_BATCHES:
-            yield batch, random_assignments(network.num_variables, network.num_values, batch)
+            yield batch, {"assignment": random_assignments(encoder.num_variables, encoder.num_values, batch)}
         return
-    graph = network.prepare(CandidateGraph.from_model(read_instance(str(files("nnsearch") / "demo.dzn")).build()[0]))
-    state = encode(graph, graph.propagate(np.ones(graph.num_candidates, dtype=bool)))
+    graph = CandidateGraph.from_model(read_instance(str(files("nnsearch") / "demo.dzn")).build()[0])
+    alive = graph.propagate(np.ones(graph.num_candidates, dtype=bool))
+    state = network.prepare(graph).encoding.encode(alive)
     for batch in GRAPH_BATCHES:
         if batch > 1 and batch * len(state.edge_group) > MOST_EDGES:
             return
-        yield batch, disjoint_union([state] * batch)
-
-
-def score(network: OnnxScorer | OnnxGraphScorer, given: FloatArray | GraphState) -> FloatArray:
-    """Score one of :func:`batches`."""
-    if isinstance(network, OnnxScorer):
-        return network.score(cast(FloatArray, given))
-    return network.score_graph(cast(GraphState, given))
+        yield batch, encoder.unite([state] * batch)

@@ -11,7 +11,7 @@ import contextvars
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -19,12 +19,9 @@ import greenlet
 import numpy as np
 
 from nnsearch.clock import CLOCK
-from nnsearch.encoding.candidate_graph import GraphState
-from nnsearch.model.graph import CandidateGraph
-from nnsearch.scorers.batching import State
+from nnsearch.encoding.encoder import FloatArray, State
 from nnsearch.scorers.cache import ScoreCache, key_of
-from nnsearch.scorers.onnx import is_graph_scorer
-from nnsearch.scorers.scorer import AnyScorer, FloatArray, Scorer
+from nnsearch.scorers.network import Network
 
 K = TypeVar("K")
 R = TypeVar("R")
@@ -41,7 +38,7 @@ class Batches(Protocol):
     states: int
     seconds: float
 
-    def score(self, states: list[State]) -> list[FloatArray | Exception]:
+    def score(self, states: Sequence[State]) -> list[FloatArray | Exception]:
         """Return the scores of each state, or what went wrong with it."""
         ...
 
@@ -87,7 +84,7 @@ class Gathering(Generic[K, R]):
     and has an equal part of the inferences it shares.
 
     Args:
-        scorer: whose name, size and ``prepare`` the searches see.
+        scorer: whose name and encoder the searches see.
         batches: what scores the states.
         max_batch: states of one inference at most; None is all that wait.
         max_wait: seconds.
@@ -96,7 +93,7 @@ class Gathering(Generic[K, R]):
 
     def __init__(
         self,
-        scorer: AnyScorer,
+        scorer: Network,
         batches: Batches,
         *,
         max_batch: int | None = None,
@@ -127,7 +124,7 @@ class Gathering(Generic[K, R]):
         return GatherCount(batches.batches, batches.states, recalled, batches.seconds, outside)
 
     def start(
-        self, key: K, work: Callable[[AnyScorer, Callable[[], bool]], R], stop: Callable[[], bool] | None = None
+        self, key: K, work: Callable[[Network, Callable[[], bool]], R], stop: Callable[[], bool] | None = None
     ) -> None:
         """Add a search.
 
@@ -243,16 +240,16 @@ class _Search(Generic[K, R]):
     def __init__(
         self,
         key: K,
-        work: Callable[[AnyScorer, Callable[[], bool]], R],
+        work: Callable[[Network, Callable[[], bool]], R],
         stop: Callable[[], bool] | None,
-        scorer: AnyScorer,
+        scorer: Network,
         cache: ScoreCache | None,
     ) -> None:
         self.key = key
         self.cancelled = False
         self.recalled = 0
         self._work, self._stop, self._cache = work, stop, cache
-        self._seat = _GraphSeat(scorer, self) if is_graph_scorer(scorer) else _DenseSeat(cast(Scorer, scorer), self)
+        self._seat = _Seat(scorer, self)
         self._greenlet = greenlet.greenlet(self._run)
         self._greenlet.gr_context = contextvars.copy_context()  # a user's variables reach his scorers and callbacks
         self.unasked = 0.0
@@ -320,36 +317,22 @@ class _Search(Generic[K, R]):
         self.unasked += seconds
 
 
-class _Seat:
+class _Seat(Network):
     """The scorer that one search sees."""
 
-    def __init__(self, scorer: AnyScorer, search: _Search[Any, Any]) -> None:
-        self.name = scorer.name
-        self._scorer, self._search = scorer, search
+    def __init__(self, scorer: Network, search: _Search[Any, Any]) -> None:
+        self.name, self.encoder, self.abstains = scorer.name, scorer.encoder, scorer.abstains
+        self._search = search
 
     @property
-    def recalled(self) -> int:
+    def recalled(self) -> int:  # type: ignore[override]  # a property does for reading
         """States of this search whose scores were known."""
         return self._search.recalled
 
-
-class _DenseSeat(_Seat):
-    def __init__(self, scorer: Scorer, search: _Search[Any, Any]) -> None:
-        super().__init__(scorer, search)
-        self.num_variables, self.num_values = scorer.num_variables, scorer.num_values
-
-    def score(self, assignment: FloatArray) -> FloatArray:
-        return self._search.ask(assignment)
-
-
-class _GraphSeat(_Seat):
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        return self._scorer.prepare(graph)  # type: ignore[union-attr]
-
-    def score_graph(self, state: GraphState) -> FloatArray:
-        return self._search.ask(state)
+    def score(self, states: Sequence[State]) -> list[FloatArray]:
+        return [self._search.ask(state) for state in states]
 
 
 def _no_scores(state: State) -> FloatArray:
     """Return scores for a search that will end at its next node."""
-    return np.zeros(state.num_candidates if isinstance(state, GraphState) else state.shape, dtype=np.float32)
+    return np.zeros(state.num_scores, dtype=np.float32)

@@ -11,9 +11,10 @@ from ortools.sat.python import cp_model
 from nnsearch import cp
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
+from nnsearch.model.variables import all_variables
 from nnsearch.problems.problem import Problem
 from nnsearch.result import SolveResult
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.scorer import Scorer
 
 ModelWithVariables: TypeAlias = tuple[cp_model.CpModel, Sequence[cp_model.IntVar]]
 AnyModel: TypeAlias = cp_model.CpModel | ModelWithVariables | Problem
@@ -29,7 +30,7 @@ class SearchTask:
     options: SearchOptions
 
 
-def solve_task(task: AnyTask, options: SearchOptions, scorer: AnyScorer, stop: Callable[[], bool]) -> SolveResult:
+def solve_task(task: AnyTask, options: SearchOptions, scorer: Scorer, stop: Callable[[], bool]) -> SolveResult:
     """Solve one model, by its own options if it has some; ``stop`` is asked at every node.
 
     Raises:
@@ -47,7 +48,7 @@ def model_and_variables(model: AnyModel) -> ModelWithVariables:
         ConfigError: it is something else.
     """
     if isinstance(model, cp_model.CpModel):
-        return model, [model.get_int_var_from_proto_index(index) for index in range(len(model.proto.variables))]
+        return model, all_variables(model)
     if isinstance(model, tuple):
         if len(model) == 2 and isinstance(model[0], cp_model.CpModel):
             return model

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Unpack, cast
+from typing import Protocol, Unpack
 
 from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_search_options
 from nnsearch.errors import ConfigError
@@ -20,10 +20,11 @@ from nnsearch.processes.group import ProcessGroup
 from nnsearch.processes.messages import Setup
 from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.result import SolveResult
-from nnsearch.scorers.batching import BatchedScorer, pads_graphs
-from nnsearch.scorers.cache import CachedGraphScorer, CachedScorer, ScoreCache
-from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
-from nnsearch.scorers.scorer import AnyScorer, Scorer
+from nnsearch.scorers.batching import BatchedScorer
+from nnsearch.scorers.cache import Cached, ScoreCache
+from nnsearch.scorers.network import DirectEncoder, Network
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import Scorer
 
 _PROGRESS_SECONDS = 1.0
 _FILL_SECONDS = 0.1  # how much longer than the searches the iterable may take
@@ -64,7 +65,7 @@ class ManyProgress:
 @lists_search_options
 def solve_many(
     models: Iterable[AnyTask],
-    scorer: str | Path | AnyScorer,
+    scorer: str | Path | Scorer,
     *,
     concurrency: int = 64,
     processes: int | SearchProcesses = 1,
@@ -123,21 +124,17 @@ def solve_many(
     loaded = load_scorer(scorer)
     group: _Group
     if processes == 1:
-        if isinstance(loaded, CachedScorer | CachedGraphScorer):  # what it remembers are single states, not unions
-            cache, loaded = loaded.cache, loaded.scorer
+        if isinstance(loaded, Cached):  # what is known need not wait
+            cache, loaded = loaded.cache, loaded.network
         group = _Here(loaded, how, max_batch, max_wait, cache)
     else:
-        size = None
-        if not is_graph_scorer(loaded):
-            dense = cast(Scorer, loaded)
-            size = dense.num_variables, dense.num_values
+        encoder = None if isinstance(loaded.encoder, DirectEncoder) else loaded.encoder
         seats = -(-concurrency // number)
-        padded = pads_graphs(loaded)
         share = most_questions = None
         if max_batch is not None:
             share = max(1, max_batch // number)
             most_questions = max_batch // share
-        setup = Setup(loaded.name, size, padded, how, seats, share, max_wait, cache_megabytes)
+        setup = Setup(loaded.name, encoder, how, seats, share, max_wait, cache_megabytes)
         group = ProcessGroup(loaded, setup, processes, most_questions)
     return ManySolves(_Running(group, concurrency, stop, on_progress), models)
 
@@ -289,7 +286,7 @@ class _Here:
 
     def __init__(
         self,
-        scorer: AnyScorer,
+        scorer: Network,
         options: SearchOptions,
         max_batch: int | None,
         max_wait: float,

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
-from nnsearch.errors import GraphError, NothingToReadError
+from nnsearch.errors import GraphError
 from nnsearch.model.stopping import StopCheck
 
 IntArray = npt.NDArray[np.int64]
@@ -126,7 +126,6 @@ class CandidateGraph:
             stop: asked for every constraint; true ends the reading.
 
         Raises:
-            NothingToReadError: no constraint at all could be encoded or connected.
             GraphError: a variable is declared with an empty domain.
             ReadingStoppedError: ``stop`` said so.
         """
@@ -145,13 +144,7 @@ class CandidateGraph:
         for index, constraint in enumerate(constraints):
             check.now()
             builder.add(constraint, constraint_label(constraint, index), constraints)
-        graph = builder.graph(len(constraints))
-        if graph.num_groups == graph.num_variables and not builder.num_encoded:
-            raise NothingToReadError(
-                f"expected a model with at least one constraint that ties candidates together ({graph.report}); "
-                "a network has nothing to read here, use no network"
-            )
-        return graph
+        return builder.graph(len(constraints))
 
     @classmethod
     def from_all_different(

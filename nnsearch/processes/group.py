@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import wait
 
-from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.encoding.encoder import State
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.many.gathering import GatherCount
 from nnsearch.many.search_task import AnyTask
@@ -21,9 +21,8 @@ from nnsearch.processes.process import SearchProcess
 from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.processes.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
-from nnsearch.scorers.batching import BatchedScorer, State
-from nnsearch.scorers.onnx import is_graph_scorer
-from nnsearch.scorers.scorer import AnyScorer
+from nnsearch.scorers.batching import BatchedScorer
+from nnsearch.scorers.network import DirectEncoding, Network
 
 _POLL_SECONDS = 0.05
 _DYING_SECONDS = 1.0
@@ -50,7 +49,7 @@ class ProcessGroup:
     """
 
     def __init__(
-        self, scorer: AnyScorer, setup: Setup, processes: int | SearchProcesses, most_questions: int | None = None
+        self, scorer: Network, setup: Setup, processes: int | SearchProcesses, most_questions: int | None = None
     ) -> None:
         self._kept = None if isinstance(processes, int) else processes
         self._number = processes if isinstance(processes, int) else processes.number
@@ -120,7 +119,7 @@ class ProcessGroup:
                 self._order(process)
         if ended:
             return ended
-        questions: list[tuple[SearchProcess, State]] = []
+        questions: list[tuple[SearchProcess, list[State]]] = []
         connections = {process.connection: process for process in self._processes}
         for connection in wait(list(connections), _POLL_SECONDS):
             process = connections[connection]  # type: ignore[index]
@@ -138,9 +137,9 @@ class ProcessGroup:
                 if process.room is not None and (process.searches or self._queue):
                     self._order(process)
             elif isinstance(message, Ask):
-                questions.append((process, self._state(process.asked, message)))
+                questions.append((process, self._states(process.asked, message)))
             elif isinstance(message, Prepare):
-                process.send(self._prepare(message))
+                process.send(self._prepare(process, message))
         at_once = self._most_questions or len(questions)
         while questions:
             self._answer(questions[:at_once])
@@ -202,20 +201,21 @@ class ProcessGroup:
             self._stop_errors[index] = error
             return True
 
-    def _state(self, memory: SharedArrays, question: Ask) -> State:
-        arrays = memory.get(question.layout)
-        return GraphState(*arrays) if is_graph_scorer(self._scorer) else arrays[0]
+    def _states(self, memory: SharedArrays, question: Ask) -> list[State]:
+        return [self._scorer.encoder.state(memory.get(layout)) for layout in question.layouts]
 
-    def _prepare(self, message: Prepare) -> Prepared:
+    def _prepare(self, process: SearchProcess, message: Prepare) -> Prepared:
         try:
-            return Prepared(self._scorer.prepare(message.graph))  # type: ignore[union-attr]
+            encoding = self._scorer.encoder.prepare(message.graph, message.variables, self._scorer.name)
         except Exception as error:
             return Prepared(sendable(error))
+        assert isinstance(encoding, DirectEncoding)  # others are prepared where they are needed
+        process.prepared[encoding.number] = encoding
+        return Prepared(encoding.number)
 
-    def _answer(self, questions: list[tuple[SearchProcess, State]]) -> None:
-        answers = self._batched.score([state for _, state in questions])
-        for (process, _), answer in zip(questions, answers, strict=True):
-            if isinstance(answer, Exception):
-                process.send(Answer(sendable(answer)))
-            else:
-                process.send(Answer(process.answered.put([answer])))
+    def _answer(self, questions: list[tuple[SearchProcess, list[State]]]) -> None:
+        answers = iter(self._batched.score([state for _, states in questions for state in states]))
+        for process, states in questions:
+            own = [next(answers) for _ in states]
+            layouts = iter(process.answered.put([one for one in own if not isinstance(one, Exception)]))
+            process.send(Answer([sendable(one) if isinstance(one, Exception) else [next(layouts)] for one in own]))

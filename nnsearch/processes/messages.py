@@ -9,10 +9,12 @@ is larger than what lies between them.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from nnsearch.cp.search_options import SearchOptions
+from nnsearch.encoding.encoder import Encoder
 from nnsearch.errors import NNSearchError
 from nnsearch.many.gathering import GatherCount
 from nnsearch.model.graph import CandidateGraph
@@ -28,8 +30,7 @@ class Setup:
 
     Attributes:
         name: of the scorer.
-        size: (V, D) of a network of one size, None of one that reads graphs.
-        pads_graphs: see :func:`nnsearch.scorers.batching.pads_graphs`.
+        encoder: how the network reads states; None where only the other process can prepare a model.
         options: what every search is told.
         seats: how many searches at the same time.
         max_batch: of the states of this process, see :class:`nnsearch.many.gathering.Gathering`.
@@ -38,8 +39,7 @@ class Setup:
     """
 
     name: str
-    size: tuple[int, int] | None
-    pads_graphs: bool
+    encoder: Encoder | None
     options: SearchOptions
     seats: int
     max_batch: int | None
@@ -55,11 +55,13 @@ class Report:
         ended: searches by index, with their results or what was raised.
         room: how many more it can start.
         count: its costs until now.
+        released: models, by the numbers of :class:`Prepared`, that no search will ask about any more.
     """
 
     ended: list[tuple[int, SolveResult | Exception]]
     room: int
     count: GatherCount
+    released: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -72,30 +74,31 @@ class Orders:
 
 @dataclass(frozen=True)
 class Ask:
-    """Score states; their arrays are in the memory that the search process writes."""
+    """Score states; the arrays of each are in the memory that the search process writes."""
 
-    layout: Layout
+    layouts: list[Layout]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The scores, one array in the memory that the search process reads, or what the scorer raised."""
+    """For each state the scores, one array in the memory that the search process reads, or what the scorer raised."""
 
-    scores: Layout | Exception
+    scores: list[Layout | Exception]
 
 
 @dataclass(frozen=True)
 class Prepare:
-    """Make a graph what the scorer reads of it."""
+    """Let the scorer read a model, see :meth:`nnsearch.scorers.scorer.Scorer.prepare`."""
 
     graph: CandidateGraph
+    variables: Sequence[int] | None
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The graph as the scorer wants it, or what it raised."""
+    """The number that the model has from now on, or what the scorer raised."""
 
-    graph: CandidateGraph | Exception
+    number: int | Exception
 
 
 def sendable(outcome: R) -> R | NNSearchError:

@@ -8,8 +8,8 @@ from typing import cast
 
 from ortools.sat.python import cp_model
 
-from nnsearch.encoding.fitting import check_no_negation
 from nnsearch.many.search_task import AnyModel, AnyTask, SearchTask, model_and_variables
+from nnsearch.model.variables import check_no_negation
 
 
 def pack(task: AnyTask) -> bytes:

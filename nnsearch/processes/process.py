@@ -14,6 +14,7 @@ from typing import TextIO, cast
 from nnsearch.many.gathering import GatherCount
 from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup
 from nnsearch.processes.shared_arrays import SharedArrays, new_memory
+from nnsearch.scorers.network import DirectEncoding
 
 # What multiprocessing starts would import the user's script once more, which then needs a guard.
 _START = """
@@ -40,6 +41,7 @@ class SearchProcess:
         room: how many more it could start, while it waits for orders; else None.
         count: its costs when it last said them, of the searches since it was last set up.
         has_spoken: whether it ever did; one that ends before cannot search here at all.
+        prepared: the models that were prepared for it, by number.
     """
 
     process: subprocess.Popen[str]
@@ -50,6 +52,7 @@ class SearchProcess:
     room: int | None = None
     count: GatherCount | None = None
     has_spoken: bool = False
+    prepared: dict[int, DirectEncoding] = field(default_factory=dict)
     _is_whole: bool = True  # no message was torn by an exception, such as that of a second Ctrl-C
     _is_set_up: bool = False
     _next_setup: Setup | None = None
@@ -91,6 +94,8 @@ class SearchProcess:
     def take_note(self, report: Report) -> None:
         """Take note of a report."""
         self.has_spoken, self.room, self.count = True, report.room, report.count
+        for number in report.released:
+            self.prepared.pop(number, None)
         if self._next_setup is not None:
             self.set_up(self._next_setup)
 

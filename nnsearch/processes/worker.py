@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from nnsearch.encoding.candidate_graph import GraphState, arrays_of
+from nnsearch.encoding.encoder import State
 from nnsearch.many.gathering import Gathering
 from nnsearch.many.search_task import solve_task
 from nnsearch.model.graph import CandidateGraph
@@ -19,9 +20,8 @@ from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, 
 from nnsearch.processes.models import unpack
 from nnsearch.processes.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
-from nnsearch.scorers.batching import BatchedScorer
 from nnsearch.scorers.cache import ScoreCache
-from nnsearch.scorers.scorer import FloatArray
+from nnsearch.scorers.network import DirectEncoding, DirectState, Network
 
 _REPORT_SECONDS = 0.05
 
@@ -47,57 +47,60 @@ def main(connection_descriptor: int, asked_descriptor: int, answered_descriptor:
             setup = _Worker(setup, connection, asked, answered).run()
 
 
-class _Asking:
-    """Has arrays scored by the other process."""
+class _Asking(Network):
+    """The network of the other process; it scores what the searches of this one wait for, as batches."""
 
-    def __init__(self, name: str, connection: Connection, asked: SharedArrays, answered: SharedArrays) -> None:
-        self.name = name
+    def __init__(self, setup: Setup, connection: Connection, asked: SharedArrays, answered: SharedArrays) -> None:
+        self.name = setup.name
+        self.remote = _PreparedElsewhere(connection)
+        self.encoder = self.remote if setup.encoder is None else setup.encoder
+        self.abstains = setup.encoder is None
+        self.batches = self.states = 0
+        self.seconds = 0.0
         self._connection, self._asked, self._answered = connection, asked, answered
 
-    def _ask(self, arrays: Sequence[npt.NDArray[Any]]) -> FloatArray:
-        self._connection.send(Ask(self._asked.put(arrays)))
+    def score(self, states: Sequence[State]) -> list[Any]:
+        """Return for each state the scores, or what was raised."""
+        started = time.perf_counter()
+        layout = iter(self._asked.put([array for state in states for array in state.arrays]))
+        self._connection.send(Ask([[next(layout) for _ in state.arrays] for state in states]))
         answer: Answer = self._connection.recv()
-        if isinstance(answer.scores, Exception):
-            raise answer.scores
-        return self._answered.get(answer.scores)[0].copy()  # the next answer goes to the same place
+        self.batches += 1
+        self.states += len(states)
+        self.seconds += time.perf_counter() - started
+        # Copies: the next answer goes to the same place.
+        return [one if isinstance(one, Exception) else self._answered.get(one)[0].copy() for one in answer.scores]
 
 
-class _AskingDense(_Asking):
-    num_variables: int
-    num_values: int
+class _PreparedElsewhere:
+    """Has models prepared by the other process, for scorers that read states by themselves."""
 
-    def score(self, assignment: FloatArray) -> FloatArray:
-        return self._ask([assignment])
+    def __init__(self, connection: Connection) -> None:
+        self.released: list[int] = []
+        """Models that nobody asks about any more."""
+        self._connection = connection
 
-
-class _AskingGraph(_Asking):
-    pads_graphs: bool
-
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        self._connection.send(Prepare(graph))
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> DirectEncoding:
+        self._connection.send(Prepare(graph, variables))
         prepared: Prepared = self._connection.recv()
-        if isinstance(prepared.graph, Exception):
-            raise prepared.graph
-        return prepared.graph
+        if isinstance(prepared.number, Exception):
+            raise prepared.number
+        encoding = DirectEncoding(prepared.number)
+        weakref.finalize(encoding, self.released.append, prepared.number)
+        return encoding
 
-    def score_graph(self, state: GraphState) -> FloatArray:
-        return self._ask(arrays_of(state))
+    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> DirectState:
+        raise TypeError("states are made here, and read where the scorer is")
 
 
 class _Worker:
     def __init__(self, setup: Setup, connection: Connection, asked: SharedArrays, answered: SharedArrays) -> None:
         self._connection = connection
         self._options, self._seats = setup.options, setup.seats
-        self._scorer: _AskingDense | _AskingGraph
-        if setup.size is None:
-            self._scorer = _AskingGraph(setup.name, connection, asked, answered)
-            self._scorer.pads_graphs = setup.pads_graphs
-        else:
-            self._scorer = _AskingDense(setup.name, connection, asked, answered)
-            self._scorer.num_variables, self._scorer.num_values = setup.size
+        self._scorer = _Asking(setup, connection, asked, answered)
         self._gathering: Gathering[int, SolveResult] = Gathering(
             self._scorer,
-            BatchedScorer(self._scorer),
+            self._scorer,
             max_batch=setup.max_batch,
             max_wait=setup.max_wait,
             cache=None if setup.cache_megabytes is None else ScoreCache(setup.cache_megabytes),
@@ -124,7 +127,8 @@ class _Worker:
 
     def _report(self, ended: list[tuple[int, SolveResult | Exception]]) -> Orders | Setup:
         outcomes = [(index, sendable(outcome)) for index, outcome in ended]
-        self._connection.send(Report(outcomes, self._seats - len(self._gathering), self._gathering.count))
+        released, self._scorer.remote.released[:] = self._scorer.remote.released.copy(), []
+        self._connection.send(Report(outcomes, self._seats - len(self._gathering), self._gathering.count, released))
         reply: Orders | Setup = self._connection.recv()
         return reply
 

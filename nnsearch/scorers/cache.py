@@ -6,16 +6,16 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
-from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.encoding.encoder import FloatArray, State
 from nnsearch.errors import ConfigError
-from nnsearch.model.graph import CandidateGraph
-from nnsearch.scorers.onnx import is_graph_scorer, load_scorer
-from nnsearch.scorers.scorer import AnyScorer, FloatArray, GraphScorer, Scorer
+from nnsearch.scorers.network import Network
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import Scorer
 
 _OVERHEAD = 300  # bytes of an entry beside its scores
 
@@ -67,85 +67,36 @@ class ScoreCache:
                 self._room += forgotten.nbytes + _OVERHEAD
 
 
-def key_of(state: FloatArray | GraphState) -> bytes:
-    """Return what equal states have in common, and others do not: a digest of all that a scorer sees.
-
-    Args:
-        state: float32[1, V * D] of zeros and ones, or a graph.
-    """
-    if isinstance(state, GraphState):
-        digest = hashlib.blake2b(digest_size=16)
-        for array in (
-            state.edge_candidate,
-            state.edge_group,
-            state.group_features,
-            state.candidate_features,
-            state.candidate,
-            state.identity,
-        ):
-            digest.update(str(array.shape).encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.digest()
-    return hashlib.blake2b(np.packbits(state != 0).data, digest_size=16).digest()
+def key_of(state: State) -> bytes:
+    """Return what equal states have in common, and others do not: a digest of all that a scorer sees."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in state.arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
 
 
-class _Cached:
-    """What remembering scorers of both kinds have in common."""
+class Cached(Network):
+    """A scorer that scores equal states once; see :func:`cached`."""
 
-    def __init__(self, scorer: AnyScorer, cache: ScoreCache | None) -> None:
+    def __init__(self, network: Network, cache: ScoreCache | None = None) -> None:
+        self.network, self.name, self.encoder, self.abstains = network, network.name, network.encoder, network.abstains
         self.cache = ScoreCache() if cache is None else cache
-        self.name = scorer.name
-        self.recalled = 0
-        """States whose scores were known."""
 
-    def _recall(self, key: bytes) -> FloatArray | None:
-        scores = self.cache.recall(key)
-        self.recalled += scores is not None
-        return scores
-
-
-class CachedScorer(_Cached):
-    """A network of one size that scores equal states once; see :func:`cached`."""
-
-    def __init__(self, scorer: Scorer, cache: ScoreCache | None = None) -> None:
-        super().__init__(scorer, cache)
-        self.scorer = scorer
-        self.num_variables, self.num_values = scorer.num_variables, scorer.num_values
-
-    def score(self, assignment: FloatArray) -> FloatArray:
-        """Score every candidate of every state; only the new states go to the network."""
-        keys = [key_of(row) for row in assignment]
-        rows = [self._recall(key) for key in keys]
-        new = [index for index, row in enumerate(rows) if row is None]
+    def score(self, states: Sequence[State]) -> list[FloatArray]:
+        """Score states; only the new ones go to the network."""
+        keys = [key_of(state) for state in states]
+        scores = [self.cache.recall(key) for key in keys]
+        new = [place for place, known in enumerate(scores) if known is None]
+        self.recalled += len(states) - len(new)
         if new:
-            for index, scores in zip(new, self.scorer.score(assignment[new]), strict=True):
-                self.cache.note(keys[index], scores)
-                rows[index] = scores
-        return np.array(rows)
+            for place, fresh in zip(new, self.network.score([states[place] for place in new]), strict=True):
+                self.cache.note(keys[place], fresh)
+                scores[place] = fresh
+        return [one for one in scores if one is not None]
 
 
-class CachedGraphScorer(_Cached):
-    """A network on the candidate graph that scores equal states once; see :func:`cached`."""
-
-    def __init__(self, scorer: GraphScorer, cache: ScoreCache | None = None) -> None:
-        super().__init__(scorer, cache)
-        self.scorer = scorer
-
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        """Return what the network reads of a model's graph."""
-        return self.scorer.prepare(graph)
-
-    def score_graph(self, state: GraphState) -> FloatArray:
-        """Score every candidate, of a state whose scores are known without the network."""
-        key = key_of(state)
-        scores = self._recall(key)
-        if scores is None:
-            scores = self.scorer.score_graph(state)
-            self.cache.note(key, scores)
-        return scores
-
-
-def cached(scorer: str | Path | AnyScorer, cache: ScoreCache | None = None) -> CachedScorer | CachedGraphScorer:
+def cached(scorer: str | Path | Scorer, cache: ScoreCache | None = None) -> Cached:
     """Return a scorer that scores equal states once.
 
     Restarts come back to the root, and decisions in another order to the same state. Results then count what the cache
@@ -158,5 +109,4 @@ def cached(scorer: str | Path | AnyScorer, cache: ScoreCache | None = None) -> C
     Raises:
         ModelFileError: there is no such network.
     """
-    loaded = load_scorer(scorer)
-    return CachedGraphScorer(loaded, cache) if is_graph_scorer(loaded) else CachedScorer(cast(Scorer, loaded), cache)
+    return Cached(load_scorer(scorer), cache)

@@ -1,63 +1,85 @@
-"""Networks in ONNX Runtime, behind the protocols of :mod:`nnsearch.scorers.scorer`."""
+"""Networks in ONNX Runtime, behind the protocol of :mod:`nnsearch.scorers.scorer`."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
-import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
-from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, GraphState, padded
+from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, CandidateGraphEncoder
+from nnsearch.encoding.encoder import Feed, FloatArray, InputEncoder
+from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
-from nnsearch.inference.bound import Bound, BoundGraph, BoundOneHot
+from nnsearch.inference.bound import Bound
 from nnsearch.inference.device import open_on_device
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.opening import open_session, reason
 from nnsearch.inference.pretrained import find_model
 from nnsearch.inference.providers import CPU, Provider, choose_providers
-from nnsearch.model.graph import KINDS, CandidateGraph
-from nnsearch.scorers.scorer import AnyScorer, FloatArray, GraphScorer
+from nnsearch.model.graph import KINDS
+from nnsearch.scorers.network import Network, as_network
+from nnsearch.scorers.scorer import Scorer
 
 _log = logging.getLogger("nnsearch")
 
 
-class _Network:
-    """An ``.onnx`` file of ours in ONNX Runtime.
+class OnnxScorer(Network):
+    """A network in an ``.onnx`` file, exported by ``python -m training export``.
+
+    Args:
+        spec: the name of a pretrained network, or the path of an ``.onnx`` file.
+        provider: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``.
+        threads: CPU threads of one inference. One is fastest for single states of small networks, and with one, equal
+            states have bitwise equal scores on the CPU, alone and together with any others.
+        cuda_graphs: with CUDA, launch a network of one size as one CUDA graph for each batch size, if it can be
+            captured.
+        first_value: the value with index 0, of a network of one size; None is the smallest value of all domains.
 
     Attributes:
         path: the file.
         metadata: what the file says of itself.
         session: that of ONNX Runtime, for measurements; on a GPU its buffers belong to the scorer.
+
+    Raises:
+        ModelFileError: there is no such model, or the file is truncated, foreign, or breaks the contract; the message
+            names the file.
+        ConfigError: several threads, and the network adds vectors: ONNX Runtime would lose some of them; or a first
+            value for a network of any size.
     """
 
-    encoder: str
+    encoder: InputEncoder
 
-    def __init__(self, spec: str | Path, provider: Provider, threads: int, *, cuda_graphs: bool) -> None:
-        path = find_model(spec)
+    def __init__(
+        self,
+        spec: str | Path,
+        provider: Provider = "auto",
+        threads: int = 1,
+        *,
+        cuda_graphs: bool = True,
+        first_value: int | None = None,
+    ) -> None:
+        self.path = find_model(spec)
         wanted = choose_providers(provider)
-        self._adopt(path, _open(path, threads))
-        self._move(provider, wanted, threads, cuda_graphs=cuda_graphs)
-
-    def _adopt(self, path: Path, session: ort.InferenceSession) -> None:
-        self.path, self.session = path, session
-        self._bound: Bound | None = None
-        props = session.get_modelmeta().custom_metadata_map
-        self.metadata = ModelMetadata.from_props(props, str(self.path))
-        if self.metadata.encoder != self.encoder:
-            raise ModelFileError(
-                f"{self.path}: expected a network of encoder {self.encoder}, got {self.metadata.encoder}; "
-                "nnsearch.load_scorer opens either"
-            )
+        self.session = _open(self.path, threads)
+        self.metadata = ModelMetadata.from_props(self.session.get_modelmeta().custom_metadata_map, str(self.path))
         _check_signature(self.session, self.metadata, self.path)
+        if self.metadata.encoder == "one_hot":
+            self.encoder = OneHot(
+                cast(int, self.metadata.num_variables), cast(int, self.metadata.num_values), first_value
+            )
+        elif first_value is not None:
+            raise ConfigError(f"first_value: {self.path} reads models of any size; leave it out")
+        else:
+            self.encoder = CandidateGraphEncoder(self.metadata.kinds, self.metadata.identities)
+        self._bound: Bound | None = None
+        if wanted[0] != CPU:
+            self._move(provider, wanted, threads, cuda_graphs)
 
-    def _move(self, provider: Provider, wanted: Sequence[str], threads: int, *, cuda_graphs: bool = True) -> None:
-        """Go from the CPU, where the file was checked, to the GPU if one is wanted; ``auto`` may stay."""
-        if wanted[0] == CPU:
-            return
+    def _move(self, provider: Provider, wanted: Sequence[str], threads: int, cuda_graphs: bool) -> None:
+        """Go from the CPU, where the file was checked, to the GPU; ``auto`` may stay."""
         try:
             self._bound = open_on_device(self.path, self.metadata, wanted, threads, cuda_graphs=cuda_graphs)
         except ModelFileError as error:
@@ -67,15 +89,8 @@ class _Network:
         else:
             self.session = self._bound.session
 
-    def _on_device(self, score: Callable[[], FloatArray]) -> FloatArray:
-        """Turn what can go wrong on a device, such as the end of its memory, into one line."""
-        try:
-            return score()
-        except Exception as error:  # ONNX Runtime's exceptions share no base class
-            raise ScoreError(f"{self.path}: expected scores, {self.provider} failed: {reason(error)}") from error
-
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # a property does for reading
         """The file's name without its ending."""
         return self.path.stem
 
@@ -85,149 +100,37 @@ class _Network:
         active: str = self.session.get_providers()[0]
         return active
 
-
-class OnnxScorer(_Network):
-    """A network of one size, exported by ``python -m training export``.
-
-    Args:
-        spec: the name of a pretrained network, or the path of an ``.onnx`` file.
-        provider: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``.
-        threads: CPU threads of one inference. One is fastest for single states of small networks.
-        cuda_graphs: with CUDA, launch the network as one CUDA graph for each batch size, if it can be captured.
-
-    Raises:
-        ModelFileError: there is no such model, or the file is truncated, foreign, of the other encoder, or breaks the
-            contract; the message names the file.
-    """
-
-    encoder = "one_hot"
-
-    def __init__(
-        self, spec: str | Path, provider: Provider = "auto", threads: int = 1, *, cuda_graphs: bool = True
-    ) -> None:
-        super().__init__(spec, provider, threads, cuda_graphs=cuda_graphs)
-
-    @property
-    def num_variables(self) -> int:
-        """V."""
-        return cast(int, self.metadata.num_variables)
-
-    @property
-    def num_values(self) -> int:
-        """D."""
-        return cast(int, self.metadata.num_values)
-
-    def score(self, assignment: FloatArray) -> FloatArray:
-        """Score every candidate of every state; see :meth:`nnsearch.scorers.scorer.Scorer.score`.
+    def score(self, states: Sequence[Any]) -> list[FloatArray]:
+        """Score states in one inference; see :meth:`nnsearch.scorers.network.Network.score`.
 
         Raises:
-            ScoreError: a score is not finite.
+            ScoreError: the device failed.
         """
-        scores: FloatArray
-        if isinstance(bound := self._bound, BoundOneHot):
-            scores = self._on_device(lambda: bound.score(assignment))
-        else:
-            scores = self.session.run(["scores"], {"assignment": assignment})[0]
-        if not np.isfinite(scores).all():
-            raise ScoreError(f"{self.path}: expected finite scores, got NaN or infinity; the network is damaged")
-        return scores
+        return self.encoder.split(self.run(self.encoder.unite(states)), states)
 
-
-class OnnxGraphScorer(_Network):
-    """A network of any size on the candidate graph, behind :class:`nnsearch.scorers.scorer.GraphScorer`.
-
-    Args:
-        spec: the name of a pretrained network, or the path of an ``.onnx`` file.
-        provider: ``auto``, ``cpu`` or ``cuda``.
-        threads: CPU threads of one inference. With one, equal states have bitwise equal scores on the CPU, alone and in
-            any union.
-
-    Raises:
-        ModelFileError: as :class:`OnnxScorer`.
-        ConfigError: several threads, and the network adds vectors: ONNX Runtime would lose some of them.
-    """
-
-    encoder = "candidate_graph"
-    pads_graphs = True
-
-    def __init__(self, spec: str | Path, provider: Provider = "auto", threads: int = 1) -> None:
-        super().__init__(spec, provider, threads, cuda_graphs=False)  # a CUDA graph is for one size
-
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        """Return the graph with the kinds of groups that the network was trained on, and with its identities.
+    def run(self, feed: Feed) -> FloatArray:
+        """Return what the network makes of its inputs.
 
         Raises:
-            ModelFileError: the network was trained for one model, and this one shares no variable with it.
+            ScoreError: the device failed, for example for lack of memory.
         """
-        prepared = graph.only(self.metadata.kinds)
-        table = self.metadata.identities
-        if table is None:
-            return prepared
-        if not set(table) & set(graph.names):
-            raise ModelFileError(
-                f"{self.path}: expected a model with the variables {', '.join(list(table)[:3])}, ... of its training, "
-                f"got {', '.join(graph.names[:3])}, ...; use a network for any model, for example bp"
-            )
-        return prepared.identified(table)
-
-    def score_graph(self, state: GraphState) -> FloatArray:
-        """Score every candidate; see :meth:`nnsearch.scorers.scorer.GraphScorer.score_graph`."""
-        feed = self.feed(padded(state))
-        scores: FloatArray
-        if isinstance(bound := self._bound, BoundGraph):
-            scores = self._on_device(lambda: bound.score(feed))
-        else:
-            scores = self.session.run(["scores"], feed)[0]
-        return scores[: state.num_candidates]
-
-    def feed(self, state: GraphState) -> dict[str, npt.NDArray[Any]]:
-        """Return the inputs of the network by name."""
-        feed: dict[str, npt.NDArray[Any]] = {
-            "edge_candidate": state.edge_candidate,
-            "edge_group": state.edge_group,
-            "group_features": state.group_features,
-            "candidate_features": state.candidate_features,
-        }
-        if self.metadata.identities is not None:
-            feed["candidate_identity"] = state.identity
-        return feed
+        if self._bound is None:
+            scores: FloatArray = self.session.run(["scores"], feed)[0]
+            return scores
+        try:
+            return self._bound.run(feed)
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise ScoreError(f"{self.path}: expected scores, {self.provider} failed: {reason(error)}") from error
 
 
-def open_network(spec: str | Path, provider: Provider = "auto", threads: int = 1) -> OnnxScorer | OnnxGraphScorer:
-    """Open a network by name or path, whatever its encoder.
-
-    Raises:
-        ModelFileError: as :class:`OnnxScorer`.
-    """
-    path = find_model(spec)
-    wanted = choose_providers(provider)
-    session = _open(path, threads)
-    encoder = session.get_modelmeta().custom_metadata_map.get("nnsearch.encoder")
-    family: type[OnnxScorer | OnnxGraphScorer] = OnnxGraphScorer if encoder == OnnxGraphScorer.encoder else OnnxScorer
-    network = family.__new__(family)
-    network._adopt(path, session)
-    network._move(provider, wanted, threads)
-    return network
-
-
-def load_scorer(scorer: str | Path | AnyScorer, provider: Provider = "auto") -> AnyScorer:
-    """Return a scorer: load a network by name or path, or pass a scorer through.
+def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Network:
+    """Return a scorer as searches ask it: a network by name or path, or any object that follows the protocol.
 
     Raises:
         ModelFileError: as :class:`OnnxScorer`.
         ConfigError: what is given is neither.
     """
-    if isinstance(scorer, (str, Path)):
-        return open_network(scorer, provider)
-    dense = all(hasattr(scorer, name) for name in ("name", "num_variables", "num_values", "score"))
-    if not dense and not is_graph_scorer(scorer):
-        raise ConfigError(f"scorer: expected the name or path of a network, or a Scorer, got {type(scorer).__name__}")
-    return scorer
-
-
-def is_graph_scorer(scorer: AnyScorer) -> TypeGuard[GraphScorer]:
-    """Tell which of the two protocols a scorer follows."""
-    return all(hasattr(scorer, name) for name in ("name", "prepare", "score_graph"))
+    return OnnxScorer(scorer, provider) if isinstance(scorer, (str, Path)) else as_network(scorer)
 
 
 def _open(path: Path, threads: int) -> ort.InferenceSession:

@@ -10,6 +10,7 @@ from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
 from nnsearch.model.refusal import reason_of_refusal
+from nnsearch.model.variables import all_variables
 from nnsearch.problems.rendering import highlighted
 
 
@@ -38,7 +39,7 @@ class CpModelFile:
     def build(self) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
         """Return a copy of the model, and all of its variables."""
         model = self.model.clone()
-        return model, [model.get_int_var_from_proto_index(i) for i in range(len(model.proto.variables))]
+        return model, all_variables(model)
 
     def is_solution(self, values: Sequence[int]) -> bool:
         """Tell whether the values of all variables satisfy every constraint.

@@ -1,0 +1,213 @@
+"""Scorers as searches ask them: an encoder says how a state is read, and states of many searches share an inference."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.clock import CLOCK
+from nnsearch.encoding.encoder import Encoder, Encoding, FloatArray, State
+from nnsearch.errors import ConfigError, ScoreError
+from nnsearch.model.graph import BoolArray, CandidateGraph
+from nnsearch.result import InferenceCount
+from nnsearch.scorers.scorer import Advice, PreparedScorer, Scorer
+
+
+class Network:
+    """A scorer that reads states through an encoder. To be subclassed: :meth:`score` is all that is missing.
+
+    Attributes:
+        name: a short name for results and messages.
+        encoder: how it reads states.
+        recalled: states whose scores were known, of a network that remembers; see :mod:`nnsearch.scorers.cache`.
+        abstains: whether ``-inf`` among its scores is no damage but says that it knows nothing.
+    """
+
+    name: str
+    encoder: Encoder
+    recalled: int = 0
+    abstains: bool = False
+
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedNetwork:
+        """Read a model; see :meth:`nnsearch.scorers.scorer.Scorer.prepare`."""
+        return PreparedNetwork(self, self.encoder.prepare(graph, variables, self.name))
+
+    def score(self, states: Sequence[Any]) -> list[FloatArray]:
+        """Score states of any models together.
+
+        Args:
+            states: made by the encoder, each with at least one score.
+
+        Returns:
+            For each state float32[num_scores], in the order that the encoder knows.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """A network that has read a model.
+
+    Attributes:
+        network: the network.
+        encoding: the model as its encoder sees it.
+    """
+
+    network: Network
+    encoding: Encoding
+
+    def advise(self, alive: BoolArray) -> Advice:
+        """Score states; see :meth:`nnsearch.scorers.scorer.PreparedScorer.advise`."""
+        count = InferenceCount()
+        return Advice(np.stack([self.score(row, count) for row in alive]))
+
+    def score(self, alive: BoolArray, count: InferenceCount) -> FloatArray:
+        """Score one state, count the cost, and trust nothing that comes back.
+
+        Args:
+            alive: bool[N], the candidates that are still possible; a bound variable has one.
+            count: is added to.
+
+        Returns:
+            float32[N]; ``-inf`` where the scorer says nothing.
+
+        Raises:
+            ScoreError: the scores have another shape, or one is NaN or infinite.
+        """
+        state = self.encoding.encode(alive)
+        return self.encoding.decode(state, ask(self.network, state, count))
+
+
+def ask(network: Network, state: State, count: InferenceCount) -> FloatArray:
+    """Score an encoded state as :meth:`PreparedNetwork.score` does; one without scores costs nothing."""
+    if not state.num_scores:
+        return np.zeros(0, dtype=np.float32)
+    clock = CLOCK.get()
+    known = network.recalled
+    started = clock()
+    (scores,) = network.score([state])
+    count.seconds += clock() - started
+    recalled = network.recalled - known
+    count.recalled += recalled
+    count.states += 1 - recalled
+    count.calls += 1 - recalled
+    if np.shape(scores) != (state.num_scores,):
+        raise ScoreError(f"{network.name}: expected scores of shape {(state.num_scores,)}, got {np.shape(scores)}")
+    if not (np.isfinite(scores) | (np.isneginf(scores) & network.abstains)).all():
+        raise ScoreError(f"{network.name}: expected finite scores, got NaN or infinity; the network is damaged")
+    return scores
+
+
+class Direct(Network):
+    """A scorer that reads states by itself, behind the same door as a network; see :func:`as_network`."""
+
+    abstains = True
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.name = scorer.name
+        self.encoder: DirectEncoder = DirectEncoder(scorer)
+
+    def score(self, states: Sequence[DirectState]) -> list[FloatArray]:
+        """Ask for all states of a model at once."""
+        scores: dict[int, FloatArray] = {}
+        places: dict[int, list[int]] = {}
+        for place, state in enumerate(states):
+            places.setdefault(state.model.number, []).append(place)
+        for same in places.values():
+            alive = np.stack([states[place].alive for place in same])
+            prepared = states[same[0]].model.prepared
+            assert prepared is not None  # a state of another process is made whole by the encoder here
+            advised = np.asarray(prepared.advise(alive).scores, dtype=np.float32)
+            if advised.shape != alive.shape:
+                raise ScoreError(f"{self.name}: expected scores of shape {alive.shape}, got {advised.shape}")
+            scores |= zip(same, advised, strict=True)
+        return [scores[place] for place in range(len(states))]
+
+
+@dataclass(frozen=True, eq=False)
+class DirectState:
+    """The candidates that are possible, and the model that they belong to.
+
+    Attributes:
+        model: the model.
+        alive: bool[N].
+    """
+
+    model: DirectEncoding
+    alive: BoolArray
+
+    @property
+    def num_scores(self) -> int:
+        """N."""
+        return len(self.alive)
+
+    @property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """The candidates, and the number of the model."""
+        return self.alive, np.array([self.model.number])
+
+
+@dataclass(frozen=True, eq=False)
+class DirectEncoding:
+    """A model that a scorer has prepared.
+
+    Attributes:
+        number: of the model among those that one encoder prepared.
+        prepared: the scorer that has read it; None in a process that only knows the number.
+    """
+
+    number: int
+    prepared: PreparedScorer | None = None
+
+    def observed(self, alive: BoolArray) -> BoolArray:
+        """Return all of it."""
+        return alive
+
+    def encode(self, alive: BoolArray) -> DirectState:
+        """Return the candidates as they are."""
+        return DirectState(self, alive)
+
+    def decode(self, state: DirectState, scores: FloatArray) -> FloatArray:
+        """Return the scores as they are."""
+        return scores
+
+
+class DirectEncoder:
+    """Leaves the reading to the scorer."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._numbers = itertools.count()
+        self._models: weakref.WeakValueDictionary[int, DirectEncoding] = weakref.WeakValueDictionary()
+
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> DirectEncoding:
+        """Let the scorer read a model."""
+        encoding = DirectEncoding(next(self._numbers), self._scorer.prepare(graph, variables))
+        self._models[encoding.number] = encoding
+        return encoding
+
+    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> DirectState:
+        """Return the state of these arrays, whose model is still held by somebody."""
+        alive, number = arrays
+        return DirectState(self._models[int(number[0])], alive.copy())
+
+
+def as_network(scorer: Scorer) -> Network:
+    """Return a scorer as searches ask it.
+
+    Raises:
+        ConfigError: it is no scorer.
+    """
+    if isinstance(scorer, Network):
+        return scorer
+    if not (hasattr(scorer, "name") and hasattr(scorer, "prepare")):
+        raise ConfigError(
+            f"scorer: expected the name or path of a network, or a Scorer (name, prepare), got {type(scorer).__name__}"
+        )
+    return Direct(scorer)
