@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from nnsearch.encoding.candidate_graph import encode
+from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.inference.pretrained import pretrained_models
 from nnsearch.inference.providers import Provider
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.scorers.onnx import OnnxScorer
 from training.export.network_file import NetworkFile
 from training.running.fan_out import Needs
 
@@ -31,7 +31,7 @@ class Network:
         file: where it is from, and how it runs.
     """
 
-    scorer: OnnxScorer | OnnxGraphScorer
+    scorer: OnnxScorer
     file: NetworkFile
 
     def __reduce__(self) -> tuple[Callable[[NetworkFile], Network], tuple[NetworkFile]]:
@@ -45,7 +45,8 @@ class Network:
     @property
     def order(self) -> int | None:
         """Order of the Latin squares that it was made for; None for a network on the candidate graph."""
-        return self.scorer.num_values if isinstance(self.scorer, OnnxScorer) else None
+        encoder = self.scorer.encoder
+        return encoder.num_values if isinstance(encoder, OneHot) else None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int)
         raise ConfigError(f"threads: expected 1 or more, got {threads}")
     networks: list[Network] = []
     for spec in pretrained_models() if specs is None else specs:
-        scorer = open_network(spec, provider, threads)
+        scorer = OnnxScorer(spec, provider, threads)
         if scorer.name in (network.name for network in networks):
             raise ConfigError(f"two networks are named {scorer.name!r}, which mixes up their results; rename one")
         _run_once(scorer)
@@ -94,23 +95,17 @@ def _network(file: NetworkFile) -> Network:
     return Network(scorer, file)
 
 
-def _run_once(scorer: OnnxScorer | OnnxGraphScorer) -> None:
-    if isinstance(scorer, OnnxScorer):
-        _run_one_hot_once(scorer)
-    elif scorer.metadata.identities is None:  # one for a single model takes its inputs from nothing else
-        _run_graph_once(scorer)
-
-
-def _run_one_hot_once(scorer: OnnxScorer) -> None:
-    metadata = scorer.metadata
-    if metadata.problem != LatinSquare.name or scorer.num_variables != scorer.num_values**2:
+def _run_once(scorer: OnnxScorer) -> None:
+    encoder, metadata = scorer.encoder, scorer.metadata
+    if metadata.identities is not None:  # one for a single model takes its inputs from nothing else
+        return
+    if isinstance(encoder, OneHot) and (
+        metadata.problem != LatinSquare.name or encoder.num_variables != encoder.num_values**2
+    ):
         raise ModelFileError(
             f"{scorer.path}: expected a network for {LatinSquare.name}, got one for {metadata.problem} "
             f"with {metadata.num_variables} variables of {metadata.num_values} values"
         )
-    scorer.score(np.zeros((1, LatinSquare(scorer.num_values).num_candidates), dtype=np.float32))
-
-
-def _run_graph_once(scorer: OnnxGraphScorer) -> None:
-    graph = scorer.prepare(CandidateGraph.from_model(LatinSquare(3).build()[0]))
-    scorer.score_graph(encode(graph, np.ones(graph.num_candidates, dtype=bool)))
+    order = encoder.num_values if isinstance(encoder, OneHot) else 3
+    graph = CandidateGraph.from_model(LatinSquare(order).build()[0])
+    scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=bool))

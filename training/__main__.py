@@ -21,7 +21,7 @@ from nnsearch.errors import ConfigError, NNSearchError, PoolError
 from nnsearch.inference.metadata import PRECISIONS, ModelMetadata
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.scorers.onnx import OnnxScorer
 from training.cli.one_line_parser import OneLineParser
 from training.data.dense_examples import sample_pool
 from training.data.families import Colourings, LatinSquares, Queens, latin_square_pool, planted_instances
@@ -412,8 +412,8 @@ def _label(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
     _check_out(arguments.out, ".npz")
-    scorer = open_network(arguments.model)
-    if not isinstance(scorer, OnnxGraphScorer):
+    scorer = OnnxScorer(arguments.model)
+    if scorer.metadata.encoder != "candidate_graph":
         raise ConfigError(f"--model: expected a network on the candidate graph, got {arguments.model}")
     network = NetworkFile.of(scorer)
     instances = [planted for spec in arguments.instances for planted in planted_instances(spec, arguments.seed)]
@@ -471,13 +471,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"--{name}: expected 1 or more, got {getattr(arguments, name)}")
     rows = []
     twice = len({"rnd", *(s.name for s in scorers)}) < len(scorers) + 1  # then names do not tell arms apart
-    for order in sorted({scorer.num_values for scorer in scorers}):
+    for order in sorted({scorer.metadata.num_values or 0 for scorer in scorers}):
         problem = LatinSquare(order)
         squares = JacobsonMatthews(order, arguments.seed).sample(arguments.squares)
         solutions = squares.reshape(len(squares), -1) - 1
         states = make_states(problem, solutions, arguments.states, np.random.default_rng(arguments.seed))
         scores = {
-            str(s.path) if twice else s.name: score_states(s.score, states) for s in scorers if s.num_values == order
+            str(s.path) if twice else s.name: score_states(s.score_assignments, states)
+            for s in scorers
+            if s.metadata.num_values == order
         }
         for propagator in PROPAGATORS:
             possible = possible_candidates(states, propagator)

@@ -23,13 +23,11 @@ from benchmarks.instances.labels import labeller
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
+from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError, PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.result import InferenceCount
 from nnsearch.scorers.onnx import OnnxScorer
-from nnsearch.scorers.scorer import GraphScorer, ask_graph
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
     PROPAGATORS,
@@ -151,7 +149,7 @@ def jobs(suite: Feasibility, networks: Sequence[Network], compare: Sequence[tupl
 
     def suggest(judge: Judge, network: Network, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
         scorer = network.scorer
-        if isinstance(scorer, OnnxScorer):
+        if network.order is not None:
             return judge(states, shared_states.scores(scorer), possible)
         return judge(states, score_graph_states(scorer, states, possible), possible)
 
@@ -229,7 +227,7 @@ class _States:
     def scores(self, scorer: OnnxScorer) -> npt.NDArray[np.float32]:
         """Return float32[P, N]; those of the last network are kept."""
         if self._scored is None or self._scored[0] is not scorer:
-            self._scored = (scorer, score_states(scorer.score, self.drawn.states))
+            self._scored = (scorer, score_states(scorer.score_assignments, self.drawn.states))
         return self._scored[1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -308,7 +306,7 @@ def draw_some_states(
     return Drawn(states, {int(level): int(missing[level]) for level in np.flatnonzero(missing)})
 
 
-def score_graph_states(scorer: GraphScorer, states: FeasibilityStates, possible: BoolArray) -> npt.NDArray[np.float32]:
+def score_graph_states(scorer: OnnxScorer, states: FeasibilityStates, possible: BoolArray) -> npt.NDArray[np.float32]:
     """Return float32[P, N]: the scores of what is possible, of several states at a time.
 
     The only possible candidate of a variable has 0, and what is impossible has -inf.
@@ -318,7 +316,7 @@ def score_graph_states(scorer: GraphScorer, states: FeasibilityStates, possible:
         states: P states.
         possible: bool[P, N], what propagation leaves the unassigned variables.
     """
-    graph = scorer.prepare(CandidateGraph.from_model(LatinSquare(states.problem.order).build()[0]))
+    encoding = scorer.prepare(CandidateGraph.from_model(LatinSquare(states.problem.order).build()[0])).encoding
     alive = possible | states.assignment
     scores = np.where(alive, np.float32(0), np.float32(-np.inf))
     union: list[GraphState] = []
@@ -326,14 +324,16 @@ def score_graph_states(scorer: GraphScorer, states: FeasibilityStates, possible:
 
     def flush() -> None:
         if union:
-            together = disjoint_union(union)
-            row = np.repeat(rows, [state.num_candidates for state in union])
-            scores[row, together.candidate] = ask_graph(scorer, together, InferenceCount(), len(union))
+            for row, state, scored in zip(rows, union, scorer.score(union), strict=True):
+                scores[row, state.candidate] = scored
         union.clear()
         rows.clear()
 
     for row in tqdm(range(len(alive)), disable=None, desc=scorer.name, leave=False):
-        union.append(encode(graph, alive[row]))
+        state = encoding.encode(alive[row])
+        if not state.num_scores:
+            continue
+        union.append(state)
         rows.append(row)
         if sum(state.num_candidates for state in union) >= _UNION_CANDIDATES:
             flush()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.result import SolveResult
 from nnsearch.scorers.batching import BatchedScorer
-from nnsearch.scorers.scorer import Scorer
 
 _STREAM_STEPS = 20
 
@@ -236,7 +235,7 @@ def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network
 
 def _threads(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network) -> Run:
     batched = BatchedScorer(network.scorer)
-    searches = ThreadedSearches(cast(Scorer, network.scorer), batched)
+    searches = ThreadedSearches(network.scorer, batched)
     started = time.perf_counter()
     results = [
         result

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from benchmarks.instances import qwh
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from nnsearch.encoding.candidate_graph import GraphState, encode
+from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
 from nnsearch.inference.latency import milliseconds
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.result import InferenceCount
-from nnsearch.scorers.onnx import OnnxGraphScorer
-from nnsearch.scorers.scorer import ask_graph
 
 
 @dataclass(frozen=True)
@@ -80,12 +77,13 @@ def jobs(suite: Latency, networks: Sequence[Sequence[Network]]) -> list[Job]:
 
     def measure(network: Network) -> dict[str, Any]:
         graph, alive = root()
-        scorer = cast(OnnxGraphScorer, network.scorer)
+        scorer = network.scorer
         prepared = scorer.prepare(graph)
-        state: GraphState = encode(prepared, alive)
-        ask_graph(scorer, state, InferenceCount())  # checks the shape, and that all scores are finite
-        times = milliseconds(lambda: scorer.score_graph(state), suite.repeats)
-        encoding = milliseconds(lambda: encode(prepared, alive), suite.repeats)
+        prepared.advise(alive[None])  # checks the shape, and that all scores are finite
+        state: GraphState = prepared.encoding.encode(alive)
+        feed = scorer.encoder.unite([state])
+        times = milliseconds(lambda: scorer.run(feed), suite.repeats)
+        encoding = milliseconds(lambda: prepared.encoding.encode(alive), suite.repeats)
         return {
             "candidates": state.num_candidates,
             "groups": len(state.group_features),

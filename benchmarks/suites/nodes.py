@@ -21,8 +21,10 @@ from benchmarks.records import Job, Record
 from benchmarks.suites.search import AnswerError
 from nnsearch.cp import ValuePhase
 from nnsearch.cp.translate import translate
+from nnsearch.encoding.one_hot import OneHot, OneHotState
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.scorers.network import Network
 from nnsearch.scorers.scorer import FloatArray
 
 ARMS = ("native", "value-phase", "most-confident")
@@ -88,7 +90,7 @@ class Walk:
         return 1e6 * (self.seconds - self.inference_seconds) / self.branches
 
 
-class SmallestValue:
+class SmallestValue(Network):
     """A scorer that prefers small values and does no work.
 
     Args:
@@ -98,13 +100,12 @@ class SmallestValue:
     name = "smallest-value"
 
     def __init__(self, order: int) -> None:
-        self.num_variables = order**2
-        self.num_values = order
-        self._scores = -np.tile(np.arange(order, dtype=np.float32), order**2)[None]
+        self.encoder = OneHot(order**2, order, LatinSquare.first_value)
+        self._scores = -np.tile(np.arange(order, dtype=np.float32), order**2)
 
-    def score(self, assignment: FloatArray) -> FloatArray:
-        """Return the same float32[1, V * D] whatever the state."""
-        return self._scores
+    def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
+        """Return the same float32[V * D] whatever the state."""
+        return [self._scores for _ in states]
 
 
 def prepare(arm: str, grid: npt.NDArray[np.int64], branches: int) -> Callable[[], Walk]:
@@ -128,7 +129,6 @@ def prepare(arm: str, grid: npt.NDArray[np.int64], branches: int) -> Callable[[]
             variables,
             SmallestValue(order),
             variable_order="most-confident" if arm == "most-confident" else "min-domain",
-            first_value=LatinSquare.first_value,
         )
     limit = solver.BranchesLimit(branches)
 

@@ -30,14 +30,13 @@ from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search import solve_by_phase
 from nnsearch.cp.value_phase import VariableOrder
-from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.limits import Limits
-from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.problems import PartialLatinSquare, Problem
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.scorer import FloatArray
+from nnsearch.scorers.scorer import Advice
 from training.running.fan_out import ONE_CPU, Needs
 
 _FAILURES = {"cp-sat": "conflicts", "dives": "dead ends and conflicts"}
@@ -115,13 +114,19 @@ class NoOpinion:
 
     name = "no-opinion"
 
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        """Return the graph."""
-        return graph
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> _NoOpinion:
+        """Return what says nothing of this model."""
+        return _NoOpinion(graph)
 
-    def score_graph(self, state: GraphState) -> FloatArray:
-        """Return zeros, float32[N]."""
-        return np.zeros(state.num_candidates, dtype=np.float32)
+
+@dataclass(frozen=True)
+class _NoOpinion:
+    graph: CandidateGraph
+
+    def advise(self, alive: BoolArray) -> Advice:
+        """Return zeros for the open candidates."""
+        several = np.stack([(self.graph.count(row) > 1)[self.graph.variable] for row in alive])
+        return Advice(np.where(alive & several, np.float32(0), np.float32(-np.inf)))
 
 
 def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[Network]) -> list[Job]:

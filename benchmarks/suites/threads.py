@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import nnsearch.cp
+from nnsearch.encoding.encoder import FloatArray, State
 from nnsearch.problems import Problem
 from nnsearch.result import SolveResult
-from nnsearch.scorers.batching import BatchedScorer, State
-from nnsearch.scorers.scorer import FloatArray, Scorer
+from nnsearch.scorers.batching import BatchedScorer
+from nnsearch.scorers.network import Network
 
 
 @dataclass(eq=False)
@@ -29,7 +30,7 @@ class _Wait:
         self.answered.acquire()
 
 
-class ThreadedSearches:
+class ThreadedSearches(Network):
     """Solves all problems at the same time, a thread each.
 
     Args:
@@ -37,9 +38,8 @@ class ThreadedSearches:
         batched: what scores their states.
     """
 
-    def __init__(self, scorer: Scorer, batched: BatchedScorer) -> None:
-        self.name = scorer.name
-        self.num_variables, self.num_values = scorer.num_variables, scorer.num_values
+    def __init__(self, scorer: Network, batched: BatchedScorer) -> None:
+        self.name, self.encoder = scorer.name, scorer.encoder
         self._batched = batched
         self._lock = threading.Lock()
         self._waiting: list[_Wait] = []
@@ -63,16 +63,16 @@ class ThreadedSearches:
             thread.join()
         return [results[index] for index in range(len(problems))]
 
-    def score(self, assignment: FloatArray) -> FloatArray:
-        """Return the scores of a search's state once all searches wait; see :class:`nnsearch.scorers.scorer.Scorer`."""
-        wait = _Wait(assignment)
+    def score(self, states: Sequence[State]) -> list[FloatArray]:
+        """Return the scores of a search's state once all searches wait."""
+        wait = _Wait(states[0])
         with self._lock:
             self._waiting.append(wait)
             self._answer_if_all_wait()
         wait.answered.acquire()
         if isinstance(wait.answer, Exception) or wait.answer is None:
             raise wait.answer or RuntimeError("no answer")
-        return wait.answer
+        return [wait.answer]
 
     def _leave(self) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,11 @@ import onnxruntime as ort
 
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError
-from nnsearch.inference.latency import batches, milliseconds, score
+from nnsearch.inference.latency import batches, milliseconds
 from nnsearch.inference.providers import CPU
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
 
 TOLERANCE = {"one_hot": 1e-4, "candidate_graph": 1e-2}
@@ -29,8 +29,6 @@ TOLERANCE = {"one_hot": 1e-4, "candidate_graph": 1e-2}
 order, which belief propagation amplifies. Files of another precision say their own."""
 
 _OWN_GRAPH = 1 << 20  # above the numbers of the scorer's CUDA graphs, which are batch sizes
-
-Given = FloatArray | GraphState
 
 
 @dataclass(frozen=True)
@@ -71,27 +69,22 @@ def jobs(suite: Throughput, networks: Sequence[Network]) -> list[Job]:
     return [
         Job(
             {"suite": "throughput", **asdict(suite), "arm": network.name, **network.config, "states": states},
-            partial(_measure, suite, network.scorer, states, given),
+            partial(_measure, suite, network.scorer, states, feed),
         )
         for network in networks
-        for states, given in batches(network.scorer)
+        for states, feed in batches(network.scorer)
     ]
 
 
-def _measure(suite: Throughput, scorer: OnnxScorer | OnnxGraphScorer, states: int, given: Given) -> dict[str, Any]:
-    scores = score(scorer, given)
-    difference = _difference(scores, score(open_network(scorer.path, "cpu"), given))
+def _measure(suite: Throughput, scorer: OnnxScorer, states: int, feed: Feed) -> dict[str, Any]:
+    scores = scorer.run(feed)
+    difference = _difference(scores, OnnxScorer(scorer.path, "cpu").run(feed))
     metadata = scorer.metadata
     tolerance = metadata.tolerance or TOLERANCE[metadata.encoder]
     if not difference <= tolerance:
         raise ScoreError(f"{scorer.path}: expected the CPU's scores within {tolerance:g} of their range, {difference=}")
-    feed: dict[str, npt.NDArray[Any]]
-    if isinstance(scorer, OnnxScorer):
-        feed = {"assignment": cast(FloatArray, given)}
-    else:
-        feed = scorer.feed(cast(GraphState, given))
     run = resident(scorer.session, feed, scores.shape, graph=_OWN_GRAPH + states)
-    times = milliseconds(partial(score, scorer, given), suite.repeats, suite.seconds)
+    times = milliseconds(partial(scorer.run, feed), suite.repeats, suite.seconds)
     peak = milliseconds(run, suite.repeats, suite.seconds)
     ms, peak_ms = float(np.median(times)), float(np.median(peak))
     return {

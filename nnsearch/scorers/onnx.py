@@ -108,6 +108,17 @@ class OnnxScorer(Network):
         """
         return self.encoder.split(self.run(self.encoder.unite(states)), states)
 
+    def score_assignments(self, assignment: FloatArray) -> FloatArray:
+        """Score many states of a network of one size at once.
+
+        Args:
+            assignment: float32[B, V * D], one-hot.
+
+        Returns:
+            float32[B, V * D].
+        """
+        return self.run({"assignment": assignment})
+
     def run(self, feed: Feed) -> FloatArray:
         """Return what the network makes of its inputs.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +22,13 @@ from ortools.sat.python import cp_model
 from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search import solve_by_phase
-from nnsearch.cp.state import GraphReader
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import Problem
-from nnsearch.scorers.scorer import GraphScorer
+from nnsearch.scorers.scorer import Scorer
 from training.data.graph_states import BoolArray, TrainingState, training_state
 from training.export.network_file import NetworkFile
 from training.running.atomic_npz import save_npz
@@ -87,7 +86,7 @@ class _RecordingPhase(ValuePhase):
 
     def decide(self, solver: pywrapcp.Solver, variable: int, value: int) -> pywrapcp.Decision:
         """Record the state and return a decision that records what becomes of it."""
-        reader = cast(GraphReader, self._reader)
+        reader = self._reader
         reader.refresh(solver)
         visited = self.visited
         visited.alive.append(np.packbits(reader.alive()))
@@ -100,7 +99,7 @@ class _RecordingPhase(ValuePhase):
 
 def search_and_record(
     model: cp_model.CpModel,
-    scorer: GraphScorer,
+    scorer: Scorer,
     *,
     failures: int,
     policy: InferencePolicy,
@@ -223,7 +222,7 @@ class LabelInstance:
             task: the index of the search, the instance, and a solution of it.
         """
         index, instance, planted = task
-        scorer = cast(GraphScorer, self.network.open())
+        scorer = self.network.open()
         visited = search_and_record(
             instance.build()[0], scorer, failures=self.failures, policy=self.policy, restarts=self.restarts
         )

@@ -22,7 +22,7 @@ from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
 from nnsearch.errors import NNSearchError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import KINDS
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer
+from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
 from training.data.dense_problems import DenseProblem
 from training.data.graph_states import tensor_inputs
@@ -185,11 +185,11 @@ def export_graph(
         return (*tensor_inputs(state, torch.device("cpu")), *identity)
 
     def check(network: nn.Module, exported: nn.Module, file: Path) -> None:
-        scorer = OnnxGraphScorer(file, provider="cpu")
+        scorer = OnnxScorer(file, provider="cpu")
         for state in [*states, disjoint_union(states)]:
             expected = _scores(network, inputs(state))
             where = f"{state.num_candidates} candidates"
-            for got in (scorer.score_graph(state), _scores(exported, inputs(state))):
+            for got in (*scorer.score([state]), _scores(exported, inputs(state))):
                 _compare(got, expected, file, where, _GRAPH_PARITY_TOLERANCE, scorer.metadata.tolerance)
 
     _write(network, inputs(states[0]), names, tuple(shapes), metadata, path, check)
@@ -249,14 +249,14 @@ def _forget_origin(model: onnx.ModelProto) -> None:
 def _check_parity(network: nn.Module, exported: nn.Module, path: Path) -> None:
     scorer = OnnxScorer(path, provider="cpu")
     rng = np.random.default_rng(0)
-    shape = (scorer.num_variables, scorer.num_values)
+    shape = (scorer.metadata.num_variables or 0, scorer.metadata.num_values or 0)
     for batch in _PARITY_BATCHES:
         value = rng.integers(shape[1], size=(batch, shape[0], 1))
         assigned = rng.random((batch, shape[0], 1)) < rng.random((batch, 1, 1))
         state = ((value == np.arange(shape[1])) & assigned).reshape(batch, -1).astype(np.float32)
         inputs = (torch.from_numpy(state),)
         expected = _scores(network, inputs)
-        for got in (scorer.score(state), _scores(exported, inputs)):
+        for got in (scorer.score_assignments(state), _scores(exported, inputs)):
             _compare(got, expected, path, f"batch {batch}", _PARITY_TOLERANCE, scorer.metadata.tolerance)
 
 

@@ -10,10 +10,8 @@ from typing import cast
 
 from nnsearch.errors import ModelFileError
 from nnsearch.inference.providers import Provider
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.scorers.onnx import OnnxScorer
 from training.running.fan_out import Needs
-
-AnyOnnxScorer = OnnxScorer | OnnxGraphScorer
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class NetworkFile:
     threads: int = 1
 
     @classmethod
-    def of(cls, scorer: AnyOnnxScorer, threads: int = 1) -> NetworkFile:
+    def of(cls, scorer: OnnxScorer, threads: int = 1) -> NetworkFile:
         """Return the file of an open network, with the provider that is active."""
         # What was found on this machine is asked for on the others, so that all results are of one kind.
         provider = cast(Provider, scorer.provider.removesuffix("ExecutionProvider").lower())
@@ -44,7 +42,7 @@ class NetworkFile:
         """What a task that asks it, and does nothing else at the same time, needs of a machine."""
         return Needs(self.threads, gpus=int(self.provider != "cpu"))
 
-    def open(self) -> AnyOnnxScorer:
+    def open(self) -> OnnxScorer:
         """Open the network, once in a process.
 
         Raises:
@@ -54,8 +52,8 @@ class NetworkFile:
 
 
 @functools.cache
-def _open(file: NetworkFile) -> AnyOnnxScorer:
-    scorer = open_network(file.path, file.provider, file.threads)
+def _open(file: NetworkFile) -> OnnxScorer:
+    scorer = OnnxScorer(file.path, file.provider, file.threads)
     if file_digest(file.path) != file.digest:
         raise ModelFileError(f"{file.path}: expected the same file on every machine, got another network on this one")
     return scorer

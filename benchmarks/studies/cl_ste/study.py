@@ -27,7 +27,8 @@ Logical constraints through straight-through estimators: Yang, Lee and Park, ICM
 
 Each task has a committed config (benchmarks/studies/cl_ste/training/configs), and each seed draws its own data, split
 and weights. The last weights are measured on held-out pictures, boards or grids; nothing is chosen by them. The
-published figure of a record is on other pictures (MNIST, HASY) or boards, for orientation. Seconds are of training alone.
+published figure of a record is on other pictures (MNIST, HASY) or boards, for orientation. Seconds are of training
+alone.
 
     python -m benchmarks study cl-ste --task member-3 add2x2 --seeds 1 2 3"""
 

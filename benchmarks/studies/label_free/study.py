@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +37,10 @@ from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from benchmarks.suites.search import NoOpinion, check
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
 from nnsearch.cp.value_phase import VariableOrder
-from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.onnx import OnnxGraphScorer
 from training.data.graph_states import batch_of, planted_state, training_state
 from training.export.network_file import file_digest
 from training.tasks.graph import measure
@@ -292,7 +290,7 @@ _Solve = Callable[[Case, str, Limits], SolveResult]
 
 
 def _by_network(network: Network) -> _Solve:
-    scorer = cast(OnnxGraphScorer, network.scorer)
+    scorer = network.scorer
 
     def solve(case: Case, variables: str, limits: Limits) -> SolveResult:
         order: VariableOrder = "min-domain" if variables == "min-domain" else "most-confident"
@@ -334,7 +332,7 @@ def _root(network: Network, test: SearchTest) -> list[dict[str, Any]]:
 
     Of the squares as a search first sees them. Other candidates may be right too, for a square has several solutions.
     """
-    scorer = cast(OnnxGraphScorer, network.scorer)
+    scorer = network.scorer
     shares = []
     for order in test.orders:
         states = []
@@ -346,7 +344,7 @@ def _root(network: Network, test: SearchTest) -> list[dict[str, Any]]:
         kept = [one for one in states if one.state.num_candidates]
         if not kept:  # propagation solves squares with few holes
             continue
-        scores = scorer.score_graph(disjoint_union([one.state for one in kept]))
+        scores = np.concatenate(scorer.score([one.state for one in kept]))
         value = measure(torch.from_numpy(scores), batch_of(kept, torch.device("cpu")))["value"]
         shares.append({"order": order, "value": round(value, 4)})
     return shares

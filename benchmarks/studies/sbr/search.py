@@ -43,15 +43,16 @@ from benchmarks.suites.feasibility import QUESTIONS, refuse_leak
 from benchmarks.suites.search import AnswerError
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.value_phase import VariableOrder
-from nnsearch.encoding.candidate_graph import disjoint_union, encode
+from nnsearch.encoding.one_hot import OneHot, OneHotState
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import Problem
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.result import InferenceCount, Status
-from nnsearch.scorers.onnx import OnnxGraphScorer, open_network
-from nnsearch.scorers.scorer import AnyScorer, ask_graph
+from nnsearch.result import Status
+from nnsearch.scorers.network import Network
+from nnsearch.scorers.onnx import OnnxScorer
+from nnsearch.scorers.scorer import Scorer
 from training.data.dense_problems import DenseProblem, instance_of
 from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, propagators_of
 from training.export.network_file import file_digest
@@ -229,7 +230,7 @@ def _trained(study: SearchStudy) -> Iterator[Trained]:
 
 def _scorers(problem: DenseProblem, networks: Sequence[Trained]) -> list[tuple[dict[str, Any], _Scorer]]:
     """Return what a record says about each scorer, and the scorer."""
-    bp = open_network("bp", "cpu", 1).path
+    bp = OnnxScorer("bp", "cpu", 1).path
     return [
         *(({"setting": "none", "arm": "rnd", "seed": seed}, _Random(problem, seed)) for seed in range(RANDOM_SEEDS)),
         *((one.label, _Dense(problem, one.network)) for one in networks),
@@ -243,35 +244,30 @@ class _Scorer(Protocol):
     def batched(self, count: int) -> Score:
         """Return the scores of searches on that many instances."""
 
-    def alone(self, instance: int) -> AnyScorer:
+    def alone(self, instance: int) -> Scorer:
         """Return the scores of the search on one of them."""
 
 
-@dataclass(frozen=True)
-class _Dense:
+class _Dense(Network):
     """A trained network."""
 
-    problem: DenseProblem
-    network: MLP
     name = "dense"
 
-    @property
-    def num_variables(self) -> int:
-        return self.problem.num_variables
+    def __init__(self, problem: DenseProblem, network: MLP) -> None:
+        self.encoder, self._network = _encoder(problem), network
 
-    @property
-    def num_values(self) -> int:
-        return self.problem.num_values
+    def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
+        return list(self._score(np.stack([state.assignment for state in states])))
 
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def _score(self, assignment: FloatArray) -> FloatArray:
         with torch.inference_mode():
-            scores: FloatArray = self.network(torch.from_numpy(assignment)).numpy()
+            scores: FloatArray = self._network(torch.from_numpy(assignment)).numpy()
         return scores
 
     def batched(self, count: int) -> Score:
-        return lambda instances, assignment: self.score(assignment)
+        return lambda instances, assignment: self._score(assignment)
 
-    def alone(self, instance: int) -> AnyScorer:
+    def alone(self, instance: int) -> Scorer:
         return self
 
 
@@ -287,24 +283,26 @@ class _Random:
 
         def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
             rows = zip(instances, assignment, strict=True)
-            return np.concatenate([alone[instance].score(row[None]) for instance, row in rows])
+            return np.concatenate([alone[instance].score([OneHotState(row)]) for instance, row in rows])
 
         return score
 
     def alone(self, instance: int) -> _RandomOfInstance:
-        rng = np.random.default_rng([self.seed, instance])
-        return _RandomOfInstance(self.problem.num_variables, self.problem.num_values, rng)
+        return _RandomOfInstance(self.problem, np.random.default_rng([self.seed, instance]))
 
 
-@dataclass(frozen=True)
-class _RandomOfInstance:
-    num_variables: int
-    num_values: int
-    rng: np.random.Generator
+class _RandomOfInstance(Network):
     name = "rnd"
 
-    def score(self, assignment: FloatArray) -> FloatArray:
-        return self.rng.random(assignment.shape, dtype=np.float32)
+    def __init__(self, problem: DenseProblem, rng: np.random.Generator) -> None:
+        self.encoder, self._rng = _encoder(problem), rng
+
+    def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
+        return [self._rng.random(state.assignment.shape, dtype=np.float32) for state in states]
+
+
+def _encoder(problem: DenseProblem) -> OneHot:
+    return OneHot(problem.num_variables, problem.num_values, problem.first_value)
 
 
 @dataclass(frozen=True)
@@ -321,27 +319,25 @@ class _BeliefPropagation:
         scorer = self._open()
         none = np.zeros(self.problem.num_variables, dtype=np.int64)
         model, _ = instance_of(self.problem, "", none, none > 0).build()
-        graph = scorer.prepare(CandidateGraph.from_model(model))
+        encoding = scorer.prepare(CandidateGraph.from_model(model)).encoding
         propagate = forward_checking(self.problem, "full")
 
         def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
             alive: BoolArray = propagate(assignment) | (assignment != 0)
-            states = [encode(graph, one) for one in alive]
-            together = disjoint_union(states)
+            states = [encoding.encode(one) for one in alive]
             scores = np.where(alive, np.float32(_CERTAIN), np.float32(-_CERTAIN))
-            row = np.repeat(np.arange(len(states)), [state.num_candidates for state in states])
-            scores[row, together.candidate] = ask_graph(scorer, together, InferenceCount(), len(states))
+            asked = [index for index, state in enumerate(states) if state.num_scores]
+            for index, scored in zip(asked, scorer.score([states[index] for index in asked]), strict=True):
+                scores[index, states[index].candidate] = scored
             return scores
 
         return score
 
-    def alone(self, instance: int) -> AnyScorer:
+    def alone(self, instance: int) -> Scorer:
         return self._open()
 
-    def _open(self) -> OnnxGraphScorer:
-        scorer = open_network(self.path, "cpu", 1)
-        assert isinstance(scorer, OnnxGraphScorer)
-        return scorer
+    def _open(self) -> OnnxScorer:
+        return OnnxScorer(self.path, "cpu", 1)
 
 
 def _measure(
@@ -392,7 +388,6 @@ def _in_engine(
             variable_order=_VARIABLES[question],
             policy=InferencePolicy(1),
             limits=Limits(failures=failure_limit),
-            first_value=None if isinstance(scorer, _BeliefPropagation) else problem.first_value,
         )
         status.append(_STATUS[result.status])
         found = result.solution[: len(variables)] if result.solution else [problem.first_value - 1] * len(variables)
