@@ -11,7 +11,7 @@ from nnsearch.problems import PartialLatinSquare, Problem
 from nnsearch.problems.graph_colouring import problem as graph_colouring
 from nnsearch.problems.n_queens import problem as n_queens
 from nnsearch.problems.sudoku import problem as sudoku
-from nnsearch.scorers.onnx import OnnxScorer, open_network
+from nnsearch.scorers.onnx import OnnxScorer
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted((ROOT / "models").glob("*.onnx"))
@@ -29,7 +29,7 @@ every_model = pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem
 
 
 def test_both_kinds_are_shipped() -> None:
-    encoders = {open_network(path).metadata.encoder for path in MODELS}
+    encoders = {OnnxScorer(path).metadata.encoder for path in MODELS}
     assert encoders == {"one_hot", "candidate_graph"}
     assert DEFAULT_MODEL in [path.stem for path in MODELS]
 
@@ -43,7 +43,7 @@ def test_every_network_has_a_card_and_a_row(path: Path) -> None:
 
 @every_model
 def test_card_and_metadata_agree(path: Path) -> None:
-    scorer = open_network(path)
+    scorer = OnnxScorer(path)
     card = path.with_suffix(".md").read_text()
     training = scorer.metadata.training
     if isinstance(scorer, OnnxScorer):
@@ -64,13 +64,13 @@ def test_card_and_metadata_agree(path: Path) -> None:
 
 @every_model
 def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
-    scorer = open_network(path)
+    scorer = OnnxScorer(path)
     rng = np.random.default_rng(0)
     if isinstance(scorer, OnnxScorer):
         assert path.stat().st_size < 10_000_000
-        states = (rng.random((8, scorer.num_variables * scorer.num_values)) < 0.05).astype(np.float32)
-        singles = np.concatenate([scorer.score(state[None]) for state in states])
-        np.testing.assert_allclose(scorer.score(states), singles, rtol=1e-4, atol=1e-4)
+        states = (rng.random((8, scorer.metadata.num_variables * scorer.metadata.num_values)) < 0.05).astype(np.float32)
+        singles = np.concatenate([scorer.score_assignments(state[None]) for state in states])
+        np.testing.assert_allclose(scorer.score_assignments(states), singles, rtol=1e-4, atol=1e-4)
         return
     assert path.stat().st_size < 1_000_000
     problems: list[Problem] = [
@@ -84,7 +84,7 @@ def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
     assert all(state.num_candidates for state in found)
     together = scorer.score_graph(disjoint_union(found))
     assert np.isfinite(together).all()
-    alone = np.concatenate([scorer.score_graph(state) for state in found])
+    alone = np.concatenate([scorer.score([state])[0] for state in found])
     np.testing.assert_allclose(together, alone, rtol=1e-2, atol=1e-2)  # as the export's own check
 
 

@@ -110,8 +110,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         hint: values by index of the variable. Until the first failure of a search, the hinted value is tried first;
             from then on the scores decide alone, after restarts, too. The order of the variables stays the same.
         graph: the structure of the model, its variables in this order. A network of one size does without.
-        branch: indices of the variables to assign; None is all. A network of one size takes these as its own, in this
-            order; others read the rest, too.
+        branch: indices of the variables to assign; None is all. Where there is a graph, a network of one size takes
+            these as its own, in this order; other networks read the rest, too.
 
     Raises:
         ModelFileError: the network was made for another number of variables or values, or for another model.
@@ -146,7 +146,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._branch = list(range(len(self._variables))) if branch is None else list(branch)
         self._check_branch(graph)
         read = _candidates_of(self._variables) if graph is None else graph
-        self._reader = StateReader(self._variables, read, _prepared(self.scorer, read, self._branch, graph is None))
+        self._reader = StateReader(self._variables, read, _prepared(self.scorer, graph, read, self._branch))
         # Scores of graphs cost more, and stay useful for some decisions.
         self._policy = policy or (InferencePolicy(1) if one_size else InferencePolicy(10, after_failure=True))
         self._at_every_node = isinstance(self._policy, InferencePolicy) and self._policy.every == 1
@@ -390,11 +390,13 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         return any(not self._bound[variable]() for variable in self._branch)
 
 
-def _prepared(scorer: Network, graph: CandidateGraph, branch: Sequence[int], made_up: bool) -> PreparedNetwork:
+def _prepared(
+    scorer: Network, graph: CandidateGraph | None, read: CandidateGraph, branch: Sequence[int]
+) -> PreparedNetwork:
     try:
-        return scorer.prepare(graph, branch)
+        return scorer.prepare(read, None if graph is None else branch)
     except NothingToReadError:
-        if not made_up:
+        if graph is not None:
             raise
         raise ConfigError(
             f"graph: {scorer.name} reads a candidate graph; give one, "

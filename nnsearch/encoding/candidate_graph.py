@@ -172,9 +172,8 @@ class CandidateGraphEncoder:
             return GraphEncoding(read.identified(self.identities))
         if read.num_groups == graph.num_variables:
             raise NothingToReadError(
-                f"{name}: expected a model with at least one constraint that ties candidates together as one of its "
-                f"kinds ({', '.join(self.kinds)}), got none ({graph.report}); {name} has nothing to read here, use no "
-                "network"
+                f"{name}: expected a model with at least one constraint that ties candidates together as "
+                f"{' or '.join(self.kinds)} ({graph.report}); a network has nothing to read here, use no network"
             )
         return GraphEncoding(read)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnsearch.encoding.encoder import FloatArray
-from nnsearch.scorers.network import Network
+from nnsearch.errors import ScoreError
+from nnsearch.scorers.network import Network, shape_of
 
 
 class BatchedScorer:
@@ -46,7 +47,11 @@ class BatchedScorer:
 
     def _together(self, states: Sequence[Any]) -> list[FloatArray | Exception]:
         try:
-            return [*self._network.score(states)]
+            scores = self._network.score(states)
+            got, expected = [shape_of(one) for one in scores], [(state.num_scores,) for state in states]
+            if got != expected:
+                raise ScoreError(f"{self._network.name}: expected scores of shapes {expected[:3]}, got {got[:3]}")
+            return [*scores]
         except Exception as error:
             if len(states) == 1:
                 return [error]

@@ -91,17 +91,25 @@ def ask(network: Network, state: State, count: InferenceCount) -> FloatArray:
     clock = CLOCK.get()
     known = network.recalled
     started = clock()
-    (scores,) = network.score([state])
+    answers = network.score([state])
     count.seconds += clock() - started
     recalled = network.recalled - known
     count.recalled += recalled
     count.states += 1 - recalled
     count.calls += 1 - recalled
-    if np.shape(scores) != (state.num_scores,):
-        raise ScoreError(f"{network.name}: expected scores of shape {(state.num_scores,)}, got {np.shape(scores)}")
+    if len(answers) != 1:
+        raise ScoreError(f"{network.name}: expected the scores of 1 state, got {len(answers)}")
+    scores = answers[0]
+    if (got := shape_of(scores)) != (state.num_scores,):
+        raise ScoreError(f"{network.name}: expected scores of shape {(state.num_scores,)}, got {got}")
     if not (np.isfinite(scores) | (np.isneginf(scores) & network.abstains)).all():
         raise ScoreError(f"{network.name}: expected finite scores, got NaN or infinity; the network is damaged")
     return scores
+
+
+def shape_of(scores: object) -> object:
+    """Return the shape of scores; of what is no array, the name of its type."""
+    return getattr(scores, "shape", type(scores).__name__)
 
 
 class Direct(Network):

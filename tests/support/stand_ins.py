@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -22,11 +22,13 @@ from ortools.sat.python import cp_model
 
 import nnsearch
 from nnsearch.cp.translate import Translation
-from nnsearch.encoding.candidate_graph import GraphState, encode
+from nnsearch.encoding.candidate_graph import CandidateGraphEncoder, GraphEncoding, GraphState, encode
+from nnsearch.encoding.one_hot import OneHot, OneHotState
 from nnsearch.errors import GraphError
 from nnsearch.inference.metadata import ModelMetadata
-from nnsearch.model.graph import KINDS, CandidateGraph
-from nnsearch.scorers.scorer import FloatArray
+from nnsearch.model.graph import KINDS, BoolArray, CandidateGraph
+from nnsearch.scorers.network import Network, PreparedNetwork
+from nnsearch.scorers.scorer import Advice, FloatArray
 
 Grid = npt.NDArray[np.int64]
 Solution = tuple[int, ...]
@@ -39,27 +41,28 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # users have buffers
 
 
-@dataclass
-class LinearScorer:
+class LinearScorer(Network):
     """Scores that depend on the state; remembers the states it was shown."""
 
-    num_variables: int
-    num_values: int
-    seed: int = 0
-    name: str = "linear"
-    shown: list[FloatArray] = field(default_factory=list)
+    encoder: OneHot
 
-    def __post_init__(self) -> None:
-        rng = np.random.default_rng(self.seed)
-        n = self.num_variables * self.num_values
+    def __init__(self, num_variables: int, num_values: int, seed: int = 0, first_value: int | None = None) -> None:
+        self.name = "linear"
+        self.encoder = OneHot(num_variables, num_values, first_value)
+        self.shown: list[FloatArray] = []
+        rng = np.random.default_rng(seed)
+        n = num_variables * num_values
         self.weight = rng.standard_normal((n, n), dtype=np.float32)
         self.bias = rng.standard_normal(n, dtype=np.float32)
 
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def __repr__(self) -> str:  # the same in every process that collects tests
+        return type(self).__name__
+
+    def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
+        assignment = np.stack([state.assignment for state in states])
         assert assignment.dtype == np.float32
-        assert assignment.shape[1:] == (self.num_variables * self.num_values,)
-        self.shown.extend(assignment.copy())
-        return self.scores(assignment)
+        self.shown.extend(assignment)
+        return list(self.scores(assignment))
 
     def scores(self, assignment: FloatArray) -> FloatArray:
         return assignment @ self.weight + self.bias
@@ -68,10 +71,10 @@ class LinearScorer:
 class FixedScorer(LinearScorer):
     """The same scores float32[V, D] in every state."""
 
-    def __init__(self, scores: npt.ArrayLike) -> None:
+    def __init__(self, scores: npt.ArrayLike, first_value: int | None = None) -> None:
         fixed = np.asarray(scores, dtype=np.float32)
         self.name = "fixed"
-        self.num_variables, self.num_values = fixed.shape
+        self.encoder = OneHot(fixed.shape[0], fixed.shape[1], first_value)
         self.shown = []
         self.bias = fixed.ravel()
 
@@ -79,24 +82,31 @@ class FixedScorer(LinearScorer):
         return np.repeat(self.bias[None], len(assignment), axis=0)
 
 
-@dataclass
-class RandomGraphScorer:
-    """Scores that the state and a seed decide; remembers the states it was shown, whose identity is the candidate."""
+class AnyGraphEncoder(CandidateGraphEncoder):
+    """Reads a model whose constraints tie nothing together, too, if it knows what they say, or if there are none."""
 
-    seed: int = 0
-    name: str = "random"
-    shown: list[GraphState] = field(default_factory=list)
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> GraphEncoding:
+        unread = graph.report.num_constraints and not graph.report.num_encoded
+        return super().prepare(graph, variables, name) if unread else GraphEncoding(graph)
 
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        self.graph = replace(graph, identity=np.arange(graph.num_candidates))
-        return self.graph
 
-    def score_graph(self, state: GraphState) -> FloatArray:
-        self.shown.append(state)
-        return self.scores(state)
+class RandomGraphScorer(Network):
+    """Scores that the state and a seed decide; remembers the states it was shown."""
+
+    def __init__(self, seed: int = 0, name: str = "random") -> None:
+        self.seed, self.name = seed, name
+        self.encoder = AnyGraphEncoder()
+        self.shown: list[GraphState] = []
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+    def score(self, states: Sequence[GraphState]) -> list[FloatArray]:
+        self.shown.extend(states)
+        return [self.scores(state) for state in states]
 
     def scores(self, state: GraphState) -> FloatArray:
-        return np.random.default_rng([self.seed, *state.identity]).standard_normal(len(state.identity), np.float32)
+        return np.random.default_rng([self.seed, *state.candidate]).standard_normal(len(state.candidate), np.float32)
 
 
 class FixedGraphScorer(RandomGraphScorer):
@@ -107,25 +117,51 @@ class FixedGraphScorer(RandomGraphScorer):
         self.fixed = np.asarray(fixed, dtype=np.float32)
 
     def scores(self, state: GraphState) -> FloatArray:
-        return self.fixed[state.identity]
+        return self.fixed[state.candidate]
 
 
 class WatchingScorer(RandomGraphScorer):
     """Compares every state with the domains of the engine, read value by value, and notes the differences."""
+
+    graph: CandidateGraph
 
     def __init__(self, variables: Sequence[pywrapcp.IntVar], seed: int = 0) -> None:
         super().__init__(seed, "watching")
         self.variables = variables
         self.mistakes: list[str] = []  # not asserted in the callback, see test_value_phase.Prediction
 
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedNetwork:
+        self.graph = graph
+        return super().prepare(graph, variables)
+
     def scores(self, state: GraphState) -> FloatArray:
         pairs = zip(self.graph.variable.tolist(), self.graph.values.tolist(), strict=True)
         alive = np.array([self.variables[variable].Contains(value) for variable, value in pairs])
         expected = encode(self.graph, alive)
-        for name in ("edge_candidate", "edge_group", "group_features", "candidate_features", "identity"):
+        for name in ("edge_candidate", "edge_group", "group_features", "candidate_features", "candidate"):
             if not np.array_equal(got := getattr(state, name), wanted := getattr(expected, name)):
                 self.mistakes.append(f"state {len(self.shown)}, {name}: {got} instead of {wanted}")
         return super().scores(state)
+
+
+@dataclass
+class DirectScorer:
+    """A user's own scorer, which reads states by itself: scores that the state and a seed decide."""
+
+    seed: int = 0
+    name: str = "direct"
+
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedDirect:
+        return PreparedDirect(self.seed)
+
+
+@dataclass
+class PreparedDirect:
+    seed: int
+
+    def advise(self, alive: BoolArray) -> Advice:
+        rows = [np.random.default_rng([self.seed, *np.flatnonzero(row)]).standard_normal(len(row)) for row in alive]
+        return Advice(np.stack(rows).astype(np.float32))
 
 
 def graph_of(model: cp_model.CpModel) -> CandidateGraph:

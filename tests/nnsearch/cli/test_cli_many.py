@@ -142,7 +142,7 @@ def test_what_the_default_network_cannot_read_is_solved_without_it(
     assert err.startswith("warning: the default network, bp, can read nothing of free")
     code, _, err = solve("free.pbtxt square-0.dzn --model bp", capsys)
     assert code == 2
-    assert err.startswith("error: free: expected a model with")
+    assert err.startswith("error: free: bp: expected a model with")
 
 
 def test_a_glob_may_match_one_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -314,17 +314,17 @@ def test_a_bound_from_outside_needs_an_objective() -> None:
 class Broken(LinearScorer):
     """Works, and raises at the third call."""
 
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def scores(self, assignment: FloatArray) -> FloatArray:
         if len(self.shown) == 2:
             raise ValueError("told so")
-        return super().score(assignment)
+        return super().scores(assignment)
 
 
 class BrokenGraphScorer(RandomGraphScorer):
-    def score_graph(self, state: Any) -> FloatArray:
+    def scores(self, state: Any) -> FloatArray:
         if len(self.shown) == 2:
             raise ValueError("told so")
-        return super().score_graph(state)
+        return super().scores(state)
 
 
 @every_option

@@ -40,7 +40,7 @@ def test_the_decision_builder_has_the_same_names_and_defaults() -> None:
 
 
 def test_options_as_keywords() -> None:
-    options = SearchOptions("first", InferencePolicy(3), Sampling(1), Restarts(5), None, Limits(failures=3), 1)
+    options = SearchOptions("first", InferencePolicy(3), Sampling(1), Restarts(5), None, Limits(failures=3))
     assert SearchOptions(**options.as_keywords()) == options
 
 

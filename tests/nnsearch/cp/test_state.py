@@ -25,7 +25,7 @@ from stand_ins import (
 from nnsearch.cp import InferencePolicy, ValuePhase, solve
 from nnsearch.cp.discrepancies import Discrepancies
 from nnsearch.cp.restarts import Restarts
-from nnsearch.cp.state import GraphReader, OneHotReader, StateReader
+from nnsearch.cp.state import StateReader
 from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import GraphError
@@ -175,10 +175,8 @@ def three_variables() -> tuple[pywrapcp.Solver, list[pywrapcp.IntVar]]:
 def readers(variables: Sequence[pywrapcp.IntVar]) -> list[StateReader]:
     graph = CandidateGraph.from_all_different([range(1, 4)] * 3, [])
     scores = np.array([[1, 4, 2], [9, 9, 9], [4, 5, 3]])
-    return [
-        OneHotReader(variables, FixedScorer(scores), 1),
-        GraphReader(variables, FixedGraphScorer(scores.ravel()), graph),
-    ]
+    scorers = FixedScorer(scores), FixedGraphScorer(scores.ravel())
+    return [StateReader(variables, graph, scorer.prepare(graph)) for scorer in scorers]
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["one-hot", "graph"])
@@ -259,13 +257,13 @@ def test_a_graph_with_other_variables_is_refused() -> None:
     _, variables = three_variables()
     graph = CandidateGraph.from_all_different([[1], [2]], [])
     with pytest.raises(GraphError, match=r"^expected the 2 variables of the graph, got 3$"):
-        GraphReader(variables, RandomGraphScorer(), graph)
+        StateReader(variables, graph, RandomGraphScorer().prepare(graph))
 
 
 def test_a_domain_outside_the_graph_is_refused() -> None:
     solver, variables = three_variables()
     graph = CandidateGraph.from_all_different([[1, 3], [2], [1, 3]], [], ["left", "middle", "right"])
-    error = look(solver, GraphReader(variables, RandomGraphScorer(), graph)).error
+    error = look(solver, StateReader(variables, graph, RandomGraphScorer().prepare(graph))).error
     assert str(error) == (
         "variable left: expected a domain within the graph's 2 values 1..3, got 3 values of which 2 are there"
     )

@@ -5,6 +5,7 @@ import subprocess
 import textwrap
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise, permutations
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder, sort_key
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, GraphError, ModelFileError, ScoreError
 from nnsearch.model.graph import CandidateGraph
+from nnsearch.scorers.network import PreparedNetwork
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
 
@@ -129,7 +131,7 @@ class Prediction(pywrapcp.SearchMonitor):  # type: ignore[misc]
         after_failure = self.policy.after_failure and failures != self.failures
         if not self.states or after_decisions or after_failure:
             self.decisions, self.failures = 0, failures
-            state = one_hot_of(self.variables, self.scorer.num_values, self.first_value)
+            state = one_hot_of(self.variables, self.scorer.encoder.num_values, self.first_value)
             if not self.states or (state != self.states[-1]).any():
                 self.states.append(state)
                 self.scores = self.scorer.scores(state[None]).reshape(len(self.variables), -1)
@@ -288,8 +290,8 @@ def test_keys_sort_as_scores(scores: list[float]) -> None:
 def test_first_value_aligns_the_network() -> None:
     solver = pywrapcp.Solver("first value")
     variables = [solver.IntVar([2, 3], "v0"), solver.IntVar(3, 3, "v1")]
-    scorer = FixedScorer([[9, 1, 2, 9], [0, 0, 0, 0]])
-    phase = ValuePhase(solver, variables, scorer, first_value=1)
+    scorer = FixedScorer([[9, 1, 2, 9], [0, 0, 0, 0]], first_value=1)
+    phase = ValuePhase(solver, variables, scorer)
     assert enumerated(solver, variables, phase) == [(3, 3), (2, 3)]
     np.testing.assert_array_equal(scorer.shown[0], [0, 0, 0, 0, 0, 0, 1, 0])
 
@@ -306,7 +308,7 @@ def test_first_value_aligns_the_network() -> None:
 def test_a_wrong_size_is_refused(num_variables: int, num_values: int, first_value: int | None, message: str) -> None:
     solver, variables = pigeons(3, 3)
     with pytest.raises(ModelFileError, match=message) as caught:
-        ValuePhase(solver, variables, FixedScorer(np.zeros((num_variables, num_values))), first_value=first_value)
+        ValuePhase(solver, variables, FixedScorer(np.zeros((num_variables, num_values)), first_value))
     assert "\n" not in str(caught.value)
 
 
@@ -333,16 +335,16 @@ class Broken(LinearScorer):
         super().__init__(6, 5)
         self.outcome = outcome
 
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def scores(self, assignment: FloatArray) -> FloatArray:
         if len(self.shown) < 2:
-            return super().score(assignment)
+            return super().scores(assignment)
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
 
 
 class Failing(LinearScorer):
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def scores(self, assignment: FloatArray) -> FloatArray:
         raise ValueError("told so")
 
 
@@ -372,7 +374,14 @@ def test_scores_of_a_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
     solver, variables = pigeons(6, 5)
     phase = ValuePhase(solver, variables, Broken(np.zeros(shape, dtype=np.float32)))
     solver.NewSearch(phase)
-    with pytest.raises(ScoreError, match=re.escape(f"linear: expected scores of shape (1, 30), got {shape}")):
+    got = (
+        "the scores of 1 state, got 2"
+        if shape[0] == 2
+        else "the scores of 1 state, got 30"
+        if len(shape) == 1
+        else ("scores of shape (30,), got (29,)")
+    )
+    with pytest.raises(ScoreError, match=re.escape(f"linear: expected {got}")):
         solver.NextSolution()
     solver.EndSearch()
 
@@ -424,7 +433,7 @@ def test_a_phase_that_nobody_keeps_survives() -> None:
 def test_the_solver_is_usable_after_an_error() -> None:
     done = run_script("""
         class Broken(LinearScorer):
-            def score(self, assignment):
+            def scores(self, assignment):
                 raise ZeroDivisionError
 
         solver.NewSearch(ValuePhase(solver, variables, Broken(4, 4)))
@@ -491,11 +500,11 @@ def test_the_first_of_several_errors_is_raised_and_the_scorer_left_alone() -> No
     asked: list[int] = []
 
     class Worse(LinearScorer):
-        def score(self, assignment: FloatArray) -> FloatArray:
+        def scores(self, assignment: FloatArray) -> FloatArray:
             asked.append(len(asked))
             if len(asked) > 2:
                 raise ValueError(f"error {len(asked)}")
-            return super().score(assignment)
+            return super().scores(assignment)
 
     solver.NewSearch(ValuePhase(solver, variables, Worse(6, 6)))
     with pytest.raises(ValueError, match="error 3"):
@@ -710,13 +719,13 @@ def test_wrong_restarts_are_refused() -> None:
 
 def test_a_graph_that_does_not_fit_is_refused() -> None:
     solver, variables = pigeons(3, 3)
-    with pytest.raises(ConfigError, match=r"^graph: random reads a candidate graph; give one, .*from_all_different$"):
-        ValuePhase(solver, variables, RandomGraphScorer())
+    with pytest.raises(ConfigError, match=r"^graph: bp reads a candidate graph; give one, .*from_all_different$"):
+        ValuePhase(solver, variables, "bp")
     with pytest.raises(GraphError, match=r"^expected the 4 variables of the graph, got 3$"):
         ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(4, 3))
 
     class Choosy(RandomGraphScorer):
-        def prepare(self, graph: CandidateGraph) -> CandidateGraph:
+        def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedNetwork:
             raise ModelFileError("not for this model")
 
     with pytest.raises(ModelFileError, match="not for this model"):

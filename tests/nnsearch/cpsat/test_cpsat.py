@@ -224,7 +224,7 @@ def test_first_value_aligns_the_network() -> None:
         variables = [model.new_int_var(2, 3, name) for name in "xy"]
         scores = np.zeros((2, 3))
         scores[:, best_index] = 1
-        cpsat.guide(model, variables, FixedScorer(scores), first_value=first_value)
+        cpsat.guide(model, variables, FixedScorer(scores, first_value))
         assert list(model.proto.solution_hint.values) == [hint, hint]
 
 
@@ -239,14 +239,14 @@ def test_a_negated_boolean_is_refused() -> None:
 class Answers(LinearScorer):
     answer: FloatArray
 
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def scores(self, assignment: FloatArray) -> FloatArray:
         return self.answer
 
 
 def test_scores_of_a_wrong_shape_are_refused() -> None:
     scorer = Answers(16, 4)
     scorer.answer = np.zeros((1, 63), dtype=np.float32)
-    with pytest.raises(ScoreError, match=r"^linear: expected scores of shape \(1, 64\), got \(1, 63\)$"):
+    with pytest.raises(ScoreError, match=r"^linear: expected scores of shape \(64,\), got \(63,\)$"):
         cpsat.guide(*LatinSquare(4).build(), scorer)
 
 
@@ -306,7 +306,7 @@ def test_solves_or_proves_by_graph_and_leaves_the_model_alone(model: cp_model.Cp
     for some in (variables, variables[::-2]):
         if not graph_of(model).report.num_constraints:
             with pytest.raises(GraphError):
-                cpsat.solve(model, some, RandomGraphScorer(seed))
+                cpsat.solve(model, some, "bp")
             continue
         result = cpsat.solve(model, some, RandomGraphScorer(seed), seed=seed)
         assert result.status == (Status.OPTIMAL if solutions else Status.INFEASIBLE)
@@ -339,7 +339,7 @@ def test_hints_follow_the_scores_of_a_graph(which: list[int]) -> None:
     assert hints == {i: best[i] for i in which if i in best}
     assert len(model.proto.variables) == 4
     assert not model.proto.search_strategy
-    assert scorer.shown[0].identity.tolist() == [0, 2, 4, 5, 6, 7, 8]  # a network reads the whole model
+    assert scorer.shown[0].candidate.tolist() == [0, 2, 4, 5, 6, 7, 8]  # a network reads the whole model
 
 
 @pytest.mark.parametrize("which", [[0, 1, 2, 3], [3, 2, 0], [2, 3]], ids=str)
@@ -364,7 +364,7 @@ def test_what_a_graph_scorer_cannot_guide_is_refused() -> None:
     model = cp_model.CpModel()
     x = model.new_int_var(0, 3, "x")
     with pytest.raises(GraphError, match="a network has nothing to read here, use no network"):
-        cpsat.guide(model, [x], RandomGraphScorer())
+        cpsat.guide(model, [x], "bp")
     y = model.new_int_var(3, 2, "y")
     model.add(x != y)
     for variables in ([y], [x]):

@@ -29,7 +29,7 @@ from nnsearch.cpsat.stand_aside import preparation_seconds
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, GraphError, ModelFileError
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.scorers.scorer import AnyScorer, FloatArray
+from nnsearch.scorers.scorer import FloatArray, Scorer
 
 AT_ONCE = RaceOptions(head_start=0)
 _OVERRIDDEN = {"OnSolutionCallback", "StopSearch", "BestObjectiveBound", "WallTime", "Response"}
@@ -171,7 +171,7 @@ def infeasible() -> cp_model.CpModel:
     return queens(3)
 
 
-def drop_in(workers: int, options: RaceOptions = AT_ONCE, scorer: AnyScorer | None = None, **more: Any) -> CpSolver:
+def drop_in(workers: int, options: RaceOptions = AT_ONCE, scorer: Scorer | None = None, **more: Any) -> CpSolver:
     solver = CpSolver(scorer or RandomGraphScorer(), options=options, **more)
     solver.parameters.num_workers = workers
     return solver
@@ -699,7 +699,7 @@ def test_models_that_the_learned_side_cannot_use(model: cp_model.CpModel) -> Non
 class UnfitScorer(RandomGraphScorer):
     """Fits no model."""
 
-    def score_graph(self, state: GraphState) -> FloatArray:
+    def scores(self, state: GraphState) -> FloatArray:
         raise ModelFileError("unfit: expected another model")
 
 

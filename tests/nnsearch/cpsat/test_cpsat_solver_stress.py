@@ -41,7 +41,7 @@ class StressScorer(RandomGraphScorer):
     failure = "none"
     after = 0
 
-    def score_graph(self, state: GraphState) -> FloatArray:
+    def scores(self, state: GraphState) -> FloatArray:
         self.after -= 1
         scores = self.scores(state)
         if self.after >= 0 or self.failure == "none":

@@ -5,14 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from stand_ins import graph_of, latin_square, models, with_holes
+from stand_ins import RandomGraphScorer, graph_of, latin_square, models, with_holes
 
-from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, GraphState, disjoint_union, encode
+from nnsearch.encoding.candidate_graph import (
+    CANDIDATE_FEATURES,
+    CandidateGraphEncoder,
+    GraphState,
+    disjoint_union,
+    encode,
+)
 from nnsearch.errors import ScoreError
 from nnsearch.model.graph import AT_LEAST_ONE, AT_MOST_ONE, EXACTLY_ONE, KINDS, BoolArray, CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.result import InferenceCount
-from nnsearch.scorers.scorer import FloatArray, ask_graph
+from nnsearch.scorers.network import ask
+from nnsearch.scorers.scorer import FloatArray
 
 FIELDS = ("edge_candidate", "edge_group", "group_features", "candidate_features", "candidate", "identity")
 
@@ -95,19 +102,17 @@ def test_nothing_is_left_of_a_solution() -> None:
     state = encode(graph, alive)
     assert [len(getattr(state, name)) for name in FIELDS] == [0] * len(FIELDS)
     count = InferenceCount()
-    assert ask_graph(Counting(), state, count).shape == (0,)
+    assert ask(Counting(), state, count).shape == (0,)
     assert (count.calls, count.states, count.seconds) == (0, 0, 0)
 
 
-class Counting:
+class Counting(RandomGraphScorer):
     """Scores a candidate by the groups that hold it."""
 
-    name = "counting"
+    def __init__(self) -> None:
+        super().__init__(name="counting")
 
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        return graph
-
-    def score_graph(self, state: GraphState) -> FloatArray:
+    def scores(self, state: GraphState) -> FloatArray:
         scores = np.zeros(state.num_candidates, dtype=np.float32)
         size = np.bincount(state.edge_group, minlength=len(state.group_features))
         weight = state.group_features @ np.arange(1, len(KINDS) + 1) / np.maximum(size, 1)
@@ -184,8 +189,8 @@ def test_a_union_is_scored_as_its_states_one_by_one(some_models: list[cp_model.C
         for state, start in zip(states, starts(states), strict=True)
         for kind, members in groups_by_position(state)
     ]
-    scores = Counting().score_graph(union)
-    np.testing.assert_array_equal(scores, np.concatenate([Counting().score_graph(state) for state in states]))
+    scores = Counting().scores(union)
+    np.testing.assert_array_equal(scores, np.concatenate(Counting().score(states)))
 
 
 def starts(states: list[GraphState]) -> list[int]:
@@ -202,8 +207,8 @@ def groups_by_position(state: GraphState) -> list[tuple[int, list[int]]]:
 @pytest.mark.parametrize("wrong", ["longer", "flat", "nan"])
 def test_wrong_scores_are_refused(wrong: str) -> None:
     class Wrong(Counting):
-        def score_graph(self, state: GraphState) -> FloatArray:
-            scores = super().score_graph(state)
+        def scores(self, state: GraphState) -> FloatArray:
+            scores = super().scores(state)
             if wrong == "nan":
                 scores[3] = np.nan
                 return scores
@@ -212,14 +217,35 @@ def test_wrong_scores_are_refused(wrong: str) -> None:
     graph = clauses()
     count = InferenceCount()
     with pytest.raises(ScoreError, match=r"^counting: expected (finite scores|scores of shape \(11,\)), got"):
-        ask_graph(Wrong(), encode(graph, alive_without(graph)), count)
+        ask(Wrong(), encode(graph, alive_without(graph)), count)
     assert (count.calls, count.states) == (1, 1)
 
 
-def test_the_states_of_a_union_are_counted() -> None:
+def test_a_state_is_counted() -> None:
     graph = clauses()
-    states = [encode(graph, alive_without(graph, dead)) for dead in range(4)]
     count = InferenceCount()
-    ask_graph(Counting(), disjoint_union(states), count, states=4)
-    assert (count.calls, count.states) == (1, 4)
+    for dead in range(4):
+        Counting().prepare(graph).score(alive_without(graph, dead), count)
+    assert (count.calls, count.states) == (4, 4)
     assert count.seconds > 0
+
+
+@given(models(), st.integers(0, 99))
+def test_advice_of_states_in_any_order_is_that_of_each(model: cp_model.CpModel, seed: int) -> None:
+    graph = graph_of(model)
+    rng = np.random.default_rng(seed)
+    alive = np.stack([graph.propagate(rng.random(graph.num_candidates) < 0.8) for _ in range(4)])
+    together = Counting().prepare(graph).advise(alive)
+    for row, scores in zip(alive, together.scores, strict=True):
+        state = encode(graph, row)
+        expected = np.full(graph.num_candidates, -np.inf, dtype=np.float32)
+        expected[state.candidate] = Counting().scores(state)
+        np.testing.assert_array_equal(scores, expected)
+
+
+@given(models(), st.integers(0, 99))
+def test_states_are_made_again_from_their_arrays(model: cp_model.CpModel, seed: int) -> None:
+    graph = graph_of(model)
+    state = encode(graph, np.random.default_rng(seed).random(graph.num_candidates) < 0.8)
+    again = CandidateGraphEncoder().state(state.arrays)
+    assert all(map(np.array_equal, again.arrays, state.arrays))

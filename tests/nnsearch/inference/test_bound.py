@@ -16,7 +16,7 @@ from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
 from nnsearch.inference.bound import BoundGraph, BoundOneHot, bucket_of
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer
+from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
 
 V, D = 4, 2
@@ -53,7 +53,7 @@ def test_bound_buffers_give_the_scores_of_the_session(scorer: OnnxScorer, calls:
     for batch, seed in calls:
         assignment = states(batch, seed)
         before = assignment.copy()
-        kept.append((one.score(assignment), scorer.score(assignment)))
+        kept.append((one.score_assignments(assignment), scorer.score_assignments(assignment)))
         np.testing.assert_array_equal(assignment, before)
     for scores, expected in kept:
         assert scores.dtype == np.float32
@@ -64,7 +64,7 @@ def test_bound_buffers_give_the_scores_of_the_session(scorer: OnnxScorer, calls:
 def test_any_memory_layout_and_type_of_number(scorer: OnnxScorer) -> None:
     for batch in (3, 4):
         wide = states(2 * batch, 0)
-        expected = scorer.score(np.ascontiguousarray(wide[::2]))
+        expected = scorer.score_assignments(np.ascontiguousarray(wide[::2]))
         doubles: Any = wide[::2].astype(np.float64)
         for given_ in (wide[::2], np.asfortranarray(wide[::2]), doubles):
             np.testing.assert_allclose(bound(scorer).score(given_), expected, rtol=1e-6, atol=1e-6)
@@ -83,7 +83,7 @@ def test_padded_rows_are_zeros(tmp_path: Path) -> None:
     one = BoundOneHot(session, N, "cpu", largest=LARGEST)
     for batch in (8, 5, 7, 6, 1, 8, 5):
         assignment = states(batch, batch)
-        np.testing.assert_array_equal(one.score(assignment), assignment + assignment.sum(axis=0))
+        np.testing.assert_array_equal(one.score_assignments(assignment), assignment + assignment.sum(axis=0))
 
 
 class Recording:
@@ -114,7 +114,9 @@ def test_each_bucket_has_buffers_and_a_cuda_graph_of_its_own(scorer: OnnxScorer,
     one.warm_up(100)
     assert len(session.runs) == 2
     for batch in (1, 2, 3, 4, 20, 5):
-        np.testing.assert_allclose(one.score(states(batch, 1)), scorer.score(states(batch, 1)), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            one.score_assignments(states(batch, 1)), scorer.score_assignments(states(batch, 1)), rtol=1e-6, atol=1e-6
+        )
     buckets = [1, 8, 1, 2, 4, 4, 8, 8, 4, 8]
     assert [number for _, number in session.runs] == [str(size) if cuda_graphs else None for size in buckets]
     bindings = {size: {id(one) for (one, _), bucket in zip(session.runs, buckets, strict=True) if bucket == size}
@@ -134,7 +136,9 @@ def test_threads_do_not_mix_up_their_states(scorer: OnnxScorer) -> None:
 
     def right(seed: int) -> bool:
         assignment = states(1 + seed % 11, seed)
-        return np.allclose(one.score(assignment), scorer.score(assignment), rtol=1e-6, atol=1e-6)
+        return np.allclose(
+            one.score_assignments(assignment), scorer.score_assignments(assignment), rtol=1e-6, atol=1e-6
+        )
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(right, range(200)))
@@ -146,20 +150,20 @@ def graph_states(*orders: int) -> list[GraphState]:
 
 
 def test_graphs_of_any_size(tmp_path: Path) -> None:
-    scorer = OnnxGraphScorer(saved(graph_network(), tmp_path / "places.onnx"), "cpu")
+    scorer = OnnxScorer(saved(graph_network(), tmp_path / "places.onnx"), "cpu")
     one = BoundGraph(scorer.session, "cpu")
     sizes = graph_states(3, 2, 4, 3)
     for state in [*sizes, disjoint_union(sizes)]:
-        scores = one.score(scorer.feed(state))
+        scores = one.score_assignments(scorer.feed(state))
         assert scores.dtype == np.float32
-        np.testing.assert_array_equal(scores, scorer.score_graph(state))
+        np.testing.assert_array_equal(scores, scorer.score([state])[0])
 
 
 def test_a_graph_without_edges(tmp_path: Path) -> None:
-    scorer = OnnxGraphScorer(saved(graph_network(), tmp_path / "places.onnx"), "cpu")
+    scorer = OnnxScorer(saved(graph_network(), tmp_path / "places.onnx"), "cpu")
     none = np.zeros(0, dtype=np.int64)
     whole = graph_states(3)[0]
     lonely = GraphState(none, none, whole.group_features[:0], whole.candidate_features, whole.candidate, whole.identity)
     np.testing.assert_array_equal(
-        BoundGraph(scorer.session, "cpu").score(scorer.feed(lonely)), scorer.score_graph(whole)
+        BoundGraph(scorer.session, "cpu").score(scorer.feed(lonely)), scorer.score([whole])[0]
     )

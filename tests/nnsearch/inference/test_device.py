@@ -22,7 +22,7 @@ from nnsearch.inference.providers import CPU, CUDA, TENSORRT, gpu_count
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers import onnx as session
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, open_network
+from nnsearch.scorers.onnx import OnnxScorer
 
 V, D = 4, 2
 STATES = np.eye(3, V * D, dtype=np.float32)
@@ -90,7 +90,9 @@ def test_cuda(gpu: Gpu, model: Path, caplog: pytest.LogCaptureFixture, provider:
     assert scorer.provider == CUDA
     graphs = {"enable_cuda_graph": "1"} if cuda_graphs else {}
     assert gpu.opened == [{CUDA: {"use_tf32": "0", **graphs}, CPU: {}}]
-    np.testing.assert_allclose(scorer.score(STATES), OnnxScorer(model, "cpu").score(STATES), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        scorer.score_assignments(STATES), OnnxScorer(model, "cpu").score_assignments(STATES), rtol=1e-6, atol=1e-6
+    )
     assert not caplog.messages
 
 
@@ -106,17 +108,19 @@ def test_without_cuda_graphs_where_they_cannot_be_captured(
         f"{model}: runs on CUDA without CUDA graphs, which it does not fit "
         "(operation not permitted when stream is capturing)"
     ]
-    np.testing.assert_allclose(scorer.score(STATES), OnnxScorer(model, "cpu").score(STATES), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        scorer.score_assignments(STATES), OnnxScorer(model, "cpu").score_assignments(STATES), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_graphs_of_any_size_have_no_cuda_graph(gpu: Gpu, graph_model: Path) -> None:
-    scorer = open_network(graph_model)
-    assert isinstance(scorer, OnnxGraphScorer)
+    scorer = OnnxScorer(graph_model)
+    assert isinstance(scorer, OnnxScorer)
     assert scorer.provider == CUDA
     assert gpu.opened == [{CUDA: {"use_tf32": "0"}, CPU: {}}]
     graph = scorer.prepare(CandidateGraph.from_model(LatinSquare(3).build()[0]))
     state = encode(graph, np.ones(graph.num_candidates, dtype=bool))
-    np.testing.assert_array_equal(scorer.score_graph(state), OnnxGraphScorer(graph_model, "cpu").score_graph(state))
+    np.testing.assert_array_equal(scorer.score([state])[0], OnnxScorer(graph_model, "cpu").score([state])[0])
 
 
 @pytest.mark.parametrize("trouble", ["libraries", "memory"])
@@ -134,17 +138,17 @@ def test_auto_falls_back_to_the_cpu_with_one_line(
         "CUDA's libraries come with: pip install 'nnsearch[cuda]'"
     )
     with caplog.at_level(logging.WARNING, "nnsearch"):
-        assert open_network(path).provider == CPU
+        assert OnnxScorer(path).provider == CPU
     assert caplog.messages == [f"{line}; running on the CPU"]
     with pytest.raises(ModelFileError) as caught:
-        open_network(path, "cuda")
+        OnnxScorer(path, "cuda")
     assert str(caught.value) == line
 
 
 @pytest.mark.parametrize("which", ["model", "graph_model"])
 def test_what_goes_wrong_on_the_device_is_one_line(gpu: Gpu, request: pytest.FixtureRequest, which: str) -> None:
     path: Path = request.getfixturevalue(which)
-    scorer = open_network(path)
+    scorer = OnnxScorer(path)
     gpu.fails = True
     graph = CandidateGraph.from_model(LatinSquare(3).build()[0])
     state = encode(graph, np.ones(graph.num_candidates, dtype=bool))
@@ -157,7 +161,7 @@ def test_a_damaged_file_is_not_taken_to_the_device(gpu: Gpu, tmp_path: Path) -> 
     path = tmp_path / "cut.onnx"
     path.write_bytes(network(V, D).SerializeToString()[:-3])
     with pytest.raises(ModelFileError, match="expected a complete ONNX model"):
-        open_network(path)
+        OnnxScorer(path)
     assert not gpu.opened
 
 
@@ -182,7 +186,7 @@ def test_tensorrt(gpu: Gpu, model: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_tensorrt_does_not_run_graphs(gpu: Gpu, graph_model: Path) -> None:
     with pytest.raises(ModelFileError) as caught:
-        open_network(graph_model, "tensorrt")
+        OnnxScorer(graph_model, "tensorrt")
     assert str(caught.value) == (
         f"{graph_model}: expected a network of one size, because TensorRT prepares for a range of sizes and graphs "
         "have any; use --provider cuda"
@@ -229,7 +233,7 @@ def test_cuda_gives_the_scores_of_the_cpu(name: str, cuda_graphs: bool, model: P
 @needs_gpu
 @pytest.mark.parametrize("name", ["bp", "universal"])
 def test_cuda_gives_the_scores_of_the_cpu_for_graphs(name: str) -> None:
-    cuda, cpu = OnnxGraphScorer(name, "cuda"), OnnxGraphScorer(name, "cpu")
+    cuda, cpu = OnnxScorer(name, "cuda"), OnnxScorer(name, "cpu")
     assert cuda.provider == CUDA
     states = []
     for order in (3, 9, 5, 12):
@@ -238,4 +242,4 @@ def test_cuda_gives_the_scores_of_the_cpu_for_graphs(name: str) -> None:
         alive[1:order] = False  # the first cell is bound
         states.append(encode(graph, graph.propagate(alive)))
     for state in [*states, disjoint_union(states)]:
-        assert close(cuda.score_graph(state), cpu.score_graph(state), GRAPH_TOLERANCE), state.num_candidates
+        assert close(cuda.score([state])[0], cpu.score([state])[0], GRAPH_TOLERANCE), state.num_candidates

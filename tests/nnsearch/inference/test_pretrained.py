@@ -57,7 +57,7 @@ def test_the_published_networks_load(name: str) -> None:
     if name not in pretrained_models():
         pytest.skip(f"no {name} in {models_dir()}")
     scorer = OnnxScorer(name)
-    assert (scorer.name, scorer.num_variables, scorer.num_values) == (name, 100, 10)
+    assert (scorer.name, scorer.metadata.num_variables, scorer.metadata.num_values) == (name, 100, 10)
     assert scorer.metadata.problem == "latin-square"
     assert 0 < scorer.metadata.training["validation_feasibility"] <= 1
     assert (models_dir() / f"{name}.md").is_file(), "every network has a model card"

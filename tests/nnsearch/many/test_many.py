@@ -8,10 +8,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from stand_ins import ENVIRONMENT, SUPPORT, LinearScorer, completes, latin_square, models, with_holes
+from stand_ins import (
+    ENVIRONMENT,
+    SUPPORT,
+    AnyGraphEncoder,
+    DirectScorer,
+    LinearScorer,
+    RandomGraphScorer,
+    completes,
+    latin_square,
+    models,
+    with_holes,
+)
 
 import nnsearch
 from nnsearch import Limits, SearchOptions, SearchProcesses, SearchTask, SolveResult, Status, solve_many
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
-from nnsearch.encoding.candidate_graph import GraphState
+from nnsearch.encoding.candidate_graph import GraphEncoding, GraphState
 from nnsearch.errors import ConfigError, NNSearchError, ScoreError
 from nnsearch.many.search_task import AnyModel, model_and_variables
 from nnsearch.many.solve_many import ManySolves
@@ -33,18 +44,16 @@ from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.processes.group import ProcessGroup, WorkerError
 from nnsearch.processes.process import SearchProcess
-from nnsearch.scorers.scorer import AnyScorer, FloatArray
+from nnsearch.scorers.scorer import FloatArray, Scorer
 
 
-class GroupScorer:
+class GroupScorer(RandomGraphScorer):
     """Scores that the groups of a candidate decide, and nothing else in the union."""
 
-    name = "groups"
+    def __init__(self) -> None:
+        super().__init__(name="groups")
 
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        return graph
-
-    def score_graph(self, state: GraphState) -> FloatArray:
+    def scores(self, state: GraphState) -> FloatArray:
         size = np.bincount(state.edge_group, minlength=len(state.group_features))
         total = np.bincount(state.edge_candidate, size[state.edge_group] ** 2, minlength=state.num_candidates)
         place = (state.candidate_features[:, 0] * 4096).astype(np.int64)
@@ -63,9 +72,7 @@ def what_happened(result: SolveResult | None) -> tuple[Any, ...]:
     return result.status, result.solution, result.branches, result.failures, asked, result.objective_value
 
 
-def assert_the_same_as_alone(
-    problems: list[Any], scorer: AnyScorer, many: dict[str, Any], **options: Any
-) -> ManySolves:
+def assert_the_same_as_alone(problems: list[Any], scorer: Scorer, many: dict[str, Any], **options: Any) -> ManySolves:
     """Solve side by side and alone, and compare node for node."""
     solves = solve_many(problems, scorer, **many, **options)
     found = {solved.index: solved for solved in solves}
@@ -210,14 +217,15 @@ def test_models_are_taken_as_places_get_free() -> None:
         next(solves)
 
 
-@dataclass
 class Fussy(LinearScorer):
     """Raises, or returns NaN, wherever the first variable has its last value."""
 
-    trouble: str = "raises"
+    def __init__(self, num_variables: int, num_values: int, trouble: str = "raises") -> None:
+        super().__init__(num_variables, num_values)
+        self.last, self.trouble = num_values - 1, trouble
 
-    def score(self, assignment: FloatArray) -> FloatArray:
-        bad = assignment[:, self.num_values - 1] > 0
+    def scores(self, assignment: FloatArray) -> FloatArray:
+        bad = assignment[:, self.last] > 0
         if self.trouble == "raises" and bad.any():
             raise ZeroDivisionError("out of paper")
         scores = assignment @ self.weight + self.bias
@@ -276,9 +284,9 @@ def test_a_search_is_stopped_while_it_waits(processes: int) -> None:
 
 
 class Slow(LinearScorer):
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def scores(self, assignment: FloatArray) -> FloatArray:
         time.sleep(0.002)
-        return super().score(assignment)
+        return super().scores(assignment)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -384,13 +392,15 @@ def test_context_variables_reach_the_searches() -> None:
     variable: ContextVar[str] = ContextVar("variable", default="lost")
     seen = []
 
-    class Reading(GroupScorer):
-        def prepare(self, graph: CandidateGraph) -> CandidateGraph:
+    class Reading(AnyGraphEncoder):
+        def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> GraphEncoding:
             seen.append(variable.get())
-            return graph
+            return super().prepare(graph, variables, name)
 
+    scorer = GroupScorer()
+    scorer.encoder = Reading()
     variable.set("found")
-    list(solve_many(squares(5, 9, 2), Reading()))
+    list(solve_many(squares(5, 9, 2), scorer))
     assert seen == ["found", "found"]
 
 
@@ -405,12 +415,12 @@ def test_a_cached_scorer_remembers_single_states() -> None:
 
 def test_scores_that_are_no_array_are_refused() -> None:
     class Listing(GroupScorer):
-        def score_graph(self, state: GraphState) -> Any:
-            return super().score_graph(state).tolist()
+        def scores(self, state: GraphState) -> Any:
+            return super().scores(state).tolist()
 
     for solved in solve_many(squares(5, 25, 2), Listing()):
         assert isinstance(solved.error, ScoreError)
-        assert "got list" in str(solved.error)
+        assert "got ['list']" in str(solved.error)
 
 
 def test_progress_is_told() -> None:
@@ -489,7 +499,7 @@ class TestProcesses:
     @pytest.mark.parametrize(
         ("scorer", "order"), [(LinearScorer(36, 6), 6), (GroupScorer(), 7), ("pls-10-full", 10), ("universal", 9)]
     )
-    def test_the_same_decisions_as_alone(self, scorer: str | AnyScorer, order: int) -> None:
+    def test_the_same_decisions_as_alone(self, scorer: str | Scorer, order: int) -> None:
         loaded = nnsearch.load_scorer(scorer, "cpu")
         solves = assert_the_same_as_alone(
             squares(order, order * order // 2, 12),
@@ -607,13 +617,13 @@ class TestProcesses:
 class Sizes(LinearScorer):
     """Remembers how many states it was asked for at once."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, num_variables: int, num_values: int) -> None:
+        super().__init__(num_variables, num_values)
         self.sizes: list[int] = []
 
-    def score(self, assignment: FloatArray) -> FloatArray:
+    def scores(self, assignment: FloatArray) -> FloatArray:
         self.sizes.append(len(assignment))
-        return super().score(assignment)
+        return super().scores(assignment)
 
 
 def process_ids(solves: ManySolves) -> set[int]:
@@ -640,6 +650,7 @@ class TestKeptProcesses:
                 (LinearScorer(36, 6), 6, 40),
                 (GroupScorer(), 7, 30),
                 (GroupScorer(), 5, 9),
+                (DirectScorer(), 6, 20),
             ):
                 solves = assert_the_same_as_alone(
                     squares(order, order * order // 2, 10),

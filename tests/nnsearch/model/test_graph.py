@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from stand_ins import Solution, all_solutions, brute_force, domains, latin_square, models, with_holes
 
+from nnsearch import load_scorer
 from nnsearch.errors import GraphError, NothingToReadError
 from nnsearch.model.graph import (
     AT_LEAST_ONE,
@@ -51,20 +51,11 @@ def satisfied(graph: CandidateGraph, assignments: Assignments) -> BoolArray:
     return result
 
 
-def graph_of(model: cp_model.CpModel) -> CandidateGraph | None:
-    """The graph of a model; None where there is nothing to read, and no other reason is an excuse."""
-    with contextlib.suppress(NothingToReadError):
-        return CandidateGraph.from_model(model)
-    return None
-
-
-def check_encoding(model: cp_model.CpModel) -> CandidateGraph | None:
-    """Compare the groups of a model with its solutions, by CP-SAT; return the graph, None when there is none."""
+def check_encoding(model: cp_model.CpModel) -> CandidateGraph:
+    """Compare the groups of a model with its solutions, by CP-SAT; return the graph."""
     assert model.validate() == ""
     solutions = np.array(all_solutions(model), dtype=np.int64).reshape(-1, len(model.proto.variables))
-    graph = graph_of(model)
-    if graph is None:
-        return None
+    graph = CandidateGraph.from_model(model)
     assert satisfied(graph, solutions).all()
     report = graph.report
     assert report.num_constraints == len(model.proto.constraints)
@@ -348,7 +339,6 @@ def test_how_constraints_become_groups(add: Callable[[Letters], object], expecte
     add(letters)
     assert groups_of(letters.model) == expected
     graph = check_encoding(letters.model)
-    assert graph is not None
     assert str(graph.report) == "encoded 1 of 1 constraints"
 
 
@@ -461,28 +451,28 @@ def test_variables_with_too_many_values_stay_outside(model: cp_model.CpModel, fa
     model.add(far == 1000 * factor * first)
     model.add_all_different([far, first, 7])
     graph = check_encoding(model)
-    if graph is not None:
-        assert graph.report.too_large == ("far",)
-        assert [reason for _, reason in graph.report.ignored][-2:] == [
-            "linear on a variable without candidates",
-            "all_diff on a variable without candidates",
-        ]
+    assert graph.report.too_large == ("far",)
+    assert [reason for _, reason in graph.report.ignored][-2:] == [
+        "linear on a variable without candidates",
+        "all_diff on a variable without candidates",
+    ]
 
 
 def test_nothing_to_read_is_one_clear_error() -> None:
     model = cp_model.CpModel()
     with pytest.raises(
-        GraphError, match=r"at least one constraint .* \(encoded 0 of 0 constraints\); .* use no network$"
+        NothingToReadError, match=r"at least one constraint .* \(encoded 0 of 0 constraints\); .* use no network$"
     ):
-        CandidateGraph.from_model(model)
+        load_scorer("bp", "cpu").prepare(CandidateGraph.from_model(model))
     far = model.new_int_var(0, 10**6, "far")
     b = model.new_bool_var("b")
     model.add(far >= 3 * b)
     model.add_bool_xor([b, b])
-    with pytest.raises(GraphError) as caught:
-        CandidateGraph.from_model(model)
+    with pytest.raises(NothingToReadError) as caught:
+        load_scorer("bp", "cpu").prepare(CandidateGraph.from_model(model))
     assert str(caught.value) == (
-        "expected a model with at least one constraint that ties candidates together (encoded 0 of 2 constraints; "
+        "bp: expected a model with at least one constraint that ties candidates together as exactly_one or at_most_one "
+        "(encoded 0 of 2 constraints; "
         "ignored: 1 linear on a variable without candidates, 1 bool_xor; "
         f"without candidates, for more than {MAX_VALUES} values: 1 variables); "
         "a network has nothing to read here, use no network"
@@ -631,9 +621,7 @@ def test_identities_number_the_table() -> None:
 def states(draw: st.DrawFn) -> tuple[CandidateGraph, BoolArray, list[Solution]]:
     """A graph, some of its candidates, and the solutions of the model."""
     model = draw(any_models(ENCODED_IN_FULL + OTHERS))
-    graph = graph_of(model)
-    assume(graph is not None)
-    assert graph is not None
+    graph = CandidateGraph.from_model(model)
     dead = draw(st.sets(st.integers(0, graph.num_candidates - 1), max_size=graph.num_candidates // 2))
     alive = np.ones(graph.num_candidates, dtype=bool)
     alive[list(dead)] = False

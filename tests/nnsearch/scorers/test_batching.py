@@ -10,19 +10,27 @@ from ortools.sat.python import cp_model
 from stand_ins import LinearScorer, graph_of, models
 
 import nnsearch
-from nnsearch.encoding.candidate_graph import LANES, GraphState, encode, padded
+from nnsearch.encoding.candidate_graph import LANES, CandidateGraphEncoder, GraphEncoding, GraphState, encode, padded
+from nnsearch.encoding.one_hot import OneHotState
 from nnsearch.errors import ScoreError
 from nnsearch.scorers.batching import BatchedScorer
-from nnsearch.scorers.scorer import FloatArray, GraphScorer, Scorer
+from nnsearch.scorers.network import Network
+from nnsearch.scorers.scorer import FloatArray
 
 BP = nnsearch.load_scorer("bp", "cpu")
 UNIVERSAL = nnsearch.load_scorer("universal", "cpu")
 MLP = nnsearch.load_scorer("pls-10-full", "cpu")
 
 
-def drawn(model: cp_model.CpModel, rng: np.random.Generator, scorer: GraphScorer) -> GraphState:
-    graph = scorer.prepare(graph_of(model))
-    return encode(graph, rng.random(graph.num_candidates) < 0.8)
+def kinds_of(scorer: Network) -> tuple[str, ...]:
+    assert isinstance(scorer.encoder, CandidateGraphEncoder)
+    return scorer.encoder.kinds
+
+
+def drawn(model: cp_model.CpModel, rng: np.random.Generator, scorer: Network) -> GraphState:
+    graph = graph_of(model)
+    encoding = GraphEncoding(graph.only(kinds_of(scorer)))
+    return encoding.encode(rng.random(graph.num_candidates) < 0.8)
 
 
 @given(
@@ -39,15 +47,15 @@ def test_graphs_have_bitwise_the_same_scores_alone_and_together(
     if states:
         together = BatchedScorer(network).score(states)
         for state, scores in zip(states, together, strict=True):
-            assert np.array_equal(cast(FloatArray, scores), network.score_graph(state))
+            assert np.array_equal(cast(FloatArray, scores), network.score([state])[0])
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 16, 64, 65])
 def test_rows_have_bitwise_the_same_scores_alone_and_together(size: int) -> None:
     rows = (np.random.default_rng(size).random((size, 1000)) < 0.05).astype(np.float32)
-    together = BatchedScorer(MLP).score([row[None] for row in rows])
-    for row, scores in zip(rows, together, strict=True):
-        assert np.array_equal(cast(FloatArray, scores), MLP.score(row[None]))  # type: ignore[union-attr]
+    states = [OneHotState(row) for row in rows]
+    for state, scores in zip(states, BatchedScorer(MLP).score(states), strict=True):
+        assert np.array_equal(cast(FloatArray, scores), MLP.score([state])[0])
 
 
 @given(model=models(), seed=st.integers(0, 100))
@@ -71,8 +79,8 @@ class Choosy(LinearScorer):
 
     how = "raises"
 
-    def score(self, assignment: FloatArray) -> FloatArray:
-        scores = super().score(assignment)
+    def scores(self, assignment: FloatArray) -> FloatArray:
+        scores = super().scores(assignment)
         if assignment[:, 0].any():
             if self.how == "raises":
                 raise LookupError("not this one")
@@ -82,15 +90,15 @@ class Choosy(LinearScorer):
 
 @pytest.mark.parametrize(("how", "kind"), [("raises", LookupError), ("another shape", ScoreError)])
 def test_trouble_is_found_state_by_state(how: str, kind: type[Exception]) -> None:
-    scorer: Scorer = Choosy(3, 2)
-    scorer.how = how  # type: ignore[attr-defined]
+    scorer = Choosy(3, 2)
+    scorer.how = how
     rows = (np.random.default_rng(5).random((9, 6)) < 0.5).astype(np.float32)
     assert 0 < rows[:, 0].sum() < 9
     batched = BatchedScorer(scorer)
-    for row, scores in zip(rows, batched.score([row[None] for row in rows]), strict=True):
+    for row, scores in zip(rows, batched.score([OneHotState(row) for row in rows]), strict=True):
         if row[0]:
             assert isinstance(scores, kind)
         else:
-            assert np.array_equal(cast(FloatArray, scores), scorer.score(row[None]))
+            assert np.array_equal(cast(FloatArray, scores), scorer.score([OneHotState(row)])[0])
     assert (batched.batches, batched.states) == (1, 9)
     assert batched.seconds > 0

@@ -12,9 +12,10 @@ from stand_ins import LinearScorer, RandomGraphScorer, graph_of, models
 import nnsearch
 from nnsearch import Limits, ScoreCache, cached
 from nnsearch.cp import Restarts
-from nnsearch.encoding.candidate_graph import arrays_of, encode
+from nnsearch.encoding.candidate_graph import encode
+from nnsearch.encoding.one_hot import OneHotState
 from nnsearch.errors import ConfigError
-from nnsearch.scorers.cache import CachedGraphScorer, CachedScorer, key_of
+from nnsearch.scorers.cache import Cached, key_of
 from nnsearch.scorers.scorer import FloatArray
 
 
@@ -27,7 +28,7 @@ def test_states_of_one_size_are_equal_if_their_keys_are(width: int, seed: int) -
     states = rows(12, width, seed)
     for one in states:
         for other in states:
-            assert (key_of(one[None]) == key_of(other[None])) == np.array_equal(one, other)
+            assert (key_of(OneHotState(one)) == key_of(OneHotState(other))) == np.array_equal(one, other)
 
 
 @given(model=models(), seed=st.integers(0, 1000))
@@ -37,7 +38,7 @@ def test_graphs_are_equal_if_their_keys_are(model: cp_model.CpModel, seed: int) 
     states = [encode(graph, rng.random(graph.num_candidates) < 0.8) for _ in range(8)]
     for one in states:
         for other in states:
-            same = all(map(np.array_equal, arrays_of(one), arrays_of(other)))
+            same = all(map(np.array_equal, one.arrays, other.arrays))
             assert (key_of(one) == key_of(other)) == same
 
 
@@ -83,11 +84,12 @@ def test_room_is_needed() -> None:
 @given(picks=st.lists(st.integers(0, 5), min_size=1, max_size=30))
 def test_each_state_is_scored_once(picks: list[int]) -> None:
     states, scorer = rows(6, 12, seed=1), LinearScorer(4, 3)
-    remembering = CachedScorer(scorer)
+    remembering = Cached(scorer)
     expected = LinearScorer(4, 3).scores(states)
     for start in range(0, len(picks), 4):
         chosen = picks[start : start + 4]
-        assert np.allclose(remembering.score(states[chosen]), expected[chosen], atol=1e-5)
+        scores = remembering.score([OneHotState(state) for state in states[chosen]])
+        assert np.allclose(scores, expected[chosen], atol=1e-5)
     distinct = len({states[pick].tobytes() for pick in picks})
     assert distinct <= len(scorer.shown) <= len(picks)
     assert remembering.recalled + len(scorer.shown) == len(picks)
@@ -105,7 +107,7 @@ def test_a_search_is_the_same_and_counts_what_was_known(kind: str) -> None:
     asked = len(scorer.shown)
     scorer.shown.clear()
     remembering = cached(scorer)
-    assert isinstance(remembering, CachedScorer if kind == "one size" else CachedGraphScorer)
+    assert isinstance(remembering, Cached)
     result = nnsearch.cp.solve(model, variables, remembering, restarts=restarts, limits=limits)
     assert (result.status, result.solution, result.branches) == (plain.status, plain.solution, plain.branches)
     assert len(scorer.shown) == result.states_scored == result.inference_calls

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from ortools.sat.python import cp_model
 from stand_ins import GRAPH_INPUTS, graph_network, network, saved, with_metadata
 
 from nnsearch import load_scorer
-from nnsearch.encoding.candidate_graph import encode
-from nnsearch.errors import ConfigError, ModelFileError, ScoreError
+from nnsearch.encoding.candidate_graph import CandidateGraphEncoder, GraphEncoding
+from nnsearch.encoding.one_hot import OneHot
+from nnsearch.errors import ConfigError, ModelFileError, NothingToReadError, ScoreError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer, is_graph_scorer, open_network
+from nnsearch.scorers.onnx import OnnxScorer
 
 V, D = 4, 2
 N = V * D
@@ -35,7 +37,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> OnnxScorer:
 
 
 def test_what_a_scorer_says_of_itself(scorer: OnnxScorer) -> None:
-    assert (scorer.name, scorer.num_variables, scorer.num_values) == ("small", V, D)
+    assert (scorer.name, scorer.metadata.num_variables, scorer.metadata.num_values) == ("small", V, D)
     assert scorer.provider == "CPUExecutionProvider"
     assert scorer.metadata == ModelMetadata("one_hot", "latin-square", V, D, {"loss": "none"})
     assert load_scorer(scorer) is scorer
@@ -45,11 +47,11 @@ def test_what_a_scorer_says_of_itself(scorer: OnnxScorer) -> None:
 def test_a_batch_equals_its_states_one_by_one(scorer: OnnxScorer, batch: list[list[float]]) -> None:
     assignment = np.array(batch, dtype=np.float32)
     before = assignment.copy()
-    scores = scorer.score(assignment)
+    scores = scorer.score_assignments(assignment)
     assert scores.dtype == np.float32
     assert scores.shape == assignment.shape
     np.testing.assert_array_equal(assignment, before)
-    singles = np.concatenate([scorer.score(state[None]) for state in assignment])
+    singles = np.concatenate([scorer.score_assignments(state[None]) for state in assignment])
     np.testing.assert_allclose(scores, singles, rtol=1e-6, atol=1e-6)
 
 
@@ -57,15 +59,17 @@ def test_a_batch_equals_its_states_one_by_one(scorer: OnnxScorer, batch: list[li
 def test_scores_are_those_of_the_network(scorer: OnnxScorer, batch: list[list[float]]) -> None:
     weight, bias = (numpy_helper.to_array(t).astype(np.float64) for t in network(V, D).graph.initializer)
     expected = np.array(batch) @ weight + bias
-    np.testing.assert_allclose(scorer.score(np.array(batch, dtype=np.float32)), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        scorer.score_assignments(np.array(batch, dtype=np.float32)), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_not_finite_are_refused(tmp_path: Path, bad: float) -> None:
     path = saved(network(V, D, bias=np.array([0] * (N - 1) + [bad], dtype=np.float32)), tmp_path / "bad.onnx")
-    with pytest.raises(ScoreError, match="expected finite scores") as caught:
-        OnnxScorer(path).score(np.zeros((1, N), dtype=np.float32))
-    assert str(path) in str(caught.value)
+    prepared = OnnxScorer(path).prepare(CandidateGraph.from_all_different([range(D)] * V, []))
+    with pytest.raises(ScoreError, match=r"^bad: expected finite scores"):
+        prepared.advise(np.ones((1, N), dtype=bool))
 
 
 def refusal(path: Path) -> str:
@@ -202,7 +206,7 @@ def external(folder: Path, location: str) -> Path:
 def test_weights_in_a_second_file(tmp_path: Path, scorer: OnnxScorer) -> None:
     path = external(tmp_path, "weights.bin")
     state = np.eye(1, N, dtype=np.float32)
-    np.testing.assert_array_equal(OnnxScorer(path).score(state), scorer.score(state))
+    np.testing.assert_array_equal(OnnxScorer(path).score_assignments(state), scorer.score_assignments(state))
     (tmp_path / "weights.bin").unlink()
     refusal(path)
 
@@ -232,20 +236,20 @@ WHOLE = np.ones(SQUARE.num_candidates, dtype=bool)
 def test_what_a_graph_scorer_says_of_itself(tmp_path: Path) -> None:
     path = saved(graph_network(), tmp_path / "places.onnx")
     scorer = load_scorer(path, "cpu")
-    assert isinstance(scorer, OnnxGraphScorer)
+    assert isinstance(scorer, OnnxScorer)
     assert (scorer.name, scorer.path, scorer.provider) == ("places", path, "CPUExecutionProvider")
     assert scorer.metadata == ModelMetadata("candidate_graph", "any", kinds=scorer.metadata.kinds)
-    assert is_graph_scorer(scorer)
+    assert isinstance(scorer.encoder, CandidateGraphEncoder)
     assert load_scorer(scorer) is scorer
-    assert not is_graph_scorer(OnnxScorer(saved(network(V, D), tmp_path / "small.onnx")))
-    with pytest.raises(ConfigError, match="scorer: expected the name or path of a network, or a Scorer, got dict"):
+    assert OnnxScorer(saved(network(V, D), tmp_path / "small.onnx")).encoder == OneHot(V, D)
+    with pytest.raises(ConfigError, match=r"^scorer: expected the name or path of a network, or a Scorer .*, got dict"):
         load_scorer({})  # type: ignore[arg-type]
 
 
 def test_scores_of_a_graph_network(tmp_path: Path) -> None:
-    scorer = OnnxGraphScorer(saved(graph_network(), tmp_path / "places.onnx"))
-    state = encode(scorer.prepare(SQUARE), WHOLE)
-    scores = scorer.score_graph(state)
+    scorer = OnnxScorer(saved(graph_network(), tmp_path / "places.onnx"))
+    state = scorer.prepare(SQUARE).encoding.encode(WHOLE)
+    scores = scorer.score([state])[0]
     assert scores.dtype == np.float32
     assert scores.shape == (27,)
     np.testing.assert_array_equal(scores, np.tile([0, 0.5, 1], 9))
@@ -253,17 +257,11 @@ def test_scores_of_a_graph_network(tmp_path: Path) -> None:
 
 def test_the_encoders_are_told_apart(tmp_path: Path) -> None:
     dense, graph = saved(network(V, D), tmp_path / "dense.onnx"), saved(graph_network(), tmp_path / "graph.onnx")
-    assert isinstance(open_network(dense), OnnxScorer)
-    assert isinstance(open_network(graph), OnnxGraphScorer)
-    for family, path, wanted, got in (
-        (OnnxScorer, graph, "one_hot", "candidate_graph"),
-        (OnnxGraphScorer, dense, "candidate_graph", "one_hot"),
-    ):
-        with pytest.raises(ModelFileError) as caught:
-            family(path)
-        assert str(caught.value) == (
-            f"{path}: expected a network of encoder {wanted}, got {got}; nnsearch.load_scorer opens either"
-        )
+    assert isinstance(OnnxScorer(dense).encoder, OneHot)
+    assert isinstance(OnnxScorer(graph).encoder, CandidateGraphEncoder)
+    assert OnnxScorer(dense, first_value=3).encoder == OneHot(V, D, 3)
+    with pytest.raises(ConfigError, match=r"^first_value: .*graph\.onnx reads models of any size; leave it out$"):
+        OnnxScorer(graph, first_value=3)
 
 
 WITHOUT_FEATURES = {name: value for name, value in GRAPH_INPUTS.items() if name != "group_features"}
@@ -321,7 +319,7 @@ PROMISED = (
 def test_inputs_and_outputs_of_graph_networks_are_checked(tmp_path: Path, model: onnx.ModelProto, phrase: str) -> None:
     path = saved(model, tmp_path / "x.onnx")
     with pytest.raises(ModelFileError) as caught:
-        open_network(path)
+        OnnxScorer(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: expected ")
     assert message.splitlines() == [message]
@@ -334,18 +332,55 @@ def test_a_graph_network_sees_the_kinds_it_was_trained_on(tmp_path: Path) -> Non
     model.add(sum(cells[::4]) <= 5)
     graph = CandidateGraph.from_model(model)
     path = tmp_path / "x.onnx"
-    prepared = OnnxGraphScorer(saved(graph_network(kinds=("exactly_one",)), path)).prepare(graph)
-    assert prepared.num_groups == graph.num_groups - 1 == 27
-    assert prepared.identity is None
-    assert OnnxGraphScorer(saved(graph_network(), path)).prepare(graph).num_groups == graph.num_groups
+    read = graph_of_network(OnnxScorer(saved(graph_network(kinds=("exactly_one",)), path)), graph)
+    assert read.num_groups == graph.num_groups - 1 == 27
+    assert read.identity is None
+    assert graph_of_network(OnnxScorer(saved(graph_network(), path)), graph).num_groups == graph.num_groups
+
+
+def graph_of_network(scorer: OnnxScorer, graph: CandidateGraph) -> CandidateGraph:
+    encoding = scorer.prepare(graph).encoding
+    assert isinstance(encoding, GraphEncoding)
+    return encoding.graph
+
+
+@pytest.mark.parametrize("kind", ["knapsack", "set cover", "job shop", "lot sizing"])
+@pytest.mark.parametrize("name", ["bp", "universal"])
+def test_a_model_that_a_network_cannot_read_is_refused(name: str, kind: str) -> None:
+    model = cp_model.CpModel()
+    if kind == "job shop":
+        starts = [model.new_int_var(0, 20, f"s{i}") for i in range(4)]
+        tasks = [model.new_fixed_size_interval_var(start, 5, f"t{i}") for i, start in enumerate(starts)]
+        model.add_no_overlap(tasks)
+        model.add(starts[0] + 5 <= starts[1])
+    else:
+        items = [model.new_bool_var(f"b{i}") for i in range(6)]
+        amounts = [model.new_int_var(0, 9, f"a{i}") for i in range(6)]
+        if kind == "knapsack":
+            model.add(sum(3 * item for item in items) <= 10)
+        elif kind == "set cover":
+            for first in range(4):
+                model.add_bool_or(items[first : first + 3])
+        else:
+            for item, amount in zip(items, amounts, strict=True):
+                model.add(amount <= 9 * item)
+            model.add(sum(amounts) >= 20)
+    reads = OnnxScorer(name).metadata.kinds
+    kinds = {"knapsack": "linear", "set cover": "at_least_one", "job shop": "linear", "lot sizing": "linear"}
+    graph = CandidateGraph.from_model(model)
+    if kinds[kind] in reads:
+        assert OnnxScorer(name).prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=bool))
+        return
+    with pytest.raises(NothingToReadError, match=f"^{name}: expected a model with at least one constraint .* use no"):
+        OnnxScorer(name).prepare(graph)
 
 
 def test_a_network_of_one_model_knows_its_candidates(tmp_path: Path) -> None:
     table = {"x[0,1]": [3, 1], "x[2,2]": [2], "elsewhere": [1, 2, 3]}
-    scorer = OnnxGraphScorer(saved(graph_network(identities=table), tmp_path / "named.onnx"))
+    scorer = OnnxScorer(saved(graph_network(identities=table), tmp_path / "named.onnx"))
     assert scorer.metadata.identities == table
-    prepared = scorer.prepare(SQUARE)
-    scores = scorer.score_graph(encode(prepared, WHOLE)).reshape(9, 3)
+    state = scorer.prepare(SQUARE).encoding.encode(WHOLE)
+    scores = scorer.score([state])[0].reshape(9, 3)
     expected = np.tile([0, 0.5, 1], (9, 1))
     expected[1, [2, 0]] += [1, 2]
     expected[8, 1] += 3
@@ -356,15 +391,15 @@ def test_a_network_of_another_model_is_refused(tmp_path: Path) -> None:
     table = {f"task{i}": [0, 1] for i in range(9)}
     path = saved(graph_network(identities=table), tmp_path / "tasks.onnx")
     with pytest.raises(ModelFileError) as caught:
-        OnnxGraphScorer(path).prepare(SQUARE)
+        OnnxScorer(path).prepare(SQUARE)
     assert str(caught.value) == (
-        f"{path}: expected a model with the variables task0, task1, task2, ... of its training, "
+        "tasks: expected a model with the variables task0, task1, task2, ... of its training, "
         "got x[0,0], x[0,1], x[0,2], ...; use a network for any model, for example bp"
     )
 
 
 def test_several_threads_are_refused_where_additions_would_be_lost() -> None:
     with pytest.raises(ConfigError, match=r"universal\.onnx: expected 1 thread, got 2: .*ScatterND"):
-        open_network("universal", "cpu", threads=2)
-    assert open_network("bp", "cpu", threads=2).name == "bp"
-    assert open_network("pls-10-full", "cpu", threads=2).name == "pls-10-full"
+        OnnxScorer("universal", "cpu", threads=2)
+    assert OnnxScorer("bp", "cpu", threads=2).name == "bp"
+    assert OnnxScorer("pls-10-full", "cpu", threads=2).name == "pls-10-full"

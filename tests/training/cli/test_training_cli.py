@@ -168,7 +168,7 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
     assert first.startswith(f"{path}: validation feasibility 0.")
     assert second == f"use it: nnsearch solve INSTANCE --model {path}"
     scorer = OnnxScorer(path, provider="cpu")
-    assert (scorer.num_variables, scorer.num_values) == (9, 3)
+    assert (scorer.metadata.num_variables, scorer.metadata.num_values) == (9, 3)
     table = scorer.metadata.training["config"]
     assert (table["name"], table["seed"], table["problem"]["order"]) == ("tiny-3", 4, 3)
     assert config_from_table(table) == config_from_table(json.loads(Path("runs/tiny-3/config.json").read_text()))
@@ -342,7 +342,7 @@ def test_export_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
         state @ best["weights"]["layers.0.weight"].numpy().T + best["weights"]["layers.0.bias"].numpy(), 0
     )
     expected = hidden @ best["weights"]["layers.2.weight"].numpy().T + best["weights"]["layers.2.bias"].numpy()
-    np.testing.assert_allclose(scorer.score(state), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(scorer.score_assignments(state), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_export_gives_what_fit_gave(learned: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_onnx_runtime_gives_the_scores_of_torch(batch: int, exported: Path) -> N
         assignment = states(batch, seed)
         with torch.inference_mode():
             expected = network()(torch.from_numpy(assignment)).numpy()
-        scores = scorer.score(assignment)
+        scores = scorer.score_assignments(assignment)
         assert (scores.dtype.name, scores.shape) == ("float32", (batch, ORDER**3))
         np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
@@ -94,7 +94,7 @@ def test_the_file_is_a_plain_model_with_a_dynamic_batch(exported: Path) -> None:
 
 def test_the_metadata_comes_back(exported: Path) -> None:
     scorer = OnnxScorer(exported, provider="cpu")
-    assert (scorer.name, scorer.num_variables, scorer.num_values) == ("net", 16, 4)
+    assert (scorer.name, scorer.metadata.num_variables, scorer.metadata.num_values) == ("net", 16, 4)
     metadata = scorer.metadata
     assert (metadata.encoder, metadata.problem) == ("one_hot", "latin-square")
     assert metadata.training == RECORD
@@ -108,10 +108,10 @@ def test_another_size_and_a_linear_network_in_silence(tmp_path: Path, capfd: pyt
     export(small, LatinSquare(order), {}, tmp_path / "net.onnx")
     assert capfd.readouterr() == ("", "")
     scorer = OnnxScorer(tmp_path / "net.onnx", provider="cpu")
-    assert (scorer.num_variables, scorer.num_values, scorer.metadata.training) == (order**2, order, {})
+    assert (scorer.metadata.num_variables, scorer.metadata.num_values, scorer.metadata.training) == (order**2, order, {})
     assignment = states(64, 1, order)
     np.testing.assert_allclose(
-        scorer.score(assignment), small(torch.from_numpy(assignment)).detach(), rtol=1e-4, atol=1e-5
+        scorer.score_assignments(assignment), small(torch.from_numpy(assignment)).detach(), rtol=1e-4, atol=1e-5
     )
 
 
@@ -164,7 +164,7 @@ def test_any_module_of_the_right_shape(tmp_path: Path) -> None:
 
     export(CountOpen(), PROBLEM, {}, tmp_path / "count.onnx")
     assignment = states(3, 0)
-    scores = OnnxScorer(tmp_path / "count.onnx", provider="cpu").score(assignment)
+    scores = OnnxScorer(tmp_path / "count.onnx", provider="cpu").score_assignments(assignment)
     taken = assignment.reshape(3, ORDER**2, ORDER).sum(axis=1)
     np.testing.assert_array_equal(scores, -np.tile(taken, ORDER**2))
 

@@ -13,7 +13,7 @@ from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.scorers.onnx import OnnxGraphScorer, OnnxScorer
+from nnsearch.scorers.onnx import OnnxScorer
 from training.data.families import LatinSquares, latin_square_pool
 from training.data.graph_states import tensor_inputs, training_state
 from training.export.export import TRAINED_KINDS, export, export_graph
@@ -105,7 +105,7 @@ def test_export_of_an_mlp(tmp_path: Path) -> None:
 
 def test_export_of_a_graph_network(tmp_path: Path, states: list[GraphState]) -> None:
     export_graph(neural(), METADATA, states, tmp_path / "fp16.onnx", precision="fp16")
-    half = OnnxGraphScorer(tmp_path / "fp16.onnx", "cpu")
+    half = OnnxScorer(tmp_path / "fp16.onnx", "cpu")
     assert half.metadata == replace(METADATA, precision="fp16", tolerance=0.1)
     found = operators(half.path)
     assert onnx.TensorProto.FLOAT16 in found["Gemm"] + found.get("MatMul", []) + found.get("Transpose", [])

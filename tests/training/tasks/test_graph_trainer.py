@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.errors import ConfigError, NNSearchError, PoolError
-from nnsearch.scorers.onnx import OnnxGraphScorer
+from nnsearch.scorers.onnx import OnnxScorer
 from training.data.families import Colourings, LatinSquares, latin_square_pool
 from training.data.graph_source import possible_in, prepare_graph_data
 from training.data.graph_states import batch_of, tensor_inputs, training_state
@@ -326,11 +326,11 @@ def test_the_export_of_an_untrained_network_gives_the_scores_of_torch(
     metadata = graph_metadata(tiny(), outcome)
     states = [one.state for family in outcome.data.validation.values() for one in family]
     export_graph(outcome.network, metadata, states[:3], tmp_path / "tiny.onnx")
-    scorer = OnnxGraphScorer(tmp_path / "tiny.onnx", provider="cpu")
+    scorer = OnnxScorer(tmp_path / "tiny.onnx", provider="cpu")
     for state in [*states, disjoint_union(states)]:
         with torch.inference_mode():
             expected = outcome.network(*tensor_inputs(state, torch.device("cpu"))).numpy()
-        np.testing.assert_allclose(scorer.score_graph(state), expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(scorer.score([state])[0], expected, rtol=1e-4, atol=1e-4)
     assert scorer.metadata.problem == "any"
     assert scorer.metadata.training["config"]["network"]["blocks"] == 2
     assert scorer.metadata.training["best_step"] == outcome.best_step

@@ -24,7 +24,7 @@ from nnsearch.encoding.candidate_graph import GraphState, encode
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.scorers.onnx import OnnxGraphScorer
+from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -81,7 +81,7 @@ def test_most_probable_reads_probabilities_and_no_other_order_does(
     class Spy(ValueProbabilities):
         def score_graph(self, state: GraphState) -> FloatArray:
             read.append(state.num_candidates)
-            return super().score_graph(state)
+            return super().score([state])[0]
 
     monkeypatch.setattr(study_label_free, "ValueProbabilities", Spy)
     (bp,) = [job for job in jobs(Study("tiny", tmp_path)) if job.config["knowledge"] == "bp"]
@@ -94,7 +94,7 @@ def test_most_probable_reads_probabilities_and_no_other_order_does(
 
 
 def test_networks_are_files_of_the_project_that_say_what_they_were_trained_on(finished: Path) -> None:
-    scorer = OnnxGraphScorer(finished / "runs" / "tiny" / "plain-clauses-0" / "plain-clauses-0.onnx", provider="cpu")
+    scorer = OnnxScorer(finished / "runs" / "tiny" / "plain-clauses-0" / "plain-clauses-0.onnx", provider="cpu")
     training = scorer.metadata.training
     assert training["config"]["loss"]["knowledge"] == "clauses"
     assert training["steps"] == training["config"]["train"]["steps"] == 4
