@@ -83,11 +83,10 @@ class FixedScorer(LinearScorer):
 
 
 class AnyGraphEncoder(CandidateGraphEncoder):
-    """Reads a model whose constraints tie nothing together, too, if it knows what they say, or if there are none."""
+    """Reads a model whose constraints tie nothing together, too."""
 
     def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> GraphEncoding:
-        unread = graph.report.num_constraints and not graph.report.num_encoded
-        return super().prepare(graph, variables, name) if unread else GraphEncoding(graph)
+        return GraphEncoding(graph)
 
 
 class RandomGraphScorer(Network):

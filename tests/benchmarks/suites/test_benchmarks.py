@@ -346,7 +346,7 @@ def test_scores_of_a_union_are_those_of_each_state(large: str, monkeypatch: pyte
         LatinSquare(5), fresh_squares(5, 50, 1).reshape(50, -1) - np.uint8(1), 50, np.random.default_rng(0)
     )
     possible = possible_candidates(states, "full")
-    scores = feasibility.score_graph_states(scorer, states, possible)  # type: ignore[arg-type]
+    scores = feasibility.score_graph_states(scorer, states, possible)
     graph = CandidateGraph.from_model(LatinSquare(5).build()[0])
     alive = possible | states.assignment
     for row, one in enumerate(alive):

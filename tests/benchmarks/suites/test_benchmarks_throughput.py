@@ -8,6 +8,7 @@ import pytest
 from benchmarks.networks import load_networks
 from benchmarks.records import run_jobs
 from benchmarks.suites import throughput
+from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError
 from nnsearch.inference.pretrained import models_dir
 from nnsearch.scorers.onnx import OnnxScorer
@@ -36,13 +37,13 @@ def test_the_table(tmp_path: Path) -> None:
 
 def test_scores_that_are_not_those_of_the_cpu_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [network] = load_networks(NAMES[:1], "cpu", 1)
-    right = OnnxScorer.score
+    right = OnnxScorer.run
 
-    def wrong(self: OnnxScorer, assignment: FloatArray) -> FloatArray:
-        return right(self, assignment) + np.float32(1) * (self is network.scorer)
+    def wrong(self: OnnxScorer, feed: Feed) -> FloatArray:
+        return right(self, feed) + np.float32(1) * (self is network.scorer)
 
     jobs = throughput.jobs(QUICK, [network])
-    monkeypatch.setattr(OnnxScorer, "score", wrong)
+    monkeypatch.setattr(OnnxScorer, "run", wrong)
     with pytest.raises(ScoreError, match=r"expected the CPU's scores within 0\.0001 of their range"):
         run_jobs(tmp_path / "x.jsonl", jobs[:1], threads=1)
 

@@ -171,7 +171,7 @@ def infeasible() -> cp_model.CpModel:
     return queens(3)
 
 
-def drop_in(workers: int, options: RaceOptions = AT_ONCE, scorer: Scorer | None = None, **more: Any) -> CpSolver:
+def drop_in(workers: int, options: RaceOptions = AT_ONCE, scorer: Scorer | str | None = None, **more: Any) -> CpSolver:
     solver = CpSolver(scorer or RandomGraphScorer(), options=options, **more)
     solver.parameters.num_workers = workers
     return solver
@@ -732,7 +732,7 @@ def modulo() -> cp_model.CpModel:
 def test_the_report_says_why_the_learned_side_stood_aside(
     build: Callable[[], cp_model.CpModel], reason: str, workers: int
 ) -> None:
-    solver = drop_in(workers, on_error="raise")
+    solver = drop_in(workers, on_error="raise", scorer="bp")
     with pytest.MonkeyPatch.context() as patch:
         SilentRun.begun = 0
         patch.setattr(race, "CpSatRun", SilentRun if workers == 2 else CpSatRun)

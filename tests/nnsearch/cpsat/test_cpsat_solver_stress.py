@@ -43,7 +43,7 @@ class StressScorer(RandomGraphScorer):
 
     def scores(self, state: GraphState) -> FloatArray:
         self.after -= 1
-        scores = self.scores(state)
+        scores = super().scores(state)
         if self.after >= 0 or self.failure == "none":
             return scores
         if self.failure == "raise":

@@ -53,7 +53,7 @@ def test_bound_buffers_give_the_scores_of_the_session(scorer: OnnxScorer, calls:
     for batch, seed in calls:
         assignment = states(batch, seed)
         before = assignment.copy()
-        kept.append((one.score_assignments(assignment), scorer.score_assignments(assignment)))
+        kept.append((one.run({"assignment": assignment}), scorer.score_assignments(assignment)))
         np.testing.assert_array_equal(assignment, before)
     for scores, expected in kept:
         assert scores.dtype == np.float32
@@ -67,7 +67,7 @@ def test_any_memory_layout_and_type_of_number(scorer: OnnxScorer) -> None:
         expected = scorer.score_assignments(np.ascontiguousarray(wide[::2]))
         doubles: Any = wide[::2].astype(np.float64)
         for given_ in (wide[::2], np.asfortranarray(wide[::2]), doubles):
-            np.testing.assert_allclose(bound(scorer).score(given_), expected, rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(bound(scorer).run({"assignment": given_}), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_padded_rows_are_zeros(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_padded_rows_are_zeros(tmp_path: Path) -> None:
     one = BoundOneHot(session, N, "cpu", largest=LARGEST)
     for batch in (8, 5, 7, 6, 1, 8, 5):
         assignment = states(batch, batch)
-        np.testing.assert_array_equal(one.score_assignments(assignment), assignment + assignment.sum(axis=0))
+        np.testing.assert_array_equal(one.run({"assignment": assignment}), assignment + assignment.sum(axis=0))
 
 
 class Recording:
@@ -115,7 +115,7 @@ def test_each_bucket_has_buffers_and_a_cuda_graph_of_its_own(scorer: OnnxScorer,
     assert len(session.runs) == 2
     for batch in (1, 2, 3, 4, 20, 5):
         np.testing.assert_allclose(
-            one.score_assignments(states(batch, 1)), scorer.score_assignments(states(batch, 1)), rtol=1e-6, atol=1e-6
+            one.run({"assignment": states(batch, 1)}), scorer.score_assignments(states(batch, 1)), rtol=1e-6, atol=1e-6
         )
     buckets = [1, 8, 1, 2, 4, 4, 8, 8, 4, 8]
     assert [number for _, number in session.runs] == [str(size) if cuda_graphs else None for size in buckets]
@@ -128,7 +128,7 @@ def test_each_bucket_has_buffers_and_a_cuda_graph_of_its_own(scorer: OnnxScorer,
 @pytest.mark.parametrize("shape", [(N,), (3, N + 1), (3, 1), (1, 3, N)])
 def test_states_of_another_shape_are_refused(scorer: OnnxScorer, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=rf"^expected states as \[B, {N}\], got shape "):
-        bound(scorer).score(np.zeros(shape, dtype=np.float32))
+        bound(scorer).run({"assignment": np.zeros(shape, dtype=np.float32)})
 
 
 def test_threads_do_not_mix_up_their_states(scorer: OnnxScorer) -> None:
@@ -137,7 +137,7 @@ def test_threads_do_not_mix_up_their_states(scorer: OnnxScorer) -> None:
     def right(seed: int) -> bool:
         assignment = states(1 + seed % 11, seed)
         return np.allclose(
-            one.score_assignments(assignment), scorer.score_assignments(assignment), rtol=1e-6, atol=1e-6
+            one.run({"assignment": assignment}), scorer.score_assignments(assignment), rtol=1e-6, atol=1e-6
         )
 
     with ThreadPoolExecutor(4) as pool:
@@ -154,9 +154,9 @@ def test_graphs_of_any_size(tmp_path: Path) -> None:
     one = BoundGraph(scorer.session, "cpu")
     sizes = graph_states(3, 2, 4, 3)
     for state in [*sizes, disjoint_union(sizes)]:
-        scores = one.score_assignments(scorer.feed(state))
+        scores = one.run(scorer.encoder.unite([state]))
         assert scores.dtype == np.float32
-        np.testing.assert_array_equal(scores, scorer.score([state])[0])
+        np.testing.assert_array_equal(scores[: state.num_scores], scorer.score([state])[0])
 
 
 def test_a_graph_without_edges(tmp_path: Path) -> None:
@@ -165,5 +165,6 @@ def test_a_graph_without_edges(tmp_path: Path) -> None:
     whole = graph_states(3)[0]
     lonely = GraphState(none, none, whole.group_features[:0], whole.candidate_features, whole.candidate, whole.identity)
     np.testing.assert_array_equal(
-        BoundGraph(scorer.session, "cpu").score(scorer.feed(lonely)), scorer.score([whole])[0]
+        BoundGraph(scorer.session, "cpu").run(scorer.encoder.unite([lonely]))[: lonely.num_scores],
+        scorer.score([whole])[0],
     )

@@ -12,10 +12,11 @@ import pytest
 from stand_ins import graph_network, network, saved
 
 from nnsearch.encoding.candidate_graph import disjoint_union, encode
+from nnsearch.encoding.one_hot import OneHotState
 from nnsearch.errors import ModelFileError, ScoreError
 from nnsearch.inference import device
 from nnsearch.inference.bound import BoundGraph, BoundOneHot
-from nnsearch.inference.latency import random_assignments, score
+from nnsearch.inference.latency import random_assignments
 from nnsearch.inference.opening import open_session
 from nnsearch.inference.pretrained import pretrained_models
 from nnsearch.inference.providers import CPU, CUDA, TENSORRT, gpu_count
@@ -115,10 +116,9 @@ def test_without_cuda_graphs_where_they_cannot_be_captured(
 
 def test_graphs_of_any_size_have_no_cuda_graph(gpu: Gpu, graph_model: Path) -> None:
     scorer = OnnxScorer(graph_model)
-    assert isinstance(scorer, OnnxScorer)
     assert scorer.provider == CUDA
     assert gpu.opened == [{CUDA: {"use_tf32": "0"}, CPU: {}}]
-    graph = scorer.prepare(CandidateGraph.from_model(LatinSquare(3).build()[0]))
+    graph = CandidateGraph.from_model(LatinSquare(3).build()[0])
     state = encode(graph, np.ones(graph.num_candidates, dtype=bool))
     np.testing.assert_array_equal(scorer.score([state])[0], OnnxScorer(graph_model, "cpu").score([state])[0])
 
@@ -153,7 +153,7 @@ def test_what_goes_wrong_on_the_device_is_one_line(gpu: Gpu, request: pytest.Fix
     graph = CandidateGraph.from_model(LatinSquare(3).build()[0])
     state = encode(graph, np.ones(graph.num_candidates, dtype=bool))
     with pytest.raises(ScoreError) as caught:
-        score(scorer, STATES if isinstance(scorer, OnnxScorer) else state)
+        scorer.score([OneHotState(STATES[0])] if which == "model" else [state])
     assert str(caught.value) == f"{path}: expected scores, {CUDA} failed: out of memory"
 
 
@@ -221,13 +221,13 @@ def test_cuda_gives_the_scores_of_the_cpu(name: str, cuda_graphs: bool, model: P
     cuda, cpu = OnnxScorer(path, "cuda", cuda_graphs=cuda_graphs), OnnxScorer(path, "cpu")
     assert cuda.provider == CUDA
     assert OnnxScorer(path).provider == CUDA
-    assert cuda._bound is not None
-    assert cuda._bound.cuda_graphs == cuda_graphs  # type: ignore[union-attr]
-    assignment = random_assignments(cpu.num_variables, cpu.num_values, 1200)
+    assert isinstance(cuda._bound, BoundOneHot)
+    assert cuda._bound.cuda_graphs == cuda_graphs
+    assignment = random_assignments(cpu.metadata.num_variables or 0, cpu.metadata.num_values or 0, 1200)
     for _ in range(2):  # captured, then replayed with other buckets between
         for batch in (1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 128, 256, 300, 512, 513, 1200, 0):
             given = assignment[-batch:] if batch else assignment[:0]
-            assert close(cuda.score(given), cpu.score(given), ONE_HOT_TOLERANCE), batch
+            assert close(cuda.score_assignments(given), cpu.score_assignments(given), ONE_HOT_TOLERANCE), batch
 
 
 @needs_gpu
@@ -237,7 +237,7 @@ def test_cuda_gives_the_scores_of_the_cpu_for_graphs(name: str) -> None:
     assert cuda.provider == CUDA
     states = []
     for order in (3, 9, 5, 12):
-        graph = cpu.prepare(CandidateGraph.from_model(LatinSquare(order).build()[0]))
+        graph = CandidateGraph.from_model(LatinSquare(order).build()[0])
         alive = np.ones(graph.num_candidates, dtype=bool)
         alive[1:order] = False  # the first cell is bound
         states.append(encode(graph, graph.propagate(alive)))

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from ortools.sat.python import cp_model
+from stand_ins import RandomGraphScorer
 
 from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
@@ -22,18 +23,14 @@ FIELDS = ("edge_candidate", "edge_group", "group_features", "candidate_features"
 Planted = tuple[Problem, npt.NDArray[np.int64]]
 
 
-class RandomScorer:
+class RandomScorer(RandomGraphScorer):
     """Scores that lead a search astray, and again differently after every failure."""
 
-    name = "random"
-
     def __init__(self, seed: int = 0) -> None:
+        super().__init__()
         self.rng = np.random.default_rng(seed)
 
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        return graph
-
-    def score_graph(self, state: GraphState) -> npt.NDArray[np.float32]:
+    def scores(self, state: GraphState) -> npt.NDArray[np.float32]:
         return self.rng.standard_normal(state.num_candidates, np.float32)
 
 

@@ -108,7 +108,11 @@ def test_another_size_and_a_linear_network_in_silence(tmp_path: Path, capfd: pyt
     export(small, LatinSquare(order), {}, tmp_path / "net.onnx")
     assert capfd.readouterr() == ("", "")
     scorer = OnnxScorer(tmp_path / "net.onnx", provider="cpu")
-    assert (scorer.metadata.num_variables, scorer.metadata.num_values, scorer.metadata.training) == (order**2, order, {})
+    assert (scorer.metadata.num_variables, scorer.metadata.num_values, scorer.metadata.training) == (
+        order**2,
+        order,
+        {},
+    )
     assignment = states(64, 1, order)
     np.testing.assert_allclose(
         scorer.score_assignments(assignment), small(torch.from_numpy(assignment)).detach(), rtol=1e-4, atol=1e-5
@@ -128,7 +132,7 @@ def test_a_file_that_differs_from_torch_is_not_kept(
     batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Path
 ) -> None:
     """At one candidate of one state of one batch size is enough."""
-    right = OnnxScorer.score
+    right = OnnxScorer.score_assignments
 
     def slightly_wrong(self: OnnxScorer, assignment: FloatArray) -> FloatArray:
         scores = right(self, assignment)
@@ -138,7 +142,7 @@ def test_a_file_that_differs_from_torch_is_not_kept(
 
     old, new = tmp_path / "old.onnx", tmp_path / "new.onnx"
     old.write_bytes(exported.read_bytes())
-    monkeypatch.setattr(OnnxScorer, "score", slightly_wrong)
+    monkeypatch.setattr(OnnxScorer, "score_assignments", slightly_wrong)
     for path in (old, new):
         with pytest.raises(NNSearchError, match=rf"they differ by 0\.01 at batch {batch}; the file was not kept"):
             export(network(), PROBLEM, {}, path)

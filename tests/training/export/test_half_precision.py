@@ -96,7 +96,7 @@ def test_export_of_an_mlp(tmp_path: Path) -> None:
     assert half.metadata == replace(full.metadata, precision="fp16", tolerance=0.02)
     assert set(operators(half.path)["Gemm"]) == {onnx.TensorProto.FLOAT16}
     assignment = np.eye(64, dtype=np.float32)
-    scores, expected = half.score(assignment), full.score(assignment)
+    scores, expected = half.score_assignments(assignment), full.score_assignments(assignment)
     assert scores.dtype == np.float32
     assert (scores != expected).any()
     span = np.maximum(np.ptp(expected, axis=1, keepdims=True), 1)
@@ -111,7 +111,7 @@ def test_export_of_a_graph_network(tmp_path: Path, states: list[GraphState]) -> 
     assert onnx.TensorProto.FLOAT16 in found["Gemm"] + found.get("MatMul", []) + found.get("Transpose", [])
     for operator in ("Exp", "Log", "ScatterElements", "ScatterND", "Clip"):
         assert onnx.TensorProto.FLOAT16 not in found.get(operator, [])
-    scores = half.score_graph(states[0])
+    (scores,) = half.score([states[0]])
     assert scores.dtype == np.float32
     assert scores.shape == (states[0].num_candidates,)
 

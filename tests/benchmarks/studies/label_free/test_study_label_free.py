@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from benchmarks.studies.label_free.study import BUDGETS, VARIABLES, SearchTest, 
 from benchmarks.studies.label_free.table import runs
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, read_label_free
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
-from nnsearch.encoding.candidate_graph import GraphState, encode
+from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
@@ -79,9 +80,9 @@ def test_most_probable_reads_probabilities_and_no_other_order_does(
     read = []
 
     class Spy(ValueProbabilities):
-        def score_graph(self, state: GraphState) -> FloatArray:
-            read.append(state.num_candidates)
-            return super().score([state])[0]
+        def score(self, states: Sequence[GraphState]) -> list[FloatArray]:
+            read.append(len(states))
+            return super().score(states)
 
     monkeypatch.setattr(study_label_free, "ValueProbabilities", Spy)
     (bp,) = [job for job in jobs(Study("tiny", tmp_path)) if job.config["knowledge"] == "bp"]
@@ -99,7 +100,7 @@ def test_networks_are_files_of_the_project_that_say_what_they_were_trained_on(fi
     assert training["config"]["loss"]["knowledge"] == "clauses"
     assert training["steps"] == training["config"]["train"]["steps"] == 4
     graph = CandidateGraph.from_model(LatinSquare(7).build()[0])  # another order than any it was trained on
-    assert scorer.score_graph(encode(graph, np.ones(343, dtype=bool))).shape == (343,)
+    assert scorer.prepare(graph).advise(np.ones((1, 343), dtype=bool)).scores.shape == (1, 343)
 
 
 def test_the_table_and_the_plot_come_from_the_lines_alone(

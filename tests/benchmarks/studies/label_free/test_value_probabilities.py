@@ -5,51 +5,37 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stand_ins import FixedGraphScorer
 
 import nnsearch
 from benchmarks.instances.qwh import generate
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from nnsearch.cp.value_phase import VariableOrder
-from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
+from nnsearch.encoding.candidate_graph import GraphState, encode
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.result import Status
-from nnsearch.scorers.scorer import FloatArray
+from nnsearch.scorers.network import Network
 
 
-class Fixed:
-    """Scores that a test chose, the same for a candidate in whatever state it is."""
-
-    name = "fixed"
-
-    def __init__(self, scores: FloatArray) -> None:
-        self.scores = scores
-
-    def prepare(self, graph: CandidateGraph) -> CandidateGraph:
-        return graph
-
-    def score_graph(self, state: GraphState) -> FloatArray:
-        return self.scores[state.candidate]
-
-
-def drawn(order: int, seed: int) -> tuple[CandidateGraph, GraphState, Fixed]:
+def drawn(order: int, seed: int) -> tuple[CandidateGraph, GraphState, FixedGraphScorer]:
     rng = np.random.default_rng(seed)
     graph = CandidateGraph.from_model(LatinSquare(order).build()[0])
     alive = rng.random(order**3) < 0.7
     alive[graph.offset[:-1]] = True  # no variable without a value
-    return graph, encode(graph, alive), Fixed(rng.normal(scale=30, size=order**3).astype(np.float32))
+    return graph, encode(graph, alive), FixedGraphScorer(rng.normal(scale=30, size=order**3).astype(np.float32))
 
 
 @settings(max_examples=30, deadline=None)
 @given(order=st.integers(3, 6), seed=st.integers(0, 2**16))
 def test_scores_are_log_probabilities_within_each_variable(order: int, seed: int) -> None:
     graph, state, fixed = drawn(order, seed)
-    got = ValueProbabilities(fixed).score_graph(state)
+    got = ValueProbabilities(fixed).score([state])[0]
     assert got.dtype == np.float32
     variable = graph.variable[state.candidate]
     for one in np.unique(variable):
         own = variable == one
-        expected = torch.log_softmax(torch.from_numpy(fixed.scores[state.candidate[own]]), 0).numpy()
+        expected = torch.log_softmax(torch.from_numpy(fixed.fixed[state.candidate[own]]), 0).numpy()
         np.testing.assert_allclose(got[own], expected, rtol=1e-5, atol=1e-5)
 
 
@@ -59,21 +45,23 @@ def test_the_level_of_a_variables_scores_is_gone_and_a_union_is_its_states(seed:
     graph, state, fixed = drawn(5, seed)
     rng = np.random.default_rng(seed)
     level = rng.normal(scale=20, size=25).astype(np.float32)
-    moved = Fixed(fixed.scores + level[graph.variable])
-    one = ValueProbabilities(fixed).score_graph(state)
-    np.testing.assert_allclose(ValueProbabilities(moved).score_graph(state), one, atol=1e-3)
+    moved = FixedGraphScorer(fixed.fixed + level[graph.variable])
+    one = ValueProbabilities(fixed).score([state])[0]
+    np.testing.assert_allclose(ValueProbabilities(moved).score([state])[0], one, atol=1e-3)
     other = encode(graph, np.ones(125, dtype=bool))
-    both = ValueProbabilities(fixed).score_graph(disjoint_union([state, other]))
-    np.testing.assert_array_equal(both, np.concatenate([one, ValueProbabilities(fixed).score_graph(other)]))
+    both = ValueProbabilities(fixed).score([state, other])
+    np.testing.assert_array_equal(
+        np.concatenate(both), np.concatenate([one, *ValueProbabilities(fixed).score([other])])
+    )
 
 
 @pytest.mark.parametrize("variable_order", ["min-domain", "most-confident"])
 def test_it_drives_a_search_and_orders_the_values_of_a_cell_as_before(variable_order: VariableOrder) -> None:
     (square,) = generate(8, 0.5, 1, seed=3)
-    scorer = Fixed(np.random.default_rng(0).normal(size=8**3).astype(np.float32))
+    scorer = FixedGraphScorer(np.random.default_rng(0).normal(size=8**3).astype(np.float32))
     results = [
         nnsearch.cp.solve(*square.build(), read, variable_order=variable_order)
-        for read in (scorer, ValueProbabilities(scorer))
+        for read in list[Network]([scorer, ValueProbabilities(scorer)])
     ]
     assert all(result.status is Status.OPTIMAL for result in results)
     if variable_order == "min-domain":
