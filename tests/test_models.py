@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from nnsearch.cli.main import DEFAULT_MODEL
+from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import PartialLatinSquare, Problem
@@ -84,10 +85,10 @@ def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
     alive = [graph.propagate(np.ones(graph.num_candidates, dtype=bool)) for graph in graphs]
     found = [scorer.prepare(graph).encoding.encode(row) for graph, row in zip(graphs, alive, strict=True)]
     assert all(state.num_candidates for state in found)
-    together = np.concatenate(scorer.score(found))
-    assert np.isfinite(together).all()
     alone = np.concatenate([scorer.score([state])[0] for state in found])
-    np.testing.assert_allclose(together, alone, rtol=1e-2, atol=1e-2)  # as the export's own check
+    for together in (np.concatenate(scorer.score(found)), scorer.score([disjoint_union(found)])[0]):
+        assert np.isfinite(together).all()
+        np.testing.assert_allclose(together, alone, rtol=1e-2, atol=1e-2)  # as the export's own check
 
 
 @every_model

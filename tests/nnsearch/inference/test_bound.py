@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from stand_ins import graph_network, network, saved
+from stand_ins import GRAPH_INPUTS, graph_network, network, saved
 
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
+from nnsearch.encoding.encoder import Feed
 from nnsearch.inference.bound import BoundGraph, BoundOneHot, bucket_of
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
@@ -149,14 +150,20 @@ def graph_states(*orders: int) -> list[GraphState]:
     return [encode(graph, np.ones(graph.num_candidates, dtype=bool)) for graph in graphs]
 
 
+def unpadded(state: GraphState) -> Feed:
+    return {name: getattr(state, name) for name in GRAPH_INPUTS}
+
+
 def test_graphs_of_any_size(tmp_path: Path) -> None:
     scorer = OnnxScorer(saved(graph_network(), tmp_path / "places.onnx"), "cpu")
     one = BoundGraph(scorer.session, "cpu")
     sizes = graph_states(3, 2, 4, 3)
     for state in [*sizes, disjoint_union(sizes)]:
-        scores = one.run(scorer.encoder.unite([state]))
+        scores = one.run(unpadded(state))
         assert scores.dtype == np.float32
-        np.testing.assert_array_equal(scores[: state.num_scores], scorer.score([state])[0])
+        np.testing.assert_array_equal(scores, scorer.score([state])[0])
+    together = scorer.encoder.split(one.run(scorer.encoder.unite(sizes)), sizes)
+    np.testing.assert_array_equal(np.concatenate(together), np.concatenate(scorer.score(sizes)))
 
 
 def test_a_graph_without_edges(tmp_path: Path) -> None:
@@ -164,7 +171,5 @@ def test_a_graph_without_edges(tmp_path: Path) -> None:
     none = np.zeros(0, dtype=np.int64)
     whole = graph_states(3)[0]
     lonely = GraphState(none, none, whole.group_features[:0], whole.candidate_features, whole.candidate, whole.identity)
-    np.testing.assert_array_equal(
-        BoundGraph(scorer.session, "cpu").run(scorer.encoder.unite([lonely]))[: lonely.num_scores],
-        scorer.score([whole])[0],
-    )
+    scores = BoundGraph(scorer.session, "cpu").run(unpadded(lonely))
+    np.testing.assert_array_equal(scores, scorer.score([whole])[0])

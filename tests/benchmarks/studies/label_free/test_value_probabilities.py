@@ -11,7 +11,7 @@ import nnsearch
 from benchmarks.instances.qwh import generate
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from nnsearch.cp.value_phase import VariableOrder
-from nnsearch.encoding.candidate_graph import GraphState, encode
+from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.result import Status
@@ -49,10 +49,9 @@ def test_the_level_of_a_variables_scores_is_gone_and_a_union_is_its_states(seed:
     one = ValueProbabilities(fixed).score([state])[0]
     np.testing.assert_allclose(ValueProbabilities(moved).score([state])[0], one, atol=1e-3)
     other = encode(graph, np.ones(125, dtype=bool))
-    both = ValueProbabilities(fixed).score([state, other])
-    np.testing.assert_array_equal(
-        np.concatenate(both), np.concatenate([one, *ValueProbabilities(fixed).score([other])])
-    )
+    expected = np.concatenate([one, *ValueProbabilities(fixed).score([other])])
+    np.testing.assert_array_equal(np.concatenate(ValueProbabilities(fixed).score([state, other])), expected)
+    np.testing.assert_array_equal(ValueProbabilities(fixed).score([disjoint_union([state, other])])[0], expected)
 
 
 @pytest.mark.parametrize("variable_order", ["min-domain", "most-confident"])
