@@ -19,7 +19,7 @@ from nnsearch.cp.trace.page import MOST_EVENTS, save_page
 from nnsearch.cp.trace.trace import RecordedTrace, Trace, TraceEvent, read_trace
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
-from nnsearch.problems.n_queens.problem import generate
+from nnsearch.problems.n_queens.generating import generate
 
 ROOT = Path(__file__).parents[1]
 PHONE = {"width": 360, "height": 740}

@@ -1,8 +1,4 @@
-"""Problem families. Each builds a ``cp_model.CpModel``; there is no modelling layer of our own.
-
-An instance of any family is a :class:`Problem`. The generators of the families have one shape:
-``generate(size and hardness..., count, seed) -> list[tuple[instance, planted solution]]``.
-"""
+"""What an instance of any problem family does. There is no modelling layer of our own: each builds a ``CpModel``."""
 
 from __future__ import annotations
 
@@ -30,14 +26,14 @@ class Problem(Protocol):
         """Build the CP-SAT model; return it with the variables that a network is asked about."""
 
     def is_solution(self, values: Sequence[int]) -> bool:
-        """Tell whether values of all variables solve the instance; anything of a wrong length does not."""
+        """Tell, without any solver, whether values of all variables solve the instance; a wrong number does not."""
 
     def render(self, values: Sequence[int] | None, colour: bool) -> str:
         """Return a solution as text, or what the instance gives when values is None.
 
         Args:
-            values: a solution.
-            colour: use ANSI colour for what the solution adds.
+            values: The solution.
+            colour: Whether to use ANSI colour for what the solution adds.
         """
 
     def describe(self) -> str:

@@ -14,11 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import ConfigError
-from nnsearch.problems import PartialLatinSquare, Problem
+from nnsearch.problems import PartialLatinSquare, Problem, n_queens, sudoku
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.problems.n_queens import problem as n_queens
 from nnsearch.problems.streams import random_streams
-from nnsearch.problems.sudoku import problem as sudoku
 
 IntArray = npt.NDArray[np.int64]
 

@@ -19,8 +19,8 @@ class CpModelFile:
     """A CP-SAT model to solve.
 
     Args:
-        name: for people.
-        model: never changed.
+        name: The name for people.
+        model: The model, which is never changed.
 
     Raises:
         InstanceError: CP-SAT finds the model invalid.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
+from nnsearch.problems.rendering import render_square
 
 GroupKind = Literal["cell", "row", "column"]
 
@@ -22,7 +24,7 @@ class LatinSquare:
     ``cell * order + value - 1``.
 
     Args:
-        order: number of rows, columns and values, at least 1.
+        order: The number of rows, columns and values, at least 1.
     """
 
     order: int
@@ -97,24 +99,64 @@ class LatinSquare:
         return model, variables
 
 
-def balanced_holes(square: npt.NDArray[np.integer], number: int, row_keys: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Return bool[n, n], where to make holes: their numbers in two rows, or in two columns, differ by at most one.
-
-    A value of a Latin square has one place in every row and in every column. The cells of the smallest values become
-    holes, and of the next value those in the rows with the smallest keys.
-
-    Kautz, Ruan, Achlioptas, Gomes, Selman and Stickel, "Balance and filtering in structured satisfiable problems"
-    (IJCAI 2001).
+@dataclass(frozen=True, eq=False)
+class GivenSquare:
+    """A square of which some cells are given. Variables are the cells, row by row.
 
     Args:
-        square: int[n, n], a Latin square of values 1..n; not the one that gets the holes, or they tell its values.
-        number: of holes, 0 to n * n.
-        row_keys: n distinct numbers in random order.
+        name: The name for people.
+        grid: int64[order, order], 0 = hole, else the value 1..order of the cell; no value twice in a row or a column.
     """
-    whole, rest = divmod(number, len(square))
-    chosen = np.argsort(np.argsort(row_keys)) < rest
-    holes: npt.NDArray[np.bool_] = (square <= whole) | ((square == whole + 1) & chosen[:, None])
-    return holes
+
+    name: str
+    grid: npt.NDArray[np.int64]
+
+    problem: ClassVar[str]
+
+    @property
+    def order(self) -> int:
+        """The number of rows, of columns and of values."""
+        return len(self.grid)
+
+    @property
+    def box(self) -> int | None:
+        """The number of rows, and of columns, of a box; None without boxes."""
+        return None
+
+    @property
+    def num_holes(self) -> int:
+        """The number of cells without a value."""
+        return int((self.grid == 0).sum())
+
+    def build(self) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
+        """Build the CP-SAT model; its variables are the cells, row by row.
+
+        Raises:
+            InstanceError: The grid is not square, is not of integers, or has a value outside 0..order.
+        """
+        return LatinSquare(self.order).build(self.grid)
+
+    def is_solution(self, values: Sequence[int]) -> bool:
+        """Tell whether the values, int[order * order] row by row, complete the square. Independent of any solver."""
+        if len(values) != self.order**2:
+            return False
+        return is_solution(np.asarray(values).reshape(self.order, -1), self.grid)
+
+    def render(self, values: Sequence[int] | None, colour: bool) -> str:
+        """Return the square, one row a line; see :class:`nnsearch.problems.Problem`."""
+        if values is None:
+            return render_square(self.grid, self.grid, colour=False, box=self.box)
+        return render_square(np.asarray(values).reshape(self.order, -1), self.grid, colour, self.box)
+
+    def describe(self) -> str:
+        """Return the order and the number of holes."""
+        return f"order {self.order}, {self.num_holes} holes"
+
+
+class PartialLatinSquare(GivenSquare):
+    """A partial Latin square to complete."""
+
+    problem = LatinSquare.name
 
 
 def is_solution(square: npt.ArrayLike, grid: npt.ArrayLike | None = None) -> bool:
