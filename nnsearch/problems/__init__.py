@@ -35,9 +35,8 @@ rows and columns count from 1 (rows and columns of queens from 0), and values ar
 """
 
 from nnsearch.problems.families import FAMILIES, PROBLEMS
-from nnsearch.problems.family import ProblemFamily
 from nnsearch.problems.latin_square.problem import PartialLatinSquare
-from nnsearch.problems.problem import Problem
+from nnsearch.problems.problem import Problem, ProblemFamily
 from nnsearch.problems.reading import read_latin_square, read_latin_squares, read_problem, read_problems
 
 __all__ = [

@@ -8,15 +8,13 @@ from typing import cast
 
 from nnsearch.errors import ConfigError
 from nnsearch.problems.families import FAMILIES, PROBLEMS
-from nnsearch.problems.files.json_lines import read_objects, select_objects
-from nnsearch.problems.files.source import JSON_ENDING, Spec, check_file, error, the_only_one
+from nnsearch.problems.files.json_lines import JsonObject, read_objects
+from nnsearch.problems.files.source import JSON_ENDING, Spec, check_file, error, shown, the_only_one
 from nnsearch.problems.latin_square.problem import PartialLatinSquare
-from nnsearch.problems.problem import Problem
+from nnsearch.problems.problem import Problem, ProblemFamily
 
 ENDINGS = tuple(dict.fromkeys(ending for family in FAMILIES.values() for ending in family.all_endings))
 """The endings of all files that may hold instances."""
-
-_FORMS = {family.name: family.json for family in FAMILIES.values() if family.json is not None}
 
 
 def parse_spec(spec: str | Path) -> Spec:
@@ -57,9 +55,8 @@ def read_problems(
     if num_colours is None and family.takes_colours:
         raise ConfigError(f"{spec}: expected a number of colours, got none; add --colours K")
     check_file(source.path, family.all_endings)
-    if source.ending == JSON_ENDING and family.json is not None:
-        objects = select_objects(source, family.json, _FORMS.values())
-        return {name: family.json.read(content) for name, content in objects.items()}
+    if source.ending == JSON_ENDING and family.read_json is not None:
+        return {name: family.read_json(content) for name, content in _objects(source, family).items()}
     return family.read(source) if num_colours is None else family.read(source, num_colours)
 
 
@@ -108,8 +105,7 @@ def problem_of(spec: str | Path) -> str:
     source = parse_spec(spec)
     check_file(source.path, ENDINGS)
     if source.ending == JSON_ENDING:
-        objects = source.select(read_objects(source.path))
-        told = [name for content in objects.values() for name, form in _FORMS.items() if form.fits(content.fields)]
+        told = [_family_of(content).name for content in source.select(read_objects(source.path)).values()]
         # A file of several families was one of Latin squares before there were others.
         return PROBLEMS[0] if PROBLEMS[0] in told else told[0]
     fitting = [family.name for family in FAMILIES.values() if source.ending in family.endings]
@@ -117,3 +113,24 @@ def problem_of(spec: str | Path) -> str:
         message = f"expected a file whose ending tells the problem, got {source.ending}; add --problem"
         raise error(source.path, None, message)
     return fitting[0]
+
+
+def _family_of(content: JsonObject) -> ProblemFamily:
+    return next(family for family in FAMILIES.values() if family.is_json(content.fields))
+
+
+def _objects(source: Spec, family: ProblemFamily) -> dict[str, JsonObject]:
+    """Return the object that a spec names, or every object of a family when it names none; at least one."""
+    objects = read_objects(source.path)
+    fitting = {name: content for name, content in objects.items() if family.is_json(content.fields)}
+    if source.selector is None:
+        # Without an object of the family in the file, the first one makes the error.
+        chosen = fitting or dict(list(objects.items())[:1])
+    else:
+        chosen = source.select(objects, among=fitting)
+    for content in chosen.values():
+        if not family.is_json(content.fields):
+            got, reason = _family_of(content).json_words
+            told = reason.format_map({key: shown(value) for key, value in content.fields.items()})
+            raise content.error(f"expected {family.json_words[0]}, got {got}: {told}")
+    return chosen

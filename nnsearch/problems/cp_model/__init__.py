@@ -2,7 +2,7 @@
 
 from nnsearch.problems.cp_model.problem import CpModelFile
 from nnsearch.problems.cp_model.reading import BINARY_ENDINGS, TEXT_ENDINGS, read_cp_model
-from nnsearch.problems.family import ProblemFamily
+from nnsearch.problems.problem import ProblemFamily
 
 __all__ = ["FAMILY", "CpModelFile"]
 

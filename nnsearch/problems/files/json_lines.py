@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +11,7 @@ import numpy.typing as npt
 
 from nnsearch.errors import InstanceError
 from nnsearch.problems.files.grid import Coding, Row, read_grid, read_order
-from nnsearch.problems.files.source import Spec, error, read_text, shown
-from nnsearch.problems.problem import Problem
+from nnsearch.problems.files.source import error, read_text, shown
 
 _CODING = Coding(first_value=1, hole=0, hole_text="0")
 
@@ -52,22 +50,6 @@ class JsonObject(NamedTuple):
         return read_grid(self.path, self.line, order, [Row(self.line, row) for row in grid], _CODING)
 
 
-class JsonForm(NamedTuple):
-    """How the instances of one family are written as JSON lines.
-
-    Attributes:
-        title: What such an object is, such as ``a sudoku``.
-        fits: Tells from the fields whether an object is one; every object fits exactly one family.
-        reason: Says from the fields why it is one, such as ``its box is 3, not null``.
-        read: Returns the instance.
-    """
-
-    title: str
-    fits: Callable[[dict[str, Any]], bool]
-    reason: Callable[[dict[str, Any]], str]
-    read: Callable[[JsonObject], Problem]
-
-
 def read_objects(path: Path) -> dict[str, JsonObject]:
     """Return the objects of a file by name, at least one.
 
@@ -96,28 +78,3 @@ def read_objects(path: Path) -> dict[str, JsonObject]:
     if not objects:
         raise error(path, None, "expected one JSON object per line, got an empty file")
     return objects
-
-
-def select_objects(source: Spec, wanted: JsonForm, forms: Iterable[JsonForm]) -> dict[str, JsonObject]:
-    """Return the object that a spec names, or every object of a family when it names none; at least one.
-
-    Args:
-        source: The file, and the name.
-        wanted: The form of the family.
-        forms: The forms of all families.
-
-    Raises:
-        InstanceError: The file is malformed, has no such name, or what is named is of another family.
-    """
-    objects = read_objects(source.path)
-    fitting = {name: content for name, content in objects.items() if wanted.fits(content.fields)}
-    if source.selector is None:
-        # Without an object of the family in the file, the first one makes the error.
-        chosen = fitting or dict(list(objects.items())[:1])
-    else:
-        chosen = source.select(objects, among=fitting)
-    for content in chosen.values():
-        if not wanted.fits(content.fields):
-            got = next(form for form in forms if form.fits(content.fields))
-            raise content.error(f"expected {wanted.title}, got {got.title}: {got.reason(content.fields)}")
-    return chosen

@@ -1,9 +1,9 @@
 """Graph colouring with a given number of colours."""
 
-from nnsearch.problems.family import ProblemFamily
 from nnsearch.problems.graph_colouring.generating import generate
 from nnsearch.problems.graph_colouring.problem import GraphColouring
 from nnsearch.problems.graph_colouring.reading import read_dimacs_graph
+from nnsearch.problems.problem import ProblemFamily
 
 __all__ = ["FAMILY", "GraphColouring", "generate"]
 

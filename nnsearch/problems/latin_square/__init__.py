@@ -1,10 +1,9 @@
 """Latin squares and quasigroup completion."""
 
-from nnsearch.problems.family import ProblemFamily
-from nnsearch.problems.files.json_lines import JsonForm
 from nnsearch.problems.latin_square.generating import generate
 from nnsearch.problems.latin_square.problem import LatinSquare, PartialLatinSquare
 from nnsearch.problems.latin_square.reading import read_dzn_or_pls, read_json
+from nnsearch.problems.problem import ProblemFamily
 
 __all__ = ["FAMILY", "LatinSquare", "PartialLatinSquare", "generate"]
 
@@ -12,12 +11,9 @@ FAMILY = ProblemFamily(
     name=LatinSquare.name,
     endings=(".dzn", ".pls"),
     read=read_dzn_or_pls,
-    json=JsonForm(
-        title="a Latin square",
-        fits=lambda fields: "placed" not in fields and fields.get("box") is None,
-        reason=lambda _: "its box is null or absent",
-        read=read_json,
-    ),
+    read_json=read_json,
+    is_json=lambda fields: "placed" not in fields and fields.get("box") is None,
+    json_words=("a Latin square", "its box is null or absent"),
     generate=generate,
     sizes={"ORDER": int, "HOLES": float},
 )

@@ -75,19 +75,16 @@ class LatinSquare:
             The model, and its variables row by row (the first ``order**2`` variables of the model).
 
         Raises:
-            InstanceError: the grid has another shape, is not of integers, or has a value outside 0..order.
+            InstanceError: The grid has another shape, is not of integers, or has a value outside 0..order.
         """
         n = self.order
         try:
             cells = np.zeros((n, n), dtype=np.int64) if grid is None else np.asarray(grid)
         except ValueError:
             raise InstanceError(f"expected a grid of {n} x {n} cells, got rows of different lengths") from None
-        if not np.issubdtype(cells.dtype, np.integer):
-            raise InstanceError(f"expected integer cells, got {cells.dtype}")
         if cells.shape != (n, n):
             raise InstanceError(f"expected a grid of {n} x {n} cells, got shape {cells.shape}")
-        if cells.min() < 0 or cells.max() > n:
-            raise InstanceError(f"expected values 1..{n}, or 0 for a hole; got {cells.min()}..{cells.max()}")
+        check_cells(cells)
         model = cp_model.CpModel()
         model.name = f"{self.name}-{n}"
         variables = [
@@ -157,6 +154,14 @@ class PartialLatinSquare(GivenSquare):
     """A partial Latin square to complete."""
 
     problem = LatinSquare.name
+
+
+def check_cells(grid: npt.NDArray[np.integer]) -> None:
+    """Refuse a square grid of anything but values 1..n, and 0 for a hole."""
+    if not np.issubdtype(grid.dtype, np.integer):
+        raise InstanceError(f"expected integer cells, got {grid.dtype}")
+    if grid.min() < 0 or grid.max() > len(grid):
+        raise InstanceError(f"expected values 1..{len(grid)}, or 0 for a hole; got {grid.min()}..{grid.max()}")
 
 
 def is_solution(square: npt.ArrayLike, grid: npt.ArrayLike | None = None) -> bool:

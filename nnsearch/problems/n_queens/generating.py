@@ -72,25 +72,24 @@ def _repaired(columns: list[int], rng: np.random.Generator) -> bool:
     def attacks(row: int) -> int:
         return rising[row + columns[row]] + falling[row - columns[row] + n - 1] - 2
 
-    def exchange(row: int, other: int) -> bool:
-        """Exchange two columns if that leaves fewer attacks."""
+    def exchange(row: int, other: int) -> int:
+        """Exchange two columns, and return how many attacks that adds."""
+        added = 0
         # Taken off one by one and put back one by one, so that an attack between the two counts once.
-        before = attacks(row)
-        put(row, -1)
-        before += attacks(other)
-        put(other, -1)
+        for queen in (row, other):
+            added -= attacks(queen)
+            put(queen, -1)
         columns[row], columns[other] = columns[other], columns[row]
-        put(other, 1)
-        after = attacks(other)
-        put(row, 1)
-        after += attacks(row)
-        if after < before:
+        for queen in (other, row):
+            put(queen, 1)
+            added += attacks(queen)
+        return added
+
+    def helps(row: int, other: int) -> bool:
+        """Exchange two columns if that leaves fewer attacks."""
+        if exchange(row, other) < 0:
             return True
-        put(row, -1)
-        put(other, -1)
-        columns[row], columns[other] = columns[other], columns[row]
-        put(row, 1)
-        put(other, 1)
+        exchange(row, other)
         return False
 
     for row in range(n):
@@ -101,5 +100,5 @@ def _repaired(columns: list[int], rng: np.random.Generator) -> bool:
         for row in rng.permutation(n).tolist():
             if attacks(row):
                 others = rng.permutation(n).tolist()
-                improved |= any(other != row and exchange(row, other) for other in others)
+                improved |= any(other != row and helps(row, other) for other in others)
     return not any(attacks(row) for row in range(n))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
-from nnsearch.problems.latin_square.problem import GivenSquare
+from nnsearch.problems.latin_square.problem import GivenSquare, check_cells
 
 Grid = npt.NDArray[np.int64]
 
@@ -30,10 +30,7 @@ class Sudoku(GivenSquare):
         n = self.grid.shape[0] if self.grid.ndim == 2 else 0
         if n == 0 or self.grid.shape != (n, n) or math.isqrt(n) ** 2 != n:
             raise InstanceError(f"expected b*b rows of b*b cells for a box size b, got shape {self.grid.shape}")
-        if not np.issubdtype(self.grid.dtype, np.integer):
-            raise InstanceError(f"expected integer cells, got {self.grid.dtype}")
-        if self.grid.min() < 0 or self.grid.max() > n:
-            raise InstanceError(f"expected values 1..{n}, or 0 for a hole; got {self.grid.min()}..{self.grid.max()}")
+        check_cells(self.grid)
         for kind, units in (("row", self.grid), ("column", self.grid.T), ("box", _boxes(self.grid))):
             for number, unit in enumerate(units, start=1):
                 values, counts = np.unique(unit[unit > 0], return_counts=True)
