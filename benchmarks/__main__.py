@@ -23,6 +23,7 @@ from benchmarks.studies.sbr import table as study_sbr_table
 from benchmarks.suite_command import add_suite
 from benchmarks.suites import feasibility, gather, latency, nodes, policies, race, search, segment_sum, throughput
 from nnsearch.cp import InferencePolicy
+from nnsearch.cp.trace.plot import check_plot_file
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.providers import PROVIDERS
 from nnsearch.limits import Limits
@@ -181,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     plot: Path | None = getattr(options, "plot", None)
     if plot is not None:
-        plots.check_plot_file(plot)
+        check_plot_file(plot)
         check_output_file(plot, "--plot")
     jobs: list[Job] = options.jobs(options)
     known = {Job(record["config"], dict).key for record in read_records(options.output)}
