@@ -62,6 +62,8 @@ class ProblemFamily:
         is_json: Tells from the fields of an object whether it is of this family, and not of any other.
         json_words: What such an object is, and how that shows, such as ``("n-queens completion", 'it has "placed"')``;
             fields in braces are filled in.
+        one_size: Returns the problem of an order, a :class:`nnsearch.problems.one_size.OneSize`; None where networks of
+            one size cannot solve it.
         generate: Returns satisfiable instances, each with the values of a solution; takes the numbers of ``sizes``, the
             number of instances (a larger one begins with the same instances) and the seed. None where there is none.
         sizes: The names and types of the numbers that tell how large and how hard a generated instance is.
@@ -75,6 +77,7 @@ class ProblemFamily:
     read_json: Callable[[JsonObject], Problem] | None = None
     is_json: Callable[[Mapping[str, Any]], bool] = lambda fields: False
     json_words: tuple[str, str] = ("", "")
+    one_size: Callable[[int], Any] | None = None
     generate: Callable[..., Sequence[tuple[Problem, list[int]]]] | None = None
     sizes: Mapping[str, type[int] | type[float]] = field(default_factory=dict)
 

@@ -14,6 +14,7 @@ FAMILY = ProblemFamily(
     read_json=read_json,
     is_json=lambda fields: "placed" not in fields and fields.get("box") is None,
     json_words=("a Latin square", "its box is null or absent"),
+    one_size=LatinSquare,
     generate=generate,
     sizes={"ORDER": int, "HOLES": float},
 )

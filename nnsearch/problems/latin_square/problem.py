@@ -11,45 +11,22 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
+from nnsearch.problems.one_size import OneSize
+from nnsearch.problems.problem import Problem
 from nnsearch.problems.rendering import render_square
 
 GroupKind = Literal["cell", "row", "column"]
 
 
 @dataclass(frozen=True)
-class LatinSquare:
-    """The Latin square problem of one order.
-
-    Variables are the cells, row by row; values are 1..order. Candidate ``(cell, value)`` has the index
-    ``cell * order + value - 1``.
-
-    Args:
-        order: The number of rows, columns and values, at least 1.
-    """
-
-    order: int
+class LatinSquare(OneSize):
+    """The Latin square problem of one order, 1 or more."""
 
     name = "latin-square"
-    first_value = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.order, int) or self.order < 1:
             raise InstanceError(f"a Latin square has an integer order of 1 or more, not {self.order}")
-
-    @property
-    def num_variables(self) -> int:
-        """V, the number of cells."""
-        return self.order**2
-
-    @property
-    def num_values(self) -> int:
-        """D, the number of values of every cell."""
-        return self.order
-
-    @property
-    def num_candidates(self) -> int:
-        """N = V * D."""
-        return self.order**3
 
     def groups(self, *kinds: GroupKind) -> npt.NDArray[np.int64]:
         """Return int64[G, order]: the exactly-one groups of the given kinds, all three kinds when none is given.
@@ -64,6 +41,10 @@ class LatinSquare:
             "column": candidate.transpose(1, 2, 0),
         }
         return np.concatenate([views[kind].reshape(-1, n) for kind in kinds or views])
+
+    def instance(self, name: str, values: npt.NDArray[np.int64], given: npt.NDArray[np.bool_]) -> Problem:
+        """See :class:`nnsearch.problems.one_size.OneSize`."""
+        return PartialLatinSquare(name, np.where(given, values, 0).reshape(self.order, -1))
 
     def build(self, grid: npt.ArrayLike | None = None) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
         """Build the CP-SAT model of a partial Latin square.

@@ -1,11 +1,11 @@
 """Queens on a board, some of them placed."""
 
 from nnsearch.problems.n_queens.generating import generate, random_solution
-from nnsearch.problems.n_queens.problem import QueensCompletion
+from nnsearch.problems.n_queens.problem import QueensBoard, QueensCompletion
 from nnsearch.problems.n_queens.reading import read_board, read_json
 from nnsearch.problems.problem import ProblemFamily
 
-__all__ = ["FAMILY", "QueensCompletion", "generate", "random_solution"]
+__all__ = ["FAMILY", "QueensBoard", "QueensCompletion", "generate", "random_solution"]
 
 FAMILY = ProblemFamily(
     name=QueensCompletion.problem,
@@ -14,6 +14,7 @@ FAMILY = ProblemFamily(
     read_json=read_json,
     is_json=lambda fields: "placed" in fields,
     json_words=("n-queens completion", 'it has "placed"'),
+    one_size=QueensBoard,
     generate=generate,
     sizes={"SIZE": int, "PLACED": int},
 )

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from ortools.sat.python import cp_model
 
-from nnsearch.errors import InstanceError
+from nnsearch.errors import ConfigError, InstanceError
+from nnsearch.problems.one_size import OneSize
 from nnsearch.problems.rendering import highlighted
 
 
@@ -92,3 +95,36 @@ class QueensCompletion:
     def describe(self) -> str:
         """Return the size and the number of queens on the board."""
         return f"{self.size} queens, {len(self.placed)} placed"
+
+
+@dataclass(frozen=True)
+class QueensBoard(OneSize):
+    """Boards of n queens, 4 or more. Variable i is the column 0..n-1 of the queen in row i."""
+
+    name = QueensCompletion.problem
+    first_value = 0
+
+    def __post_init__(self) -> None:
+        if self.order < 4:
+            raise ConfigError(f"problem.order: expected 4 or more for n-queens, got {self.order}")
+
+    @property
+    def num_variables(self) -> int:
+        """V, the number of rows."""
+        return self.order
+
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Return int64[2 * n + 2 * (2 * n - 3), n]: rows, columns, and the diagonals of two or more squares."""
+        n = self.order
+        board = np.arange(n * n).reshape(n, n)
+        diagonals = [np.diagonal(side, offset) for side in (board, board[:, ::-1]) for offset in range(2 - n, n - 1)]
+        return np.concatenate([board, board.T, np.stack([np.resize(diagonal, n) for diagonal in diagonals])])
+
+    def exactly_one(self) -> npt.NDArray[np.bool_]:
+        """Return bool[G]: of which groups one has to hold; of a diagonal none needs to."""
+        return np.arange(2 * self.order + 2 * (2 * self.order - 3)) < 2 * self.order
+
+    def instance(self, name: str, values: npt.NDArray[np.int64], given: npt.NDArray[np.bool_]) -> QueensCompletion:
+        """See :class:`nnsearch.problems.one_size.OneSize`."""
+        placed = tuple((int(row), int(values[row])) for row in np.flatnonzero(given))
+        return QueensCompletion(name, self.order, placed)

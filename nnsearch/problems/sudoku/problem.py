@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
-from nnsearch.errors import InstanceError
-from nnsearch.problems.latin_square.problem import GivenSquare, check_cells
+from nnsearch.errors import ConfigError, InstanceError
+from nnsearch.problems.latin_square.problem import GivenSquare, LatinSquare, check_cells
+from nnsearch.problems.one_size import OneSize
 
 Grid = npt.NDArray[np.int64]
 
@@ -61,6 +62,27 @@ class Sudoku(GivenSquare):
             return False
         boxes = _boxes(np.asarray(values).reshape(self.order, -1))
         return bool((np.sort(boxes, axis=1) == np.arange(1, self.order + 1)).all())
+
+
+@dataclass(frozen=True)
+class SudokuGrid(OneSize):
+    """Sudokus of one order, the square of a box size of 2 or more."""
+
+    name = Sudoku.problem
+
+    def __post_init__(self) -> None:
+        if self.order < 4 or math.isqrt(self.order) ** 2 != self.order:
+            raise ConfigError(f"problem.order: expected a square number from 4 on for sudoku, got {self.order}")
+
+    def groups(self) -> Grid:
+        """Return int64[4 * n * n, n]: cells, values in rows, in columns and in boxes; exactly one holds of each."""
+        n, b = self.order, math.isqrt(self.order)
+        boxes = np.arange(n**3).reshape(b, b, b, b, n).transpose(0, 2, 4, 1, 3).reshape(-1, n)
+        return np.concatenate([LatinSquare(n).groups(), boxes])
+
+    def instance(self, name: str, values: Grid, given: npt.NDArray[np.bool_]) -> Sudoku:
+        """See :class:`nnsearch.problems.one_size.OneSize`."""
+        return Sudoku(name, np.where(given, values, 0).reshape(self.order, -1))
 
 
 def _boxes(square: Grid) -> Grid:
