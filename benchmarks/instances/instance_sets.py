@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ortools.sat.python.cp_model import CpModel
-
 from benchmarks.instances.squares import fresh_squares
 from nnsearch.errors import ConfigError
 from nnsearch.problems import FAMILIES, PartialLatinSquare, Problem, read_problems
-from nnsearch.problems.cp_model import CpModelFile
 from nnsearch.problems.reading import ENDINGS, parse_spec
 
 
@@ -32,12 +29,6 @@ class Case:
     satisfiable: bool
     group: str | None = None
 
-    def __reduce__(self) -> tuple[Callable[..., Case], tuple[Any, ...]]:
-        if isinstance(self.instance, CpModelFile):  # a CpModel cannot be pickled, its text can
-            text = str(self.instance.model.proto)
-            return _case_of_text, (self.instance.name, text, self.satisfiable, self.group)
-        return Case, (self.instance, self.satisfiable, self.group)
-
     @property
     def config(self) -> dict[str, Any]:
         """What a record says about it."""
@@ -51,12 +42,6 @@ class Case:
             config |= {"problem": instance.problem, "size": instance.describe()}
         config["instance_sha256"] = digest.hexdigest()[:12]
         return config if self.group is None else {**config, "set": self.group}
-
-
-def _case_of_text(name: str, text: str, satisfiable: bool, group: str | None) -> Case:
-    model = CpModel()
-    model.proto.parse_text_format(text)
-    return Case(CpModelFile(name, model), satisfiable, group)
 
 
 def set_of(config: dict[str, Any]) -> str:

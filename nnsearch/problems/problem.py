@@ -64,8 +64,9 @@ class ProblemFamily:
             fields in braces are filled in.
         one_size: Returns the problem of an order, a :class:`nnsearch.problems.one_size.OneSize`; None where networks of
             one size cannot solve it.
-        generate: Returns satisfiable instances, each with the values of a solution; takes the numbers of ``sizes``, the
-            number of instances (a larger one begins with the same instances) and the seed. None where there is none.
+        generate: Returns satisfiable instances, named by the arguments and their position, each with the values of a
+            solution. Takes the numbers of ``sizes``, then how many instances (a larger number begins with the same
+            ones) and the seed. None where there is no generator.
         sizes: The names and types of the numbers that tell how large and how hard a generated instance is.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
@@ -9,7 +10,7 @@ from typing import cast
 from nnsearch.errors import ConfigError
 from nnsearch.problems.families import FAMILIES, PROBLEMS
 from nnsearch.problems.files.json_lines import JsonObject, read_objects
-from nnsearch.problems.files.source import JSON_ENDING, Spec, check_file, error, shown, the_only_one
+from nnsearch.problems.files.source import JSON_ENDING, Spec, check_file, error, first_names, shown
 from nnsearch.problems.latin_square.problem import PartialLatinSquare
 from nnsearch.problems.problem import Problem, ProblemFamily
 
@@ -19,7 +20,9 @@ ENDINGS = tuple(dict.fromkeys(ending for family in FAMILIES.values() for ending 
 
 def parse_spec(spec: str | Path) -> Spec:
     """Split ``FILE#SELECTOR``; a ``#`` belongs to the name of a file that can hold only one instance."""
-    return Spec.parse(spec, [ending for family in FAMILIES.values() for ending in family.numbered])
+    endings = [JSON_ENDING, *(ending for family in FAMILIES.values() for ending in family.numbered)]
+    parts = re.fullmatch(rf"(.*?(?:{'|'.join(map(re.escape, endings))}))#(.*)", str(spec), re.IGNORECASE | re.DOTALL)
+    return Spec(Path(parts[1]), parts[2]) if parts else Spec(Path(spec))
 
 
 def read_problem(spec: str | Path, problem: str | None = None, num_colours: int | None = None) -> Problem:
@@ -35,7 +38,12 @@ def read_problem(spec: str | Path, problem: str | None = None, num_colours: int 
             not tell its family.
         ConfigError: The problem is unknown, a graph has no number of colours, or another family has one.
     """
-    return the_only_one(parse_spec(spec), read_problems(spec, problem, num_colours))
+    instances = read_problems(spec, problem, num_colours)
+    if len(instances) > 1:
+        source = parse_spec(spec)
+        got = f"got {len(instances)}; add {source.selects}, one of {first_names(instances)}"
+        raise error(source.path, None, f"expected one instance, {got}")
+    return next(iter(instances.values()))
 
 
 def read_problems(
@@ -63,11 +71,10 @@ def read_problems(
 def read_latin_square(spec: str | Path) -> PartialLatinSquare:
     """Read one partial Latin square.
 
+    Its rows and columns hold no value twice, but it need not be extendable.
+
     Args:
         spec: A ``.dzn`` or ``.pls`` file, ``FILE.jsonl#NAME``, or a ``.jsonl`` file that has only one Latin square.
-
-    Returns:
-        The instance; its rows and columns hold no value twice, but it need not be extendable.
 
     Raises:
         InstanceError: The file cannot be read, is malformed, or has several instances and ``spec`` names none.
@@ -80,14 +87,9 @@ def read_latin_square(spec: str | Path) -> PartialLatinSquare:
 
 
 def read_latin_squares(specs: Iterable[str | Path]) -> list[PartialLatinSquare]:
-    """Read several partial Latin squares, in the order given.
+    """Read several partial Latin squares, in the order given, at least one for each spec.
 
-    Args:
-        specs: What :func:`read_latin_square` takes; a ``.jsonl`` file without ``#NAME`` stands for all of its Latin
-            squares, in the order of the file, and its objects of other families are left out.
-
-    Returns:
-        The instances, at least one for each spec.
+    A ``.jsonl`` file without ``#NAME`` stands for all of its Latin squares; objects of other families are left out.
 
     Raises:
         InstanceError: A file cannot be read or is malformed, or a ``.jsonl`` file has no Latin square at all.

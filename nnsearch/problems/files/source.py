@@ -29,13 +29,6 @@ class Spec:
     path: Path
     selector: str | None = None
 
-    @classmethod
-    def parse(cls, spec: str | Path, numbered: Iterable[str]) -> Spec:
-        """Split ``FILE#SELECTOR``, where the file is one of JSON lines, or has an ending of numbered instances."""
-        endings = "|".join(re.escape(ending) for ending in (JSON_ENDING, *numbered))
-        parts = re.fullmatch(rf"(.*?(?:{endings}))#(.*)", str(spec), re.IGNORECASE | re.DOTALL)
-        return cls(Path(parts[1]), parts[2]) if parts else cls(Path(spec))
-
     @property
     def ending(self) -> str:
         """The ending of the file, in lower case."""
@@ -47,14 +40,10 @@ class Spec:
         return "#NAME" if self.ending == JSON_ENDING else "#LINE"
 
     def select(self, content: Mapping[str, T], among: Iterable[str] | None = None) -> dict[str, T]:
-        """Return what the selector selects: everything, or one.
-
-        Args:
-            content: What the file has, by selector.
-            among: The selectors to suggest in the error; None is all.
+        """Return what the selector selects of what the file has, everything or one.
 
         Raises:
-            InstanceError: The selector selects nothing.
+            InstanceError: The selector selects nothing; the message suggests others, ``among`` these.
         """
         if self.selector is None:
             return dict(content)
@@ -62,18 +51,6 @@ class Spec:
             names = first_names(content if among is None else among)
             raise error(self.path, None, f"expected {self.selects}, one of {names}, got {shown(self.selector)}")
         return {self.selector: content[self.selector]}
-
-
-def the_only_one(source: Spec, instances: Mapping[str, T]) -> T:
-    """Return the only instance.
-
-    Raises:
-        InstanceError: There are several; the message names the first.
-    """
-    if len(instances) > 1:
-        got = f"got {len(instances)}; add {source.selects}, one of {first_names(instances)}"
-        raise error(source.path, None, f"expected one instance, {got}")
-    return next(iter(instances.values()))
 
 
 def check_file(path: Path, endings: Iterable[str]) -> None:

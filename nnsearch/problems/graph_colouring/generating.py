@@ -24,18 +24,15 @@ def generate(
     (k = 4) and 13.67 (k = 5); depth-first search fails most often near these or a little below, and far above them the
     planted colouring shows. Zdeborova and Krzakala, "Phase transitions in the coloring of random graphs" (Physical
     Review E 76, 2007); Krzakala and Zdeborova, "Hiding quiet solutions in random constraint satisfaction problems"
-    (Physical Review Letters 102, 2009).
+    (Physical Review Letters 102, 2009). See also :class:`nnsearch.problems.ProblemFamily`.
 
     Args:
         num_vertices: The number of vertices, k or more.
         num_colours: k, 2 or more.
         mean_degree: 2 * edges / vertices, 0 or more; the number of edges is rounded.
-        count: The number of instances, 1 or more; a larger count begins with the same ones.
+        count: The number of instances, 1 or more.
         seed: The seed, 0 or more.
         coloured: The share of the vertices, 0..1, whose planted colour is given; the number is rounded.
-
-    Returns:
-        The instances, named by these arguments and their position, each with the values of its variables.
 
     Raises:
         ConfigError: An argument is out of range, or the classes have fewer pairs of vertices than edges are wanted.

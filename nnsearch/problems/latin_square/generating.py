@@ -24,7 +24,7 @@ SampleSquares = Callable[[int, int, int], npt.NDArray[np.integer]]
 def generate(
     order: int, holes: float, count: int, seed: int, sample: SampleSquares, pattern: Pattern = "balanced"
 ) -> list[tuple[PartialLatinSquare, list[int]]]:
-    """Generate instances with planted solutions; a larger count begins with the same ones.
+    """Generate instances with planted solutions, see also :class:`nnsearch.problems.ProblemFamily`.
 
     Args:
         order: n, 2 or more.
@@ -34,9 +34,6 @@ def generate(
         sample: Where the squares come from. A uniform sampler needs compiled code, which ``training`` has.
         pattern: ``balanced``: the numbers of holes of two rows, or of two columns, differ by at most one (harder near
             the phase transition); ``uniform``: any set of cells with equal probability.
-
-    Returns:
-        The instances, named by these arguments and their position, each with the values of its variables.
 
     Raises:
         ConfigError: An argument is out of range.

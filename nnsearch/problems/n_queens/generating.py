@@ -13,16 +13,14 @@ def generate(size: int, placed: int, count: int, seed: int) -> list[tuple[Queens
     """Generate instances with planted solutions: some of the queens of a random solution stay on the board.
 
     Depth-first search on the smallest domain fails most often with 10 to 40 % of the queens placed, and seldom more
-    than a hundred times for 20 or 50 queens: hard instances of this problem are rare.
+    than a hundred times for 20 or 50 queens: hard instances of this problem are rare. See also
+    :class:`nnsearch.problems.ProblemFamily`.
 
     Args:
         size: n, 1 or 4 or more.
         placed: The number of queens on the board, 0..n; any set of them with equal probability.
-        count: The number of instances, 1 or more; a larger count begins with the same ones.
+        count: The number of instances, 1 or more.
         seed: The seed, 0 or more.
-
-    Returns:
-        The instances, named by these arguments and their position, each with the values of its variables.
 
     Raises:
         ConfigError: An argument is out of range.

@@ -24,16 +24,13 @@ def generate(box: int, holes: float, count: int, seed: int) -> list[tuple[Sudoku
     """Generate sudokus with planted solutions: cells of a random solution, any set with equal probability, are emptied.
 
     Other solutions than the planted one are usual. Depth-first search on the smallest domain fails most often near 65 %
-    holes for b = 3 and 4, and near 55 to 60 % for b = 5.
+    holes for b = 3 and 4, and near 55 to 60 % for b = 5. See also :class:`nnsearch.problems.ProblemFamily`.
 
     Args:
         box: b, 2 or more.
         holes: The share of the cells that become holes, above 0 and at most 1; the number is rounded.
-        count: The number of sudokus, 1 or more; a larger count begins with the same ones.
+        count: The number of instances, 1 or more.
         seed: The seed, 0 or more.
-
-    Returns:
-        The sudokus, named by these arguments and their position, each with the values of its variables.
 
     Raises:
         ConfigError: An argument is out of range.
