@@ -35,7 +35,8 @@ In version 1 probabilities were numbers from 0 to 1, and all else was the same; 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,15 @@ OUTCOMES: tuple[Outcome, ...] = ("open", "failed", "refuted", "solution", "cut")
 
 class TraceError(NNSearchError):
     """A trace cannot be written, or a file is not a trace."""
+
+
+@contextmanager
+def writing(path: str | Path, what: str) -> Iterator[None]:
+    """Turn an error of the file system into a TraceError that says what cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise TraceError(f"{path}: the {what} cannot be written: {error.strerror or error}") from None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from nnsearch.cp.trace.events import OUTCOMES, RecordedTrace, TraceError, TraceEvent
+from nnsearch.cp.trace.events import OUTCOMES, RecordedTrace, TraceEvent, writing
 
 MOST_EVENTS = 100_000
 """How many events a page holds; a notice on it says how many there were."""
@@ -29,10 +29,8 @@ def save_page(trace: RecordedTrace, path: str | Path) -> None:
     Raises:
         TraceError: It cannot be written.
     """
-    try:
+    with writing(path, "page"):
         Path(path).write_text(page(trace), encoding="utf-8")
-    except OSError as error:
-        raise TraceError(f"{path}: the page cannot be written: {error.strerror or error}") from None
 
 
 def page(trace: RecordedTrace) -> str:

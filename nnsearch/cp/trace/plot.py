@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from nnsearch.cp.trace.events import RecordedTrace, TraceError
+from nnsearch.cp.trace.events import RecordedTrace, writing
 from nnsearch.errors import ConfigError
 
 ENDINGS = (".svg", ".png", ".pdf")
@@ -53,7 +53,5 @@ def save_plot(trace: RecordedTrace, path: str | Path) -> None:
     depths = [event.depth for event in events["failed"]]
     by_depth.hist(depths, bins=range(max(depths, default=0) + 2), orientation="horizontal", align="left")
     by_depth.set(xlabel="dead ends", title="where they sit")
-    try:
+    with writing(path, "picture"):
         figure.savefig(path)
-    except OSError as error:
-        raise TraceError(f"{path}: the picture cannot be written: {error.strerror or error}") from None

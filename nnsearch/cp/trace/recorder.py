@@ -6,15 +6,14 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import ortools
 from ortools.constraint_solver import pywrapcp
 
-from nnsearch.cp.trace.events import FORMAT, VERSION, Outcome, TraceError
+from nnsearch.cp.trace.events import FORMAT, VERSION, Outcome, writing
 from nnsearch.cp.trace.states import NodeStates
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.errors import ConfigError
@@ -64,7 +63,7 @@ class Trace:
         """
         if self._file is not None:
             raise ConfigError(f"trace: {self.path} holds another search already; make a new Trace")
-        with self._errors():
+        with writing(self.path, "trace"):
             self._file = self.path.open("w", encoding="utf-8")
         states = {} if self.states is None else {"states": self.states}
         known = {"format": FORMAT, "version": VERSION, "ortools": ortools.__version__}
@@ -76,7 +75,7 @@ class Trace:
         Raises:
             TraceError: The file cannot be written.
         """
-        with self._errors():
+        with writing(self.path, "trace"):
             cast(TextIO, self._file).write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
@@ -85,15 +84,8 @@ class Trace:
         Raises:
             TraceError: The file cannot be written.
         """
-        with self._errors():
+        with writing(self.path, "trace"):
             cast(TextIO, self._file).close()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise TraceError(f"{self.path}: the trace cannot be written: {error.strerror or error}") from None
 
 
 class TraceRecorder(pywrapcp.SearchMonitor):
