@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import InstanceError
-from nnsearch.problems.files.grid import Coding, Row, read_grid, read_order
+from nnsearch.problems.files.grid import Coding, GridRow, read_grid, read_order
 from nnsearch.problems.files.source import error, read_text, shown
 
 _CODING = Coding(first_value=1, hole=0, hole_text="0")
@@ -47,7 +47,7 @@ class JsonObject(NamedTuple):
         grid = self.required("grid")
         if not isinstance(grid, list) or not all(isinstance(row, list) for row in grid):
             raise self.error(f'expected "grid" to be a list of rows, each a list, got {shown(grid)}')
-        return read_grid(self.path, self.line, order, [Row(self.line, row) for row in grid], _CODING)
+        return read_grid(self.path, self.line, order, [GridRow(self.line, row) for row in grid], _CODING)
 
 
 def read_objects(path: Path) -> dict[str, JsonObject]:

@@ -62,9 +62,10 @@ def check_file(path: Path, endings: Iterable[str]) -> None:
             files = path / f"*{legal[0]}"
             raise error(path, None, f"expected a file, got a directory; give its files, such as {files}")
         if path.suffix.lower() not in legal:
-            listed = [*legal, *(f"{ending}#NAME" for ending in legal if ending == JSON_ENDING)]
+            *others, last = *legal, *(f"{ending}#NAME" for ending in legal if ending == JSON_ENDING)
             ending = shown(path.suffix) if path.suffix else "no ending"
-            raise error(path, None, f"expected a file that ends in {alternatives(listed)}, got {ending}")
+            listed = f"{', '.join(others)} or {last}" if others else last
+            raise error(path, None, f"expected a file that ends in {listed}, got {ending}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -110,11 +111,6 @@ def first_names(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
     return ", ".join(shown(name) for name in listed[:3]) + more
-
-
-def alternatives(words: list[str]) -> str:
-    """Return ``a, b or c``."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def error(path: Path, line: int | None, message: str) -> InstanceError:

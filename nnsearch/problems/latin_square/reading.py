@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nnsearch.problems.files.grid import Coding, Row, read_grid, read_order
+from nnsearch.problems.files.grid import Coding, GridRow, read_grid, read_order
 from nnsearch.problems.files.json_lines import JsonObject
 from nnsearch.problems.files.source import Spec, error, integer, read_text, shown
 from nnsearch.problems.latin_square.problem import PartialLatinSquare
@@ -84,14 +84,14 @@ def _joined(tokens: list[_Token]) -> str:
     return " ".join(token.text for token in tokens)
 
 
-def _dzn_rows(path: Path, tokens: list[_Token]) -> list[Row]:
+def _dzn_rows(path: Path, tokens: list[_Token]) -> list[GridRow]:
     """Return the rows of the array literal ``[| a, b | c, d |]``."""
     texts = [token.text for token in tokens]
     if texts[:2] != ["[", "|"]:
         raise error(path, tokens[0].line, f"expected 'start = [| ROW | ... | ROW |];', got {shown(_joined(tokens))}")
     if texts[-2:] != ["|", "]"]:
         raise error(path, tokens[-1].line, f"expected '|];' after the last row, got {shown(_joined(tokens[-3:]))}")
-    rows: list[Row] = []
+    rows: list[GridRow] = []
     row: list[_Token] = []
     for token in tokens[2:-1]:
         if token.text != "|":
@@ -102,7 +102,7 @@ def _dzn_rows(path: Path, tokens: list[_Token]) -> list[Row]:
         if any((cell.text == ",") != (i % 2 == 1) for i, cell in enumerate(row)):
             got = shown(_joined(row))
             raise error(path, line, f"expected values separated by single commas in row {len(rows) + 1}, got {got}")
-        rows.append(Row(line, [_DZN.hole if cell.text == "_" else integer(cell.text) for cell in row[::2]]))
+        rows.append(GridRow(line, [_DZN.hole if cell.text == "_" else integer(cell.text) for cell in row[::2]]))
         row = []
     if rows and not rows[-1].entries:  # "| |]" closes the last row twice
         rows.pop()
@@ -117,5 +117,5 @@ def _read_pls(path: Path, text: str) -> PartialLatinSquare:
         raise error(path, 1, f"expected a line 'order N', got none; the file begins with {shown(text.lstrip())}")
     order_line, words = lines[header]
     order = read_order(path, order_line, integer(words[1]) if len(words) == 2 else " ".join(words[1:]))
-    rows = [Row(number, [integer(word) for word in words]) for number, words in lines[header + 1 :] if words]
+    rows = [GridRow(number, [integer(word) for word in words]) for number, words in lines[header + 1 :] if words]
     return PartialLatinSquare(path.stem, read_grid(path, order_line, order, rows, _PLS))
