@@ -352,8 +352,7 @@ def _measure(
     problem, indices = partials.problem, partials.indices()
     given = indices >= 0
     instances = [
-        problem.instance(str(index), values, given[index])
-        for index, values in enumerate(indices + problem.first_value)
+        problem.instance(str(index), values, given[index]) for index, values in enumerate(indices + problem.first_value)
     ]
     if propagation == ENGINE:
         searches = _in_engine(problem, instances, scorer, question, failure_limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,30 +55,22 @@ def _read_dzn(path: Path, text: str) -> PartialLatinSquare:
     for key, form in (("N", "N = INTEGER;"), ("start", "start = [| ROW | ... | ROW |];")):
         if key not in values:
             raise error(path, None, f"expected an assignment '{form}', got none")
-    order_line = values["N"][0].line
-    order = read_order(
-        path, order_line, integer(values["N"][0].text) if len(values["N"]) == 1 else _joined(values["N"])
-    )
-    return PartialLatinSquare(
-        path.stem, read_grid(path, values["start"][0].line, order, _dzn_rows(path, values["start"]), _DZN)
-    )
+    order = read_order(path, values["N"][0].line, integer(_joined(values["N"])))
+    rows = _dzn_rows(path, values["start"])
+    return PartialLatinSquare(path.stem, read_grid(path, values["start"][0].line, order, rows, _DZN))
 
 
 def _dzn_items(text: str) -> Iterator[list[_Token]]:
-    """Yield the tokens of each item of a MiniZinc data file, without the semicolon."""
-    item: list[_Token] = []
+    """Yield the tokens of each item of a MiniZinc data file, without the semicolon; the last one is optional."""
+    tokens: list[_Token] = []
     line = 1
     for match in _DZN_TOKEN.finditer(text):
-        token = match["token"]
-        if token == ";":
-            if item:
-                yield item
-            item = []
-        elif token:
-            item.append(_Token(token, line))
+        if match["token"]:
+            tokens.append(_Token(match["token"], line))
         line += match[0].count("\n")
-    if item:  # the last semicolon is optional
-        yield item
+    for is_end, item in groupby(tokens, key=lambda token: token.text == ";"):
+        if not is_end:
+            yield list(item)
 
 
 def _joined(tokens: list[_Token]) -> str:
@@ -116,6 +109,6 @@ def _read_pls(path: Path, text: str) -> PartialLatinSquare:
     if header is None:
         raise error(path, 1, f"expected a line 'order N', got none; the file begins with {shown(text.lstrip())}")
     order_line, words = lines[header]
-    order = read_order(path, order_line, integer(words[1]) if len(words) == 2 else " ".join(words[1:]))
+    order = read_order(path, order_line, integer(" ".join(words[1:])))
     rows = [GridRow(number, [integer(word) for word in words]) for number, words in lines[header + 1 :] if words]
     return PartialLatinSquare(path.stem, read_grid(path, order_line, order, rows, _PLS))
