@@ -23,10 +23,12 @@ from benchmarks.studies.sbr import table as study_sbr_table
 from benchmarks.suite_command import add_suite
 from benchmarks.suites import feasibility, gather, latency, nodes, policies, race, search, segment_sum, throughput
 from nnsearch.cp import InferencePolicy
+from nnsearch.cp.trace.plot import check_plot_file
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.providers import PROVIDERS
 from nnsearch.limits import Limits
 from nnsearch.problems import PROBLEMS
+from nnsearch.problems.latin_square.generating import PATTERNS
 from training.cli.one_line_parser import OneLineParser
 from training.running.output_file import check_output_file, check_output_folder
 
@@ -180,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     plot: Path | None = getattr(options, "plot", None)
     if plot is not None:
-        plots.check_plot_file(plot)
+        check_plot_file(plot)
         check_output_file(plot, "--plot")
     jobs: list[Job] = options.jobs(options)
     known = {Job(record["config"], dict).key for record in read_records(options.output)}
@@ -560,7 +562,7 @@ def _add_instances(command: argparse.ArgumentParser) -> None:
         help="of generated quasigroups with holes (default: 10)",
     )
     add("--holes", type=float, default=0.42, help="share of their cells that are holes (default: %(default)s)")
-    add("--pattern", choices=qwh.PATTERNS, default="balanced", help="how holes are spread (default: %(default)s)")
+    add("--pattern", choices=PATTERNS, default="balanced", help="how holes are spread (default: %(default)s)")
     forms = ", ".join(instance_sets.FORMS)
     add("--generate", nargs="+", default=[], metavar="SPEC", help=f"other generated instances: {forms}")
     add("--count", type=int, metavar="N", help="instances of each generated kind (default: 20, or 0 with --instances)")

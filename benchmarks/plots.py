@@ -17,29 +17,12 @@ import numpy.typing as npt
 from benchmarks.records import Record
 from benchmarks.suites.feasibility import QUESTIONS
 from benchmarks.suites.search import by_arm, cost, is_decided
-from nnsearch.errors import ConfigError
 from training.data.feasibility import PROPAGATORS
-
-ENDINGS = (".svg", ".png")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Told apart by people with any colour vision (Okabe and Ito)."""
 
 _MOST_POINTS = 50  # of a curve: neighbouring levels are averaged, which keeps the file small
-
-
-def check_plot_file(path: Path) -> None:
-    """Refuse, before anything is measured, what could not be drawn afterwards.
-
-    Raises:
-        ConfigError: the ending is unknown, or matplotlib is not installed.
-    """
-    if path.suffix not in ENDINGS:
-        raise ConfigError(f"{path}: expected a plot file that ends in {' or '.join(ENDINGS)}")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ConfigError("plots need matplotlib; install it with: pip install 'nnsearch[bench]'") from None
 
 
 def plot_feasibility(records: Sequence[Record], path: Path) -> None:

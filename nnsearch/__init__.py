@@ -17,7 +17,7 @@ from nnsearch.limits import Limits
 from nnsearch.many.search_task import SearchTask
 from nnsearch.many.solve_many import ManyProgress, ManySolves, Solved, solve_many
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.problems import PartialLatinSquare, read_instance, read_problem
+from nnsearch.problems import PartialLatinSquare, read_latin_square, read_problem
 from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.cache import ScoreCache, cached
@@ -45,7 +45,7 @@ __all__ = [
     "Status",
     "cached",
     "load_scorer",
-    "read_instance",
+    "read_latin_square",
     "read_problem",
     "solve_many",
 ]

@@ -8,10 +8,7 @@ from nnsearch.cli.main import DEFAULT_MODEL
 from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.problems import PartialLatinSquare, Problem
-from nnsearch.problems.graph_colouring import problem as graph_colouring
-from nnsearch.problems.n_queens import problem as n_queens
-from nnsearch.problems.sudoku import problem as sudoku
+from nnsearch.problems import PartialLatinSquare, Problem, graph_colouring, n_queens, sudoku
 from nnsearch.scorers.onnx import OnnxScorer
 
 ROOT = Path(__file__).parents[1]

@@ -14,12 +14,12 @@ import pytest
 from benchmarks.instances.qwh import generate as squares
 from benchmarks.report.command import RESULTS, write
 from nnsearch import cp
-from nnsearch.cp.trace.layout import layout_of
+from nnsearch.cp.trace.events import RecordedTrace, TraceEvent, read_trace
 from nnsearch.cp.trace.page import MOST_EVENTS, save_page
-from nnsearch.cp.trace.trace import RecordedTrace, Trace, TraceEvent, read_trace
+from nnsearch.cp.trace.recorder import Trace, layout_of
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
-from nnsearch.problems.n_queens.problem import generate
+from nnsearch.problems.n_queens.generating import generate
 
 ROOT = Path(__file__).parents[1]
 PHONE = {"width": 360, "height": 740}

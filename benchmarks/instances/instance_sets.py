@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ortools.sat.python.cp_model import CpModel
-
-from benchmarks.instances import qwh
+from benchmarks.instances.squares import fresh_squares
 from nnsearch.errors import ConfigError
-from nnsearch.problems import PartialLatinSquare, Problem, read_problems
-from nnsearch.problems.cp_model import reading as cp_model
-from nnsearch.problems.cp_model.problem import CpModelFile
-from nnsearch.problems.files.source import Spec
-from nnsearch.problems.graph_colouring import problem as colouring
-from nnsearch.problems.graph_colouring import reading as graph_colouring
-from nnsearch.problems.latin_square import reading as latin_square
-from nnsearch.problems.n_queens import problem as queens
-from nnsearch.problems.n_queens import reading as n_queens
-from nnsearch.problems.sudoku import problem as sudokus
-from nnsearch.problems.sudoku import reading as sudoku
-
-_ENDINGS = {
-    ending for module in (latin_square, sudoku, n_queens, graph_colouring, cp_model) for ending in module.ENDINGS
-}
+from nnsearch.problems import FAMILIES, PartialLatinSquare, Problem, read_problems
+from nnsearch.problems.reading import ENDINGS, parse_spec
 
 
 @dataclass(frozen=True)
@@ -34,21 +19,15 @@ class Case:
     """An instance to solve.
 
     Attributes:
-        instance: the instance.
+        instance: The instance.
         satisfiable: True when a solution is known to exist; False when nothing is known.
-        group: the name of the set that it belongs to; None for a generated instance, whose own name begins with that of
+        group: The name of the set that it belongs to; None for a generated instance, whose own name begins with that of
             the set.
     """
 
     instance: Problem
     satisfiable: bool
     group: str | None = None
-
-    def __reduce__(self) -> tuple[Callable[..., Case], tuple[Any, ...]]:
-        if isinstance(self.instance, CpModelFile):  # a CpModel cannot be pickled, its text can
-            text = str(self.instance.model.proto)
-            return _case_of_text, (self.instance.name, text, self.satisfiable, self.group)
-        return Case, (self.instance, self.satisfiable, self.group)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -63,12 +42,6 @@ class Case:
             config |= {"problem": instance.problem, "size": instance.describe()}
         config["instance_sha256"] = digest.hexdigest()[:12]
         return config if self.group is None else {**config, "set": self.group}
-
-
-def _case_of_text(name: str, text: str, satisfiable: bool, group: str | None) -> Case:
-    model = CpModel()
-    model.proto.parse_text_format(text)
-    return Case(CpModelFile(name, model), satisfiable, group)
 
 
 def set_of(config: dict[str, Any]) -> str:
@@ -88,23 +61,23 @@ def read(
     """Read instances; those of one folder are a set, and so are those of one file that holds several.
 
     Args:
-        specs: files of any readable format, ``FILE#NAME``, folders (every file in them with a readable ending), and
+        specs: Files of any readable format, ``FILE#NAME``, folders (every file in them with a readable ending), and
             patterns such as ``folder/*.dzn``; sorted by name where one stands for several.
-        only: keep instances whose name contains one of these texts; none keeps all.
-        first: keep the first so many of each set; None keeps all.
-        problem: the family, where the ending of a file does not tell.
-        num_colours: for graphs to colour.
+        only: Keep instances whose name contains one of these texts; none keeps all.
+        first: Keep the first so many of each set; None keeps all.
+        problem: The family, where the ending of a file does not tell.
+        num_colours: The number of colours, for graphs to colour.
 
     Raises:
-        ConfigError: nothing is left, or ``first`` is below 1.
-        InstanceError: a file cannot be read.
+        ConfigError: Nothing is left, or ``first`` is below 1.
+        InstanceError: A file cannot be read.
     """
     if first is not None and first < 1:
         raise ConfigError(f"first: expected 1 or more instances of each set, got {first}")
     sets: dict[str, list[Problem]] = {}
     for spec in specs:
         for source in _files(spec):
-            path = Spec.parse(source).path
+            path = parse_spec(source).path
             several = path.suffix.lower() in (".jsonl", ".sdm", ".sudoku")
             name = path.stem if several else path.resolve().parent.name
             sets.setdefault(" ".join([name, *only]), []).extend(read_problems(source, problem, num_colours).values())
@@ -121,9 +94,9 @@ def read(
 def _files(spec: str) -> list[str]:
     path = Path(spec)
     if path.is_dir():
-        files = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
+        files = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in ENDINGS)
         if not files:
-            raise ConfigError(f"{path}: expected a folder with instances ({', '.join(sorted(_ENDINGS))}), found none")
+            raise ConfigError(f"{path}: expected a folder with instances ({', '.join(sorted(ENDINGS))}), found none")
         return files
     # A file whose own name has one of these characters is no pattern.
     if not path.exists() and any(character in path.name for character in "*?["):
@@ -134,32 +107,7 @@ def _files(spec: str) -> list[str]:
     return [spec]
 
 
-def _sudoku(count: int, seed: int, box: int, holes: float) -> list[Problem]:
-    return [one for one, _ in sudokus.generate(box, holes, count, seed)]
-
-
-def _queens(count: int, seed: int, size: int, placed: int) -> list[Problem]:
-    return [one for one, _ in queens.generate(size, placed, count, seed)]
-
-
-def _colouring(count: int, seed: int, vertices: int, colours: int, degree: float) -> list[Problem]:
-    return [one for one, _ in colouring.generate(vertices, colours, degree, count, seed)]
-
-
-def _latin_square(count: int, seed: int, order: int, holes: float) -> list[Problem]:
-    return [*qwh.generate(order, holes, count, seed)]
-
-
-_Generator = tuple[Callable[..., list[Problem]], tuple[tuple[str, type], ...]]
-
-_GENERATORS: dict[str, _Generator] = {
-    "latin-square": (_latin_square, (("ORDER", int), ("HOLES", float))),
-    "sudoku": (_sudoku, (("BOX", int), ("HOLES", float))),
-    "n-queens": (_queens, (("SIZE", int), ("PLACED", int))),
-    "graph-colouring": (_colouring, (("VERTICES", int), ("COLOURS", int), ("DEGREE", float))),
-}
-
-FORMS = tuple(":".join([family, *(name for name, _ in parameters)]) for family, (_, parameters) in _GENERATORS.items())
+FORMS = tuple(family.form for family in FAMILIES.values() if family.generate is not None)
 """What :func:`generate` takes."""
 
 
@@ -167,19 +115,20 @@ def generate(spec: str, count: int, seed: int) -> list[Case]:
     """Generate satisfiable instances.
 
     Args:
-        spec: one of :data:`FORMS` with numbers, such as ``sudoku:4:0.65``.
-        count: how many, 1 or more.
-        seed: 0 or more.
+        spec: One of :data:`FORMS` with numbers, such as ``sudoku:4:0.65``.
+        count: How many instances, 1 or more.
+        seed: The seed, 0 or more.
 
     Raises:
-        ConfigError: the text is not of this form, or a number is out of range.
+        ConfigError: The text is not of this form, or a number is out of range.
     """
-    family, *words = spec.split(":")
-    make, parameters = _GENERATORS.get(family, (None, ()))
+    name, *words = spec.split(":")
+    family = FAMILIES.get(name)
     try:
-        if make is None:
+        if family is None or family.generate is None:
             raise ValueError
-        values = [parse(word) for word, (_, parse) in zip(words, parameters, strict=True)]
+        sizes = [parse(word) for word, parse in zip(words, family.sizes.values(), strict=True)]
     except ValueError:
         raise ConfigError(f"--generate: expected {' or '.join(FORMS)}, got {spec!r}") from None
-    return [Case(instance, True) for instance in make(count, seed, *values)]
+    sampler = {"sample": fresh_squares} if name == PartialLatinSquare.problem else {}
+    return [Case(instance, True) for instance, _ in family.generate(*sizes, count, seed, **sampler)]

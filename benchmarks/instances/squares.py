@@ -22,13 +22,13 @@ def fresh_squares(order: int, count: int, seed: int) -> npt.NDArray[np.uint8]:
     Args:
         order: n, 2 or more.
         count: S, 1 or more.
-        seed: 0 or more.
+        seed: The seed, 0 or more.
 
     Returns:
         uint8[S, n, n] of values 1..n.
 
     Raises:
-        ConfigError: an argument is out of range.
+        ConfigError: An argument is out of range.
     """
     for name, value, least in (("order", order, 2), ("squares", count, 1), ("seed", seed, 0)):
         if value < least:
@@ -42,9 +42,9 @@ def fresh_solutions(problem: GroupedProblem, count: int, seed: int) -> npt.NDArr
     """Sample solutions of another problem, not uniformly, from a stream of their own as :func:`fresh_squares` does.
 
     Args:
-        problem: the problem.
+        problem: The problem.
         count: S, 1 or more.
-        seed: 0 or more.
+        seed: The seed, 0 or more.
 
     Returns:
         uint8[S, n, n] of the values of a square, uint8[S, n, 1] of n queens.

@@ -15,7 +15,7 @@ from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.solver import CpSolver
 from nnsearch.errors import NNSearchError
-from nnsearch.problems import PartialLatinSquare, read_instance
+from nnsearch.problems import PartialLatinSquare, read_latin_square
 from nnsearch.problems.rendering import highlighted
 
 _WORKERS = 2
@@ -36,7 +36,7 @@ def run_demo(model: str, time_limit: float, *, write: Callable[[str], object], l
     Raises:
         NNSearchError: a solution is wrong.
     """
-    instance = read_instance(str(files("nnsearch") / "demo.dzn"))
+    instance = read_latin_square(str(files("nnsearch") / "demo.dzn"))
     cells = instance.order**2
     write(
         f"A quasigroup of order {instance.order}: {instance.num_holes} of {cells} cells are empty "

@@ -18,11 +18,11 @@ from nnsearch.cli.demo import run_demo
 from nnsearch.cli.many import Lines, as_json, solve_each, solve_gathered
 from nnsearch.cp.restarts import SCHEDULES
 from nnsearch.cp.search_options import SearchOptions
-from nnsearch.cp.trace.layout import layout_of
+from nnsearch.cp.trace.events import read_trace
 from nnsearch.cp.trace.page import save_page
 from nnsearch.cp.trace.plot import check_plot_file, save_plot
+from nnsearch.cp.trace.recorder import STATE_MEGABYTES, Trace, layout_of
 from nnsearch.cp.trace.report import report
-from nnsearch.cp.trace.trace import STATE_MEGABYTES, Trace, read_trace
 from nnsearch.cp.value_phase import VARIABLE_ORDERS
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, InstanceError, ModelFileError, NNSearchError, NothingToReadError

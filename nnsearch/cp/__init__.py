@@ -5,7 +5,8 @@ from nnsearch.cp.policy import AdaptivePolicy, InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search import Progress, solve
-from nnsearch.cp.trace.trace import Trace, read_trace
+from nnsearch.cp.trace.events import read_trace
+from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.value_phase import ValuePhase
 
 __all__ = [

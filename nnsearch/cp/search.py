@@ -17,7 +17,7 @@ from nnsearch.cp.hints import HintedPhase
 from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
 from nnsearch.cp.restarts import RestartedPhase
 from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_search_options
-from nnsearch.cp.trace.trace import Trace, TraceRecorder
+from nnsearch.cp.trace.recorder import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase, VariableOrder
 from nnsearch.errors import ConfigError

@@ -21,7 +21,7 @@ from nnsearch.encoding.one_hot import OneHot, one_hot
 from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.inference.providers import Provider, choose_providers
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.problems import read_instance
+from nnsearch.problems import read_latin_square
 from nnsearch.scorers.onnx import OnnxScorer
 
 ONE_HOT_BATCHES = tuple(2**power for power in range(10))
@@ -220,7 +220,7 @@ def batches(network: OnnxScorer) -> Iterator[tuple[int, Feed]]:
         for batch in ONE_HOT_BATCHES:
             yield batch, {"assignment": random_assignments(encoder.num_variables, encoder.num_values, batch)}
         return
-    graph = CandidateGraph.from_model(read_instance(str(files("nnsearch") / "demo.dzn")).build()[0])
+    graph = CandidateGraph.from_model(read_latin_square(str(files("nnsearch") / "demo.dzn")).build()[0])
     alive = graph.propagate(np.ones(graph.num_candidates, dtype=bool))
     state = network.prepare(graph).encoding.encode(alive)
     for batch in GRAPH_BATCHES:

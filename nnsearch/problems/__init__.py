@@ -34,16 +34,19 @@ Every error is one line, ``FILE:LINE: expected ..., got ...``, without ``LINE`` 
 rows and columns count from 1 (rows and columns of queens from 0), and values are quoted as the file has them.
 """
 
-from nnsearch.problems.latin_square import PartialLatinSquare, read_instance, read_instances
-from nnsearch.problems.problem import Problem
-from nnsearch.problems.reading import PROBLEMS, read_problem, read_problems
+from nnsearch.problems.families import FAMILIES, PROBLEMS
+from nnsearch.problems.latin_square.problem import PartialLatinSquare
+from nnsearch.problems.problem import Problem, ProblemFamily
+from nnsearch.problems.reading import read_latin_square, read_latin_squares, read_problem, read_problems
 
 __all__ = [
+    "FAMILIES",
     "PROBLEMS",
     "PartialLatinSquare",
     "Problem",
-    "read_instance",
-    "read_instances",
+    "ProblemFamily",
+    "read_latin_square",
+    "read_latin_squares",
     "read_problem",
     "read_problems",
 ]

@@ -16,8 +16,8 @@ def render_square(
     Args:
         square: int[n, n], the values; 0 is printed as a dot.
         grid: int[n, n], the instance: what is 0 there was filled in, and stands out.
-        colour: use ANSI colour for the filled-in cells.
-        box: size of the boxes of a sudoku, which get lines between them; None for a square without boxes.
+        colour: Whether to use ANSI colour for the filled-in cells.
+        box: The size of the boxes of a sudoku, which get lines between them; None for a square without boxes.
     """
     n = square.shape[0]
     box = box or n

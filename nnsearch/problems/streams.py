@@ -12,12 +12,8 @@ from nnsearch.errors import ConfigError
 def random_streams(count: int, seed: int) -> Iterator[np.random.Generator]:
     """Return one generator of random numbers per instance; a larger count begins with the same ones.
 
-    Args:
-        count: number of instances, 1 or more.
-        seed: 0 or more.
-
     Raises:
-        ConfigError: an argument is out of range.
+        ConfigError: The count is below 1, or the seed below 0.
     """
     if count < 1:
         raise ConfigError(f"count: expected 1 or more instances, got {count}")

@@ -22,10 +22,9 @@ from ortools.sat.python import cp_model
 import nnsearch
 from nnsearch import cp, cpsat
 from nnsearch.inference.pretrained import find_model
-from nnsearch.problems.graph_colouring import problem as graph_colouring
-from nnsearch.problems.latin_square.problem import LatinSquare, balanced_holes
-from nnsearch.problems.n_queens import problem as n_queens
-from nnsearch.problems.sudoku import problem as sudoku
+from nnsearch.problems import graph_colouring, n_queens, sudoku
+from nnsearch.problems.latin_square.generating import balanced_holes
+from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.result import SolveResult
 
 RECORD = Path(__file__).parent / "solves.json"

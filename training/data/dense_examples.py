@@ -15,7 +15,7 @@ from tqdm import tqdm
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from training.data.deconstruction import Examples, deconstruct
-from training.data.dense_problems import DenseProblem, instance_of, random_solutions
+from training.data.dense_problems import DenseProblem, random_solutions
 from training.data.feasibility import FeasibilityStates, make_states, states_of_examples
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.pool import Pool, read_pool
@@ -114,7 +114,7 @@ def _check_solutions(solutions: npt.NDArray[np.uint8], problem: DenseProblem, so
     """Refuse a pool of anything but solutions: a network would learn from it without complaint."""
     if not isinstance(problem, LatinSquare):
         none = np.zeros(problem.num_variables, dtype=np.int64)
-        instance = instance_of(problem, "", none, none > 0)
+        instance = problem.instance("", none, none > 0)
         values = solutions.astype(np.int64) + problem.first_value
         others = np.flatnonzero([not instance.is_solution(row.tolist()) for row in values])
         if len(others):

@@ -18,11 +18,9 @@ from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.problems import PartialLatinSquare, Problem
-from nnsearch.problems.graph_colouring import problem as graph_colouring
-from nnsearch.problems.latin_square.problem import LatinSquare, balanced_holes
-from nnsearch.problems.n_queens import problem as n_queens
-from nnsearch.problems.sudoku import problem as sudoku
+from nnsearch.problems import PartialLatinSquare, Problem, graph_colouring, n_queens, sudoku
+from nnsearch.problems.latin_square.generating import balanced_holes
+from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.sudoku.problem import Sudoku
 from training.data.graph_states import BoolArray, planted_state
 from training.data.pools.jacobson_matthews import JacobsonMatthews

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.problems.n_queens.problem import QueensBoard
 from training.data.deconstruction import Examples
-from training.data.dense_problems import DenseProblem, QueensBoard
+from training.data.dense_problems import DenseProblem
 from training.data.exact_cover import label_by_groups
 from training.data.extendable import label_latin_squares
 from training.losses.propagation import ForwardChecking, SinglesPropagation

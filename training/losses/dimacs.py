@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnsearch.problems.files.source import error, integer, read_text, shown
+from nnsearch.problems.files.source import check_file, error, integer, read_text, shown
 from training.losses.cnf import Cnf
 
 ENDINGS = (".cnf", ".dimacs")
@@ -24,11 +24,12 @@ def read_dimacs(path: Path) -> Cnf:
     Raises:
         InstanceError: the file cannot be read or is malformed; the message names file and line.
     """
+    check_file(path, ENDINGS)
     sizes: tuple[int, int] | None = None
     clauses: list[list[int]] = []
     clause: list[int] = []
     last = 0
-    for line, content in enumerate(read_text(path, ENDINGS).split("\n"), start=1):
+    for line, content in enumerate(read_text(path).split("\n"), start=1):
         words = content.split()
         if not words or words[0].startswith("c"):
             continue

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from nnsearch.errors import ConfigError
-from training.data.dense_problems import KINDS, DenseProblem, QueensBoard, dense_problem
+from nnsearch.problems.n_queens.problem import QueensBoard
+from training.data.dense_problems import KINDS, DenseProblem, dense_problem
 
 
 def check(condition: bool, message: str) -> None:

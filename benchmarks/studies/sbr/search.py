@@ -53,7 +53,7 @@ from nnsearch.result import Status
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import Scorer
-from training.data.dense_problems import DenseProblem, instance_of
+from training.data.dense_problems import DenseProblem
 from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, propagators_of
 from training.export.network_file import file_digest
 from training.networks.mlp import MLP
@@ -318,7 +318,7 @@ class _BeliefPropagation:
     def batched(self, count: int) -> Score:
         scorer = self._open()
         none = np.zeros(self.problem.num_variables, dtype=np.int64)
-        model, _ = instance_of(self.problem, "", none, none > 0).build()
+        model, _ = self.problem.instance("", none, none > 0).build()
         encoding = scorer.prepare(CandidateGraph.from_model(model)).encoding
         propagate = forward_checking(self.problem, "full")
 
@@ -352,8 +352,7 @@ def _measure(
     problem, indices = partials.problem, partials.indices()
     given = indices >= 0
     instances = [
-        instance_of(problem, str(index), values, given[index])
-        for index, values in enumerate(indices + problem.first_value)
+        problem.instance(str(index), values, given[index]) for index, values in enumerate(indices + problem.first_value)
     ]
     if propagation == ENGINE:
         searches = _in_engine(problem, instances, scorer, question, failure_limit)

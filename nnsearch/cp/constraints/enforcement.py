@@ -22,12 +22,12 @@ class Enforcement:
     expressions when it is enforced, and otherwise to a witness, fixed values that satisfy it.
 
     Args:
-        solver: the CP solver.
-        literals: 0/1 variables; without any the constraint always has to hold.
+        solver: The CP solver.
+        literals: The 0/1 variables; without any the constraint always has to hold.
 
     Attributes:
-        always: whether the constraint always has to hold.
-        holds: 0/1 variable, whether the constraint has to hold.
+        always: Whether the constraint always has to hold.
+        holds: The 0/1 variable that says whether the constraint has to hold.
     """
 
     def __init__(self, solver: pywrapcp.Solver, literals: Sequence[pywrapcp.IntVar] = ()) -> None:

@@ -21,14 +21,14 @@ class EngineModel:
     """A CP solver, the variables of a model in it, and what constraints are made of.
 
     Args:
-        solver: the CP solver, which owns all that is made here.
-        proto: the model that is translated, a copy, since reading may add to it; constraints that name intervals look
+        solver: The CP solver, which owns all that is made here.
+        proto: The model that is translated, a copy, since reading may add to it; constraints that name intervals look
             them up in it.
-        duals: whether a permutation gets its redundant dual.
-        check: asked by constraints that grow with the square of their size.
+        duals: Whether a permutation gets its redundant dual.
+        check: What is asked, to be stopped in time, by constraints that grow with the square of their size.
 
     Raises:
-        TranslationError: a variable's domain is empty or too large; the message names the variable.
+        TranslationError: A variable's domain is empty or too large; the message names the variable.
     """
 
     def __init__(self, solver: pywrapcp.Solver, proto: Any, *, duals: bool, check: StopCheck) -> None:
@@ -60,7 +60,7 @@ class EngineModel:
         """Return a linear expression as a variable.
 
         Raises:
-            TranslationError: it could overflow.
+            TranslationError: It could overflow.
         """
         if len(expression.vars) == 1 and expression.offset == 0 and expression.coeffs[0] == 1:
             return self.integer(expression.vars[0])  # lists of the proto take four times as long
@@ -146,10 +146,10 @@ def check_magnitude(largest: int) -> None:
     """Refuse numbers that the engine cannot be trusted with.
 
     Args:
-        largest: a bound on the absolute value of what the engine will compute.
+        largest: A bound on the absolute value of what the engine will compute.
 
     Raises:
-        TranslationError: it could overflow.
+        TranslationError: It could overflow.
     """
     if largest > MAX_MAGNITUDE:
         raise TranslationError(

@@ -21,7 +21,7 @@ def scalar_product(model: EngineModel, references: Sequence[int], coefficients: 
     """Return ``sum coefficients * variables``.
 
     Raises:
-        TranslationError: it could overflow.
+        TranslationError: It could overflow.
     """
     terms, factors = [model.integer(reference) for reference in references], list(coefficients)
     check_magnitude(weight(terms, factors))

@@ -7,12 +7,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from nnsearch.cp.trace.trace import OUTCOMES, RecordedTrace, TraceError, TraceEvent
+from nnsearch.cp.trace.events import OUTCOMES, RecordedTrace, TraceEvent, writing
 
 MOST_EVENTS = 100_000
 """How many events a page holds; a notice on it says how many there were."""
 MOST_STATE_BYTES = 12_000_000
-"""Of the states on a page, as text."""
+"""How much text the states on a page take."""
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 _STYLE = Path(__file__).with_name("page.css")
@@ -23,16 +23,14 @@ def save_page(trace: RecordedTrace, path: str | Path) -> None:
     """Write the page.
 
     Args:
-        trace: what :func:`nnsearch.cp.trace.trace.read_trace` returned, with states or without.
-        path: the page.
+        trace: What :func:`nnsearch.cp.trace.events.read_trace` returned, with states or without.
+        path: The page.
 
     Raises:
-        TraceError: it cannot be written.
+        TraceError: It cannot be written.
     """
-    try:
+    with writing(path, "page"):
         Path(path).write_text(page(trace), encoding="utf-8")
-    except OSError as error:
-        raise TraceError(f"{path}: the page cannot be written: {error.strerror or error}") from None
 
 
 def page(trace: RecordedTrace) -> str:
@@ -84,17 +82,11 @@ def payload(trace: RecordedTrace) -> dict[str, Any]:
 
 
 def _columns(events: list[TraceEvent], names: dict[str, int]) -> dict[str, list[Any]]:
+    same = ("node", "depth", "run", "inferences", "parent", "value", "rank", "objective")
     return {
+        **{name: [getattr(event, name) for event in events] for name in same},
         "outcome": [OUTCOMES.index(event.outcome) for event in events],
-        "node": [event.node for event in events],
         "right": [int(event.branch == "right") for event in events],
-        "depth": [event.depth for event in events],
-        "run": [event.run for event in events],
         "ms": [round(event.ms, 1) for event in events],
-        "inferences": [event.inferences for event in events],
-        "parent": [event.parent for event in events],
         "variable": [None if event.variable is None else names[event.variable] for event in events],
-        "value": [event.value for event in events],
-        "rank": [event.rank for event in events],
-        "objective": [event.objective for event in events],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from nnsearch.cp.trace.trace import RecordedTrace, TraceEvent
+from nnsearch.cp.trace.events import RecordedTrace, TraceEvent
 
 ROWS = 12
 BAR = 40

@@ -7,16 +7,11 @@ import json
 import numpy as np
 import numpy.typing as npt
 
+from nnsearch.cp.trace.events import PER_MILLE, Entry
 from nnsearch.cp.value_phase import ValuePhase
-
-Entry = int | list[int]
-"""Of a variable: its value, or what is open, see :mod:`nnsearch.cp.trace.trace`."""
 
 MOST_VALUES = 16
 """How many values of a variable are written; of large domains the best-scored ones."""
-
-PER_MILLE = 1000
-"""Probabilities are written in thousandths."""
 
 _GONE = -1
 
@@ -27,8 +22,8 @@ class NodeStates:
     It holds a number for each pair, and gives up for good when its share of the file is used up.
 
     Args:
-        phase: is read.
-        megabytes: of text.
+        phase: The phase of the search, which is read at its nodes.
+        megabytes: How much text the states may take.
     """
 
     def __init__(self, phase: ValuePhase, megabytes: float) -> None:

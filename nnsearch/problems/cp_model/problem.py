@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,8 +19,8 @@ class CpModelFile:
     """A CP-SAT model to solve.
 
     Args:
-        name: for people.
-        model: never changed.
+        name: The name for people.
+        model: The model, which is never changed.
 
     Raises:
         InstanceError: CP-SAT finds the model invalid.
@@ -35,6 +35,9 @@ class CpModelFile:
         invalid = reason_of_refusal(self.model)
         if invalid:
             raise InstanceError(f"expected a valid CP-SAT model, got: {invalid[:150]}")
+
+    def __reduce__(self) -> tuple[Callable[..., CpModelFile], tuple[str, str]]:
+        return _of_text, (self.name, str(self.model.proto))  # a CpModel cannot be pickled, its text can
 
     def build(self) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
         """Return a copy of the model, and all of its variables."""
@@ -51,8 +54,7 @@ class CpModelFile:
         if len(values) != len(model.proto.variables):
             return False
         for variable, value in zip(model.proto.variables, values, strict=True):
-            domain = list(variable.domain)
-            if not any(low <= value <= high for low, high in zip(domain[::2], domain[1::2], strict=True)):
+            if not cp_model.Domain.from_flat_intervals(list(variable.domain)).contains(value):
                 return False
             variable.domain.clear()
             variable.domain.extend([value, value])
@@ -84,3 +86,9 @@ class CpModelFile:
         return (
             f"{len(self.model.proto.variables)} variables, {len(self.model.proto.constraints)} constraints{objective}"
         )
+
+
+def _of_text(name: str, text: str) -> CpModelFile:
+    model = cp_model.CpModel()
+    model.proto.parse_text_format(text)
+    return CpModelFile(name, model)

@@ -19,23 +19,15 @@ class Coding(NamedTuple):
     hole_text: str
 
 
-class Row(NamedTuple):
+class GridRow(NamedTuple):
     """A row as the file has it: integers, or whatever else stands in their place."""
 
     line: int
     entries: list[Any]
 
 
-def read_grid(path: Path, line: int, order: int, rows: list[Row], coding: Coding) -> npt.NDArray[np.int64]:
-    """Check the rows and return int64[order, order], 0 = hole.
-
-    Args:
-        path: the file, for error messages.
-        line: where the rows were announced, for the error that there are none.
-        order: the expected number of rows and of values in a row.
-        rows: the rows of the file.
-        coding: how the file writes values.
-    """
+def read_grid(path: Path, line: int, order: int, rows: list[GridRow], coding: Coding) -> npt.NDArray[np.int64]:
+    """Check the rows and return int64[order, order], 0 = hole; ``line`` is where the file announced them."""
     if len(rows) != order:
         at = rows[order].line if len(rows) > order else rows[-1].line if rows else line
         raise error(path, at, f"expected {shown(order)} rows, got {len(rows)}")

@@ -6,30 +6,59 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnsearch.problems.files.grid import Row
-from nnsearch.problems.files.source import Spec, error, shown
+import numpy as np
+import numpy.typing as npt
 
-JSON_ENDING = ".jsonl"
+from nnsearch.errors import InstanceError
+from nnsearch.problems.files.grid import Coding, GridRow, read_grid, read_order
+from nnsearch.problems.files.source import error, read_text, shown
 
-_ARTICLED = {"latin-square": "a Latin square", "sudoku": "a sudoku", "n-queens": "n-queens completion"}
+_CODING = Coding(first_value=1, hole=0, hole_text="0")
 
 
 class JsonObject(NamedTuple):
     """An object as the file has it, with a string under ``name``."""
 
+    path: Path
     line: int
     fields: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        """The name of the instance."""
+        return str(self.fields["name"])
 
-def read_objects(path: Path, text: str) -> dict[str, JsonObject]:
+    def error(self, message: str) -> InstanceError:
+        """Return the error that names the place of the object."""
+        return error(self.path, self.line, message)
+
+    def required(self, key: str) -> Any:
+        """Return the value of a key that must be there."""
+        if key not in self.fields:
+            raise self.error(f'expected the key "{key}" in {shown(self.name)}, got none')
+        return self.fields[key]
+
+    def order(self) -> int:
+        """Return the number under ``order``, 1 or more."""
+        return read_order(self.path, self.line, self.required("order"))
+
+    def grid(self, order: int) -> npt.NDArray[np.int64]:
+        """Return what is under ``grid``, int64[order, order], 0 = hole."""
+        grid = self.required("grid")
+        if not isinstance(grid, list) or not all(isinstance(row, list) for row in grid):
+            raise self.error(f'expected "grid" to be a list of rows, each a list, got {shown(grid)}')
+        return read_grid(self.path, self.line, order, [GridRow(self.line, row) for row in grid], _CODING)
+
+
+def read_objects(path: Path) -> dict[str, JsonObject]:
     """Return the objects of a file by name, at least one.
 
     Raises:
-        InstanceError: a line is not an object with a name of its own, or the file is empty.
+        InstanceError: The file cannot be read or is empty, or a line is not an object with a name of its own.
     """
     objects: dict[str, JsonObject] = {}
     # Not splitlines(): it also splits at characters that no editor counts as the end of a line.
-    for line, content in enumerate(text.split("\n"), start=1):
+    for line, content in enumerate(read_text(path).split("\n"), start=1):
         if not content.strip():
             continue
         try:
@@ -45,51 +74,7 @@ def read_objects(path: Path, text: str) -> dict[str, JsonObject]:
         if name in objects:
             got = f"{shown(name)}, the name of line {objects[name].line}"
             raise error(path, line, f"expected distinct names, got {got}")
-        objects[name] = JsonObject(line, fields)
+        objects[name] = JsonObject(path, line, fields)
     if not objects:
         raise error(path, None, "expected one JSON object per line, got an empty file")
     return objects
-
-
-def family(content: JsonObject) -> str:
-    """Return the problem family of an object: ``placed`` is for queens, a ``box`` makes a sudoku."""
-    if "placed" in content.fields:
-        return "n-queens"
-    return "latin-square" if content.fields.get("box") is None else "sudoku"
-
-
-def select_objects(source: Spec, text: str, problem: str) -> dict[str, JsonObject]:
-    """Return the object that a spec names, or every object of a family when it names none; at least one.
-
-    Raises:
-        InstanceError: the file is malformed, has no such name, or what is named is of another family.
-    """
-    objects = read_objects(source.path, text)
-    fitting = {name: content for name, content in objects.items() if family(content) == problem}
-    if source.selector is None:
-        # Without an object of the family in the file, the first one makes the error.
-        chosen = fitting or dict(list(objects.items())[:1])
-    else:
-        chosen = source.select(objects, among=fitting)
-    for line, fields in chosen.values():
-        got = family(JsonObject(line, fields))
-        if got != problem:
-            reasons = {"sudoku": f"its box is {shown(fields.get('box'))}, not null", "n-queens": 'it has "placed"'}
-            reason = reasons.get(got, "its box is null or absent")
-            raise error(source.path, line, f"expected {_ARTICLED[problem]}, got {_ARTICLED[got]}: {reason}")
-    return chosen
-
-
-def required(path: Path, content: JsonObject, key: str) -> Any:
-    """Return the value of a key that must be there."""
-    if key not in content.fields:
-        raise error(path, content.line, f'expected the key "{key}" in {shown(content.fields["name"])}, got none')
-    return content.fields[key]
-
-
-def grid_rows(path: Path, content: JsonObject) -> list[Row]:
-    """Return the rows under ``grid``, whatever is in them."""
-    grid = required(path, content, "grid")
-    if not isinstance(grid, list) or not all(isinstance(row, list) for row in grid):
-        raise error(path, content.line, f'expected "grid" to be a list of rows, each a list, got {shown(grid)}')
-    return [Row(content.line, row) for row in grid]

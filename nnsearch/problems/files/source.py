@@ -14,8 +14,7 @@ from nnsearch.errors import InstanceError
 
 T = TypeVar("T")
 
-# The endings of files that may hold several instances; what follows "#" selects one of them.
-_NAMED, _NUMBERED = (".jsonl",), (".sdm", ".sudoku", ".txt")
+JSON_ENDING = ".jsonl"
 
 
 @dataclass(frozen=True)
@@ -23,34 +22,28 @@ class Spec:
     """A file, and which of its instances is meant.
 
     Attributes:
-        path: the file.
-        selector: the name of an object in a ``.jsonl`` file, or the number of a line; None selects all.
+        path: The file.
+        selector: The name of an object in a ``.jsonl`` file, or the number of a line; None selects all.
     """
 
     path: Path
     selector: str | None = None
 
-    @classmethod
-    def parse(cls, spec: str | Path) -> Spec:
-        """Split ``FILE#SELECTOR``; a ``#`` belongs to the name of a file that can hold only one instance."""
-        endings = "|".join(re.escape(ending) for ending in _NAMED + _NUMBERED)
-        parts = re.fullmatch(rf"(.*?(?:{endings}))#(.*)", str(spec), re.IGNORECASE | re.DOTALL)
-        return cls(Path(parts[1]), parts[2]) if parts else cls(Path(spec))
+    @property
+    def ending(self) -> str:
+        """The ending of the file, in lower case."""
+        return self.path.suffix.lower()
 
     @property
     def selects(self) -> str:
         """What a selector of this file is, for messages."""
-        return "#LINE" if self.path.suffix.lower() in _NUMBERED else "#NAME"
+        return "#NAME" if self.ending == JSON_ENDING else "#LINE"
 
     def select(self, content: Mapping[str, T], among: Iterable[str] | None = None) -> dict[str, T]:
-        """Return what the selector selects: everything, or one.
-
-        Args:
-            content: what the file has, by selector.
-            among: the selectors to suggest in the error; None is all.
+        """Return what the selector selects of what the file has, everything or one.
 
         Raises:
-            InstanceError: the selector selects nothing.
+            InstanceError: The selector selects nothing; the message suggests others, ``among`` these.
         """
         if self.selector is None:
             return dict(content)
@@ -58,18 +51,6 @@ class Spec:
             names = first_names(content if among is None else among)
             raise error(self.path, None, f"expected {self.selects}, one of {names}, got {shown(self.selector)}")
         return {self.selector: content[self.selector]}
-
-
-def the_only_one(source: Spec, instances: Mapping[str, T]) -> T:
-    """Return the only instance.
-
-    Raises:
-        InstanceError: there are several; the message names the first.
-    """
-    if len(instances) > 1:
-        got = f"got {len(instances)}; add {source.selects}, one of {first_names(instances)}"
-        raise error(source.path, None, f"expected one instance, {got}")
-    return next(iter(instances.values()))
 
 
 def check_file(path: Path, endings: Iterable[str]) -> None:
@@ -81,21 +62,21 @@ def check_file(path: Path, endings: Iterable[str]) -> None:
             files = path / f"*{legal[0]}"
             raise error(path, None, f"expected a file, got a directory; give its files, such as {files}")
         if path.suffix.lower() not in legal:
-            listed = [*legal, *(f"{ending}#NAME" for ending in legal if ending in _NAMED)]
+            *others, last = *legal, *(f"{ending}#NAME" for ending in legal if ending == JSON_ENDING)
             ending = shown(path.suffix) if path.suffix else "no ending"
-            raise error(path, None, f"expected a file that ends in {alternatives(listed)}, got {ending}")
+            listed = f"{', '.join(others)} or {last}" if others else last
+            raise error(path, None, f"expected a file that ends in {listed}, got {ending}")
 
 
-def read_bytes(path: Path, endings: Iterable[str]) -> bytes:
-    """Return the content of a file that has one of the endings, lower case."""
-    check_file(path, endings)
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file."""
     with _refusing_unreadable(path):
         return path.read_bytes()
 
 
-def read_text(path: Path, endings: Iterable[str]) -> str:
-    """Return the text of a file that has one of the endings, lower case."""
-    content = read_bytes(path, endings)
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8."""
+    content = read_bytes(path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -130,11 +111,6 @@ def first_names(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
     return ", ".join(shown(name) for name in listed[:3]) + more
-
-
-def alternatives(words: list[str]) -> str:
-    """Return ``a, b or c``."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def error(path: Path, line: int | None, message: str) -> InstanceError:

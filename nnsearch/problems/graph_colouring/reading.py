@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnsearch.problems.files.source import error, integer, located, read_text, shown
+from nnsearch.problems.files.source import Spec, error, integer, located, read_text, shown
 from nnsearch.problems.graph_colouring.problem import GraphColouring
 
-ENDINGS = (".col",)
 
-
-def read_graph(path: Path, num_colours: int) -> GraphColouring:
-    """Read a graph; see :mod:`nnsearch.problems` for the format.
+def read_dimacs_graph(source: Spec, num_colours: int) -> dict[str, GraphColouring]:
+    """Return the graph in a ``.col`` file, by the stem of the file; see :mod:`nnsearch.problems` for the format.
 
     Args:
-        path: a ``.col`` file.
+        source: The file.
         num_colours: k, 1 or more.
 
     Raises:
-        InstanceError: the file cannot be read or is malformed, or the number of colours is out of range.
+        InstanceError: The file cannot be read or is malformed, or the number of colours is out of range.
     """
+    path = source.path
     num_vertices = 0  # 0 = no problem line yet
     edges: dict[tuple[int, int], None] = {}  # in the order of the file
-    for line, content in enumerate(read_text(path, ENDINGS).split("\n"), start=1):
+    for line, content in enumerate(read_text(path).split("\n"), start=1):
         words = content.split()
         if words[:1] == ["p"]:
             if num_vertices:
@@ -37,7 +36,7 @@ def read_graph(path: Path, num_colours: int) -> GraphColouring:
     if not num_vertices:
         raise error(path, None, "expected a line 'p edge VERTICES EDGES', got none")
     with located(path, None):
-        return GraphColouring(path.stem, num_vertices, tuple(edges), num_colours)
+        return {path.stem: GraphColouring(path.stem, num_vertices, tuple(edges), num_colours)}
 
 
 def _num_vertices(path: Path, line: int, words: list[str]) -> int:

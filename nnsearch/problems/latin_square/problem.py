@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
+from nnsearch.problems.one_size import OneSize
+from nnsearch.problems.problem import Problem
+from nnsearch.problems.rendering import render_square
 
 GroupKind = Literal["cell", "row", "column"]
 
 
 @dataclass(frozen=True)
-class LatinSquare:
-    """The Latin square problem of one order.
-
-    Variables are the cells, row by row; values are 1..order. Candidate ``(cell, value)`` has the index
-    ``cell * order + value - 1``.
-
-    Args:
-        order: number of rows, columns and values, at least 1.
-    """
-
-    order: int
+class LatinSquare(OneSize):
+    """The Latin square problem of one order, 1 or more."""
 
     name = "latin-square"
-    first_value = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.order, int) or self.order < 1:
             raise InstanceError(f"a Latin square has an integer order of 1 or more, not {self.order}")
-
-    @property
-    def num_variables(self) -> int:
-        """V, the number of cells."""
-        return self.order**2
-
-    @property
-    def num_values(self) -> int:
-        """D, the number of values of every cell."""
-        return self.order
-
-    @property
-    def num_candidates(self) -> int:
-        """N = V * D."""
-        return self.order**3
 
     def groups(self, *kinds: GroupKind) -> npt.NDArray[np.int64]:
         """Return int64[G, order]: the exactly-one groups of the given kinds, all three kinds when none is given.
@@ -63,6 +42,10 @@ class LatinSquare:
         }
         return np.concatenate([views[kind].reshape(-1, n) for kind in kinds or views])
 
+    def instance(self, name: str, values: npt.NDArray[np.int64], given: npt.NDArray[np.bool_]) -> Problem:
+        """See :class:`nnsearch.problems.one_size.OneSize`."""
+        return PartialLatinSquare(name, np.where(given, values, 0).reshape(self.order, -1))
+
     def build(self, grid: npt.ArrayLike | None = None) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
         """Build the CP-SAT model of a partial Latin square.
 
@@ -73,19 +56,16 @@ class LatinSquare:
             The model, and its variables row by row (the first ``order**2`` variables of the model).
 
         Raises:
-            InstanceError: the grid has another shape, is not of integers, or has a value outside 0..order.
+            InstanceError: The grid has another shape, is not of integers, or has a value outside 0..order.
         """
         n = self.order
         try:
             cells = np.zeros((n, n), dtype=np.int64) if grid is None else np.asarray(grid)
         except ValueError:
             raise InstanceError(f"expected a grid of {n} x {n} cells, got rows of different lengths") from None
-        if not np.issubdtype(cells.dtype, np.integer):
-            raise InstanceError(f"expected integer cells, got {cells.dtype}")
         if cells.shape != (n, n):
             raise InstanceError(f"expected a grid of {n} x {n} cells, got shape {cells.shape}")
-        if cells.min() < 0 or cells.max() > n:
-            raise InstanceError(f"expected values 1..{n}, or 0 for a hole; got {cells.min()}..{cells.max()}")
+        check_cells(cells)
         model = cp_model.CpModel()
         model.name = f"{self.name}-{n}"
         variables = [
@@ -97,24 +77,72 @@ class LatinSquare:
         return model, variables
 
 
-def balanced_holes(square: npt.NDArray[np.integer], number: int, row_keys: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Return bool[n, n], where to make holes: their numbers in two rows, or in two columns, differ by at most one.
-
-    A value of a Latin square has one place in every row and in every column. The cells of the smallest values become
-    holes, and of the next value those in the rows with the smallest keys.
-
-    Kautz, Ruan, Achlioptas, Gomes, Selman and Stickel, "Balance and filtering in structured satisfiable problems"
-    (IJCAI 2001).
+@dataclass(frozen=True, eq=False)
+class GivenSquare:
+    """A square of which some cells are given. Variables are the cells, row by row.
 
     Args:
-        square: int[n, n], a Latin square of values 1..n; not the one that gets the holes, or they tell its values.
-        number: of holes, 0 to n * n.
-        row_keys: n distinct numbers in random order.
+        name: The name for people.
+        grid: int64[order, order], 0 = hole, else the value 1..order of the cell; no value twice in a row or a column.
     """
-    whole, rest = divmod(number, len(square))
-    chosen = np.argsort(np.argsort(row_keys)) < rest
-    holes: npt.NDArray[np.bool_] = (square <= whole) | ((square == whole + 1) & chosen[:, None])
-    return holes
+
+    name: str
+    grid: npt.NDArray[np.int64]
+
+    problem: ClassVar[str]
+
+    @property
+    def order(self) -> int:
+        """The number of rows, of columns and of values."""
+        return len(self.grid)
+
+    @property
+    def box(self) -> int | None:
+        """The number of rows, and of columns, of a box; None without boxes."""
+        return None
+
+    @property
+    def num_holes(self) -> int:
+        """The number of cells without a value."""
+        return int((self.grid == 0).sum())
+
+    def build(self) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
+        """Build the CP-SAT model; its variables are the cells, row by row.
+
+        Raises:
+            InstanceError: The grid is not square, is not of integers, or has a value outside 0..order.
+        """
+        return LatinSquare(self.order).build(self.grid)
+
+    def is_solution(self, values: Sequence[int]) -> bool:
+        """Tell whether the values, int[order * order] row by row, complete the square. Independent of any solver."""
+        if len(values) != self.order**2:
+            return False
+        return is_solution(np.asarray(values).reshape(self.order, -1), self.grid)
+
+    def render(self, values: Sequence[int] | None, colour: bool) -> str:
+        """Return the square, one row a line; see :class:`nnsearch.problems.Problem`."""
+        if values is None:
+            return render_square(self.grid, self.grid, colour=False, box=self.box)
+        return render_square(np.asarray(values).reshape(self.order, -1), self.grid, colour, self.box)
+
+    def describe(self) -> str:
+        """Return the order and the number of holes."""
+        return f"order {self.order}, {self.num_holes} holes"
+
+
+class PartialLatinSquare(GivenSquare):
+    """A partial Latin square to complete."""
+
+    problem = LatinSquare.name
+
+
+def check_cells(grid: npt.NDArray[np.integer]) -> None:
+    """Refuse a square grid of anything but values 1..n, and 0 for a hole."""
+    if not np.issubdtype(grid.dtype, np.integer):
+        raise InstanceError(f"expected integer cells, got {grid.dtype}")
+    if grid.min() < 0 or grid.max() > len(grid):
+        raise InstanceError(f"expected values 1..{len(grid)}, or 0 for a hole; got {grid.min()}..{grid.max()}")
 
 
 def is_solution(square: npt.ArrayLike, grid: npt.ArrayLike | None = None) -> bool:

@@ -12,11 +12,12 @@ from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import ConfigError, InstanceError
+from nnsearch.problems.one_size import OneSize
 from nnsearch.problems.rendering import highlighted
-from nnsearch.problems.streams import random_streams
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class QueensCompletion:
     """Queens to place. Variable i is the column 0..n-1 of the queen in row i.
 
     Args:
-        name: for people.
+        name: The name for people.
         size: n, the number of rows, of columns and of queens, 1 or more.
-        placed: (row, column) of each queen on the board; no two attack each other.
+        placed: The (row, column) of each queen on the board; no two attack each other.
 
     Raises:
-        InstanceError: the size or a square is out of range, or two queens attack each other.
+        InstanceError: The size or a square is out of range, or two queens attack each other.
     """
 
     name: str
@@ -96,97 +97,34 @@ class QueensCompletion:
         return f"{self.size} queens, {len(self.placed)} placed"
 
 
-def generate(size: int, placed: int, count: int, seed: int) -> list[tuple[QueensCompletion, list[int]]]:
-    """Generate instances with planted solutions: some of the queens of a random solution stay on the board.
+@dataclass(frozen=True)
+class QueensBoard(OneSize):
+    """Boards of n queens, 4 or more. Variable i is the column 0..n-1 of the queen in row i."""
 
-    Depth-first search on the smallest domain fails most often with 10 to 40 % of the queens placed, and seldom more
-    than a hundred times for 20 or 50 queens: hard instances of this problem are rare.
+    name = QueensCompletion.problem
+    first_value = 0
 
-    Args:
-        size: n, 1 or 4 or more.
-        placed: number of queens on the board, 0..n, any set of them with equal probability.
-        count: number of instances, 1 or more; a larger count begins with the same ones.
-        seed: 0 or more.
+    def __post_init__(self) -> None:
+        if self.order < 4:
+            raise ConfigError(f"problem.order: expected 4 or more for n-queens, got {self.order}")
 
-    Returns:
-        The instances, named by these arguments and their position, each with the values of its variables.
+    @property
+    def num_variables(self) -> int:
+        """V, the number of rows."""
+        return self.order
 
-    Raises:
-        ConfigError: an argument is out of range.
-    """
-    if not 0 <= placed <= size:
-        raise ConfigError(f"placed: expected 0..{size} queens on the board, got {placed}")
-    planted = []
-    for index, rng in enumerate(random_streams(count, seed)):
-        solution = random_solution(size, rng)
-        rows = sorted(rng.permutation(size)[:placed].tolist())
-        name = f"n-queens-{size}-{placed}-{seed}-{index}"
-        planted.append((QueensCompletion(name, size, tuple((row, solution[row]) for row in rows)), solution))
-    return planted
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Return int64[2 * n + 2 * (2 * n - 3), n]: rows, columns, and the diagonals of two or more squares."""
+        n = self.order
+        board = np.arange(n * n).reshape(n, n)
+        diagonals = [np.diagonal(side, offset) for side in (board, board[:, ::-1]) for offset in range(2 - n, n - 1)]
+        return np.concatenate([board, board.T, np.stack([np.resize(diagonal, n) for diagonal in diagonals])])
 
+    def exactly_one(self) -> npt.NDArray[np.bool_]:
+        """Return bool[G]: of which groups one has to hold; of a diagonal none needs to."""
+        return np.arange(2 * self.order + 2 * (2 * self.order - 3)) < 2 * self.order
 
-def random_solution(size: int, rng: np.random.Generator) -> list[int]:
-    """Return a random solution: the column of the queen in each row.
-
-    Local search from a random permutation: columns of two queens are exchanged while that removes attacks, and the
-    search starts again where no exchange does. Sosic and Gu, "A polynomial time algorithm for the n-queens problem"
-    (SIGART Bulletin 1(3), 1990). Every solution can come out; not all are equally likely.
-
-    Args:
-        size: n, 1 or 4 or more.
-        rng: the only source of randomness; the same state gives the same solution.
-
-    Raises:
-        ConfigError: there is no solution of that size.
-    """
-    if size < 1 or size in (2, 3):
-        raise ConfigError(f"size: expected 1, or 4 or more queens (2 and 3 have no solution), got {size}")
-    while True:
-        columns: list[int] = rng.permutation(size).tolist()
-        if _repaired(columns, rng):
-            return columns
-
-
-def _repaired(columns: list[int], rng: np.random.Generator) -> bool:
-    """Exchange columns until no queen is attacked; false where no exchange helps any more."""
-    n = len(columns)
-    rising, falling = [0] * (2 * n - 1), [0] * (2 * n - 1)  # queens on each diagonal
-
-    def put(row: int, change: int) -> None:
-        rising[row + columns[row]] += change
-        falling[row - columns[row] + n - 1] += change
-
-    def attacks(row: int) -> int:
-        return rising[row + columns[row]] + falling[row - columns[row] + n - 1] - 2
-
-    def exchange(row: int, other: int) -> bool:
-        """Exchange two columns if that leaves fewer attacks."""
-        # Taken off one by one and put back one by one, so that an attack between the two counts once.
-        before = attacks(row)
-        put(row, -1)
-        before += attacks(other)
-        put(other, -1)
-        columns[row], columns[other] = columns[other], columns[row]
-        put(other, 1)
-        after = attacks(other)
-        put(row, 1)
-        after += attacks(row)
-        if after < before:
-            return True
-        put(row, -1)
-        put(other, -1)
-        columns[row], columns[other] = columns[other], columns[row]
-        put(row, 1)
-        put(other, 1)
-        return False
-
-    for row in range(n):
-        put(row, 1)
-    improved = True
-    while improved:
-        improved = False
-        for row in rng.permutation(n).tolist():
-            if attacks(row):
-                others = rng.permutation(n).tolist()
-                improved |= any(other != row and exchange(row, other) for other in others)
-    return not any(attacks(row) for row in range(n))
+    def instance(self, name: str, values: npt.NDArray[np.int64], given: npt.NDArray[np.bool_]) -> QueensCompletion:
+        """See :class:`nnsearch.problems.one_size.OneSize`."""
+        placed = tuple((int(row), int(values[row])) for row in np.flatnonzero(given))
+        return QueensCompletion(name, self.order, placed)

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from nnsearch.problems.files.json_lines import JSON_ENDING, JsonObject, required, select_objects
+from nnsearch.problems.files.json_lines import JsonObject
 from nnsearch.problems.files.source import Spec, error, located, read_text, shown
 from nnsearch.problems.n_queens.problem import QueensCompletion
 
-ENDINGS = (".txt", JSON_ENDING)
 
-
-def read_queens(spec: str | Path) -> dict[str, QueensCompletion]:
-    """Return all boards that a spec stands for, at least one, by what selects them after ``#``.
-
-    Args:
-        spec: a ``.txt`` file with one board, ``FILE.jsonl#NAME``, or a ``.jsonl`` file for all of its boards; objects
-            of other families are left out.
+def read_board(source: Spec) -> dict[str, QueensCompletion]:
+    """Return the board in a ``.txt`` file, by the stem of the file.
 
     Raises:
-        InstanceError: the file cannot be read, is malformed, or has no such board.
+        InstanceError: The file cannot be read or is malformed, or a part of it is selected.
     """
-    source = Spec.parse(spec)
-    path, text = source.path, read_text(source.path, ENDINGS)
-    if path.suffix.lower() == JSON_ENDING:
-        objects = select_objects(source, text, QueensCompletion.problem)
-        return {name: _from_json(path, content) for name, content in objects.items()}
+    path, text = source.path, read_text(source.path)
     if source.selector is not None:
         raise error(path, None, f"expected one board in the file, got #{source.selector}; leave that out")
-    return {path.stem: _read_board(path, text)}
-
-
-def _read_board(path: Path, text: str) -> QueensCompletion:
     rows = {
         number: squares for number, line in enumerate(text.split("\n"), start=1) if (squares := "".join(line.split()))
     }
@@ -48,18 +32,18 @@ def _read_board(path: Path, text: str) -> QueensCompletion:
         (row, column) for row, squares in enumerate(rows.values()) for column, c in enumerate(squares) if c == "Q"
     ]
     with located(path, None):
-        return QueensCompletion(path.stem, size, tuple(placed))
+        return {path.stem: QueensCompletion(path.stem, size, tuple(placed))}
 
 
-def _from_json(path: Path, content: JsonObject) -> QueensCompletion:
-    line = content.line
-    size, placed = required(path, content, "size"), required(path, content, "placed")
+def read_json(content: JsonObject) -> QueensCompletion:
+    """Return the board that an object of JSON lines is."""
+    size, placed = content.required("size"), content.required("placed")
     if type(size) is not int:
-        raise error(path, line, f"expected the size to be an integer, 1 or more, got {shown(size)}")
+        raise content.error(f"expected the size to be an integer, 1 or more, got {shown(size)}")
     if not isinstance(placed, list) or not all(_is_pair(square) for square in placed):
-        raise error(path, line, f'expected "placed" to be a list of [row, column], got {shown(placed)}')
-    with located(path, line):
-        return QueensCompletion(content.fields["name"], size, tuple((row, column) for row, column in placed))
+        raise content.error(f'expected "placed" to be a list of [row, column], got {shown(placed)}')
+    with located(content.path, content.line):
+        return QueensCompletion(content.name, size, tuple((row, column) for row, column in placed))
 
 
 def _is_pair(square: object) -> bool:

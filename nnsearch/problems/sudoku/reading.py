@@ -7,12 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsearch.problems.files.grid import Coding, read_grid, read_order
-from nnsearch.problems.files.json_lines import JSON_ENDING, JsonObject, grid_rows, required, select_objects
+from nnsearch.problems.files.json_lines import JsonObject
 from nnsearch.problems.files.source import Spec, error, located, read_text, shown
 from nnsearch.problems.sudoku.problem import Sudoku
-
-ENDINGS = (".sdk", ".sdm", ".sudoku", ".txt", JSON_ENDING)
 
 _VALUES = "123456789ABCDEFGHIJKLMNOP"
 _HOLES = ".0"
@@ -20,24 +17,18 @@ _VALUE_OF = dict.fromkeys(_HOLES, 0) | {
     character: value for value, upper in enumerate(_VALUES, start=1) for character in (upper, upper.lower())
 }
 _SIZES = {box**4: box for box in (2, 3, 4, 5)}  # characters -> box size
-_JSON = Coding(first_value=1, hole=0, hole_text="0")
 
 
-def read_sudokus(spec: str | Path) -> dict[str, Sudoku]:
-    """Return all sudokus that a spec stands for, at least one, by what selects them after ``#``.
+def read_characters(source: Spec) -> dict[str, Sudoku]:
+    """Return the sudokus in a file of characters, at least one, by what selects them after ``#``.
 
     Args:
-        spec: a file, ``FILE.jsonl#NAME``, or ``FILE#LINE`` for a file with a sudoku per line. A ``.jsonl`` file without
-            a name stands for all of its sudokus; objects of other families are left out.
+        source: A ``.sdk`` file, or a file with a sudoku in each line and perhaps the number of a line.
 
     Raises:
-        InstanceError: the file cannot be read, is malformed, or has no such sudoku.
+        InstanceError: The file cannot be read, is malformed, or has no such sudoku.
     """
-    source = Spec.parse(spec)
-    path, text = source.path, read_text(source.path, ENDINGS)
-    if path.suffix.lower() == JSON_ENDING:
-        objects = select_objects(source, text, Sudoku.problem)
-        return {name: _from_json(path, content) for name, content in objects.items()}
+    path, text = source.path, read_text(source.path)
     lines = {
         number: line.strip()
         for number, line in enumerate(text.split("\n"), start=1)
@@ -45,7 +36,7 @@ def read_sudokus(spec: str | Path) -> dict[str, Sudoku]:
     }
     if not lines:
         raise error(path, None, "expected a sudoku, one character a cell, got an empty file")
-    if path.suffix.lower() == ".sdk":
+    if source.ending == ".sdk":
         return {path.stem: _from_characters(path, path.stem, lines)}
     chosen = source.select({str(number): number for number in lines})
     only = len(lines) == 1
@@ -77,11 +68,11 @@ def _from_characters(path: Path, name: str, lines: dict[int, str]) -> Sudoku:
         return Sudoku(name, np.array(grid, dtype=np.int64).reshape(order, order))
 
 
-def _from_json(path: Path, content: JsonObject) -> Sudoku:
-    line = content.line
-    order, box = read_order(path, line, required(path, content, "order")), content.fields["box"]
+def read_json(content: JsonObject) -> Sudoku:
+    """Return the sudoku that an object of JSON lines is."""
+    order, box = content.order(), content.fields["box"]
     if type(box) is not int or box != math.isqrt(order) or box**2 != order:
-        raise error(path, line, f"expected a box size whose square is the order {order}, got {shown(box)}")
-    grid = read_grid(path, line, order, grid_rows(path, content), _JSON)
-    with located(path, line):
-        return Sudoku(content.fields["name"], grid)
+        raise content.error(f"expected a box size whose square is the order {order}, got {shown(box)}")
+    grid = content.grid(order)
+    with located(content.path, content.line):
+        return Sudoku(content.name, grid)

@@ -30,6 +30,7 @@ from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.limits import Limits
 from nnsearch.model.graph import KINDS, CandidateGraph
 from nnsearch.problems import PartialLatinSquare
+from nnsearch.problems.latin_square.generating import Pattern
 from nnsearch.problems.latin_square.problem import LatinSquare, is_solution
 from nnsearch.result import SolveResult, Status
 from training.data.extendable import label_latin_squares
@@ -637,7 +638,7 @@ def test_no_commit_outside_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 @given(order=st.integers(2, 9), share=st.floats(0.01, 1), seed=st.integers(0, 5), uniform=st.booleans())
 @settings(max_examples=40)
 def test_generated_holes(order: int, share: float, seed: int, uniform: bool) -> None:
-    pattern: qwh.Pattern = "uniform" if uniform else "balanced"
+    pattern: Pattern = "uniform" if uniform else "balanced"
     instances = qwh.generate(order, share, 2, seed, pattern)
     for instance in instances:
         assert instance.num_holes == round(share * order**2)
@@ -659,7 +660,7 @@ def test_generated_holes(order: int, share: float, seed: int, uniform: bool) -> 
     ],
 )
 def test_the_instances_of_committed_records_stay_the_same(
-    order: int, share: float, count: int, seed: int, pattern: qwh.Pattern, digest: str
+    order: int, share: float, count: int, seed: int, pattern: Pattern, digest: str
 ) -> None:
     instances = qwh.generate(order, share, count, seed, pattern)
     grids = b"".join(instance.grid.astype(np.int64).tobytes() for instance in instances)

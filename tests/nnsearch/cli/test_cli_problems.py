@@ -16,10 +16,7 @@ from stand_ins import dzn, graph_network, network, saved
 
 from nnsearch.cli.main import DEFAULT_MODEL, main
 from nnsearch.inference.metadata import ModelMetadata
-from nnsearch.problems import Problem, read_problem
-from nnsearch.problems.graph_colouring import problem as graph_colouring
-from nnsearch.problems.n_queens import problem as n_queens
-from nnsearch.problems.sudoku import problem as sudoku
+from nnsearch.problems import Problem, graph_colouring, n_queens, read_problem, sudoku
 
 NINE = sudoku.generate(3, 0.6, 1, 0)[0][0]
 QUEENS = n_queens.generate(8, 2, 1, 0)[0][0]

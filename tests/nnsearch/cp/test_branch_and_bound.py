@@ -26,7 +26,8 @@ from stand_ins import (
 
 from nnsearch import cp
 from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts, Sampling
-from nnsearch.cp.trace.trace import Trace, read_trace
+from nnsearch.cp.trace.events import read_trace
+from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits

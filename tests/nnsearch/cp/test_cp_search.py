@@ -33,7 +33,7 @@ from stand_ins import (
 
 from nnsearch import cp
 from nnsearch.cp import Discrepancies, InferencePolicy, Progress, Restarts, Sampling, read_trace, search
-from nnsearch.cp.trace.trace import Trace
+from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError, ModelFileError, NothingToReadError, TranslationError

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnsearch.errors import InstanceError
-from nnsearch.problems import PartialLatinSquare, read_instance, read_instances
+from nnsearch.problems import PartialLatinSquare, read_latin_square, read_latin_squares
 
 Grid = npt.NDArray[np.int64]
 
@@ -76,7 +76,7 @@ def assert_reads(instance: PartialLatinSquare, name: str, grid: Grid) -> None:
 @no_deadline
 @given(grid=partial_squares())
 def test_round_trip(folder: Path, ending: str, text: Callable[[Grid], str], grid: Grid) -> None:
-    assert_reads(read_instance(written(folder, f"round-trip.{ending}", text(grid))), "round-trip", grid)
+    assert_reads(read_latin_square(written(folder, f"round-trip.{ending}", text(grid))), "round-trip", grid)
 
 
 @no_deadline
@@ -84,27 +84,27 @@ def test_round_trip(folder: Path, ending: str, text: Callable[[Grid], str], grid
 def test_json_lines_round_trip(folder: Path, grids: list[Grid]) -> None:
     sudoku = json_line("sudoku", np.zeros((4, 4), np.int64), box=2)
     path = written(folder, "round-trip.jsonl", sudoku + "\n".join(json_line(f"#{i}", g) for i, g in enumerate(grids)))
-    for i, (instance, grid) in enumerate(zip(read_instances([path]), grids, strict=True)):
+    for i, (instance, grid) in enumerate(zip(read_latin_squares([path]), grids, strict=True)):
         assert_reads(instance, f"#{i}", grid)
-        assert_reads(read_instance(f"{path}##{i}"), f"#{i}", grid)
+        assert_reads(read_latin_square(f"{path}##{i}"), f"#{i}", grid)
     if len(grids) == 1:
-        assert_reads(read_instance(path), "#0", grids[0])
+        assert_reads(read_latin_square(path), "#0", grids[0])
 
 
 def test_several_specs_keep_their_order(folder: Path) -> None:
     one, two = np.array([[1]]), np.array([[0, 2], [2, 1]])
     dzn = written(folder, "two.dzn", dzn_text(two))
     jsonl = written(folder, "both.jsonl", json_line("a", one) + json_line("b", two))
-    names = [instance.name for instance in read_instances([f"{jsonl}#b", str(dzn), jsonl])]
+    names = [instance.name for instance in read_latin_squares([f"{jsonl}#b", str(dzn), jsonl])]
     assert names == ["b", "two", "a", "b"]
-    assert read_instances([]) == []
+    assert read_latin_squares([]) == []
 
 
 def test_dzn_ignores_comments_and_other_assignments(folder: Path) -> None:
     text = (
         'note = "50% of; it";\n/* N = 7;\n */ extra = [1, 2 | 3];; N = 2; % N = 3;\nstart = [| 0, 2\n| % row\n 2, 1 |]'
     )
-    assert_reads(read_instance(written(folder, "busy.dzn", text)), "busy", np.array([[0, 2], [2, 1]]))
+    assert_reads(read_latin_square(written(folder, "busy.dzn", text)), "busy", np.array([[0, 2], [2, 1]]))
 
 
 LATIN = '{"name": "a", "order": 1, "grid": [[0]]}\n'
@@ -208,7 +208,7 @@ def assert_one_line(message: str, path: Path, line: int | None, phrase: str) -> 
 
 
 @pytest.mark.parametrize(("file", "content", "line", "phrase"), MALFORMED)
-@pytest.mark.parametrize("read", [read_instance, lambda spec: read_instances([spec])], ids=["one", "several"])
+@pytest.mark.parametrize("read", [read_latin_square, lambda spec: read_latin_squares([spec])], ids=["one", "several"])
 def test_malformed_input_is_one_line(
     tmp_path: Path,
     read: Callable[[str], object],
@@ -227,27 +227,27 @@ def test_missing_file_and_directory(tmp_path: Path) -> None:
     missing, directory = tmp_path / "missing.dzn", tmp_path / "folder.dzn"
     directory.mkdir()
     with pytest.raises(InstanceError) as caught:
-        read_instances([missing])
+        read_latin_squares([missing])
     assert_one_line(str(caught.value), missing, None, "expected a file, got nothing at this path")
     with pytest.raises(InstanceError) as caught:
-        read_instances([directory])
+        read_latin_squares([directory])
     assert_one_line(str(caught.value), directory, None, f"got a directory; give its files, such as {directory}/*.dzn")
 
 
 def test_unreadable_path(tmp_path: Path) -> None:
     with pytest.raises(InstanceError, match=r"^x\\x00\.dzn: expected a file that can be read"):
-        read_instance("x\0.dzn")
+        read_latin_square("x\0.dzn")
     with pytest.raises(InstanceError, match="expected a file that can be read, got the error: File name too long"):
-        read_instance("x" * 5000 + ".dzn")
+        read_latin_square("x" * 5000 + ".dzn")
     below_a_file = written(tmp_path, "file", "") / "x.dzn"
     with pytest.raises(InstanceError, match="expected a file that can be read, got the error: Not a directory"):
-        read_instance(below_a_file)
+        read_latin_square(below_a_file)
 
 
 def test_one_instance_of_several_needs_a_name(tmp_path: Path) -> None:
     path = written(tmp_path, "x.jsonl", "".join(json_line(f"i{i}", np.array([[1]])) for i in range(5)))
     with pytest.raises(InstanceError) as caught:
-        read_instance(path)
+        read_latin_square(path)
     names = '"i0", "i1", "i2" and 2 more'
     assert_one_line(str(caught.value), path, None, f"expected one instance, got 5; add #NAME, one of {names}")
 
@@ -257,7 +257,7 @@ def test_one_instance_of_several_needs_a_name(tmp_path: Path) -> None:
 def test_any_bytes_are_read_or_refused_in_one_line(folder: Path, content: bytes, ending: str) -> None:
     path = written(folder, f"any.{ending}", content)
     try:
-        read_instances([path])
+        read_latin_squares([path])
     except InstanceError as error:
         message = str(error)
     else:
@@ -268,7 +268,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(folder: Path, content: bytes,
 
 @needs_shared
 def test_csplib_067() -> None:
-    instances = read_instances(sorted((SHARED / "csplib067").glob("*.dzn")))
+    instances = read_latin_squares(sorted((SHARED / "csplib067").glob("*.dzn")))
     assert [(i.order, i.num_holes) for i in instances] == [(30, 374)] * 20
     assert instances[0].name == "qwh-o30-h374-01"
     assert instances[0].grid[0, :4].tolist() == [0, 19, 0, 29]
@@ -279,7 +279,7 @@ def test_qcp() -> None:
     path = SHARED / "qcp.jsonl"
     facts = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(facts) == 60
-    for instance, fact in zip(read_instances([path]), facts, strict=True):
+    for instance, fact in zip(read_latin_squares([path]), facts, strict=True):
         assert_reads(instance, fact["name"], np.array(fact["grid"]))
         assert instance.num_holes == fact["empty"]
 
@@ -287,4 +287,4 @@ def test_qcp() -> None:
 @needs_shared
 def test_sudokus_are_refused() -> None:
     with pytest.raises(InstanceError, match=r"sudoku\.jsonl:1: expected a Latin square, got a sudoku"):
-        read_instances([SHARED / "sudoku.jsonl"])
+        read_latin_squares([SHARED / "sudoku.jsonl"])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
-from nnsearch.problems.latin_square.problem import LatinSquare, balanced_holes, is_solution
+from nnsearch.problems.latin_square.generating import balanced_holes
+from nnsearch.problems.latin_square.problem import LatinSquare, is_solution
 
 Grid = npt.NDArray[np.int64]
 Square = tuple[tuple[int, ...], ...]

@@ -18,13 +18,10 @@ from ortools.sat.python import cp_model
 from stand_ins import ENVIRONMENT, latin_square, with_holes
 
 from nnsearch.errors import ConfigError, InstanceError
-from nnsearch.problems import PartialLatinSquare, Problem
+from nnsearch.problems import PartialLatinSquare, Problem, graph_colouring, n_queens, sudoku
 from nnsearch.problems.cp_model.problem import CpModelFile
-from nnsearch.problems.graph_colouring import problem as graph_colouring
 from nnsearch.problems.graph_colouring.problem import GraphColouring
-from nnsearch.problems.n_queens import problem as n_queens
 from nnsearch.problems.n_queens.problem import QueensCompletion
-from nnsearch.problems.sudoku import problem as sudoku
 from nnsearch.problems.sudoku.problem import Sudoku
 
 Planted = tuple[Problem, list[int]]
@@ -395,7 +392,7 @@ def test_checking_a_solution_leaves_ctrl_c_to_python() -> None:
         import signal, time
         from ortools.sat.python import cp_model
         from nnsearch.problems.cp_model.problem import CpModelFile
-        from nnsearch.problems.sudoku.problem import generate
+        from nnsearch.problems.sudoku.generating import generate
 
         model = cp_model.CpModel()
         model.new_int_var(1, 3, "x")

@@ -12,14 +12,11 @@ from ortools.sat.python import cp_model
 from stand_ins import INSTANCES, dzn
 
 from nnsearch.errors import ConfigError, InstanceError
-from nnsearch.problems import PartialLatinSquare, read_problem, read_problems
+from nnsearch.problems import PartialLatinSquare, graph_colouring, n_queens, read_problem, read_problems, sudoku
 from nnsearch.problems.cp_model.problem import CpModelFile
-from nnsearch.problems.graph_colouring import problem as graph_colouring
 from nnsearch.problems.graph_colouring.problem import GraphColouring
-from nnsearch.problems.n_queens import problem as n_queens
 from nnsearch.problems.n_queens.problem import QueensCompletion
 from nnsearch.problems.reading import problem_of
-from nnsearch.problems.sudoku import problem as sudoku
 from nnsearch.problems.sudoku.problem import Sudoku
 
 VALUES = ".123456789ABCDEFGHIJKLMNOP"

@@ -10,18 +10,12 @@ import nnsearch.cp
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.model.graph import EXACTLY_ONE, CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.problems.n_queens.problem import QueensCompletion
+from nnsearch.problems.n_queens.problem import QueensBoard, QueensCompletion
+from nnsearch.problems.sudoku.problem import SudokuGrid
 from nnsearch.scorers.onnx import OnnxScorer
 from training.__main__ import main
 from training.data.dense_examples import prepare
-from training.data.dense_problems import (
-    DenseProblem,
-    QueensBoard,
-    SudokuGrid,
-    dense_problem,
-    instance_of,
-    random_solutions,
-)
+from training.data.dense_problems import DenseProblem, dense_problem, random_solutions
 from training.data.feasibility import forward_checking, propagators_of
 from training.data.pools.pool import Pool
 from training.tasks.dense_config import config_from_table
@@ -32,7 +26,7 @@ PROBLEMS: list[DenseProblem] = [LatinSquare(4), SudokuGrid(4), SudokuGrid(9), Qu
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_groups_are_those_of_the_model(problem: DenseProblem) -> None:
     none = np.zeros(problem.num_variables, dtype=np.int64)
-    graph = CandidateGraph.from_model(instance_of(problem, "", none, none > 0).build()[0])
+    graph = CandidateGraph.from_model(problem.instance("", none, none > 0).build()[0])
     expected = {
         (frozenset(graph.edge_candidate[graph.edge_group == group].tolist()), kind == EXACTLY_ONE)
         for group, kind in enumerate(graph.group_kind)
@@ -49,7 +43,7 @@ def test_random_solutions_are_solutions_and_a_larger_count_begins_with_the_same(
     solutions = list(random_solutions(problem, 4, seed=3))
     given = np.zeros(problem.num_variables, dtype=np.bool_)
     for values in solutions:
-        assert instance_of(problem, "", values.astype(np.int64), given).is_solution(values.tolist())
+        assert problem.instance("", values.astype(np.int64), given).is_solution(values.tolist())
     np.testing.assert_array_equal(list(random_solutions(problem, 2, seed=3)), solutions[:2])
     assert len({values.tobytes() for values in random_solutions(problem, 8, seed=4)}) > 4
 

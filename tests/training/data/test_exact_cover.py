@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from nnsearch.problems.latin_square.problem import LatinSquare
-from training.data.dense_problems import GroupedProblem, QueensBoard, SudokuGrid, instance_of
+from nnsearch.problems.n_queens.problem import QueensBoard
+from nnsearch.problems.sudoku.problem import SudokuGrid
+from training.data.dense_problems import GroupedProblem
 from training.data.exact_cover import label_by_groups
 from training.data.extendable import is_extendable, label_latin_squares
 from training.data.pools.jacobson_matthews import JacobsonMatthews
@@ -41,7 +43,7 @@ def test_six_queens_against_all_permutations() -> None:
 def test_against_cp_sat(problem: GroupedProblem) -> None:
     rng = np.random.default_rng(1)
     none = np.zeros(problem.num_variables, dtype=np.int64)
-    model, variables = instance_of(problem, "", none, none > 0).build()
+    model, variables = problem.instance("", none, none > 0).build()
     states = np.zeros((6, problem.num_candidates), dtype=np.bool_)
     for state in states:
         state[rng.integers(problem.num_candidates, size=rng.integers(3))] = True

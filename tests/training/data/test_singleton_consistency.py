@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnsearch.model.graph import CandidateGraph
+from nnsearch.problems import n_queens
 from nnsearch.problems.latin_square.problem import LatinSquare
-from nnsearch.problems.n_queens import problem as n_queens
 from training.data.families import LatinSquares, latin_square_pool
 from training.data.graph_states import BoolArray
 from training.data.singleton_consistency import singleton_consistent

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nnsearch.problems.sudoku import problem as sudoku
+from nnsearch.problems import sudoku
 from training.losses.cnf import Cnf, from_model
 from training.losses.cnf_ste import Binariser, ClauseMatrix, CnfLoss, binarise, bound, cnf_loss, with_facts
 

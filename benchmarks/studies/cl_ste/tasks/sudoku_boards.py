@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.studies.cl_ste.training.config import TaskConfig
 from benchmarks.studies.cl_ste.training.networks import BoardNetwork
 from nnsearch.errors import ConfigError
-from nnsearch.problems.sudoku import problem as sudoku
+from nnsearch.problems import sudoku
 from training.losses.cnf import Cnf, from_model
 from training.losses.cnf_ste import Binariser, binarise
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from benchmarks.studies.sbr.backtracking import GAVE_UP, INFEASIBLE, SOLVED, Searches, backtrack
 from benchmarks.suites.feasibility import QUESTIONS
 from nnsearch.problems.latin_square.problem import LatinSquare
-from training.data.dense_problems import DenseProblem, QueensBoard, SudokuGrid, instance_of
+from nnsearch.problems.n_queens.problem import QueensBoard
+from nnsearch.problems.sudoku.problem import SudokuGrid
+from training.data.dense_problems import DenseProblem
 from training.data.extendable import is_extendable
 from training.data.feasibility import propagators_of
 
@@ -121,7 +123,7 @@ def test_sound_and_complete(asked: tuple[DenseProblem, str, str], seed: int) -> 
     states = random_states(problem, 3, seed)
     searches = backtrack(problem, states, asks(fixed_scores(problem, seed)), propagation, question, 1_000_000)
     none = np.zeros(problem.num_variables, dtype=np.int64)
-    empty = instance_of(problem, "", none, none > 0)
+    empty = problem.instance("", none, none > 0)
     model, variables = empty.build()
     for state, status, values in zip(states, searches.status, searches.values, strict=True):
         fixed = {

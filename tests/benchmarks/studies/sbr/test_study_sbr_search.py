@@ -22,7 +22,7 @@ from benchmarks.studies.sbr.search_table import log_failures, table
 from benchmarks.suites.search import AnswerError
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
-from training.data.dense_problems import QueensBoard
+from nnsearch.problems.n_queens.problem import QueensBoard
 from training.data.pools.pool import Pool
 
 ROOT = Path(__file__).resolve().parents[4]

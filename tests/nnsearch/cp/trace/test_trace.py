@@ -26,9 +26,10 @@ from stand_ins import (
 from nnsearch import cp
 from nnsearch.cli.main import main
 from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
+from nnsearch.cp.trace.events import RecordedTrace, TraceError, TraceEvent, read_trace
 from nnsearch.cp.trace.plot import save_plot
+from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.trace.report import report, right_tries
-from nnsearch.cp.trace.trace import RecordedTrace, Trace, TraceError, TraceEvent, read_trace
 from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits

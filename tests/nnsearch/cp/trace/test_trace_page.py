@@ -14,10 +14,10 @@ from stand_ins import FixedScorer, RandomGraphScorer
 from nnsearch import cp
 from nnsearch.cli.main import main
 from nnsearch.cp.trace import page as trace_page
-from nnsearch.cp.trace.layout import layout_of
+from nnsearch.cp.trace.events import RecordedTrace, TraceError, TraceEvent, read_trace
 from nnsearch.cp.trace.page import page, payload, save_page
+from nnsearch.cp.trace.recorder import Trace, layout_of
 from nnsearch.cp.trace.states import MOST_VALUES, probabilities
-from nnsearch.cp.trace.trace import RecordedTrace, Trace, TraceError, TraceEvent, read_trace
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import read_problem
