@@ -23,6 +23,7 @@ from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
 from training.cli.one_line_parser import OneLineParser
+from training.config import config_of, read_table, toml_text
 from training.data.dense_examples import sample_pool
 from training.data.families import Colourings, LatinSquares, Queens, latin_square_pool, planted_instances
 from training.data.feasibility import (
@@ -52,7 +53,7 @@ from training.running.output_file import check_output_file, check_output_folder
 from training.running.parts import Parts
 from training.running.run_folder import read_claim
 from training.tasks.dense import Outcome, fit
-from training.tasks.dense_config import Config, check_order, config_of, read_config, read_table, toml_text
+from training.tasks.dense_config import ORDER, Config, read_config
 from training.tasks.graph import GRAPH_KEYS, GraphOutcome, fit_graph, make_network
 from training.tasks.graph_config import GraphConfig
 
@@ -271,7 +272,7 @@ def _check_out(out: Path, ending: str) -> None:
 
 
 def _pool(arguments: argparse.Namespace) -> int:
-    check_order("--order", arguments.order)
+    ORDER.check("--order", arguments.order)
     if arguments.solutions < 1:
         raise ConfigError(f"--solutions: expected 1 or more, got {arguments.solutions}")
     _check_out(arguments.out, ".npz")

@@ -15,12 +15,13 @@ from nnsearch.problems.latin_square.problem import is_solution
 from nnsearch.scorers.onnx import OnnxScorer
 from training import __main__ as cli
 from training.__main__ import main
+from training.config import config_to_table
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.pool import Pool, read_pool
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
 from training.tasks.dense import fit
-from training.tasks.dense_config import Config, config_from_table, config_to_table
+from training.tasks.dense_config import Config, config_from_table
 from training.tasks.graph_config import GraphConfig
 
 TOML = """

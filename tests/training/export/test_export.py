@@ -15,10 +15,11 @@ import nnsearch
 from nnsearch.errors import NNSearchError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
+from training.config import config_to_table
 from training.export.export import export, training_record
 from training.networks.mlp import MLP
 from training.tasks.dense import Outcome
-from training.tasks.dense_config import config_from_table, config_to_table
+from training.tasks.dense_config import config_from_table
 
 ORDER = 4
 PROBLEM = LatinSquare(ORDER)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnsearch.errors import ConfigError
+from training.config import config_of, config_to_table, config_to_toml, read_table
 from training.tasks.dense_config import (
     Config,
     DataConfig,
@@ -20,11 +21,7 @@ from training.tasks.dense_config import (
     ProblemConfig,
     TrainConfig,
     config_from_table,
-    config_of,
-    config_to_table,
-    config_to_toml,
     read_config,
-    read_table,
 )
 from training.tasks.graph_config import GraphConfig
 
