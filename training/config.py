@@ -7,7 +7,6 @@ it: ``steps: Annotated[int, at_least(1)] = 5000``. What concerns several values 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import tomllib
@@ -98,7 +97,6 @@ class Section:
             rule.check(self._prefix + key, getattr(self, key))
 
 
-@functools.cache
 def _rules(cls: type) -> dict[str, Rule]:
     hints = get_type_hints(cls, include_extras=True)
     return {key: rule for key, hint in hints.items() for rule in get_args(hint)[1:] if isinstance(rule, Rule)}

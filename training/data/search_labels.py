@@ -9,7 +9,8 @@ These are labels on just the states that a network leads a search to, right and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
+from tqdm import tqdm
 
 from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
@@ -25,6 +27,7 @@ from nnsearch.cp.search import solve_by_phase
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
+from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import Problem
@@ -32,6 +35,8 @@ from nnsearch.scorers.scorer import Scorer
 from training.data.graph_states import BoolArray, TrainingState, training_state
 from training.export.network_file import NetworkFile
 from training.running.atomic_npz import save_npz
+from training.running.fan_out import fan_out
+from training.running.parts import Parts
 
 
 @dataclass(eq=False)
@@ -229,6 +234,33 @@ class LabelInstance:
         rng = np.random.default_rng([self.seed, index])
         states = list(labelled_states(visited, planted, self.most, rng))
         return LabelledSearch(states, visited.solution is not None, visited.failures)
+
+
+def label_searches(
+    search: LabelInstance, instances: Sequence[tuple[Problem, npt.NDArray[np.int64]]], parts: Parts, ray: str | None
+) -> list[LabelledSearch]:
+    """Search instances with a progress bar; return the finished searches in order, fewer than all after Ctrl-C.
+
+    Args:
+        search: what to do with an instance.
+        instances: each with a solution of it.
+        parts: keeps finished searches; those that are there are not done again.
+        ray: see :func:`training.running.fan_out.fan_out`.
+    """
+    missing = parts.missing(len(instances))
+    tasks = ((index, *instances[index]) for index in missing)
+    done = len(instances) - len(missing)
+    needs = search.network.needs
+    with (
+        DeferredInterrupt() as interrupted,
+        closing(fan_out(search, tasks, ray=ray, needs=lambda _: needs)) as labelled,
+    ):
+        for (index, *_), found in tqdm(labelled, total=len(instances), initial=done, unit=" searches"):
+            parts.write(index, found.arrays())
+            if interrupted():
+                break
+    unfinished = parts.missing(len(instances))
+    return [LabelledSearch.of(parts.read(index)) for index in range(len(instances)) if index not in unfinished]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from latin_squares import latin_squares
 
 from nnsearch.problems.latin_square.problem import is_solution
 from nnsearch.scorers.onnx import OnnxScorer
-from training import __main__ as cli
 from training.__main__ import main
+from training.cli import fit as cli
 from training.config import config_to_table
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.pool import Pool, read_pool

@@ -11,8 +11,9 @@ from latin_squares import latin_squares, solutions
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from training.data.deconstruction import Examples, deconstruct
-from training.data.dense_examples import ExampleBatches, TrainingData, prepare, sample_pool
+from training.data.dense_examples import ExampleBatches, TrainingData, prepare
 from training.data.pools.jacobson_matthews import JacobsonMatthews
+from training.data.pools.latin_squares import sample_pool
 from training.data.pools.pool import Pool, read_pool
 from training.tasks.dense_config import Config, config_from_table
 
