@@ -51,7 +51,7 @@ def export_stored_graph(
         ConfigError: there is nothing to export.
     """
     state = load_checkpoint(_checkpoint(folder), GRAPH_KEYS)
-    exported = dataclasses.replace(config, network=dataclasses.replace(config.network, **chosen))
+    exported = dataclasses.replace(config, network=dataclasses.replace(config.network, **chosen))  # type: ignore[arg-type]
     data = prepare_graph_data(config, folder / "pool.npz")
     network = make_network(exported, data)
     network.load_state_dict(state["best"]["weights"])
