@@ -24,8 +24,7 @@ from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
 from training.data.deconstruction import Examples
 from training.data.dense_problems import DenseProblem, QueensBoard
-from training.data.exact_cover import label_by_groups
-from training.data.extendable import label_latin_squares
+from training.data.exact_cover import label_by_groups, label_latin_squares
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.losses.propagation import ForwardChecking, SinglesPropagation
 

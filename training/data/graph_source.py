@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
-from training.data.extendable import label_latin_squares
+from training.data.exact_cover import label_latin_squares
 from training.data.families import (
     Colourings,
     Family,
