@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from training.config import (
     FILE_NAME,
@@ -162,8 +162,3 @@ class Config(Section):
 def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> Config:
     """Read the TOML file of a run; see :func:`training.config.read_table`."""
     return config_of(Config, read_table(path, overrides), path)
-
-
-def config_from_table(table: Mapping[str, Any]) -> Config:
-    """Build the config of a run; see :func:`training.config.config_of`."""
-    return config_of(Config, table)

@@ -20,8 +20,6 @@ from training.config import (
     one_of,
 )
 
-FAMILIES = ("latin-square", "sudoku", "n-queens", "graph-colouring")
-
 
 @dataclass(frozen=True)
 class GraphDataConfig(Section, name="data"):

@@ -15,13 +15,13 @@ from nnsearch.problems.latin_square.problem import is_solution
 from nnsearch.scorers.onnx import OnnxScorer
 from training.__main__ import main
 from training.cli import fit as cli
-from training.config import config_to_table
+from training.config import config_of, config_to_table
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.pool import Pool, read_pool
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
 from training.tasks.dense import fit
-from training.tasks.dense_config import Config, config_from_table
+from training.tasks.dense_config import Config
 from training.tasks.graph_config import GraphConfig
 
 TOML = """
@@ -172,7 +172,7 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
     assert (scorer.metadata.num_variables, scorer.metadata.num_values) == (9, 3)
     table = scorer.metadata.training["config"]
     assert (table["name"], table["seed"], table["problem"]["order"]) == ("tiny-3", 4, 3)
-    assert config_from_table(table) == config_from_table(json.loads(Path("runs/tiny-3/config.json").read_text()))
+    assert config_of(Config, table) == config_of(Config, json.loads(Path("runs/tiny-3/config.json").read_text()))
     assert scorer.metadata.training["validation_feasibility"] == round(
         load_checkpoint(Path("runs/tiny-3/checkpoint.pt"))["best"]["feasibility"], 4
     )
@@ -302,14 +302,15 @@ def test_a_foreign_model_cannot_be_evaluated(tmp_path: Path, capsys: pytest.Capt
 
 def unfinished(folder: Path, steps: int) -> Config:
     """Stop a run after a number of steps, as Ctrl-C does."""
-    config = config_from_table(
+    config = config_of(
+        Config,
         {
             "problem": {"order": 3},
             "pool": {"solutions": 30},
             "data": {"validation_states": 18},
             "network": {"hidden": [8]},
             "train": {"presentations": 320, "batch_size": 16, "evaluate_every": 64, "threads": 1, "device": "cpu"},
-        }
+        },
     )
     calls = 0
     real = trainer.total_loss
@@ -337,7 +338,7 @@ def test_export_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
     scorer = OnnxScorer(out, provider="cpu")
     record = scorer.metadata.training
     assert (record["presentations"], record["best_presentations"]) == (160, best["presentations"])
-    assert config_from_table(record["config"]) == config
+    assert config_of(Config, record["config"]) == config
     state = np.eye(27, dtype=np.float32)
     hidden = np.maximum(
         state @ best["weights"]["layers.0.weight"].numpy().T + best["weights"]["layers.0.bias"].numpy(), 0
