@@ -1,7 +1,7 @@
 """Conjunctive normal form (CNF): Boolean atoms, and clauses of which each needs one true literal.
 
 From a CP-SAT model: an atom says "this variable takes this value" (direct encoding), so a clause is a statement about
-the candidates that networks score. ``training.losses.dimacs`` reads and writes the clauses as files.
+the candidates that networks score.
 """
 
 from __future__ import annotations
