@@ -9,12 +9,11 @@ from cyclopts import App
 
 from nnsearch.errors import ConfigError
 from nnsearch.inference.metadata import ModelMetadata
-from training.cli.command_line import DONE, OnnxFile, check_ending
+from training.cli.command_line import DONE, OnnxFile, check_out
 from training.data.families import Colourings, LatinSquares, Queens, latin_square_pool
 from training.data.graph_states import training_state
 from training.export.export import TRAINED_KINDS, export_graph
 from training.networks.belief_propagation import BeliefPropagation
-from training.running.output_file import check_output_file
 
 app = App(name="bp")
 
@@ -28,8 +27,7 @@ def bp(*, out: OnnxFile, iterations: int = 20, damping: float = 0.5) -> int:
         iterations: rounds of messages
         damping: share of the old message that is kept
     """
-    check_ending(out, ".onnx")
-    check_output_file(out, "--out")
+    check_out(out, ".onnx")
     if iterations < 1 or not 0 <= damping < 1:
         raise ConfigError("expected 1 or more --iterations and a --damping from 0 to below 1")
     training = {"algorithm": "belief propagation", "iterations": iterations, "damping": damping}

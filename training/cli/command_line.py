@@ -12,6 +12,7 @@ from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Pa
 from cyclopts.help.formatters.plain import PlainFormatter
 
 from nnsearch.errors import ConfigError, NNSearchError
+from training.running.output_file import check_output_file
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -93,10 +94,11 @@ def run(app: App, argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def check_ending(out: Path, ending: str) -> None:
-    """Raise a ``ConfigError`` unless a file to write has the ending."""
+def check_out(out: Path, ending: str) -> None:
+    """Raise a ``ConfigError`` unless a file to write has the ending, and can be written."""
     if out.suffix != ending:
         raise ConfigError(f"--out: expected a file ending in {ending}, got {out}")
+    check_output_file(out, "--out")
 
 
 def _refuse(app: App, commands: Sequence[str], message: str) -> NoReturn:

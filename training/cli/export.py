@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from nnsearch.errors import ConfigError
-from training.cli.command_line import DONE, OnnxFile, check_ending
+from training.cli.command_line import DONE, OnnxFile, check_out
 from training.export.stored_run import export_stored_dense, export_stored_graph
-from training.running.output_file import check_output_file
 from training.running.run_folder import read_claim
 from training.tasks.graph_config import GraphConfig
 
@@ -42,8 +41,7 @@ def export(
         precision: fp16: compute in half precision where that is safe, for GPUs; inputs and output stay float32, and the
             scores are checked within a tolerance that the file records
     """
-    check_ending(out, ".onnx")
-    check_output_file(out, "--out")
+    check_out(out, ".onnx")
     config = read_claim(folder)
     chosen = {name: value for name, value in (("blocks", blocks), ("iterations", iterations)) if value is not None}
     if isinstance(config, GraphConfig):

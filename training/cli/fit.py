@@ -121,9 +121,10 @@ def fit_command(
     """
     with joined() as processes:
         run, folder = processes.together(lambda: _run_of(config, options))
+        path = folder / f"{run.name}.onnx"
         if isinstance(run, GraphConfig):
-            return _fit_graph(run, folder, processes)
-        return _fit_dense(run, folder, processes)
+            return _fit_graph(run, folder, path, processes)
+        return _fit_dense(run, folder, path, processes)
 
 
 def _run_of(path: Path | None, options: FitOptions) -> tuple[Config | GraphConfig, Path]:
@@ -152,39 +153,44 @@ def _run_of(path: Path | None, options: FitOptions) -> tuple[Config | GraphConfi
     return config, folder
 
 
-def _fit_dense(config: Config, folder: Path, processes: Processes) -> int:
+def _fit_dense(config: Config, folder: Path, path: Path, processes: Processes) -> int:
     outcome = fit(config, folder, processes)
-    if not processes.first:
-        return INTERRUPTED if outcome.interrupted else DONE
+    shown = f"{outcome.presentations:,} presentations"
     if outcome.interrupted:
-        sys.stderr.write(
-            f"interrupted at {outcome.presentations:,} presentations; the same command goes on from there\n"
+        return _interrupted(shown, processes)
+    if processes.first:
+        export(outcome.network, config.problem.dense(), training_record(config, outcome), path)
+        asked = "no propagation" if config.loss.mask == "none" else f"propagation: {config.loss.mask}"
+        sys.stdout.write(
+            f"{path}: validation feasibility {outcome.feasibility:.4f} (free choice, {asked}) after {shown} in "
+            f"{outcome.seconds:.0f} s\nuse it: nnsearch solve INSTANCE --model {path}\n"
         )
-        return INTERRUPTED
-    path = folder / f"{config.name}.onnx"
-    asked = "no propagation" if config.loss.mask == "none" else f"propagation: {config.loss.mask}"
-    export(outcome.network, config.problem.dense(), training_record(config, outcome), path)
-    sys.stdout.write(
-        f"{path}: validation feasibility {outcome.feasibility:.4f} (free choice, {asked}) after "
-        f"{outcome.presentations:,} presentations in {outcome.seconds:.0f} s\n"
-        f"use it: nnsearch solve INSTANCE --model {path}\n"
-    )
     return DONE
 
 
-def _fit_graph(config: GraphConfig, folder: Path, processes: Processes) -> int:
+def _fit_graph(config: GraphConfig, folder: Path, path: Path, processes: Processes) -> int:
     outcome = fit_graph(config, folder, processes)
-    if not processes.first:
-        return INTERRUPTED if outcome.interrupted else DONE
     if outcome.interrupted:
-        sys.stderr.write(f"interrupted at step {outcome.steps:,}; the same command goes on from there\n")
-        return INTERRUPTED
-    path = folder / f"{config.name}.onnx"
-    export_graph(outcome.network, graph_metadata(config, outcome), outcome.data.parity_states(), path)
-    sys.stdout.write(f"{path}: best of {outcome.steps:,} steps at {outcome.best_step:,}, {outcome.seconds:.0f} s\n")
-    sys.stdout.write(f"{'validation':16} {'cross-entropy':>14} {'values right':>13} {'first choice right':>19}\n")
-    for family, values in outcome.measured.items():
-        sys.stdout.write(f"{family:16} {values['group']:>14.3f} {values['value']:>13.3f} {values['choice']:>19.3f}\n")
-    instance = config.data.cp_model or "INSTANCE"
-    sys.stdout.write(f"use it: nnsearch solve {instance} --model {path}\n")
+        return _interrupted(f"step {outcome.steps:,}", processes)
+    if processes.first:
+        export_graph(outcome.network, graph_metadata(config, outcome), outcome.data.parity_states(), path)
+        rows = [f"{'validation':16} {'cross-entropy':>14} {'values right':>13} {'first choice right':>19}"] + [
+            f"{family:16} {values['group']:>14.3f} {values['value']:>13.3f} {values['choice']:>19.3f}"
+            for family, values in outcome.measured.items()
+        ]
+        sys.stdout.write(
+            "\n".join(
+                [
+                    f"{path}: best of {outcome.steps:,} steps at {outcome.best_step:,}, {outcome.seconds:.0f} s",
+                    *rows,
+                    f"use it: nnsearch solve {config.data.cp_model or 'INSTANCE'} --model {path}\n",
+                ]
+            )
+        )
     return DONE
+
+
+def _interrupted(at: str, processes: Processes) -> int:
+    if processes.first:
+        sys.stderr.write(f"interrupted at {at}; the same command goes on from there\n")
+    return INTERRUPTED

@@ -11,12 +11,11 @@ from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.scorers.onnx import OnnxScorer
-from training.cli.command_line import DONE, INTERRUPTED, NpzFile, Ray, check_ending
+from training.cli.command_line import DONE, INTERRUPTED, NpzFile, Ray, check_out
 from training.config import at_least
 from training.data.families import planted_instances
 from training.data.search_labels import LabelInstance, SearchLabels, label_searches
 from training.export.network_file import NetworkFile
-from training.running.output_file import check_output_file
 from training.running.parts import Parts
 
 app = App(name="label")
@@ -55,8 +54,7 @@ def label(
     """
     at_least(1).check("--failures", failures)
     at_least(1).check("--states", states)
-    check_ending(out, ".npz")
-    check_output_file(out, "--out")
+    check_out(out, ".npz")
     scorer = OnnxScorer(model)
     if scorer.metadata.encoder != "candidate_graph":
         raise ConfigError(f"--model: expected a network on the candidate graph, got {model}")

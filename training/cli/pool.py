@@ -6,10 +6,9 @@ import sys
 
 from cyclopts import App
 
-from training.cli.command_line import DONE, NpzFile, Ray, check_ending
+from training.cli.command_line import DONE, NpzFile, Ray, check_out
 from training.config import at_least
 from training.data.pools.latin_squares import chunks_of, sample_pool, save_chunks
-from training.running.output_file import check_output_file
 from training.tasks.dense_config import ORDER
 
 app = App(name="pool")
@@ -33,8 +32,7 @@ def pool(
     """
     ORDER.check("--order", order)
     at_least(1).check("--solutions", solutions)
-    check_ending(out, ".npz")
-    check_output_file(out, "--out")
+    check_out(out, ".npz")
     divided = chunks_of(order, solutions, seed, chunks)
     if len(divided) == 1 and ray is None:
         made = sample_pool(order, solutions, seed)
