@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,14 @@ def test_an_option_that_is_wrong_is_one_line(capsys: pytest.CaptureFixture[str])
         main(["pool", "--order", "ten", "--out", "x.npz"])
     message = "argument --order: invalid int value: 'ten' (see --help)"
     assert capsys.readouterr().err == f"python -m training pool: {message}\n"
+
+
+def test_the_list_of_commands_and_the_help_of_pool_need_no_torch() -> None:
+    for words in (["--help"], ["pool", "--help"]):
+        body = f"try: main({words})\nfinally: assert 'torch' not in sys.modules"
+        code = f"import sys\nfrom training.__main__ import main\n{body}"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_help_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
