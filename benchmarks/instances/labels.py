@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 import numpy as np
 import numpy.typing as npt
 
-from training.data.extendable import label_latin_squares
+from training.data.exact_cover import label_latin_squares
 
 Label = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_] | None]
 

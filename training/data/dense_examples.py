@@ -17,7 +17,7 @@ from nnsearch.problems.latin_square.problem import LatinSquare
 from training.data.deconstruction import Examples, deconstruct
 from training.data.dense_problems import DenseProblem, random_solutions
 from training.data.feasibility import FeasibilityStates, make_states, states_of_examples
-from training.data.pools.jacobson_matthews import JacobsonMatthews
+from training.data.pools.latin_squares import sample_pool
 from training.data.pools.pool import Pool, read_pool
 from training.tasks.dense_config import Config
 
@@ -41,17 +41,6 @@ class TrainingData:
     validation: FeasibilityStates
     num_solutions: int
     solutions_sha256: str
-
-
-def sample_pool(order: int, count: int, seed: int) -> Pool:
-    """Sample uniform Latin squares with a progress bar."""
-    sampler = JacobsonMatthews(order, seed)
-    parts = []
-    with tqdm(total=count, desc="pool", unit=" squares") as bar:
-        for squares in sampler.chunks(count, size=max(1, 1_000_000 // order**3)):
-            parts.append(squares.reshape(len(squares), -1))
-            bar.update(len(squares))
-    return Pool(np.concatenate(parts), first_value=1, num_values=order)
 
 
 def sample_solutions(problem: DenseProblem, count: int, seed: int) -> Pool:

@@ -13,18 +13,20 @@ expectation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.n_queens.problem import QueensBoard
+from nnsearch.scorers.onnx import OnnxScorer
 from training.data.deconstruction import Examples
 from training.data.dense_problems import DenseProblem
-from training.data.exact_cover import label_by_groups
-from training.data.extendable import label_latin_squares
+from training.data.exact_cover import label_by_groups, label_latin_squares
+from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.losses.propagation import ForwardChecking, SinglesPropagation
 
 FloatArray = npt.NDArray[np.float64]
@@ -193,6 +195,45 @@ def singles(states: FeasibilityStates) -> FloatArray:
     propagate = SinglesPropagation(states.problem.groups(), states.problem.num_candidates)
     _, possible = propagate(states.assignment)
     return np.where(possible.any(1), _mean_where(states.labels, possible), 1.0)
+
+
+def measure_on_squares(scorers: Sequence[OnnxScorer], count: int, squares: int, seed: int) -> list[dict[str, Any]]:
+    """Ask both questions of networks and of random choice, after every propagation, at every order of the networks.
+
+    Args:
+        scorers: networks for Latin squares.
+        count: partial solutions of each order.
+        squares: fresh squares that they come from.
+        seed: of the squares.
+
+    Returns:
+        A row for each order, propagation and arm: mean over fill levels, worst level, and where that is.
+    """
+    rows: list[dict[str, Any]] = []
+    twice = len({"rnd", *(s.name for s in scorers)}) < len(scorers) + 1  # then names do not tell arms apart
+    for order in sorted({scorer.metadata.num_values or 0 for scorer in scorers}):
+        solutions = JacobsonMatthews(order, seed).sample(squares).reshape(squares, -1) - 1
+        states = make_states(LatinSquare(order), solutions, count, np.random.default_rng(seed))
+        scores = {
+            str(s.path) if twice else s.name: score_states(s.score_assignments, states)
+            for s in scorers
+            if s.metadata.num_values == order
+        }
+        for propagator in PROPAGATORS:
+            possible = possible_candidates(states, propagator)
+            arms = {"rnd": (random_free_choice(states, possible), random_fixed_cell(states, possible))} | {
+                name: (free_choice(states, value, possible), fixed_cell(states, value, possible))
+                for name, value in scores.items()
+            }
+            for arm, outcomes in arms.items():
+                row: dict[str, Any] = {"order": order, "arm": arm, "propagation": propagator}
+                for question, outcome in zip(("free_choice", "fixed_cell"), outcomes, strict=True):
+                    level = states.by_level(outcome)
+                    row[f"{question}_mean"] = round(float(np.nanmean(level)), 4)
+                    row[f"{question}_worst"] = round(float(np.nanmin(level)), 4)
+                    row[f"{question}_worst_filled"] = int(np.nanargmin(level))
+                rows.append(row)
+    return rows
 
 
 def _value_expectation(states: FeasibilityStates, possible: BoolArray) -> FloatArray:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
-from training.data.extendable import label_latin_squares
+from training.data.exact_cover import label_latin_squares
 from training.data.families import (
     Colourings,
     Family,
@@ -70,6 +71,10 @@ class GraphData:
                 states.append(state)
                 size += state.state.num_candidates
         return states
+
+    def parity_states(self) -> list[GraphState]:
+        """Return a few states of each family, on which ONNX Runtime must agree with torch."""
+        return [one.state for states in self.validation.values() for one in states[:3]]
 
 
 def prepare_graph_data(config: GraphConfig, pool_file: Path) -> GraphData:

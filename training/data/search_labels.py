@@ -9,7 +9,8 @@ These are labels on just the states that a network leads a search to, right and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
+from tqdm import tqdm
 
 from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
@@ -25,6 +27,7 @@ from nnsearch.cp.search import solve_by_phase
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
+from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import Problem
@@ -32,6 +35,20 @@ from nnsearch.scorers.scorer import Scorer
 from training.data.graph_states import BoolArray, TrainingState, training_state
 from training.export.network_file import NetworkFile
 from training.running.atomic_npz import save_npz
+from training.running.fan_out import fan_out
+from training.running.parts import Parts
+
+_COLUMNS = (
+    ("edge_candidate", "edges", np.int32, np.int64),
+    ("edge_group", "edges", np.int32, np.int64),
+    ("group_features", "groups", np.bool_, np.float32),
+    ("candidate_features", "candidates", np.float32, np.float32),
+    ("candidate", "candidates", np.int32, np.int64),
+    ("identity", "candidates", np.int32, np.int64),
+    ("holds", "candidates", np.bool_, np.bool_),
+    ("possible", "candidates", np.bool_, np.bool_),
+)
+"""What a file holds of each state: attribute, axis, type in the file, type in memory."""
 
 
 @dataclass(eq=False)
@@ -231,6 +248,33 @@ class LabelInstance:
         return LabelledSearch(states, visited.solution is not None, visited.failures)
 
 
+def label_searches(
+    search: LabelInstance, instances: Sequence[tuple[Problem, npt.NDArray[np.int64]]], parts: Parts, ray: str | None
+) -> list[LabelledSearch]:
+    """Search instances with a progress bar; return the finished searches in order, fewer than all after Ctrl-C.
+
+    Args:
+        search: what to do with an instance.
+        instances: each with a solution of it.
+        parts: keeps finished searches; those that are there are not done again.
+        ray: see :func:`training.running.fan_out.fan_out`.
+    """
+    missing = parts.missing(len(instances))
+    tasks = ((index, *instances[index]) for index in missing)
+    done = len(instances) - len(missing)
+    needs = search.network.needs
+    with (
+        DeferredInterrupt() as interrupted,
+        closing(fan_out(search, tasks, ray=ray, needs=lambda _: needs)) as labelled,
+    ):
+        for (index, *_), found in tqdm(labelled, total=len(instances), initial=done, unit=" searches"):
+            parts.write(index, found.arrays())
+            if interrupted():
+                break
+    unfinished = parts.missing(len(instances))
+    return [LabelledSearch.of(parts.read(index)) for index in range(len(instances)) if index not in unfinished]
+
+
 @dataclass(frozen=True, eq=False)
 class SearchLabels:
     """Labelled states, in the order in which they were found."""
@@ -262,42 +306,20 @@ def read_labels(path: Path) -> SearchLabels:
 
 
 def _arrays(labelled: list[TrainingState]) -> dict[str, Any]:
-    states = [one.state for one in labelled]
     sizes = {
-        "candidates": np.array([state.num_candidates for state in states], dtype=np.int64),
-        "groups": np.array([len(state.group_features) for state in states], dtype=np.int64),
-        "edges": np.array([len(state.edge_group) for state in states], dtype=np.int64),
+        axis: np.array([len(getattr(one.state, name)) for one in labelled], dtype=np.int64)
+        for axis, name in (("candidates", "candidate"), ("groups", "group_features"), ("edges", "edge_group"))
     }
-    if not states:
+    if not labelled:
         return sizes
-    return {
-        **sizes,
-        "edge_candidate": np.concatenate([state.edge_candidate for state in states]).astype(np.int32),
-        "edge_group": np.concatenate([state.edge_group for state in states]).astype(np.int32),
-        "group_features": np.concatenate([state.group_features for state in states]).astype(bool),
-        "candidate_features": np.concatenate([state.candidate_features for state in states]),
-        "candidate": np.concatenate([state.candidate for state in states]).astype(np.int32),
-        "identity": np.concatenate([state.identity for state in states]).astype(np.int32),
-        "holds": np.concatenate([one.holds for one in labelled]),
-        "possible": np.concatenate([one.possible for one in labelled]),
+    wholes = [vars(one.state) | vars(one) for one in labelled]
+    return sizes | {
+        name: np.concatenate([whole[name] for whole in wholes]).astype(stored) for name, _, stored, _ in _COLUMNS
     }
 
 
 def _states(arrays: dict[str, Any]) -> list[TrainingState]:
     if not len(arrays["candidates"]):
         return []
-    ends = {name: np.cumsum(arrays[name])[:-1] for name in ("candidates", "groups", "edges")}
-    columns = [
-        np.split(arrays[name].astype(dtype), ends[axis])
-        for name, dtype, axis in (
-            ("edge_candidate", np.int64, "edges"),
-            ("edge_group", np.int64, "edges"),
-            ("group_features", np.float32, "groups"),
-            ("candidate_features", np.float32, "candidates"),
-            ("candidate", np.int64, "candidates"),
-            ("identity", np.int64, "candidates"),
-            ("holds", bool, "candidates"),
-            ("possible", bool, "candidates"),
-        )
-    ]
-    return [TrainingState(GraphState(*row[:6]), holds=row[6], possible=row[7]) for row in zip(*columns, strict=True)]
+    columns = [np.split(arrays[name].astype(dtype), np.cumsum(arrays[axis])[:-1]) for name, axis, _, dtype in _COLUMNS]
+    return [TrainingState(GraphState(*row[:-2]), holds=row[-2], possible=row[-1]) for row in zip(*columns, strict=True)]

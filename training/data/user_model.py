@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,13 +77,10 @@ def read_user_model(model_file: Path, history: Path, held_out: float, seed: int)
     """
     model, _ = read_problem(str(model_file), "cp-model").build()
     graph = CandidateGraph.from_model(model)
-    doubled = (
-        {name for name in graph.names if graph.names.count(name) > 1}
-        if len(set(graph.names)) < len(graph.names)
-        else set()
-    )
-    if doubled:
-        raise PoolError(f"{model_file}: expected variables with distinct names, got {sorted(doubled)[0]!r} twice")
+    counts = Counter(graph.names)
+    if len(counts) < len(graph.names):
+        doubled = min(name for name, count in counts.items() if count > 1)
+        raise PoolError(f"{model_file}: expected variables with distinct names, got {doubled!r} twice")
     rows = _read_history(history, graph.names)
     solutions = _complete(model, graph.names, rows, history)
     distinct = np.unique(solutions, axis=0)
@@ -141,6 +139,14 @@ def _read_history(path: Path, names: Sequence[str]) -> list[tuple[int, dict[str,
     return rows
 
 
+def _solver() -> cp_model.CpSolver:
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
+    solver.parameters.max_time_in_seconds = 60
+    return solver
+
+
 def _check_determined(
     fixed: cp_model.CpModel,
     missing: Sequence[str],
@@ -156,10 +162,7 @@ def _check_determined(
         fixed.add(variable != int(solution[index[name]])).only_enforce_if(other)
         differs.append(other)
     fixed.add_bool_or(differs)
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
-    solver.parameters.max_time_in_seconds = 60
+    solver = _solver()
     if solver.solve(fixed) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         name = next(name for name, other in zip(missing, differs, strict=True) if solver.value(other))
         raise PoolError(f"{where}: expected columns that determine the solution, {name} is still free; give its column")
@@ -179,10 +182,7 @@ def _complete(
             if not any(low <= value <= high for low, high in zip(domain[::2], domain[1::2], strict=True)):
                 raise PoolError(f"{path}:{line}: expected a value of the domain of {name}, got {value}")
             fixed.add(fixed.get_int_var_from_proto_index(index[name]) == value)
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = 1
-        solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
-        solver.parameters.max_time_in_seconds = 60
+        solver = _solver()
         status = solver.solve(fixed)
         if status == cp_model.UNKNOWN:
             raise PoolError(

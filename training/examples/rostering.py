@@ -9,14 +9,16 @@ network trained on the history keeps in new weeks, beside searches that know not
 
 from __future__ import annotations
 
-import argparse
 import csv
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from cyclopts import Parameter
 from ortools.sat.python import cp_model
 from tqdm import tqdm
 
@@ -24,6 +26,7 @@ from nnsearch import cp
 from nnsearch.errors import NNSearchError
 from nnsearch.limits import Limits
 from nnsearch.scorers.onnx import load_scorer
+from training.cli.command_line import command_line, run
 
 NURSES, DAYS, SHIFTS = 9, 14, ("early", "late", "night")
 _DEMAND = (2, 2, 1)
@@ -86,13 +89,18 @@ def planned(model: cp_model.CpModel, works: Roster, noise: float, rng: np.random
     planner.maximize(
         sum(int(scaled[key]) * planner.get_int_var_from_proto_index(var.index) for key, var in works.items())
     )
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
-    solver.parameters.max_time_in_seconds = 20
+    solver = _solver(seconds=20)
     if solver.solve(planner) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         raise NNSearchError("expected a roster that exists; fewer days off, please")
     return [solver.value(planner.get_int_var_from_proto_index(i)) for i in range(len(works))]
+
+
+def _solver(seconds: float = math.inf) -> cp_model.CpSolver:
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
+    solver.parameters.max_time_in_seconds = seconds
+    return solver
 
 
 def random_days_off(rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -100,36 +108,52 @@ def random_days_off(rng: np.random.Generator) -> list[tuple[int, int]]:
     return [(int(rng.integers(NURSES)), int(day)) for day in rng.choice(DAYS, 10, replace=False)]
 
 
-def _write(arguments: argparse.Namespace) -> int:
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(arguments.seed)
+def write(*, out: Annotated[Path, Parameter(metavar="FOLDER")], rosters: int = 120, seed: int = 1) -> int:
+    """Write the model, its history, and a new week to solve.
+
+    Args:
+        out: the folder
+        rosters: historical rosters
+        seed: of the moods and days off
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
     model, works = build()
-    model.export_to_file(str(arguments.out / "roster.pb"))
-    history = arguments.out / "history.csv"
+    model.export_to_file(str(out / "roster.pb"))
+    history = out / "history.csv"
     temporary = history.with_suffix(".tmp")
     with temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([var.name for var in works.values()])
-        for _ in tqdm(range(arguments.rosters), unit=" rosters"):
+        for _ in tqdm(range(rosters), unit=" rosters"):
             writer.writerow(planned(*build(random_days_off(rng)), _NOISE, rng))
     temporary.replace(history)
     new_week = build(random_days_off(rng))[0]
-    new_week.export_to_file(str(arguments.out / "new-week.pb"))
-    sys.stdout.write(f"{arguments.out}: roster.pb, history.csv ({arguments.rosters} rosters), new-week.pb\n")
+    new_week.export_to_file(str(out / "new-week.pb"))
+    sys.stdout.write(f"{out}: roster.pb, history.csv ({rosters} rosters), new-week.pb\n")
     return 0
 
 
-def _compare(arguments: argparse.Namespace) -> int:
-    rng = np.random.default_rng(arguments.seed)
-    weeks = [build(random_days_off(rng)) for _ in range(arguments.weeks)]
+def compare(
+    models: Annotated[tuple[str, ...], Parameter(metavar="MODEL...")] = (), /, *, weeks: int = 20, seed: int = 1000
+) -> int:
+    """Measure how much of the hidden preferences is kept in new weeks.
+
+    Args:
+        models: networks to compare
+        weeks: new weeks
+        seed: of the days off
+    """
+    rng = np.random.default_rng(seed)
+    rosters = [build(random_days_off(rng)) for _ in range(weeks)]
     limits = Limits(seconds=5)
     arms: dict[str, list[float]] = {"the planner, without mood": [], "random order (CP-SAT)": []}
     solved: dict[str, int] = {}
-    for model, works in tqdm(weeks, unit=" weeks"):
+    for model, works in tqdm(rosters, unit=" weeks"):
         arms["the planner, without mood"].append(satisfaction(planned(model, works, 0.0, rng)))
         arms["random order (CP-SAT)"].append(satisfaction(_random(model, rng)))
         variables = list(works.values())
-        for name in (None, *arguments.models):
+        for name in (None, *models):
             scorer = None if name is None else load_scorer(name)
             label = "smallest value first" if name is None else str(name)
             result = cp.solve(
@@ -146,18 +170,16 @@ def _compare(arguments: argparse.Namespace) -> int:
                 arms[label].append(satisfaction(result.solution))
     low = float(np.mean(arms["random order (CP-SAT)"]))
     high = float(np.mean(arms["the planner, without mood"]))
-    sys.stdout.write(f"{arguments.weeks} new weeks; 0 = a random roster, 1 = the best that the preferences allow\n")
+    sys.stdout.write(f"{weeks} new weeks; 0 = a random roster, 1 = the best that the preferences allow\n")
     for label, values in arms.items():
         kept = (np.array(values) - low) / (high - low)
         median = f"{np.median(kept):.2f} ({kept.min():.2f} to {kept.max():.2f})" if len(kept) else "none solved"
-        sys.stdout.write(f"{label:40} {median:24} solved {solved.get(label, len(values))} of {len(weeks)}\n")
+        sys.stdout.write(f"{label:40} {median:24} solved {solved.get(label, len(values))} of {weeks}\n")
     return 0
 
 
 def _random(model: cp_model.CpModel, rng: np.random.Generator) -> list[int]:
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
+    solver = _solver()
     solver.parameters.randomize_search = True
     solver.parameters.random_seed = int(rng.integers(2**31 - 1))
     solver.solve(model)
@@ -166,28 +188,10 @@ def _random(model: cp_model.CpModel, rng: np.random.Generator) -> list[int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.examples.rostering", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    write = commands.add_parser("write", help="write the model, its history, and a new week to solve")
-    write.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    write.add_argument("--rosters", type=int, default=120, help="historical rosters (default 120)")
-    write.add_argument("--seed", type=int, default=1)
-    write.set_defaults(run=_write)
-    compare = commands.add_parser("compare", help="measure how much of the hidden preferences is kept in new weeks")
-    compare.add_argument("models", nargs="*", metavar="MODEL", help="networks to compare")
-    compare.add_argument("--weeks", type=int, default=20, help="new weeks (default 20)")
-    compare.add_argument("--seed", type=int, default=1000)
-    compare.set_defaults(run=_compare)
-    arguments = parser.parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-    except (NNSearchError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
-    return code
+    app = command_line("python -m training.examples.rostering", __doc__ or "")
+    app.command(write)
+    app.command(compare)
+    return run(app, argv)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,12 @@ from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import KINDS
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
+from training.config import config_to_table
 from training.data.dense_problems import DenseProblem
 from training.data.graph_states import tensor_inputs
 from training.export.half_precision import half_precision
 from training.tasks.dense import Outcome
-from training.tasks.dense_config import Config, config_to_table
+from training.tasks.dense_config import Config
 from training.tasks.graph import GraphOutcome
 from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
 

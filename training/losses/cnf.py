@@ -1,7 +1,7 @@
 """Conjunctive normal form (CNF): Boolean atoms, and clauses of which each needs one true literal.
 
 From a CP-SAT model: an atom says "this variable takes this value" (direct encoding), so a clause is a statement about
-the candidates that networks score. ``training.losses.dimacs`` reads and writes the clauses as files.
+the candidates that networks score.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class _Encoder:
         unless: list[Literal] = [-self._literal(reference) for reference in constraint.enforcement_literal]
         add(self, getattr(constraint, kind), unless)
 
-    def _all_diff(self, body: Any, unless: list[Literal]) -> None:
+    def _add_all_diff(self, body: Any, unless: list[Literal]) -> None:
         places: dict[int, list[Literal]] = {}  # value -> the literals that say "this expression has it"
         for expression in body.exprs:
             for value, literal in self._values_of(expression):
@@ -219,27 +219,27 @@ class _Encoder:
                 self._clause([*unless, *places[value]])
             self._at_most_one(places[value], unless)
 
-    def _bool_or(self, body: Any, unless: list[Literal]) -> None:
+    def _add_bool_or(self, body: Any, unless: list[Literal]) -> None:
         self._clause([*unless, *self._literals_of(body)])
 
-    def _bool_and(self, body: Any, unless: list[Literal]) -> None:
+    def _add_bool_and(self, body: Any, unless: list[Literal]) -> None:
         for literal in self._literals_of(body):
             self._clause([*unless, literal])
 
-    def _bool_xor(self, body: Any, unless: list[Literal]) -> None:
+    def _add_bool_xor(self, body: Any, unless: list[Literal]) -> None:
         references = list(body.literals)
         scope = _distinct(map(_variable, references))
         negated = np.full(self._shape(scope), sum(reference < 0 for reference in references))
         total = sum((self._along(scope, _variable(reference)) for reference in references), negated)
         self._forbid(scope, total % 2 == 0, unless)
 
-    def _exactly_one_of(self, body: Any, unless: list[Literal]) -> None:
+    def _add_exactly_one(self, body: Any, unless: list[Literal]) -> None:
         self._exactly_one(self._literals_of(body), unless)
 
-    def _at_most_one_of(self, body: Any, unless: list[Literal]) -> None:
+    def _add_at_most_one(self, body: Any, unless: list[Literal]) -> None:
         self._at_most_one(self._literals_of(body), unless)
 
-    def _linear(self, body: Any, unless: list[Literal]) -> None:
+    def _add_linear(self, body: Any, unless: list[Literal]) -> None:
         variables, coefficients, intervals = list(body.vars), list(body.coeffs), list(body.domain)
         if self._count(variables, coefficients, intervals, unless):
             return
@@ -274,7 +274,7 @@ class _Encoder:
                 return False
         return True
 
-    def _table(self, body: Any, unless: list[Literal]) -> None:
+    def _add_table(self, body: Any, unless: list[Literal]) -> None:
         columns = self._arrays(body.exprs, body.vars)
         if not columns:  # CP-SAT takes a table without columns as satisfied
             return
@@ -289,7 +289,7 @@ class _Encoder:
             listed |= match
         self._forbid(scope, listed if body.negated else ~listed, unless)
 
-    def _element(self, body: Any, unless: list[Literal]) -> None:
+    def _add_element(self, body: Any, unless: list[Literal]) -> None:
         if len(body.vars):
             references = [body.index, body.target, *body.vars]
             scope = _distinct(map(_variable, references))
@@ -304,10 +304,10 @@ class _Encoder:
             holds |= (place == position) & (entry(scope) == goal)
         self._forbid(scope, ~holds, unless)
 
-    def _int_prod(self, body: Any, unless: list[Literal]) -> None:
+    def _add_int_prod(self, body: Any, unless: list[Literal]) -> None:
         self._function(body, unless, np.multiply.reduce)
 
-    def _lin_max(self, body: Any, unless: list[Literal]) -> None:
+    def _add_lin_max(self, body: Any, unless: list[Literal]) -> None:
         self._function(body, unless, np.maximum.reduce)
 
     def _function(self, body: Any, unless: list[Literal], of: Callable[[Any], Any]) -> None:
@@ -317,7 +317,7 @@ class _Encoder:
         arguments = [np.broadcast_to(self._expression(one)(scope), shape) for one in body.exprs]
         self._forbid(scope, of(np.stack(arguments)) != self._expression(body.target)(scope), unless)
 
-    def _inverse(self, body: Any, unless: list[Literal]) -> None:
+    def _add_inverse(self, body: Any, unless: list[Literal]) -> None:
         """Say ``f_direct[i] == j`` iff ``f_inverse[j] == i``."""
         sides = (list(body.f_direct), list(body.f_inverse))
         for one, other in (sides, sides[::-1]):
@@ -420,20 +420,7 @@ class _Encoder:
         return np.concatenate([np.arange(low, high + 1, dtype=np.int64) for low, high in intervals])
 
 
-_KINDS: dict[str, Callable[[_Encoder, Any, list[Literal]], None]] = {
-    "all_diff": _Encoder._all_diff,
-    "bool_or": _Encoder._bool_or,
-    "bool_and": _Encoder._bool_and,
-    "bool_xor": _Encoder._bool_xor,
-    "exactly_one": _Encoder._exactly_one_of,
-    "at_most_one": _Encoder._at_most_one_of,
-    "linear": _Encoder._linear,
-    "table": _Encoder._table,
-    "element": _Encoder._element,
-    "int_prod": _Encoder._int_prod,
-    "lin_max": _Encoder._lin_max,
-    "inverse": _Encoder._inverse,
-}
+_KINDS = {name.removeprefix("_add_"): add for name, add in vars(_Encoder).items() if name.startswith("_add_")}
 
 
 def _variable(reference: int) -> int:

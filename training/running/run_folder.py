@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nnsearch.errors import ConfigError
-from training.tasks.dense_config import Config, config_of, config_to_table, config_to_toml
+from training.config import config_of, config_to_table, config_to_toml
+from training.tasks.dense_config import Config
 from training.tasks.graph_config import GraphConfig
 
 AnyRunConfig = Config | GraphConfig

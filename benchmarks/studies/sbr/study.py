@@ -31,6 +31,7 @@ from benchmarks.records import Job
 from benchmarks.suites.feasibility import QUESTIONS, draw_states, refuse_leak, summarise
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
+from training.config import config_to_table
 from training.data.dense_examples import prepare, sample_solutions
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
@@ -48,7 +49,7 @@ from training.data.pools.pool import read_pool
 from training.running.atomic_npz import save_npz
 from training.running.run_folder import check_claim, claim
 from training.tasks.dense import Outcome, fit
-from training.tasks.dense_config import Config, ProblemConfig, config_to_table, read_config
+from training.tasks.dense_config import Config, ProblemConfig, read_config
 
 CONFIGS = Path(__file__).resolve().parents[3] / "training" / "configs" / "study-sbr"
 

@@ -33,7 +33,7 @@ from nnsearch.problems import PartialLatinSquare
 from nnsearch.problems.latin_square.generating import Pattern
 from nnsearch.problems.latin_square.problem import LatinSquare, is_solution
 from nnsearch.result import SolveResult, Status
-from training.data.extendable import label_latin_squares
+from training.data.exact_cover import label_latin_squares
 from training.data.feasibility import fixed_cell, make_states, possible_candidates
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.pool import Pool

@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,15 @@ from latin_squares import latin_squares
 
 from nnsearch.problems.latin_square.problem import is_solution
 from nnsearch.scorers.onnx import OnnxScorer
-from training import __main__ as cli
 from training.__main__ import main
+from training.cli import fit as cli
+from training.config import config_of, config_to_table
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.pool import Pool, read_pool
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
 from training.tasks.dense import fit
-from training.tasks.dense_config import Config, config_from_table, config_to_table
+from training.tasks.dense_config import Config
 from training.tasks.graph_config import GraphConfig
 
 TOML = """
@@ -127,6 +130,14 @@ def test_an_option_that_is_wrong_is_one_line(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == f"python -m training pool: {message}\n"
 
 
+def test_the_list_of_commands_and_the_help_of_pool_need_no_torch() -> None:
+    for words in (["--help"], ["pool", "--help"]):
+        body = f"try: main({words})\nfinally: assert 'torch' not in sys.modules"
+        code = f"import sys\nfrom training.__main__ import main\n{body}"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_help_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
@@ -171,7 +182,7 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
     assert (scorer.metadata.num_variables, scorer.metadata.num_values) == (9, 3)
     table = scorer.metadata.training["config"]
     assert (table["name"], table["seed"], table["problem"]["order"]) == ("tiny-3", 4, 3)
-    assert config_from_table(table) == config_from_table(json.loads(Path("runs/tiny-3/config.json").read_text()))
+    assert config_of(Config, table) == config_of(Config, json.loads(Path("runs/tiny-3/config.json").read_text()))
     assert scorer.metadata.training["validation_feasibility"] == round(
         load_checkpoint(Path("runs/tiny-3/checkpoint.pt"))["best"]["feasibility"], 4
     )
@@ -301,14 +312,15 @@ def test_a_foreign_model_cannot_be_evaluated(tmp_path: Path, capsys: pytest.Capt
 
 def unfinished(folder: Path, steps: int) -> Config:
     """Stop a run after a number of steps, as Ctrl-C does."""
-    config = config_from_table(
+    config = config_of(
+        Config,
         {
             "problem": {"order": 3},
             "pool": {"solutions": 30},
             "data": {"validation_states": 18},
             "network": {"hidden": [8]},
             "train": {"presentations": 320, "batch_size": 16, "evaluate_every": 64, "threads": 1, "device": "cpu"},
-        }
+        },
     )
     calls = 0
     real = trainer.total_loss
@@ -336,7 +348,7 @@ def test_export_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
     scorer = OnnxScorer(out, provider="cpu")
     record = scorer.metadata.training
     assert (record["presentations"], record["best_presentations"]) == (160, best["presentations"])
-    assert config_from_table(record["config"]) == config
+    assert config_of(Config, record["config"]) == config
     state = np.eye(27, dtype=np.float32)
     hidden = np.maximum(
         state @ best["weights"]["layers.0.weight"].numpy().T + best["weights"]["layers.0.bias"].numpy(), 0

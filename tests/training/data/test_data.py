@@ -10,11 +10,13 @@ from latin_squares import latin_squares, solutions
 
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.problems.latin_square.problem import LatinSquare
+from training.config import config_of
 from training.data.deconstruction import Examples, deconstruct
-from training.data.dense_examples import ExampleBatches, TrainingData, prepare, sample_pool
+from training.data.dense_examples import ExampleBatches, TrainingData, prepare
 from training.data.pools.jacobson_matthews import JacobsonMatthews
+from training.data.pools.latin_squares import sample_pool
 from training.data.pools.pool import Pool, read_pool
-from training.tasks.dense_config import Config, config_from_table
+from training.tasks.dense_config import Config
 
 CPU = torch.device("cpu")
 
@@ -27,7 +29,7 @@ def config(order: int = 4, **tables: Any) -> Config:
     }
     for name, values in tables.items():
         table[name] = {**table.get(name, {}), **values} if isinstance(values, dict) else values
-    return config_from_table(table)
+    return config_of(Config, table)
 
 
 def write_pool(path: Path, squares: Any) -> str:

@@ -4,13 +4,13 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from extendable import is_extendable
 
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.n_queens.problem import QueensBoard
 from nnsearch.problems.sudoku.problem import SudokuGrid
 from training.data.dense_problems import GroupedProblem
-from training.data.exact_cover import label_by_groups
-from training.data.extendable import is_extendable, label_latin_squares
+from training.data.exact_cover import label_by_groups, label_latin_squares
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 
 

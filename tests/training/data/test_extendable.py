@@ -5,12 +5,13 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 import pytest
+from extendable import is_extendable
 from latin_squares import latin_squares
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import NNSearchError
 from nnsearch.problems.latin_square.problem import LatinSquare
-from training.data.extendable import is_extendable, label_latin_squares
+from training.data.exact_cover import label_latin_squares
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 
 Grids = npt.NDArray[np.int64]

@@ -10,8 +10,8 @@ import pytest
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import PoolError
-from training import __main__ as cli
 from training.__main__ import main
+from training.cli import fit as cli
 from training.data.user_model import read_user_model
 
 # a, b and c are a permutation of 0, 1, 2, and total is what the others make it: a + 2 b.

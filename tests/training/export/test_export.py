@@ -15,10 +15,11 @@ import nnsearch
 from nnsearch.errors import NNSearchError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
+from training.config import config_of, config_to_table
 from training.export.export import export, training_record
 from training.networks.mlp import MLP
 from training.tasks.dense import Outcome
-from training.tasks.dense_config import config_from_table, config_to_table
+from training.tasks.dense_config import Config
 
 ORDER = 4
 PROBLEM = LatinSquare(ORDER)
@@ -174,7 +175,7 @@ def test_any_module_of_the_right_shape(tmp_path: Path) -> None:
 
 
 def test_the_training_record() -> None:
-    config = config_from_table({"pool": {"file": "/home/someone/secret/history.csv"}, "seed": 3})
+    config = config_of(Config, {"pool": {"file": "/home/someone/secret/history.csv"}, "seed": 3})
     outcome = Outcome(
         network=network(),
         feasibility=0.123456,

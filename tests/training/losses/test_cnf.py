@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 
-from nnsearch.errors import InstanceError
 from nnsearch.problems.sudoku.problem import Sudoku
 from training.losses.cnf import Cnf, CnfError, from_model
-from training.losses.dimacs import read_dimacs, write_dimacs
 
 few = settings(max_examples=60, deadline=None)
 
@@ -225,48 +222,3 @@ def test_clauses_are_normalised() -> None:
     assert cnf.satisfied([[True, False, False]]).tolist() == [[True, False, False, False]]
     with pytest.raises(CnfError, match=r"expected literals 1\.\.3 or their opposites, got 4"):
         Cnf.from_clauses(3, [[4]])
-
-
-@few
-@given(st.lists(st.lists(st.integers(-5, 5).filter(bool), max_size=4), max_size=8))
-def test_dimacs_round_trip(tmp_path_factory: pytest.TempPathFactory, clauses: list[list[int]]) -> None:
-    path = tmp_path_factory.mktemp("cnf") / "some.cnf"
-    cnf = Cnf.from_clauses(5, clauses)
-    write_dimacs(cnf, path, ["made\nby a test"])
-    again = read_dimacs(path)
-    assert again.num_atoms == 5
-    assert list(again.clauses()) == list(cnf.clauses())
-
-
-def test_dimacs_in_the_wild(tmp_path: Path) -> None:
-    path = tmp_path / "wild.cnf"
-    path.write_text("c comment\np  cnf 3   2\n 1 -2\n3 0\ncc\n-1 0\n%\n0\n")
-    assert list(read_dimacs(path).clauses()) == [[1, -2, 3], [-1]]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", ": expected a line 'p cnf ATOMS CLAUSES', got none"),
-        ("1 0\n", ":1: expected 'p cnf ATOMS CLAUSES' before the clauses, got \"1 0\""),
-        ("p cnf 2\n", ":1: expected 'p cnf ATOMS CLAUSES', got \"p cnf 2\""),
-        ("p cnf -2 1\n", ":1: expected 'p cnf ATOMS CLAUSES', got \"p cnf -2 1\""),
-        ("p cnf 2 1\np cnf 2 1\n", ':2: expected one problem line, got a second: "p cnf 2 1"'),
-        ("p cnf 2 1\n1 3 0\n", ':2: expected literals 1..2, their opposites or 0, got "3"'),
-        ("p cnf 2 1\n\n1 x 0\n", ':3: expected literals 1..2, their opposites or 0, got "x"'),
-        ("p cnf 2 1\n1 2\n", ":2: expected a 0 at the end of the last clause, got the end of the file"),
-        ("p cnf 2 2\n1 2 0\n", ":2: expected 2 clauses, got 1; is the file cut?"),
-        ("p cnf 2 1\n1 0\n2 0\n", ":3: expected 1 clauses, got more"),
-    ],
-)
-def test_malformed_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "bad.cnf"
-    path.write_text(text)
-    with pytest.raises(InstanceError) as caught:
-        read_dimacs(path)
-    assert str(caught.value) == f"{path}{message}"
-
-
-def test_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InstanceError, match=r"expected a file that ends in \.cnf or \.dimacs"):
-        read_dimacs(tmp_path / "graph.col")

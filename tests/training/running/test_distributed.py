@@ -19,12 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from training.config import config_of, read_table
 from training.data.graph_source import GraphData, prepare_graph_data
 from training.data.graph_states import TrainingState, batch_of
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes, joined
 from training.tasks.dense import fit
-from training.tasks.dense_config import config_of, read_config, read_table
+from training.tasks.dense_config import read_config
 from training.tasks.graph import GRAPH_KEYS, fit_graph, graph_loss
 from training.tasks.graph_config import GraphConfig
 from training.tasks.graph_share import WHOLE, GraphShares, deal

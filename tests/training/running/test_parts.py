@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import is_solution
 from training.__main__ import main
-from training.data.pools.chunks import Chunk, chunks_of
 from training.data.pools.jacobson_matthews import JacobsonMatthews
+from training.data.pools.latin_squares import Chunk, chunks_of
 from training.data.search_labels import LabelInstance, LabelledSearch, read_labels
 from training.running.parts import Parts
 

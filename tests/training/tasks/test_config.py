@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnsearch.errors import ConfigError
+from training.config import config_of, config_to_table, config_to_toml, read_table
 from training.tasks.dense_config import (
     Config,
     DataConfig,
@@ -19,12 +20,7 @@ from training.tasks.dense_config import (
     PoolConfig,
     ProblemConfig,
     TrainConfig,
-    config_from_table,
-    config_of,
-    config_to_table,
-    config_to_toml,
     read_config,
-    read_table,
 )
 from training.tasks.graph_config import GraphConfig
 
@@ -86,7 +82,7 @@ def test_toml_and_tables_give_the_config_back(config: Config, tmp_path_factory: 
     toml = config_to_toml(config)
     assert tomllib.loads(toml) == config_to_table(config)
     assert read(tmp_path_factory.mktemp("config"), toml) == config
-    assert config_from_table(json.loads(json.dumps(config_to_table(config)))) == config
+    assert config_of(Config, json.loads(json.dumps(config_to_table(config)))) == config
 
 
 @pytest.mark.parametrize(
@@ -220,7 +216,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_overrides(key: str, value: str, expected: Config, tmp_path: Path) -> None:
     assert read(tmp_path, "", **{key: value}) == expected
     other: dict[str, Any] = {"problem": {"order": 12}, "seed": 3, "name": "file", "loss": {"weight": 5}}
-    in_file = config_to_toml(config_from_table(other))
+    in_file = config_to_toml(config_of(Config, other))
     assert read(tmp_path, in_file, **{key: value}) != read(tmp_path, in_file)
 
 
@@ -245,6 +241,6 @@ def test_malformed_overrides(key: str, value: str, message: str, tmp_path: Path)
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"loss": {"weight": 2}}, {"network": {"hidden": [8]}}])
 def test_configs_are_frozen_and_compare_by_value(change: dict[str, Any]) -> None:
-    assert config_from_table(change) == config_from_table(change) != Config()
+    assert config_of(Config, change) == config_of(Config, change) != Config()
     with pytest.raises(AttributeError):
         setattr(Config(), "seed", 2)  # noqa: B010

@@ -15,6 +15,7 @@ from torch import Tensor
 from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.errors import ConfigError, NNSearchError, PoolError
 from nnsearch.scorers.onnx import OnnxScorer
+from training.config import config_of, config_to_table
 from training.data.families import Colourings, LatinSquares, latin_square_pool
 from training.data.graph_source import possible_in, prepare_graph_data
 from training.data.graph_states import batch_of, tensor_inputs, training_state
@@ -23,7 +24,6 @@ from training.export.export import export_graph, graph_metadata
 from training.networks.belief_propagation import NeuralBeliefPropagation
 from training.running.checkpoint import load_checkpoint
 from training.tasks import graph as graph_trainer
-from training.tasks.dense_config import config_of, config_to_table
 from training.tasks.graph import (
     GRAPH_KEYS,
     GraphOutcome,

@@ -20,6 +20,7 @@ from torch import Tensor
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from training.__main__ import main
+from training.config import config_of, config_to_toml
 from training.data.dense_examples import prepare
 from training.data.pools.pool import Pool
 from training.losses.cross_entropy import candidate_cross_entropy
@@ -27,7 +28,7 @@ from training.losses.sbr import semantic_based_regularisation
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
 from training.tasks.dense import Outcome, choose_device, fit, load_propagator, measure, total_loss
-from training.tasks.dense_config import Config, LossConfig, config_from_table, config_to_toml
+from training.tasks.dense_config import Config, LossConfig
 
 ROOT = Path(__file__).parents[3]
 
@@ -96,7 +97,7 @@ def tiny(**tables: Any) -> Config:
     table = {key: dict(value) if isinstance(value, dict) else value for key, value in TINY.items()}
     for name, values in tables.items():
         table[name] = {**table.get(name, {}), **values} if isinstance(values, dict) else values
-    return config_from_table(table)
+    return config_of(Config, table)
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:

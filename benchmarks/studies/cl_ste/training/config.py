@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
 from nnsearch.errors import ConfigError
+from training.config import Rule, Section, above, at_least, between, check, config_of, one_of, read_table
 from training.losses.cnf_ste import Binariser
-from training.tasks.dense_config import check, config_of, read_table
 
 _FOLDER = Path(__file__).with_name("configs")
 
+_FORMS = get_args(Binariser)
+
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Section, name="data"):
     """What is learned from. Everything is drawn from the seed of the run; test data are apart from the start."""
 
-    examples: int = 3000
+    examples: Annotated[int, at_least(1)] = 3000
     """Training examples."""
-    test: int = 400
+    test: Annotated[int, at_least(1)] = 400
     """Held-out pictures, boards or grids."""
-    images: int = 3
+    images: Annotated[int, at_least(1)] = 3
     """Of membership: pictures in a list."""
-    box: int = 2
+    box: Annotated[int, between(2, 4)] = 2
     """Of sudoku: b, boards have b * b rows."""
-    solutions: int = 1000
+    solutions: Annotated[int, at_least(1)] = 1000
     """Of sudoku: boards to generate; examples are these under new sets of holes."""
     least_holes: float = 0.25
     """Of sudoku: smallest share of holes."""
@@ -36,9 +37,7 @@ class DataConfig:
     """Of shortest paths: clauses for the nodes within a path and for removed edges too."""
 
     def __post_init__(self) -> None:
-        for name in ("examples", "test", "images", "solutions"):
-            check(getattr(self, name) >= 1, f"data.{name}: expected 1 or more, got {getattr(self, name)}")
-        check(2 <= self.box <= 4, f"data.box: expected 2 to 4, got {self.box}")
+        super().__post_init__()
         check(
             0 < self.least_holes <= self.most_holes <= 1,
             f"data.least_holes, data.most_holes: expected shares in this order, got {self.least_holes}, "
@@ -47,51 +46,37 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Section, name="loss"):
     """``cnf`` * L_cnf + ``bound`` * L_bound + ``label`` * cross-entropy."""
 
-    binariser: str = "probability"
+    binariser: Annotated[str, Rule(f"one of {', '.join(_FORMS)}", _FORMS.__contains__)] = "probability"
     """probability, identity or saturated; see :func:`training.losses.cnf_ste.binarise`."""
-    cnf: float = 1.0
+    cnf: Annotated[float, at_least(0)] = 1.0
     """Weight of L_cnf."""
-    bound: float = 0.1
+    bound: Annotated[float, at_least(0)] = 0.1
     """Weight of L_bound."""
-    deduce: float = 1.0
+    deduce: Annotated[float, at_least(0)] = 1.0
     """Weight of the deduce term within L_cnf; the batch size is what the authors' code does."""
     open_only: bool = True
     """Leave out clauses that the facts alone satisfy; see :func:`training.losses.cnf_ste.cnf_loss`."""
-    label: float = 0.0
+    label: Annotated[float, at_least(0)] = 0.0
     """Weight of the cross-entropy with labels, of tasks that have them."""
-
-    def __post_init__(self) -> None:
-        forms = get_args(Binariser)
-        check(self.binariser in forms, f"loss.binariser: expected one of {', '.join(forms)}, got {self.binariser!r}")
-        for name in ("cnf", "bound", "deduce", "label"):
-            value = getattr(self, name)
-            check(0 <= value < math.inf, f"loss.{name}: expected 0 or more, got {value}")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Section, name="train"):
     """The optimisation, Adam."""
 
-    epochs: int = 3
+    epochs: Annotated[int, at_least(1)] = 3
     """Passes over the examples."""
-    batch_size: int = 16
+    batch_size: Annotated[int, at_least(1)] = 16
     """Examples per step."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, above(0)] = 1e-3
     """Step size."""
-    decay: str = "none"
+    decay: Annotated[str, one_of("none", "cosine")] = "none"
     """none, or cosine (to 0)."""
-    hidden: tuple[int, ...] = (32, 64)
+    hidden: Annotated[tuple[int, ...], Rule("widths >= 1", lambda widths: min(widths, default=0) >= 1)] = (32, 64)
     """Width of each layer of the network."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            check(getattr(self, name) >= 1, f"train.{name}: expected 1 or more, got {getattr(self, name)}")
-        check(0 < self.learning_rate < math.inf, f"train.learning_rate: expected above 0, got {self.learning_rate}")
-        check(self.decay in ("none", "cosine"), f"train.decay: expected none or cosine, got {self.decay!r}")
-        check(len(self.hidden) >= 1 and min(self.hidden) >= 1, f"train.hidden: expected widths >= 1, got {self.hidden}")
 
 
 @dataclass(frozen=True)
@@ -132,7 +117,7 @@ def read_task(name: str, overrides: dict[str, str] | None = None) -> TaskConfig:
 
     Args:
         name: one of :func:`task_names`, or a path.
-        overrides: see :func:`training.tasks.dense_config.read_table`.
+        overrides: see :func:`training.config.read_table`.
 
     Raises:
         ConfigError: there is no such task, or its config is malformed.

@@ -21,8 +21,8 @@ from benchmarks.studies.cl_ste.training import train
 from benchmarks.studies.cl_ste.training.config import TaskConfig, read_task, task_names
 from nnsearch.errors import ConfigError
 from nnsearch.problems.sudoku.problem import Sudoku
+from training.config import config_of
 from training.losses.cnf_ste import ClauseMatrix, cnf_loss, with_facts
-from training.tasks.dense_config import config_of
 
 PICTURE_TASKS = ("add", "add-two-digits", "add2x2", "apply2x2", "member-3", "member-5")
 SMALL = {"data.examples": "20", "data.test": "20", "data.solutions": "20"}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from extendable import is_extendable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.n_queens.problem import QueensBoard
 from nnsearch.problems.sudoku.problem import SudokuGrid
 from training.data.dense_problems import DenseProblem
-from training.data.extendable import is_extendable
 from training.data.feasibility import propagators_of
 
 PROBLEMS: tuple[DenseProblem, ...] = (LatinSquare(3), LatinSquare(4), SudokuGrid(4), QueensBoard(5), QueensBoard(6))

@@ -1,0 +1,196 @@
+"""``python -m training fit``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import docstring_parser
+from cyclopts import App, Parameter
+
+from nnsearch.errors import ConfigError
+from training.cli.command_line import DONE, INTERRUPTED
+from training.config import config_of, read_table, toml_text
+from training.export.export import export, export_graph, graph_metadata, training_record
+from training.running.distributed import Processes, joined
+from training.running.output_file import check_output_folder
+from training.tasks.dense import fit
+from training.tasks.dense_config import Config
+from training.tasks.graph import fit_graph
+from training.tasks.graph_config import GraphConfig
+
+_USER_MODEL_CONFIG = Path(__file__).parents[1] / "configs" / "cp-model.toml"
+
+File = Annotated[Path | None, Parameter(metavar="FILE")]
+
+
+def _keys(config: Config | GraphConfig) -> Iterator[str]:
+    """Describe every key of a config by the string under it."""
+    for prefix, table in [("", config), *((f"{f.name}.", getattr(config, f.name)) for f in dataclasses.fields(config))]:
+        if not dataclasses.is_dataclass(table):
+            continue
+        for one in docstring_parser.parse_from_object(type(table)).params:
+            if one.description:
+                value = json.dumps(getattr(table, one.arg_name))
+                yield f"  {prefix}{one.arg_name} = {value}"
+                yield textwrap.indent(textwrap.fill(" ".join(one.description.split()), 72), "      ")
+
+
+app = App(
+    name="fit",
+    help_epilogue="\n".join(
+        [
+            "keys of the TOML file and of --set with their defaults, for a network of one size:",
+            *_keys(Config()),
+            '\nfor a network on the candidate graph (encoder = "candidate_graph"):',
+            *_keys(GraphConfig()),
+        ]
+    ),
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FitOptions:
+    """What a run is asked to change in its TOML file.
+
+    Attributes:
+        order: another size: sets problem.order and the name of the run
+        cp_model: a CpModelProto of your own (.pb, .pbtxt): sets data.cp_model
+        solutions: its historical solutions (.csv, names first): sets data.history
+        seed: sets seed
+        device: sets train.device
+        pool: sets pool.file: your solutions, .npz or .csv
+        set: any key below, e.g. --set loss.weight=0.1
+        out: folder of the run (default runs/NAME)
+    """
+
+    order: int | None = None
+    cp_model: File = None
+    solutions: File = None
+    seed: int | None = None
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    pool: File = None
+    set: Annotated[tuple[str, ...], Parameter(metavar="KEY=VALUE", show_default=False)] = ()
+    out: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+
+    def overrides(self) -> dict[str, str]:
+        """Return the keys that they replace; see :func:`training.config.read_table`."""
+        overrides: dict[str, str] = {}
+        for text in self.set:
+            key, separator, value = text.partition("=")
+            if not separator:
+                raise ConfigError(f"--set: expected KEY=VALUE, got {text!r}")
+            overrides[key] = value
+        if (self.cp_model is None) != (self.solutions is None):
+            raise ConfigError("--cp-model and --solutions go together: a model and its historical solutions")
+        if self.cp_model is not None:
+            overrides["encoder"] = "candidate_graph"
+        replaced: dict[str, Path | int | str | None] = {
+            "seed": self.seed,
+            "train.device": self.device,
+            "data.cp_model": self.cp_model,
+            "data.history": self.solutions,
+            "pool.file": self.pool,
+        }
+        for key, given in replaced.items():
+            if given is not None:
+                overrides[key] = toml_text(str(given) if isinstance(given, Path) else given)
+        return overrides
+
+
+@app.default
+def fit_command(
+    config: Annotated[Path | None, Parameter(metavar="CONFIG")] = None, /, *, options: FitOptions = FitOptions()
+) -> int:
+    """Train the network that a TOML file describes, and export it to FOLDER/NAME.onnx.
+
+    A run lives in a folder (runs/NAME by default): resolved config, pool, checkpoint, metrics.jsonl, TensorBoard
+    events. The same command goes on where a stopped run ended (Ctrl-C, a crash, kill -9), to the same result. On
+    several GPUs: torchrun --nproc-per-node N -m training fit ...
+
+    Args:
+        config: TOML file, for example training/configs/pls.toml; optional with --cp-model
+        options: what it changes
+    """
+    with joined() as processes:
+        run, folder = processes.together(lambda: _run_of(config, options))
+        path = folder / f"{run.name}.onnx"
+        if isinstance(run, GraphConfig):
+            return _fit_graph(run, folder, path, processes)
+        return _fit_dense(run, folder, path, processes)
+
+
+def _run_of(path: Path | None, options: FitOptions) -> tuple[Config | GraphConfig, Path]:
+    """Return what ``fit`` is asked to train, and the folder of the run."""
+    overrides = options.overrides()
+    if path is None and options.cp_model is None:
+        raise ConfigError("expected a TOML file, or --cp-model and --solutions; see python -m training fit --help")
+    file = path or _USER_MODEL_CONFIG
+    table = read_table(file, overrides)
+    if path is None and options.cp_model is not None and "name" not in overrides:
+        table["name"] = options.cp_model.stem
+    config: Config | GraphConfig
+    if table.get("encoder") == "candidate_graph":
+        for option in ("order", "pool"):
+            if getattr(options, option) is not None:
+                raise ConfigError(f"--{option} is for networks of one size; {file} trains one on the candidate graph")
+        config = config_of(GraphConfig, table, file)
+    else:
+        config = config_of(Config, table, file)
+        if options.order is not None:
+            table["name"] = f"{config.name}-{options.order}"
+            table.setdefault("problem", {})["order"] = options.order
+            config = config_of(Config, table, file)
+    folder = options.out or Path("runs") / config.name
+    check_output_folder(folder, "--out")
+    return config, folder
+
+
+def _fit_dense(config: Config, folder: Path, path: Path, processes: Processes) -> int:
+    outcome = fit(config, folder, processes)
+    shown = f"{outcome.presentations:,} presentations"
+    if outcome.interrupted:
+        return _interrupted(shown, processes)
+    if processes.first:
+        export(outcome.network, config.problem.dense(), training_record(config, outcome), path)
+        asked = "no propagation" if config.loss.mask == "none" else f"propagation: {config.loss.mask}"
+        sys.stdout.write(
+            f"{path}: validation feasibility {outcome.feasibility:.4f} (free choice, {asked}) after {shown} in "
+            f"{outcome.seconds:.0f} s\nuse it: nnsearch solve INSTANCE --model {path}\n"
+        )
+    return DONE
+
+
+def _fit_graph(config: GraphConfig, folder: Path, path: Path, processes: Processes) -> int:
+    outcome = fit_graph(config, folder, processes)
+    if outcome.interrupted:
+        return _interrupted(f"step {outcome.steps:,}", processes)
+    if processes.first:
+        export_graph(outcome.network, graph_metadata(config, outcome), outcome.data.parity_states(), path)
+        rows = [f"{'validation':16} {'cross-entropy':>14} {'values right':>13} {'first choice right':>19}"] + [
+            f"{family:16} {values['group']:>14.3f} {values['value']:>13.3f} {values['choice']:>19.3f}"
+            for family, values in outcome.measured.items()
+        ]
+        sys.stdout.write(
+            "\n".join(
+                [
+                    f"{path}: best of {outcome.steps:,} steps at {outcome.best_step:,}, {outcome.seconds:.0f} s",
+                    *rows,
+                    f"use it: nnsearch solve {config.data.cp_model or 'INSTANCE'} --model {path}\n",
+                ]
+            )
+        )
+    return DONE
+
+
+def _interrupted(at: str, processes: Processes) -> int:
+    if processes.first:
+        sys.stderr.write(f"interrupted at {at}; the same command goes on from there\n")
+    return INTERRUPTED

@@ -1,0 +1,76 @@
+"""Export of the best weights of a run in its folder, finished or not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from nnsearch.errors import ConfigError
+from training.data.graph_source import prepare_graph_data
+from training.export.export import export, export_graph, graph_metadata, training_record
+from training.running.checkpoint import load_checkpoint
+from training.tasks.dense import stored_outcome
+from training.tasks.dense_config import Config
+from training.tasks.graph import GRAPH_KEYS, GraphOutcome, make_network
+from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
+
+
+def export_stored_dense(config: Config, folder: Path, out: Path, *, precision: str) -> float:
+    """Export a network of one size; return its validation feasibility.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        out: the file to write.
+        precision: see :func:`training.export.export.export`.
+
+    Raises:
+        ConfigError: the run has measured nothing yet.
+    """
+    checkpoint = _checkpoint(folder)
+    if not load_checkpoint(checkpoint)["history"]:
+        raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
+    outcome = stored_outcome(config, folder)
+    export(outcome.network, config.problem.dense(), training_record(config, outcome), out, precision=precision)
+    return outcome.feasibility
+
+
+def export_stored_graph(
+    config: GraphConfig, folder: Path, out: Path, *, precision: str, **chosen: int
+) -> tuple[GraphNetworkConfig, int]:
+    """Export a network on the candidate graph; return what was exported, and the step of its weights.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        out: the file to write.
+        precision: see :func:`training.export.export.export`.
+        chosen: ``blocks`` or ``iterations``, other ones than in training.
+
+    Raises:
+        ConfigError: there is nothing to export.
+    """
+    state = load_checkpoint(_checkpoint(folder), GRAPH_KEYS)
+    exported = dataclasses.replace(config, network=dataclasses.replace(config.network, **chosen))  # type: ignore[arg-type]
+    data = prepare_graph_data(config, folder / "pool.npz")
+    network = make_network(exported, data)
+    network.load_state_dict(state["best"]["weights"])
+    outcome = GraphOutcome(
+        network=network.eval(),
+        data=data,
+        measured=state["best"]["measured"],
+        steps=state["step"],
+        best_step=state["best"]["step"],
+        seconds=state["seconds"],
+        interrupted=False,
+    )
+    metadata = graph_metadata(config, outcome, exported.network)
+    export_graph(outcome.network, metadata, data.parity_states(), out, precision=precision)
+    return exported.network, outcome.best_step
+
+
+def _checkpoint(folder: Path) -> Path:
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.is_file():
+        raise ConfigError(f"{folder}: expected a checkpoint, found none; start with: python -m training fit")
+    return checkpoint
