@@ -24,7 +24,7 @@ from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.grouping import read_graph
 from nnsearch.model.objective import Objective, read_objective
 from nnsearch.model.refusal import reason_of_refusal
-from nnsearch.model.rows import LINEAR_ROW, ROW_KINDS, Lists, Rows
+from nnsearch.model.rows import ROW_KINDS, Lists, Rows
 from nnsearch.model.stopping import StopCheck
 
 OtherConstraint = tuple[int, str | None, Any]
