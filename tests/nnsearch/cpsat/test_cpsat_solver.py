@@ -791,7 +791,6 @@ def test_a_network_that_does_not_fit_is_warned_of_once(caplog: pytest.LogCapture
     assert "unfit" in caplog.text
 
 
-@pytest.mark.usefixtures("silent")
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_the_reading_ends_with_the_limit_of_time(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped: list[bool] = []
