@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import GraphError
-from nnsearch.model.rows import Lists
+from nnsearch.model.lists import Lists
 
 if TYPE_CHECKING:
     from nnsearch.model.prepared import PreparedModel

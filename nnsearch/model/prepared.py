@@ -20,11 +20,15 @@ from ortools.sat import cp_model_pb2
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import GraphError, NNSearchError
+from nnsearch.model.domains import narrowed, values_of
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.model.grouping import read_graph
+from nnsearch.model.grouping import Grouping
+from nnsearch.model.lists import Lists
 from nnsearch.model.objective import Objective, read_objective
+from nnsearch.model.other_groups import OtherGroups
 from nnsearch.model.refusal import reason_of_refusal
-from nnsearch.model.rows import ROW_KINDS, Lists, Rows
+from nnsearch.model.row_groups import RowGroups
+from nnsearch.model.rows import ROW_KINDS, Rows, constraint_label
 from nnsearch.model.stopping import StopCheck
 
 OtherConstraint = tuple[int, str | None, Any]
@@ -103,12 +107,26 @@ class PreparedModel:
         """
         if self._graph is None:
             try:
-                self._graph = read_graph(self, StopCheck(stop))
+                self._graph = self._grouped(StopCheck(stop))
             except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
                 if self.refusal:
                     raise GraphError(f"CP-SAT refuses the model: {self.refusal}") from None
                 raise
         return self._graph
+
+    def _grouped(self, check: StopCheck) -> CandidateGraph:
+        values, too_large = values_of(self.domains)
+        for index in np.flatnonzero((values.sizes == 0) & ~too_large):
+            raise GraphError(f"variable {self.names[index]}: expected at least one value, its domain is empty")
+        groups = Grouping(self.names, narrowed(values, too_large, self.rows, check), too_large)
+        RowGroups(groups, self.rows, check).add()
+        constraints = self.proto.constraints
+        others = OtherGroups(groups, constraints)
+        for index, kind, constraint in self.others:
+            check.now()
+            others.add(index, kind or "an empty constraint", constraint)
+        others.connect()
+        return groups.graph(len(constraints), lambda index: constraint_label(constraints[index], index))
 
 
 def _bytes_of(model: cp_model.CpModel) -> bytes:
@@ -163,7 +181,7 @@ def _read_constraints(proto: Any, check: StopCheck) -> tuple[Rows, list[OtherCon
         coefficients.extend([body.coeffs[:] if linear else (1,) * len(body.literals) for body, linear in bodies])
         domains.extend([body.domain[:] if linear else () for body, linear in bodies])
     factors = coefficients.lists()
-    rows = Rows(
+    result = Rows(
         np.array(places, dtype=np.int64),
         np.array(kinds, dtype=np.int64),
         enforcement.lists(),
@@ -171,6 +189,6 @@ def _read_constraints(proto: Any, check: StopCheck) -> tuple[Rows, list[OtherCon
         factors.items,
         domains.lists(),
     )
-    if (rows.entries.sizes != factors.sizes).any():
+    if (result.entries.sizes != factors.sizes).any():
         raise ValueError("expected a coefficient for each variable of a linear constraint")
-    return rows, others
+    return result, others

@@ -801,7 +801,7 @@ def test_the_reading_ends_with_the_limit_of_time(workers: int, monkeypatch: pyte
         stopped.append(True)
         raise ReadingStoppedError
 
-    monkeypatch.setattr(learned_side.PreparedModel, "of", read_for_ever)
+    monkeypatch.setattr(PreparedModel, "of", read_for_ever)
     solver = drop_in(workers, RaceOptions(head_start=0, slice_seconds=60), on_error="raise")
     solver.parameters.max_time_in_seconds = 0.3
     started = time.perf_counter()
@@ -822,7 +822,7 @@ def test_the_reading_ends_when_cp_sat_answers(monkeypatch: pytest.MonkeyPatch) -
             time.sleep(0.001)
         raise ReadingStoppedError
 
-    monkeypatch.setattr(learned_side.PreparedModel, "of", read_for_ever)
+    monkeypatch.setattr(PreparedModel, "of", read_for_ever)
     solver = drop_in(2, on_error="raise")
     assert solver.solve(queens(40)) == cp_model.OPTIMAL
     assert solver.race is not None
