@@ -23,8 +23,7 @@ from nnsearch.cp.value_phase import ValuePhase, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
-from nnsearch.model.graph import CandidateGraph
-from nnsearch.model.objective import read_objective
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import check_no_negation
 from nnsearch.result import Improvement, InferenceCount, SolveResult, Status
@@ -89,7 +88,7 @@ class _Control:
 
 @lists_search_options
 def solve(
-    model: cp_model.CpModel,
+    model: cp_model.CpModel | PreparedModel,
     variables: Sequence[cp_model.IntVar],
     scorer: str | Path | Scorer | None,
     *,
@@ -106,7 +105,7 @@ def solve(
     restarts keep the bound. The model's hints (``add_hint``) are followed until the first failure.
 
     Args:
-        model: see :func:`nnsearch.cp.translate.translate` for what is covered.
+        model: see :func:`nnsearch.cp.translate.translate` for what is covered; one that is prepared is not read again.
         variables: the variables to assign in learned order; a one-hot network's own, in its order. Others are assigned
             after them, smallest value first.
         scorer: name or path of a network, a scorer, or None for the smallest value first.
@@ -146,15 +145,15 @@ def solve(
         if order == "most-confident":
             raise ConfigError("variable order most-confident needs a network; choose one with --model")
 
-        def prepare(ends: _Stop) -> _Prepared:
+        def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
             return branch, lambda translation: _smallest_value(translation, branch, order)
 
     else:
         loaded = load_scorer(scorer)
         name = loaded.name
 
-        def prepare(ends: _Stop) -> _Prepared:
-            graph = CandidateGraph.from_model(model, stop=ends)
+        def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
+            graph = prepared.graph(stop=ends)
             assigned = [index for index in branch if graph.offset[index] < graph.offset[index + 1]]
 
             def make_phase(translation: Translation) -> ValuePhase:
@@ -180,7 +179,7 @@ def solve(
 
 
 def solve_by_phase(
-    model: cp_model.CpModel,
+    model: cp_model.CpModel | PreparedModel,
     variables: Sequence[cp_model.IntVar],
     make_phase: MakePhase,
     *,
@@ -211,7 +210,7 @@ def solve_by_phase(
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
 
-    def prepare(ends: _Stop) -> _Prepared:
+    def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
         return branch, lambda translation: make_phase(
             translation.solver, [translation.variables[index] for index in branch]
         )
@@ -220,16 +219,22 @@ def solve_by_phase(
     return _solve(model, prepare, control, name="none")
 
 
-def _solve(model: cp_model.CpModel, prepare: Callable[[_Stop], _Prepared], control: _Control, name: str) -> SolveResult:
+def _solve(
+    model: cp_model.CpModel | PreparedModel,
+    prepare: Callable[[PreparedModel, _Stop], _Prepared],
+    control: _Control,
+    name: str,
+) -> SolveResult:
     """Read the model, and search.
 
     Args:
         model: the model.
-        prepare: makes the main phase; it gets what ends the reading of the model.
+        prepare: makes the main phase; it gets the model, and what ends the reading of it.
         control: of the search.
         name: of the scorer, for a search that does not begin.
     """
-    if control.upper_bound is not None and not model.has_objective():
+    source = model.model if isinstance(model, PreparedModel) else model
+    if control.upper_bound is not None and not source.has_objective():
         raise ConfigError("upper_bound: expected a model with an objective; leave it out for this one")
     with DeferredInterrupt() as interrupted:
 
@@ -237,12 +242,13 @@ def _solve(model: cp_model.CpModel, prepare: Callable[[_Stop], _Prepared], contr
             return interrupted() or control.clock() >= control.deadline or (control.stop is not None and control.stop())
 
         try:
-            branch, make_phase = prepare(ends)
-            translation = translate(model, stop=ends)
+            prepared = PreparedModel.of(model, stop=ends)
+            branch, make_phase = prepare(prepared, ends)
+            translation = translate(prepared, stop=ends)
         except ReadingStoppedError:
-            result = _unread(model, control, name)
+            result = _unread(source, control, name)
         else:
-            result = _search(model, translation, branch, make_phase(translation), control, interrupted)
+            result = _search(prepared, translation, branch, make_phase(translation), control, interrupted)
         if interrupted():
             raise KeyboardInterrupt
     return result
@@ -258,7 +264,7 @@ def _unread(model: cp_model.CpModel, control: _Control, name: str) -> SolveResul
 
 
 def _search(
-    model: cp_model.CpModel,
+    model: PreparedModel,
     translation: Translation,
     branch: list[int],
     main_phase: pywrapcp.DecisionBuilder,
@@ -267,7 +273,7 @@ def _search(
 ) -> SolveResult:
     """Search by a phase over the variables at the indices ``branch``."""
     solver, objective = translation.solver, translation.objective
-    units = read_objective(model.proto)
+    units = model.objective
     phase = main_phase
     learned = main_phase if isinstance(main_phase, ValuePhase) else None
     name = learned.scorer.name if learned else "none"
@@ -290,7 +296,7 @@ def _search(
     if control.on_progress is not None:
         reasons.append(_Reporter(solver, learned, control.on_progress, control))
     if control.trace is not None:
-        control.trace.begin(_trace_header(model, name))
+        control.trace.begin(_trace_header(model.model, name))
         recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed, learned)
         reasons.append(recorder.has_failed)
     end = _EndOfSearch(solver, control, reasons)

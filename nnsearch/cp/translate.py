@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
-from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cp.constraints import KINDS
 from nnsearch.cp.constraints.enforcement import Enforcement
 from nnsearch.cp.constraints.engine_model import EngineModel
 from nnsearch.cp.constraints.linear import restrict, scalar_product
 from nnsearch.errors import TranslationError
-from nnsearch.model.graph import constraint_kind, constraint_label
-from nnsearch.model.objective import read_objective
-from nnsearch.model.refusal import reason_of_refusal
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.rows import constraint_label
 from nnsearch.model.stopping import StopCheck
 
 _TRAIL_BLOCK_SIZE = 1000  # the engine's 8,000 takes 1.6 MB and a millisecond for each solver, used or not
@@ -42,13 +42,16 @@ class Translation:
     hint: dict[int, int]
 
 
-def translate(model: cp_model.CpModel, *, duals: bool = True, stop: Callable[[], bool] | None = None) -> Translation:
+def translate(
+    model: cp_model.CpModel | PreparedModel, *, duals: bool = True, stop: Callable[[], bool] | None = None
+) -> Translation:
     """Translate a CpModel to the same solutions and the same objective.
 
     Covered are all kinds of constraints, with and without enforcement literals.
 
     Args:
         model: a model that CP-SAT finds valid, without assumptions; it is not changed, and may be in use elsewhere.
+            Of one that is prepared any number of translations can be made, each for one solver.
         duals: give a permutation (all different, as many values as expressions) its redundant dual, "each value has
             one place", which finds hidden singles.
         stop: asked for every constraint, and within large ones; true ends the translation.
@@ -62,39 +65,34 @@ def translate(model: cp_model.CpModel, *, duals: bool = True, stop: Callable[[],
             names it.
         ReadingStoppedError: ``stop`` said so.
     """
-    # To read a message that is not there creates it: an element's missing target would become part of the user's
-    # model, perhaps while CP-SAT reads it in another thread. A copy takes some milliseconds.
-    copy = cmh.CpModelProto()
-    copy.copy_from(model.proto)
+    prepared = PreparedModel.of(model, stop=stop)
     try:
-        translation = _translate(copy, duals, StopCheck(stop))
+        translation = _translate(prepared, duals, StopCheck(stop))
     except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
-        _check_valid(model)
+        _check_valid(prepared)
         raise
-    # Last, because the errors above say more; and not of the copy, which reading may have completed.
-    _check_valid(model)
+    _check_valid(prepared)  # last, because the errors above say more
     return translation
 
 
-def _check_valid(model: cp_model.CpModel) -> None:
-    reason = reason_of_refusal(model)
-    if reason:
-        raise TranslationError(f"CP-SAT refuses the model: {reason}") from None
+def _check_valid(model: PreparedModel) -> None:
+    if model.refusal:
+        raise TranslationError(f"CP-SAT refuses the model: {model.refusal}") from None
 
 
-def _translate(proto: Any, duals: bool, check: StopCheck) -> Translation:
-    if len(proto.assumptions):
+def _translate(model: PreparedModel, duals: bool, check: StopCheck) -> Translation:
+    if len(model.proto.assumptions):
         raise TranslationError("assumptions have no translation to the CP engine; leave this model to CP-SAT")
     parameters = pywrapcp.Solver.DefaultSolverParameters()
     parameters.trail_block_size = _TRAIL_BLOCK_SIZE
-    solver = pywrapcp.Solver(proto.name or "nnsearch", parameters)
-    engine_model = EngineModel(solver, proto, duals=duals, check=check)
-    for index, constraint in enumerate(proto.constraints):
+    solver = pywrapcp.Solver(model.proto.name or "nnsearch", parameters)
+    engine_model = EngineModel(solver, model, duals=duals, check=check)
+    for index, kind, enforcement, argument in _constraints(model):
         check.now()
         try:
-            _add_constraint(engine_model, constraint)
+            _add_constraint(engine_model, kind, enforcement, argument)
         except TranslationError as error:
-            raise TranslationError(f"{constraint_label(constraint, index)}: {error}") from None
+            raise TranslationError(f"{constraint_label(model.proto.constraints[index], index)}: {error}") from None
     try:
         objective = _objective(engine_model)
     except TranslationError as error:
@@ -102,33 +100,39 @@ def _translate(proto: Any, duals: bool, check: StopCheck) -> Translation:
     return Translation(solver, engine_model.variables, objective, _hint(engine_model))
 
 
-def _add_constraint(model: EngineModel, constraint: Any) -> None:
-    enforcement = Enforcement(model.solver, model.literals(constraint.enforcement_literal))
-    for kind, add in KINDS.items():
-        if getattr(constraint, f"has_{kind}")():
-            add(model, getattr(constraint, kind), enforcement)
-            return
-    kind = constraint_kind(constraint)
-    if hasattr(constraint, f"has_{kind}"):  # an empty constraint, as of an all-different of nothing, always holds
+def _constraints(model: PreparedModel) -> Iterator[tuple[int, str | None, Sequence[int], Any]]:
+    """Return (index, kind, enforcement literals, the constraint's own part) of all constraints, in their order."""
+    rows = ((row.constraint, row.kind, row.enforcement, row) for row in model.rows)
+    others = (
+        (index, kind, constraint.enforcement_literal, kind and getattr(constraint, kind))
+        for index, kind, constraint in model.others
+    )
+    return heapq.merge(rows, others, key=itemgetter(0))
+
+
+def _add_constraint(model: EngineModel, kind: str | None, literals: Sequence[int], argument: Any) -> None:
+    enforcement = Enforcement(model.solver, model.literals(literals)) if literals else model.always
+    if kind is None:  # an empty constraint, as of an all-different of nothing, always holds
+        return
+    if kind not in KINDS:
         raise TranslationError(f"{kind} has no translation to the CP engine; leave this model to CP-SAT")
+    KINDS[kind](model, argument, enforcement)
 
 
 def _objective(model: EngineModel) -> pywrapcp.IntVar | None:
-    objective = read_objective(model.proto)
+    objective = model.prepared.objective
     if objective is None:
         return None
     total = scalar_product(model, objective.variables, objective.coefficients).Var()
     if objective.domain:
-        restrict(model, total, objective.domain, Enforcement(model.solver))
+        restrict(model, total, objective.domain, model.always)
     return total
 
 
 def _hint(model: EngineModel) -> dict[int, int]:
-    proto = model.proto
-    if not proto.has_solution_hint():
-        return {}
+    given = model.prepared.proto.solution_hint
     hint = {}
-    for reference, value in zip(proto.solution_hint.vars, proto.solution_hint.values, strict=True):
+    for reference, value in zip(given.vars, given.values, strict=True):
         index, hinted = (reference, value) if reference >= 0 else (~reference, -value)
         if model.variables[index].Contains(hinted):
             hint[index] = hinted

@@ -29,8 +29,8 @@ from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
-from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.objective import read_objective
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.refusal import check_accepted
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.result import InferenceCount, SolveResult, Status
@@ -102,7 +102,7 @@ class Dived:
 
 
 def solve_by_dives(
-    model: cp_model.CpModel,
+    model: cp_model.CpModel | PreparedModel,
     scorers: Sequence[str | Path | Scorer],
     *,
     dives: Dives | None = None,
@@ -118,7 +118,7 @@ def solve_by_dives(
     Complete: infeasibility and optimality are proved when a prefix of no decisions is refuted, and only then.
 
     Args:
-        model: the model; it is not changed.
+        model: the model; it is not changed. One that is prepared is not read again.
         scorers: names or paths of networks, or scorers; they take turns, a dive each.
         dives: how far to trust them.
         policy: when a network is asked during a dive; see :class:`nnsearch.cp.ValuePhase`.
@@ -157,21 +157,23 @@ def solve_by_dives(
 class _Search:
     def __init__(
         self,
-        model: cp_model.CpModel,
+        model: cp_model.CpModel | PreparedModel,
         scorers: list[Network],
         dives: Dives,
         limits: Limits,
         workers: int,
     ) -> None:
         self._started = time.perf_counter()
-        self._model, self._dives, self._limits, self._workers = model, dives, limits, workers
+        self._given = model
+        self._model = model.model if isinstance(model, PreparedModel) else model
+        self._dives, self._limits, self._workers = dives, limits, workers
         self._scorers = scorers
         self._diver: _Diver | None = None  # none before the model is read
         self._name = "+".join(scorer.name for scorer in scorers)
         self._branches = self._conflicts = 0
         self._solution: list[int] | None = None
         self._objective: float | None = None
-        self._rest = model  # with the bound that the best solution gives
+        self._rest = self._model  # with the bound that the best solution gives
 
     def run(
         self,
@@ -184,7 +186,7 @@ class _Search:
             return stop() or self._is_over()
 
         try:
-            self._diver = diver = _Diver(self._model, self._scorers, policy, self._dives, ends)
+            self._diver = diver = _Diver(self._given, self._scorers, policy, self._dives, ends)
         except ReadingStoppedError:
             return self._result(Status.UNKNOWN)
         for number, seconds in self._budgets():
@@ -301,15 +303,16 @@ class _Diver:
 
     def __init__(
         self,
-        model: cp_model.CpModel,
+        model: cp_model.CpModel | PreparedModel,
         scorers: Sequence[Network],
         policy: Policy | None,
         dives: Dives,
         stop: Callable[[], bool],
     ) -> None:
-        self._translation: Translation = translate(model, stop=stop)
+        prepared = PreparedModel.of(model, stop=stop)
+        self._translation: Translation = translate(prepared, stop=stop)
         self._solver = self._translation.solver
-        graph = CandidateGraph.from_model(model, stop=stop)
+        graph = prepared.graph(stop=stop)
         branch = np.flatnonzero(graph.offset[1:] > graph.offset[:-1]).tolist()
         self._phases = [
             _DivePhase(

@@ -14,7 +14,11 @@ from nnsearch.cp.search import Progress, solve
 from nnsearch.cpsat.callbacks import Callbacks, Sense
 from nnsearch.cpsat.dives import Dived, solve_by_dives
 from nnsearch.cpsat.race_options import RaceOptions
+from nnsearch.cpsat.stand_aside import too_wide
+from nnsearch.errors import TranslationError
 from nnsearch.limits import Limits
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import all_variables
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.scorer import Scorer
@@ -33,7 +37,6 @@ class LearnedSide:
         sense: of the model.
         callbacks: of the race; they know CP-SAT's best solution, and take the log.
         random_seed: CP-SAT's; it is added to the seeds of restarts and dives.
-        preparation: about how many seconds it takes to read the model.
         started: when the race began, of ``time.perf_counter``.
     """
 
@@ -45,24 +48,38 @@ class LearnedSide:
         sense: Sense,
         callbacks: Callbacks,
         random_seed: int,
-        preparation: float,
         started: float,
     ) -> None:
         self.best: list[int] | None = None
         """Values of the best solution so far, of a model with an objective."""
         self._model, self._scorer, self._options = model, scorer, options
         self._sense, self._callbacks = sense, callbacks
-        self._random_seed, self._preparation, self._started = random_seed, preparation, started
+        self._random_seed, self._started = random_seed, started
         self._logged = started
 
-    def search(self, ends: float, stop: Callable[[], bool]) -> SolveResult:
+    def search(self, ends: float, stop: Callable[[], bool]) -> SolveResult | None:
         """Search until there is an answer, until a time of ``time.perf_counter``, or until ``stop`` is true.
+
+        Returns:
+            The result; None if the model was not read by then.
 
         Raises:
             NNSearchError: this model cannot be searched with this scorer, or its scores are wrong.
             Exception: what the scorer raised.
         """
-        options, model = self._options, self._model
+        try:
+            model = PreparedModel.of(self._model, stop=lambda: time.perf_counter() >= ends or stop())
+        except ReadingStoppedError:
+            return None
+        if (reason := too_wide(model)) is not None:
+            raise TranslationError(reason)
+        result = self._search(model, ends, stop)
+        begun = result.inference_calls or result.states_recalled or result.branches
+        ended = result.status is not Status.UNKNOWN or result.best_objective_bound is not None
+        return result if begun or ended or time.perf_counter() < ends else None
+
+    def _search(self, model: PreparedModel, ends: float, stop: Callable[[], bool]) -> SolveResult:
+        options = self._options
         optimising = self._sense.optimises
         side = weakref.proxy(self)  # the engine keeps what it calls, and nobody would ever free it
 
@@ -75,7 +92,7 @@ class LearnedSide:
             dives = None
         result = solve(
             model,
-            all_variables(model),
+            all_variables(self._model),
             self._scorer,
             policy=options.policy,
             restarts=restarts,
@@ -85,8 +102,7 @@ class LearnedSide:
             on_solution=(lambda values, objective: side._keep(values, objective)) if optimising else None,
             upper_bound=(lambda: side._upper_bound()) if optimising and not self._sense.floating else None,
         )
-        left = ends - time.perf_counter()
-        if dives is None or result.status is not Status.UNKNOWN or stop() or left <= self._preparation:
+        if dives is None or result.status is not Status.UNKNOWN or stop() or time.perf_counter() >= ends:
             return result
         dived = solve_by_dives(
             model,

@@ -25,7 +25,6 @@ from nnsearch.cpsat.learned_side import LearnedSide
 from nnsearch.cpsat.race_options import OnError, RaceOptions
 from nnsearch.cpsat.race_report import RaceReport, Winner
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.stand_aside import too_wide
 from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.result import SolveResult, Status
@@ -48,7 +47,6 @@ class Race:
         options: how to share.
         on_error: what an exception in the learned search does, of the scorer or of anything else in it: ``log`` it and
             let CP-SAT answer, or ``raise`` it.
-        preparation: about how many seconds the learned search needs to read the model.
         solution_callback: called for solutions of either side that are strictly better than all before.
         log_callback: receives log lines.
         best_bound_callback: receives bounds that are strictly tighter than all before.
@@ -62,7 +60,6 @@ class Race:
         options: RaceOptions,
         on_error: OnError,
         *,
-        preparation: float = 0.0,
         solution_callback: cp_model.CpSolverSolutionCallback | None = None,
         log_callback: Callable[[str], None] | None = None,
         best_bound_callback: Callable[[float], None] | None = None,
@@ -75,13 +72,11 @@ class Race:
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._deadline = self._started + parameters.max_time_in_seconds
-        self._preparation = preparation
-        self._head_start = max(options.head_start, preparation) if options.head_start else 0.0
         self._workers = parameters.num_workers or parameters.num_search_workers or _num_processors()
         self._sense = Sense(model)
         self._callbacks = Callbacks(self._sense, parameters, solution_callback, log_callback, best_bound_callback)
         self._side = LearnedSide(
-            model, scorer, options, self._sense, self._callbacks, parameters.random_seed, preparation, self._started
+            model, scorer, options, self._sense, self._callbacks, parameters.random_seed, self._started
         )
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
@@ -126,12 +121,8 @@ class Race:
     def _run(self) -> cmh.CpSolverResponse:
         beside = self._workers - 1
         first = self._start(max(beside, 1), self._model)
-        if self._wait(first, self._head_start):
+        if self._wait(first, self._options.head_start):
             return self._answer_of(first, "before the learned search began")
-        if self._time_left() < self._preparation:
-            self._stand_aside(f"it would read the model for about {self._preparation:.1f}s, and less time is left")
-            self._wait(first)
-            return self._answer_of(first, "it answered first")
         if not beside:
             first.stop()
             if first.response().status in _PROVED:
@@ -194,12 +185,11 @@ class Race:
 
     def _learn(self, beside: CpSatRun | None) -> SolveResult | None:
         """Search until there is an answer, which is returned, or until something else ends it; None then."""
-        if (reason := too_wide(self._model)) is not None:
-            self._stand_aside(reason)
-            return None
         self._log(f"learned search begins: {self._scorer.name}")
         try:
             result = self._learned = self._search(beside)
+            if result is None:
+                return None
         except Exception as error:
             if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
                 self.misfit = error if isinstance(error, ModelFileError) else None
@@ -225,10 +215,10 @@ class Race:
         self._aside = reason
         self._log(f"the learned search stands aside: {reason}")
 
-    def _search(self, beside: CpSatRun | None) -> SolveResult:
-        seconds = self._time_left()
+    def _search(self, beside: CpSatRun | None) -> SolveResult | None:
+        ends = self._deadline
         if self._sense.optimises or beside is None:
-            seconds = min(seconds, self._options.slice_seconds)
+            ends = min(ends, time.perf_counter() + self._options.slice_seconds)
         # The engine keeps what it calls. This race leads to an error of the scorer, that to the frames of the search,
         # and these to the engine: a circle that nobody would ever free.
         race = weakref.proxy(self)
@@ -236,7 +226,10 @@ class Race:
         def stop() -> bool:
             return race._is_stopped() or (beside is not None and beside.done.is_set())
 
-        return self._side.search(time.perf_counter() + seconds, stop)
+        result = self._side.search(ends, stop)
+        if result is None and not stop() and not self._is_over():
+            self._stand_aside("it would take longer than its slice to read the model")
+        return result
 
     def _learned_answer(self, answer: SolveResult, before: cmh.CpSolverResponse) -> cmh.CpSolverResponse | None:
         """Return a proof or a solution of the learned search in CP-SAT's words, None if CP-SAT refuses it.

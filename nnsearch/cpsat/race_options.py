@@ -18,10 +18,10 @@ class RaceOptions:
     """How the two sides share the workers.
 
     Args:
-        head_start: seconds for CP-SAT before the learned search begins, so that easy models cost nothing more; for
-            models that take the learned search longer than this to read, as long as that. 0 is none in any case.
+        head_start: seconds for CP-SAT before the learned search begins, so that easy models cost nothing more.
         slice_seconds: how long the learned search may hold a worker that CP-SAT would use well: of a model with an
-            objective, or the only worker. Then CP-SAT gets all workers and the best solution as a hint.
+            objective, or the only worker. To read the model counts. Then CP-SAT gets all workers and the best solution
+            as a hint.
         policy: when the network is asked; None is the default of :class:`nnsearch.cp.ValuePhase`.
         restarts: of the learned search; None is never. To its seed and that of the dives ``random_seed`` is added.
         search_failures: failures of the learned search after which it changes to dives.

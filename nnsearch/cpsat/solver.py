@@ -12,7 +12,7 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.race import Race
 from nnsearch.cpsat.race_options import OnError, RaceOptions
 from nnsearch.cpsat.race_report import RaceReport, Winner
-from nnsearch.cpsat.stand_aside import preparation_seconds, reason_to_stand_aside
+from nnsearch.cpsat.stand_aside import reason_to_stand_aside
 from nnsearch.errors import ConfigError
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
@@ -73,10 +73,8 @@ class CpSolver(cp_model.CpSolver):
         """
         self._response, self._answered = None, False
         reason: str | None = "there is no scorer"
-        preparation = 0.0
         if self._scorer is not None:
-            preparation = preparation_seconds(model)
-            reason = reason_to_stand_aside(model, self.parameters, preparation, self._options.slice_seconds)
+            reason = reason_to_stand_aside(model, self.parameters)
         if self._scorer is None or reason is not None:
             return self._leave_to_cp_sat(model, solution_callback, reason or "")
         race = self._race = Race(
@@ -85,7 +83,6 @@ class CpSolver(cp_model.CpSolver):
             self._scorer,
             self._options,
             self._on_error,
-            preparation=preparation,
             solution_callback=solution_callback,
             log_callback=self.log_callback,
             best_bound_callback=self.best_bound_callback,

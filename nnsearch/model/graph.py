@@ -12,16 +12,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import GraphError
-from nnsearch.model.stopping import StopCheck
+from nnsearch.model.lists import Lists
+
+if TYPE_CHECKING:
+    from nnsearch.model.prepared import PreparedModel
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -112,7 +115,9 @@ class CandidateGraph:
         return np.repeat(np.arange(self.num_variables), np.diff(self.offset))
 
     @classmethod
-    def from_model(cls, model: cp_model.CpModel, *, stop: Callable[[], bool] | None = None) -> CandidateGraph:
+    def from_model(
+        cls, model: cp_model.CpModel | PreparedModel, *, stop: Callable[[], bool] | None = None
+    ) -> CandidateGraph:
         """Read a model.
 
         Encoded in full: all_different on affine expressions of one variable, ``a x + b y != c``, exactly_one,
@@ -123,28 +128,15 @@ class CandidateGraph:
 
         Args:
             model: any model; its objective is not read. It is not changed, and may be in use elsewhere.
-            stop: asked for every constraint; true ends the reading.
+            stop: asked from time to time; true ends the reading.
 
         Raises:
             GraphError: a variable is declared with an empty domain.
             ReadingStoppedError: ``stop`` said so.
         """
-        # To read a message that is not there creates it: an element's missing target would become part of the user's
-        # model, perhaps while CP-SAT reads it in another thread. A copy takes some milliseconds.
-        copy = model.clone()
-        proto = copy.proto
-        check = StopCheck(stop)
-        domains = [_domain(v.domain) for v in proto.variables]
-        names = tuple(v.name or f"v{i}" for i, v in enumerate(proto.variables))
-        for name, domain in zip(names, domains, strict=True):
-            if domain is not None and not len(domain):
-                raise GraphError(f"variable {name}: expected at least one value, its domain is empty")
-        constraints = list(proto.constraints)
-        builder = _Builder(names, _narrowed(domains, constraints, check))
-        for index, constraint in enumerate(constraints):
-            check.now()
-            builder.add(constraint, constraint_label(constraint, index), constraints)
-        return builder.graph(len(constraints))
+        from nnsearch.model.prepared import PreparedModel  # which imports this module
+
+        return PreparedModel.of(model, stop=stop).graph(stop=stop)
 
     @classmethod
     def from_all_different(
@@ -160,6 +152,8 @@ class CandidateGraph:
         Raises:
             GraphError: a domain is empty, or a group names a variable that is not there or names one twice.
         """
+        from nnsearch.model.grouping import Grouping  # which imports this module
+
         values = [np.unique(np.fromiter(domain, dtype=np.int64)) for domain in domains]
         labels = tuple(names) if names is not None else tuple(f"v{i}" for i in range(len(values)))
         if len(labels) != len(values):
@@ -167,7 +161,10 @@ class CandidateGraph:
         for label, domain in zip(labels, values, strict=True):
             if not len(domain):
                 raise GraphError(f"variable {label}: expected at least one value, its domain is empty")
-        builder = _Builder(labels, list(values))
+        sizes = np.array([len(domain) for domain in values], dtype=np.int64)
+        builder = Grouping(
+            labels, Lists.from_sizes(sizes, np.concatenate([np.zeros(0, dtype=np.int64), *values])), sizes < 0
+        )
         for index, group in enumerate(groups):
             wrong = [v for v in group if not 0 <= v < len(values)]
             if not group:
@@ -175,9 +172,9 @@ class CandidateGraph:
             if wrong or len(set(group)) != len(group):
                 got = f"variable {wrong[0]}" if wrong else "a variable twice"
                 raise GraphError(f"group {index}: expected distinct variables 0..{len(values) - 1}, got {got}")
-            builder.add_all_different([(v, 1, 0) for v in group])
+            builder.add_all_different(index, [(v, 1, 0) for v in group])
             builder.num_encoded += 1
-        return builder.graph(len(groups))
+        return builder.graph(len(groups), "group {}".format)
 
     def only(self, kinds: Iterable[str]) -> CandidateGraph:
         """Return the graph without the groups of other kinds, for a network that does not read them.
@@ -297,304 +294,3 @@ class CandidateGraph:
         held = np.zeros(self.num_candidates, dtype=bool)
         held[chosen[chosen >= 0]] = True
         return held
-
-
-def constraint_label(constraint: Any, index: int) -> str:
-    """Return how messages call a constraint: its index and, when it has one, its name on one line."""
-    return f"constraint {index}" + (f" ({' '.join(constraint.name.split())})" if constraint.name else "")
-
-
-def constraint_kind(constraint: Any) -> str:
-    """Return CP-SAT's name of a constraint's kind."""
-    for name in dir(constraint):
-        if name.startswith("has_") and getattr(constraint, name)():
-            return name.removeprefix("has_")
-    return "an empty constraint"
-
-
-Term = tuple[int, int, int]
-"""(variable, coefficient, offset) of an affine expression of one variable."""
-
-
-class _Builder:
-    def __init__(self, names: tuple[str, ...], domains: list[IntArray | None]) -> None:
-        self._names = names
-        sizes = [0 if domain is None else len(domain) for domain in domains]
-        self._too_large = tuple(name for name, domain in zip(names, domains, strict=True) if domain is None)
-        self._domains = domains
-        self._offset = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self._candidates: list[IntArray] = [np.arange(self._offset[-1], dtype=np.int64)]
-        self._group_sizes: list[IntArray] = [np.array(sizes, dtype=np.int64)]
-        self._kinds: list[IntArray] = [np.full(len(names), EXACTLY_ONE, dtype=np.int64)]
-        self._connected: list[tuple[str, str]] = []
-        self._ignored: list[tuple[str, str]] = []
-        self.num_encoded = 0
-
-    def graph(self, num_constraints: int) -> CandidateGraph:
-        known = [domain for domain in self._domains if domain is not None]
-        sizes = np.concatenate(self._group_sizes)
-        report = EncodingReport(
-            num_constraints, self.num_encoded, tuple(self._connected), tuple(self._ignored), self._too_large
-        )
-        return CandidateGraph(
-            self._names,
-            self._offset,
-            np.concatenate(known) if known else np.zeros(0, dtype=np.int64),
-            np.concatenate([np.linspace(0, 1, len(d), dtype=np.float32) for d in known] or [np.zeros(0, np.float32)]),
-            np.concatenate(self._candidates),
-            np.repeat(np.arange(len(sizes)), sizes),
-            np.concatenate(self._kinds),
-            report,
-        )
-
-    def add(self, constraint: Any, label: str, constraints: list[Any]) -> None:
-        """Encode a constraint, else connect its variables, else report it."""
-        kind = constraint_kind(constraint)
-        scope = list(dict.fromkeys(_scope(constraint, kind, constraints)))
-        if any(self._domains[v] is None for v in scope):
-            self._ignored.append((label, f"{kind} on a variable without candidates"))
-        elif self._encode(constraint, kind, scope):
-            self.num_encoded += 1
-        elif len(scope) > 1:
-            column = {"linear": LINEAR, "table": TABLE, "element": ELEMENT}.get(kind, OTHER)
-            self._group(column, np.concatenate([self._of(v) for v in scope]))
-            self._connected.append((label, kind))
-        else:
-            self._ignored.append((label, kind))
-
-    def add_all_different(self, terms: list[Term]) -> None:
-        """Add a group per value of the expressions."""
-        candidates = np.concatenate([self._of(v) for v, _, _ in terms])
-        value = np.concatenate([c * self._values(v) + b for v, c, b in terms])
-        order = np.argsort(value, kind="stable")
-        size = np.unique(value, return_counts=True)[1]
-        self._candidates.append(candidates[order])
-        self._group_sizes.append(size)
-        kind = EXACTLY_ONE if len(size) == len(terms) else AT_MOST_ONE
-        self._kinds.append(np.full(len(size), kind, dtype=np.int64))
-
-    def _encode(self, constraint: Any, kind: str, scope: list[int]) -> bool:
-        """Add groups that say the same as the constraint; return whether there are any such groups."""
-        enforcement = list(constraint.enforcement_literal)
-        if kind == "bool_or":
-            return self._clause([~e for e in enforcement] + list(constraint.bool_or.literals))
-        if kind == "bool_and":
-            clauses = [[~e for e in enforcement] + [one] for one in constraint.bool_and.literals]
-            return min(map(self._clause, clauses), default=True)  # every clause, also after one that has no group
-        if enforcement:
-            return kind == "linear" and len(enforcement) == 1 and self._enforced(enforcement[0], constraint.linear)
-        if kind == "all_diff":
-            terms = [_term(e) for e in constraint.all_diff.exprs]
-            known = [term for term in terms if term is not None]
-            if known and len(known) == len(terms) and len({v for v, _, _ in known}) == len(known):
-                self.add_all_different(known)
-            return len(known) == len(terms) == len({v for v, _, _ in known})
-        if kind == "exactly_one":
-            return self._literals(EXACTLY_ONE, list(constraint.exactly_one.literals))
-        if kind == "at_most_one":
-            return self._literals(AT_MOST_ONE, list(constraint.at_most_one.literals))
-        if kind == "circuit":
-            return self._circuit(constraint.circuit)
-        if kind == "linear":
-            if len(scope) < 2:
-                return self._allowed(constraint.linear)
-            return self._not_equal(constraint.linear) or self._count(constraint.linear)
-        return False
-
-    def _allowed(self, linear: Any) -> bool:
-        """Encode a constraint on at most one variable: a group of the values it allows, where the domain has others."""
-        variables = list(linear.vars)
-        values = self._values(variables[0]) if variables else np.zeros(1, dtype=np.int64)
-        inside = _contains(list(linear.domain), sum(linear.coeffs) * values)
-        if not inside.all():
-            self._group(EXACTLY_ONE, self._of(variables[0])[inside] if variables else np.zeros(0, dtype=np.int64))
-        return True
-
-    def _clause(self, literals: list[int]) -> bool:
-        """Encode a disjunction: two literals exclude the pair of their negations."""
-        if len(literals) == 2:
-            return self._literals(AT_MOST_ONE, [~literal for literal in literals])
-        return self._literals(AT_LEAST_ONE, literals)
-
-    def _literals(self, kind: int, literals: list[int]) -> bool:
-        if len(set(literals)) != len(literals) or any(~literal in literals for literal in literals):
-            return False
-        held = [self._candidate(_variable(one), 1 if one >= 0 else 0) for one in literals]
-        self._group(kind, np.array([c for c in held if c is not None], dtype=np.int64))
-        return True
-
-    def _enforced(self, literal: int, linear: Any) -> bool:
-        """Encode "literal implies x in S": the literal and the values outside S exclude each other."""
-        variables = list(linear.vars)
-        holder = self._candidate(_variable(literal), 1 if literal >= 0 else 0)
-        if len(variables) != 1 or variables[0] == _variable(literal) or holder is None:
-            return len(variables) == 1 and holder is None
-        inside = _contains(list(linear.domain), linear.coeffs[0] * self._values(variables[0]))
-        self._group(AT_MOST_ONE, np.concatenate([[holder], self._of(variables[0])[~inside]]))
-        return True
-
-    def _not_equal(self, linear: Any) -> bool:
-        """Encode ``a x + b y != c``: each pair of values that would give c excludes itself."""
-        variables, coefficients, domain = list(linear.vars), list(linear.coeffs), list(linear.domain)
-        if len(variables) != 2 or len(domain) != 4 or domain[2] - domain[1] != 2 or variables[0] == variables[1]:
-            return False
-        if 0 in coefficients:
-            return False
-        x, y = variables
-        left, right = coefficients[0] * self._values(x), coefficients[1] * self._values(y)
-        if min(left) + min(right) < domain[0] or max(left) + max(right) > domain[3]:
-            return False
-        _, i, j = np.intersect1d(left, domain[1] + 1 - right, assume_unique=True, return_indices=True)
-        pairs = np.stack([self._of(x)[i], self._of(y)[j]], axis=1)
-        self._candidates.append(pairs.ravel())
-        self._group_sizes.append(np.full(len(pairs), 2, dtype=np.int64))
-        self._kinds.append(np.full(len(pairs), AT_MOST_ONE, dtype=np.int64))
-        return True
-
-    def _count(self, linear: Any) -> bool:
-        """Encode a sum of literals that is exactly, at most or at least one (x - y <= 0 is one as well)."""
-        variables, coefficients, domain = list(linear.vars), list(linear.coeffs), list(linear.domain)
-        boolean = all(set(self._values(v).tolist()) <= {0, 1} for v in variables)
-        if not boolean or len(domain) != 2 or any(abs(c) != 1 for c in coefficients):
-            return False
-        if len(set(variables)) != len(variables):
-            return False
-        literals = [v if c > 0 else ~v for v, c in zip(variables, coefficients, strict=True)]
-        negative = sum(c < 0 for c in coefficients)
-        low, high = domain[0] + negative, domain[1] + negative  # bounds of the number of literals that hold
-        count = len(literals)
-        low, high = max(low, 0), min(high, count)
-        if (low, high) == (1, 1):
-            return self._literals(EXACTLY_ONE, literals)
-        if (low, high) == (0, 1):
-            return self._literals(AT_MOST_ONE, literals)
-        if (low, high) == (1, count):
-            return self._clause(literals)
-        if (low, high) == (count - 1, count):  # at most one fails
-            return self._literals(AT_MOST_ONE, [~literal for literal in literals])
-        return False
-
-    def _circuit(self, circuit: Any) -> bool:
-        """Encode that one arc leaves and one enters each node; that there is one cycle only is not in these groups."""
-        arcs = list(zip(circuit.tails, circuit.heads, circuit.literals, strict=True))
-        for end in (0, 1):
-            for node in sorted({arc[end] for arc in arcs}):
-                self._literals(EXACTLY_ONE, [arc[2] for arc in arcs if arc[end] == node])
-        return False
-
-    def _group(self, kind: int, candidates: IntArray) -> None:
-        self._candidates.append(candidates)
-        self._group_sizes.append(np.array([len(candidates)], dtype=np.int64))
-        self._kinds.append(np.array([kind], dtype=np.int64))
-
-    def _of(self, variable: int) -> IntArray:
-        return np.arange(self._offset[variable], self._offset[variable + 1])
-
-    def _values(self, variable: int) -> IntArray:
-        domain = self._domains[variable]
-        assert domain is not None  # add() does not come this far otherwise
-        return domain
-
-    def _candidate(self, variable: int, value: int) -> int | None:
-        found = np.flatnonzero(self._values(variable) == value)
-        return int(self._offset[variable] + found[0]) if len(found) else None
-
-
-def _domain(intervals: Any) -> IntArray | None:
-    """Return the values of a flattened list of closed intervals, None when there are more than ``MAX_VALUES``."""
-    ends = list(intervals)
-    pairs = [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low <= high]
-    if sum(high - low + 1 for low, high in pairs) > MAX_VALUES:
-        return None
-    return np.array([v for low, high in pairs for v in range(low, high + 1)], dtype=np.int64)
-
-
-def _contains(intervals: list[int], values: IntArray) -> BoolArray:
-    inside = np.zeros(len(values), dtype=bool)
-    for low, high in zip(intervals[::2], intervals[1::2], strict=True):
-        inside |= (values >= low) & (values <= high)
-    return inside
-
-
-def _narrowed(domains: list[IntArray | None], constraints: list[Any], check: StopCheck) -> list[IntArray | None]:
-    """Apply the linear constraints of one term, which are domains in disguise, save those that leave no value.
-
-    A variable that one constraint names twice keeps its values: the CP engine may not rule any out before it is bound.
-    """
-    narrowed = list(domains)
-    for constraint in constraints:
-        check.step()
-        if not constraint.has_linear() or list(constraint.enforcement_literal) or len(constraint.linear.vars) != 1:
-            continue
-        variable = constraint.linear.vars[0]
-        domain = narrowed[variable]
-        if domain is not None:
-            inside = _contains(list(constraint.linear.domain), constraint.linear.coeffs[0] * domain)
-            if inside.any():
-                narrowed[variable] = domain[inside]
-    return narrowed
-
-
-def _term(expression: Any) -> Term | None:
-    if len(expression.vars) != 1 or expression.coeffs[0] == 0:
-        return None
-    return expression.vars[0], expression.coeffs[0], expression.offset
-
-
-def _variable(reference: int) -> int:
-    return reference if reference >= 0 else ~reference
-
-
-_EXPRESSIONS = {
-    "all_diff": ("exprs",),
-    "table": ("exprs",),
-    "element": ("linear_index", "linear_target", "exprs"),
-    "int_prod": ("target", "exprs"),
-    "int_div": ("target", "exprs"),
-    "int_mod": ("target", "exprs"),
-    "lin_max": ("target", "exprs"),
-    "automaton": ("exprs",),
-    "interval": ("start", "size", "end"),
-    "reservoir": ("time_exprs", "level_changes"),
-    "cumulative": ("demands", "capacity"),
-}
-_REFERENCES = {
-    "linear": ("vars",),
-    "table": ("vars",),
-    "element": ("index", "target", "vars"),
-    "automaton": ("vars",),
-    "inverse": ("f_direct", "f_inverse"),
-    "bool_or": ("literals",),
-    "bool_and": ("literals",),
-    "bool_xor": ("literals",),
-    "exactly_one": ("literals",),
-    "at_most_one": ("literals",),
-    "circuit": ("literals",),
-    "routes": ("literals",),
-    "reservoir": ("active_literals",),
-}
-_INTERVALS = {
-    "no_overlap": ("intervals",),
-    "no_overlap_2d": ("x_intervals", "y_intervals"),
-    "cumulative": ("intervals",),
-}
-_UNUSED_REFERENCES = {("element", "index"), ("element", "target")}
-"""Scalar fields of an older spelling, 0 when the expressions beside them are used."""
-
-
-def _scope(constraint: Any, kind: str, constraints: list[Any]) -> Iterator[int]:
-    """Yield the variables that a constraint names, itself or by its intervals, repetitions included."""
-    for literal in constraint.enforcement_literal:
-        yield _variable(literal)
-    body = getattr(constraint, kind, None)
-    for name in _EXPRESSIONS.get(kind, ()):
-        expressions = getattr(body, name)
-        for expression in expressions if hasattr(expressions, "__len__") else [expressions]:
-            yield from expression.vars
-    for name in _REFERENCES.get(kind, ()):
-        if (kind, name) not in _UNUSED_REFERENCES:
-            for reference in getattr(body, name):
-                yield _variable(reference)
-    for name in _INTERVALS.get(kind, ()):
-        for interval in getattr(body, name):
-            yield from _scope(constraints[interval], "interval", constraints)

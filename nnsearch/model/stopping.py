@@ -31,12 +31,16 @@ class StopCheck:
         if self._stop is not None and self._stop():
             raise ReadingStoppedError
 
-    def step(self) -> None:
-        """Ask after every few hundred calls, for loops whose rounds take microseconds.
+    def step(self, count: int = 1) -> None:
+        """Ask after every few hundred steps, for loops whose rounds take microseconds.
+
+        Args:
+            count: steps that are taken at once.
 
         Raises:
             ReadingStoppedError: a stop was asked for.
         """
-        self._steps += 1
-        if self._steps % _EVERY == 0:
+        self._steps += count
+        if self._steps >= _EVERY:
+            self._steps = 0
             self.now()

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
-from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.errors import NNSearchError
-from nnsearch.model.graph import constraint_kind, constraint_label
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.rows import constraint_label
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -124,7 +124,9 @@ class Cnf:
         return held
 
 
-def from_model(model: cp_model.CpModel, *, one_value: bool = True, each_value: bool = False, limit: int = LIMIT) -> Cnf:
+def from_model(
+    model: cp_model.CpModel | PreparedModel, *, one_value: bool = True, each_value: bool = False, limit: int = LIMIT
+) -> Cnf:
     """Return the CNF whose models are the solutions of a CpModel; an objective and hints are not part of it.
 
     A variable with values 0 and 1 is one atom, any other one atom per value. All different: of two expressions, not
@@ -147,9 +149,7 @@ def from_model(model: cp_model.CpModel, *, one_value: bool = True, each_value: b
     Raises:
         CnfError: a constraint has no clause form here, or more combinations than the limit; the message names it.
     """
-    # To read a message that is not there creates it, in the user's model.
-    proto = cmh.CpModelProto()
-    proto.copy_from(model.proto)
+    proto = PreparedModel.of(model).proto
     if len(proto.assumptions):
         raise CnfError("expected a model without assumptions; add them as constraints")
     encoder = _Encoder(proto, each_value, limit)
@@ -199,8 +199,8 @@ class _Encoder:
                 self._exactly_one(tuple(literals.values()), [])
 
     def add(self, constraint: Any) -> None:
-        kind = constraint_kind(constraint)
-        if not hasattr(constraint, f"has_{kind}"):  # an empty constraint always holds
+        kind = constraint.WhichOneof("constraint")
+        if kind is None:  # an empty constraint always holds
             return
         add = _KINDS.get(kind)
         if add is None:

@@ -29,7 +29,7 @@ from nnsearch.cp.constraints.scheduling import (
 from nnsearch.cp.constraints.table import add_table
 
 AddConstraint = Callable[[EngineModel, Any, Enforcement], None]
-"""(model, the constraint's own part of the proto, when it has to hold): adds it to the engine."""
+"""(model, the constraint's own part of the proto or its :class:`nnsearch.model.rows.Row`, when it has to hold)."""
 
 KINDS: dict[str, AddConstraint] = {
     "linear": add_linear,
@@ -55,4 +55,4 @@ KINDS: dict[str, AddConstraint] = {
     "circuit": add_circuit,
     "routes": add_routes,
 }
-"""By CP-SAT's name of the kind, the frequent ones first: a constraint is asked for them in this order."""
+"""By CP-SAT's name of the kind."""

@@ -6,22 +6,25 @@ from typing import Any
 
 from nnsearch.cp.constraints.enforcement import Enforcement
 from nnsearch.cp.constraints.engine_model import EngineModel
+from nnsearch.model.rows import Row
 
 
-def add_or(model: EngineModel, argument: Any, enforcement: Enforcement) -> None:
+def add_or(model: EngineModel, row: Row, enforcement: Enforcement) -> None:
     """Add "at least one literal holds"."""
-    enforcement.require(*model.literals(argument.literals))
+    literals = model.literals(row.entries)
+    if not model.is_satisfied(row.entries):
+        enforcement.demand(literals)
 
 
-def add_and(model: EngineModel, argument: Any, enforcement: Enforcement) -> None:
+def add_and(model: EngineModel, row: Row, enforcement: Enforcement) -> None:
     """Add "all literals hold"."""
-    for literal in model.literals(argument.literals):
+    for literal in model.literals(row.entries):
         enforcement.require(literal)
 
 
-def add_at_most_one(model: EngineModel, argument: Any, enforcement: Enforcement) -> None:
+def add_at_most_one(model: EngineModel, row: Row, enforcement: Enforcement) -> None:
     """Add "at most one literal holds"."""
-    literals = model.literals(argument.literals)
+    literals = model.literals(row.entries)
     if len(literals) < 2:
         return
     total = model.solver.Sum(literals)
@@ -31,9 +34,9 @@ def add_at_most_one(model: EngineModel, argument: Any, enforcement: Enforcement)
         enforcement.require(model.solver.IsLessOrEqualCstVar(total, 1))
 
 
-def add_exactly_one(model: EngineModel, argument: Any, enforcement: Enforcement) -> None:
+def add_exactly_one(model: EngineModel, row: Row, enforcement: Enforcement) -> None:
     """Add "exactly one literal holds"."""
-    literals = model.literals(argument.literals)
+    literals = model.literals(row.entries)
     if not literals:
         enforcement.require()
         return

@@ -42,8 +42,11 @@ class Enforcement:
 
     def require(self, *truths: pywrapcp.IntVar) -> None:
         """Demand that one of these 0/1 variables is true; without any, that the condition does not hold."""
-        if any(truth.Min() == 1 for truth in truths):
-            return
+        if not any(truth.Min() == 1 for truth in truths):
+            self.demand(truths)
+
+    def demand(self, truths: Sequence[pywrapcp.IntVar]) -> None:
+        """Demand the same of variables of which none is true already."""
         if len(truths) == 1:
             self._solver.Add(truths[0] >= self.holds)
         elif truths:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import mul
 from typing import Any
 
 from ortools.constraint_solver import pywrapcp
 
+from nnsearch.cp.constraints.enforcement import Enforcement
 from nnsearch.errors import TranslationError
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import StopCheck
 
 MAX_MAGNITUDE = 2**62
@@ -22,39 +25,55 @@ class EngineModel:
 
     Args:
         solver: The CP solver, which owns all that is made here.
-        proto: The model that is translated, a copy, since reading may add to it; constraints that name intervals look
-            them up in it.
+        prepared: The model that is translated; constraints that name intervals look them up in it.
         duals: Whether a permutation gets its redundant dual.
         check: What is asked, to be stopped in time, by constraints that grow with the square of their size.
+
+    Attributes:
+        variables: the engine's, one per variable of the model.
+        always: the condition of constraints without enforcement literals.
 
     Raises:
         TranslationError: A variable's domain is empty or too large; the message names the variable.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, proto: Any, *, duals: bool, check: StopCheck) -> None:
+    def __init__(self, solver: pywrapcp.Solver, prepared: PreparedModel, *, duals: bool, check: StopCheck) -> None:
         self.solver = solver
         self.check = check
-        self.proto = proto
+        self.prepared = prepared
         self.duals = duals
-        self.variables = [self._variable(variable, index) for index, variable in enumerate(proto.variables)]
-        self._negations: dict[int, pywrapcp.IntVar] = {}
+        domains = list(prepared.domains)
+        self.variables = [self._variable(name, domain) for name, domain in zip(prepared.names, domains, strict=True)]
+        self.always = Enforcement(solver)
+        self._literals = _Literals(self.variables)
+        # Of a model of Booleans: the literals that hold in every solution.
+        self._true = {v for v, domain in enumerate(domains) if domain[0] == 1 == domain[-1]}
+        self._true |= {~v for v, domain in enumerate(domains) if domain[-1] == 0}
+        self._magnitudes = [max(abs(domain[0]), abs(domain[-1])) for domain in domains]
         self._shifted: dict[tuple[int, int], tuple[pywrapcp.IntVar, pywrapcp.IntVar]] = {}
 
     def integer(self, reference: int) -> pywrapcp.IntVar:
         """Return the variable, or its opposite for a negative reference."""
         return self.variables[reference] if reference >= 0 else (-self.variables[~reference]).Var()
 
-    def literal(self, reference: int) -> pywrapcp.IntVar:
-        """Return the literal as a variable of 0 and 1."""
-        if reference >= 0:
-            return self.variables[reference]
-        if reference not in self._negations:
-            self._negations[reference] = (1 - self.variables[~reference]).Var()
-        return self._negations[reference]
-
     def literals(self, references: Iterable[int]) -> list[pywrapcp.IntVar]:
-        """Return the literals as variables of 0 and 1."""
-        return [self.literal(reference) for reference in references]
+        """Return literals as variables of 0 and 1."""
+        known = self._literals
+        return [known[reference] for reference in references]
+
+    def is_satisfied(self, references: Iterable[int]) -> bool:
+        """Tell whether one of these literals holds in every solution."""
+        return not self._true.isdisjoint(references)
+
+    def check_sum(self, references: Iterable[int], coefficients: Iterable[int], offset: int = 0) -> None:
+        """Refuse a scalar product of variables, or of the opposite of some, whose partial sums could overflow.
+
+        Raises:
+            TranslationError: one could.
+        """
+        variables = [reference if reference >= 0 else ~reference for reference in references]
+        sizes = map(self._magnitudes.__getitem__, variables)
+        check_magnitude(abs(offset) + sum(map(mul, map(abs, coefficients), sizes)))
 
     def affine(self, expression: Any) -> pywrapcp.IntVar:
         """Return a linear expression as a variable.
@@ -66,7 +85,7 @@ class EngineModel:
             return self.integer(expression.vars[0])  # lists of the proto take four times as long
         variables, coefficients, offset = list(expression.vars), list(expression.coeffs), expression.offset
         terms = [self.integer(variable) for variable in variables]
-        check_magnitude(abs(offset) + weight(terms, coefficients))
+        self.check_sum(variables, coefficients, offset)
         if not terms:
             return self.solver.IntConst(offset)
         multiples = [self.factor(x) * c if abs(c) > 1 else x * c for x, c in zip(terms, coefficients, strict=True)]
@@ -111,9 +130,7 @@ class EngineModel:
         self.solver.Add(inside == variable)
         return inside
 
-    def _variable(self, proto: Any, index: int) -> pywrapcp.IntVar:
-        domain = [proto.domain[place] for place in range(len(proto.domain))]
-        name = proto.name or f"v{index}"
+    def _variable(self, name: str, domain: list[int]) -> pywrapcp.IntVar:
         if not domain or domain[-1] < domain[0]:
             raise TranslationError(f"variable {name}: expected at least one value, its domain is empty")
         low, high = domain[0], domain[-1]
@@ -132,14 +149,23 @@ class EngineModel:
         return variable
 
 
+class _Literals(dict[int, pywrapcp.IntVar]):
+    """Literals as variables of 0 and 1; negations are made when they are first asked for."""
+
+    def __init__(self, variables: Sequence[pywrapcp.IntVar]) -> None:
+        super().__init__(enumerate(variables))
+        self._variables = variables
+
+    def __missing__(self, reference: int) -> pywrapcp.IntVar:
+        if reference >= 0:
+            raise IndexError(reference)
+        negation = self[reference] = (1 - self._variables[~reference]).Var()
+        return negation
+
+
 def magnitude(variable: pywrapcp.IntVar) -> int:
     """Return the largest absolute value that a variable can take."""
     return max(abs(variable.Min()), abs(variable.Max()))
-
-
-def weight(terms: Sequence[pywrapcp.IntVar], coefficients: Sequence[int]) -> int:
-    """Return a bound on the absolute value of every partial sum of a scalar product."""
-    return sum(abs(c) * magnitude(x) for x, c in zip(terms, coefficients, strict=True))
 
 
 def check_magnitude(largest: int) -> None:

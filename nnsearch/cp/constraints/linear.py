@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.constraints.enforcement import Enforcement
-from nnsearch.cp.constraints.engine_model import MAX_HOLES_RANGE, EngineModel, check_magnitude, weight
+from nnsearch.cp.constraints.engine_model import MAX_HOLES_RANGE, EngineModel
+from nnsearch.model.rows import Row
 
 
-def add_linear(model: EngineModel, linear: Any, enforcement: Enforcement) -> None:
-    """Add ``sum coeffs * vars in domain``."""
-    restrict(model, scalar_product(model, linear.vars, linear.coeffs), list(linear.domain), enforcement)
+def add_linear(model: EngineModel, row: Row, enforcement: Enforcement) -> None:
+    """Add ``sum coefficients * variables in domain``."""
+    restrict(model, scalar_product(model, row.entries, row.coefficients), row.domain, enforcement)
 
 
 def scalar_product(model: EngineModel, references: Sequence[int], coefficients: Sequence[int]) -> pywrapcp.IntExpr:
@@ -23,9 +23,9 @@ def scalar_product(model: EngineModel, references: Sequence[int], coefficients: 
     Raises:
         TranslationError: It could overflow.
     """
-    terms, factors = [model.integer(reference) for reference in references], list(coefficients)
-    check_magnitude(weight(terms, factors))
-    return model.solver.ScalProd(terms, factors)
+    terms = [model.integer(reference) for reference in references]
+    model.check_sum(references, coefficients)
+    return model.solver.ScalProd(terms, list(coefficients))
 
 
 def restrict(model: EngineModel, total: pywrapcp.IntExpr, domain: Sequence[int], enforcement: Enforcement) -> None:

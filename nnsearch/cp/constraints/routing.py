@@ -54,8 +54,8 @@ def _count(model: EngineModel, literals: list[pywrapcp.IntVar]) -> pywrapcp.IntV
 
 def _arcs(model: EngineModel, graph: Any) -> Arcs:
     arcs: Arcs = defaultdict(list)
-    for tail, head, literal in zip(graph.tails, graph.heads, graph.literals, strict=True):
-        arcs[tail, head].append(model.literal(literal))
+    for tail, head, literal in zip(graph.tails, graph.heads, model.literals(graph.literals), strict=True):
+        arcs[tail, head].append(literal)
     return dict(arcs)
 
 

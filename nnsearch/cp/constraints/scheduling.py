@@ -125,7 +125,7 @@ def add_reservoir(model: EngineModel, reservoir: Any, enforcement: Enforcement) 
 
 
 def _intervals(model: EngineModel, indices: Sequence[int]) -> list[_Interval]:
-    constraints = [model.proto.constraints[index] for index in indices]
+    constraints = [model.prepared.proto.constraints[index] for index in indices]
     return [
         _Interval(
             model.affine(constraint.interval.start),

@@ -19,7 +19,7 @@ from nnsearch.cp.translate import Translation, translate
 from nnsearch.cpsat import solve_by_dives
 from nnsearch.errors import GraphError
 from nnsearch.limits import Limits
-from nnsearch.model.graph import CandidateGraph, constraint_kind
+from nnsearch.model.graph import CandidateGraph
 
 LARGEST_SPACE = 3000
 """Assignments of a random model at most: all of them are tried."""
@@ -297,6 +297,12 @@ def models(draw: st.DrawFn, kind: str) -> cp_model.CpModel:
     assume(draft.space <= LARGEST_SPACE)
     assume(not draft.model.validate())
     return draft.model
+
+
+def constraint_kind(constraint: Any) -> str:
+    """CP-SAT's name of the kind."""
+    asked = [name for name in dir(constraint) if name.startswith("has_") and getattr(constraint, name)()]
+    return asked[0].removeprefix("has_") if asked else "an empty constraint"
 
 
 class Checker:

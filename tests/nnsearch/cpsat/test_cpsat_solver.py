@@ -22,13 +22,12 @@ from stand_ins import RandomGraphScorer
 
 from nnsearch.cp import search as cp_search
 from nnsearch.cp.restarts import Restarts
-from nnsearch.cp.translate import translate
 from nnsearch.cpsat import CpSolver, Dives, RaceOptions, learned_side, race, solve_by_dives
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.stand_aside import preparation_seconds
 from nnsearch.encoding.candidate_graph import GraphState
-from nnsearch.errors import ConfigError, GraphError, ModelFileError
-from nnsearch.model.graph import CandidateGraph
+from nnsearch.errors import ConfigError, ModelFileError
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.scorers.scorer import FloatArray, Scorer
 
 AT_ONCE = RaceOptions(head_start=0)
@@ -671,21 +670,55 @@ def test_stands_aside(setting: dict[str, Any], reason: str) -> None:
     assert solver.response_proto.status == plain.response_proto.status
 
 
-def test_stands_aside_without_a_scorer_and_for_large_models() -> None:
+def test_stands_aside_without_a_scorer() -> None:
     plain = CpSolver(None)
     assert plain.solve(queens()) == cp_model.OPTIMAL
     assert plain.race is not None
     assert plain.race.why == "there is no scorer"
+
+
+def exclusions(objective: bool) -> cp_model.CpModel:
+    """Many small constraints."""
     model = cp_model.CpModel()
     x = [model.new_bool_var("") for _ in range(6000)]
     for one, other in itertools.pairwise(x):
         model.add(one + other <= 1)
-    model.maximize(sum(x))
-    assert preparation_seconds(model) > 0.5
-    solver = drop_in(2)
-    assert solver.solve(model) == cp_model.OPTIMAL
+    if objective:
+        model.maximize(sum(x))
+    return model
+
+
+def optional_tasks(objective: bool) -> cp_model.CpModel:
+    """A few constraints that are most of the work, in the translation."""
+    model = cp_model.CpModel()
+    for _ in range(3):
+        model.add_no_overlap(
+            [
+                model.new_optional_fixed_size_interval_var(
+                    model.new_int_var(0, 10**5, ""), 3, model.new_bool_var(""), ""
+                )
+                for _ in range(100)
+            ]
+        )
+    if objective:
+        model.maximize(sum(variables_of(model)[1::2]))
+    return model
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize(("workers", "objective"), [(1, False), (1, True), (2, True)])
+@pytest.mark.parametrize("build", [exclusions, optional_tasks])
+def test_a_model_that_takes_longer_than_a_slice_to_read_is_left_to_cp_sat(
+    build: Callable[[bool], cp_model.CpModel], workers: int, objective: bool
+) -> None:
+    solver = drop_in(workers, RaceOptions(head_start=0, slice_seconds=0.001), on_error="raise")
+    started = time.perf_counter()
+    assert solver.solve(build(objective)) == cp_model.OPTIMAL
     assert solver.race is not None
-    assert "large" in solver.race.why
+    assert solver.race.winner == "cp-sat"
+    assert "stood aside: it would take longer than its slice to read the model" in solver.race.why
+    assert solver.race.learned is None
+    assert time.perf_counter() - started < 30
 
 
 @pytest.mark.parametrize("model", [cp_model.CpModel(), ordering()], ids=["empty", "wide"])
@@ -758,89 +791,62 @@ def test_a_network_that_does_not_fit_is_warned_of_once(caplog: pytest.LogCapture
     assert "unfit" in caplog.text
 
 
-def test_there_must_be_time_to_read_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learned_side, "solve", lambda *arguments, **options: pytest.fail("there is no time for it"))
-    monkeypatch.setattr("nnsearch.cpsat.solver.preparation_seconds", lambda model: 0.4)
-    for workers in (1, 2, 5):
-        solver = drop_in(workers, on_error="raise")
-        solver.parameters.max_time_in_seconds = 0.3
-        assert solver.solve(market_split(True)) == cp_model.FEASIBLE
-        assert solver.race is not None
-        assert "less time is left" in solver.race.why
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_reading_ends_with_the_limit_of_time(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[bool] = []
 
+    def read_for_ever(model: cp_model.CpModel, *, stop: Callable[[], bool]) -> Any:
+        while not stop():
+            time.sleep(0.001)
+        stopped.append(True)
+        raise ReadingStoppedError
 
-def optional_intervals(model: cp_model.CpModel, count: int, horizon: int = 10**5) -> list[cp_model.IntervalVar]:
-    return [
-        model.new_optional_fixed_size_interval_var(model.new_int_var(0, horizon, ""), 3, model.new_bool_var(""), "")
-        for _ in range(count)
-    ]
-
-
-def kinds(count: int) -> dict[str, cp_model.CpModel]:
-    """One large constraint each."""
-    models = {}
-
-    def model(name: str) -> cp_model.CpModel:
-        models[name] = cp_model.CpModel()
-        return models[name]
-
-    def integers(of: cp_model.CpModel, number: int, high: int = 9) -> list[cp_model.IntVar]:
-        return [of.new_int_var(0, high, "") for _ in range(number)]
-
-    one = model("no_overlap")
-    one.add_no_overlap(optional_intervals(one, count))
-    one = model("no_overlap of plain intervals")
-    one.add_no_overlap([one.new_fixed_size_interval_var(start, 3, "") for start in integers(one, count, 10**5)])
-    one = model("no_overlap_2d")
-    one.add_no_overlap_2d(optional_intervals(one, count), optional_intervals(one, count))
-    one = model("cumulative")
-    one.add_cumulative(optional_intervals(one, count), [2] * count, 5)
-    one = model("reservoir")
-    one.add_reservoir_constraint(integers(one, count), [1, -1] * (count // 2), 0, 5)
-    one = model("automaton")
-    one.add_automaton(integers(one, 10 * count), 0, [0], [(a, b, (a + b) % 10) for a in range(10) for b in range(10)])
-    for name in ("circuit", "routes"):
-        one = model(name)
-        arcs = [(i, j, one.new_bool_var("")) for i, j in itertools.permutations(range(count), 2)]
-        (one.add_circuit if name == "circuit" else one.add_multiple_circuit)(arcs)
-    one = model("lin_max")
-    one.add_max_equality(one.new_int_var(0, 9, ""), integers(one, 20 * count))
-    one = model("int_prod")
-    one.add_multiplication_equality(one.new_int_var(0, 9, ""), integers(one, 10 * count, 1))
-    one = model("inverse")
-    one.add_inverse(integers(one, count, count - 1), integers(one, count, count - 1))
-    one = model("linear")
-    one.add(sum(integers(one, 20 * count)) <= count)
-    one = model("table")
-    one.add_allowed_assignments(integers(one, 4), list(itertools.product(range(10), repeat=4)))
-    return models
-
-
-@pytest.mark.parametrize("kind", kinds(2))
-def test_the_estimate_of_the_preparation_is_no_guess(kind: str) -> None:
-    small, model = kinds(20)[kind], kinds(60)[kind]
-    estimate = preparation_seconds(model)
+    monkeypatch.setattr(PreparedModel, "of", read_for_ever)
+    solver = drop_in(workers, RaceOptions(head_start=0, slice_seconds=60), on_error="raise")
+    solver.parameters.max_time_in_seconds = 0.3
     started = time.perf_counter()
-    translate(model)
-    with contextlib.suppress(GraphError):
-        CandidateGraph.from_model(model)
-    seconds = time.perf_counter() - started
-    assert seconds / 8 < estimate < 30 * seconds  # machines differ, and others use this one
-    assert kind == "table" or preparation_seconds(small) < estimate
-
-
-def test_stands_aside_where_few_constraints_are_most_of_the_work() -> None:
-    model = cp_model.CpModel()
-    for _ in range(3):
-        model.add_no_overlap(optional_intervals(model, 300))
-    assert len(model.proto.constraints) > 900
-    assert 2 < preparation_seconds(model) < 20
-    model.maximize(sum(variables_of(model)[1::2]))
-    solver = drop_in(2)
-    solver.parameters.max_time_in_seconds = 0.1
-    solver.solve(model)
+    assert solver.solve(market_split(True)) in (cp_model.UNKNOWN, cp_model.FEASIBLE)
+    assert time.perf_counter() - started < 5
+    assert stopped == [True]
     assert solver.race is not None
-    assert "large" in solver.race.why
+    assert solver.race.learned is None
+    assert "stood aside" not in solver.race.why
+
+
+def test_the_reading_ends_when_cp_sat_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def read_for_ever(model: cp_model.CpModel, *, stop: Callable[[], bool]) -> Any:
+        while not stop():
+            asked.append(False)
+            time.sleep(0.001)
+        raise ReadingStoppedError
+
+    monkeypatch.setattr(PreparedModel, "of", read_for_ever)
+    solver = drop_in(2, on_error="raise")
+    assert solver.solve(queens(40)) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "cp-sat"
+    assert asked
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_race_that_reaches_its_dives_reads_the_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[cp_model.CpModel] = []
+    init = PreparedModel.__init__
+
+    def note(self: PreparedModel, model: cp_model.CpModel, **options: Any) -> None:
+        read.append(model)
+        init(self, model, **options)
+
+    monkeypatch.setattr(PreparedModel, "__init__", note)
+    model = queens(20)
+    solver = drop_in(2, RaceOptions(head_start=0, search_failures=0), on_error="raise")
+    assert solver.solve(model) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.learned is not None
+    assert solver.race.learned.engine == "dives"
+    assert read == [model]
 
 
 def test_an_invalid_model_is_invalid() -> None:

@@ -1,0 +1,119 @@
+"""What constraints that are not rows say of candidates, one constraint at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnsearch.model.graph import EXACTLY_ONE
+from nnsearch.model.grouping import Grouping, Term
+from nnsearch.model.lists import Lists
+
+
+class OtherGroups:
+    """The groups of constraints that are not rows, one at a time."""
+
+    def __init__(self, groups: Grouping, constraints: Sequence[Any]) -> None:
+        self._groups, self._constraints = groups, constraints
+        self._connected: list[int] = []
+        self._kinds: list[str] = []
+        self._scopes: list[list[int]] = []
+
+    def add(self, index: int, kind: str, constraint: Any) -> None:
+        """Encode a constraint, else keep it to be connected."""
+        scope = list(dict.fromkeys(_scope(constraint, kind, self._constraints)))
+        if any(self._groups.too_large[v] for v in scope):
+            self._groups.ignore(index, kind)
+        elif self._encode(index, kind, constraint):
+            self._groups.num_encoded += 1
+        else:
+            self._connected.append(index)
+            self._kinds.append(kind)
+            self._scopes.append(scope)
+
+    def connect(self) -> None:
+        """Connect the variables of constraints that could not be encoded."""
+        self._groups.connect(np.array(self._connected, dtype=np.int64), self._kinds, Lists.of(self._scopes))
+
+    def _encode(self, index: int, kind: str, constraint: Any) -> bool:
+        """Add groups that say the same as the constraint; return whether there are any such groups."""
+        if len(constraint.enforcement_literal):
+            return False
+        if kind == "all_diff":
+            terms = [_term(expression) for expression in constraint.all_diff.exprs]
+            known = [term for term in terms if term is not None]
+            distinct = len({variable for variable, _, _ in known}) == len(known) == len(terms)
+            if known and distinct:
+                self._groups.add_all_different(index, known)
+            return distinct
+        if kind == "circuit":
+            self._circuit(index, constraint.circuit)
+        return False
+
+    def _circuit(self, index: int, circuit: Any) -> None:
+        """Add that one arc leaves and one enters each node; that there is one cycle only is not in these groups."""
+        literals = np.array(circuit.literals[:], dtype=np.int64)
+        for end in (circuit.tails, circuit.heads):
+            nodes = np.array(end[:], dtype=np.int64)
+            sizes = np.unique(nodes, return_counts=True)[1]
+            arcs = Lists.from_sizes(sizes, literals[np.argsort(nodes, kind="stable")])
+            self._groups.add_literals(np.full(len(sizes), index), EXACTLY_ONE, arcs)
+
+
+def _term(expression: Any) -> Term | None:
+    if len(expression.vars) != 1 or expression.coeffs[0] == 0:
+        return None
+    return expression.vars[0], expression.coeffs[0], expression.offset
+
+
+_EXPRESSIONS = {
+    "all_diff": ("exprs",),
+    "table": ("exprs",),
+    "element": ("linear_index", "linear_target", "exprs"),
+    "int_prod": ("target", "exprs"),
+    "int_div": ("target", "exprs"),
+    "int_mod": ("target", "exprs"),
+    "lin_max": ("target", "exprs"),
+    "automaton": ("exprs",),
+    "interval": ("start", "size", "end"),
+    "reservoir": ("time_exprs", "level_changes"),
+    "cumulative": ("demands", "capacity"),
+}
+_REFERENCES = {
+    "table": ("vars",),
+    "element": ("vars",),
+    "automaton": ("vars",),
+    "inverse": ("f_direct", "f_inverse"),
+    "bool_xor": ("literals",),
+    "circuit": ("literals",),
+    "routes": ("literals",),
+    "reservoir": ("active_literals",),
+}
+_INTERVALS = {
+    "no_overlap": ("intervals",),
+    "no_overlap_2d": ("x_intervals", "y_intervals"),
+    "cumulative": ("intervals",),
+}
+
+
+def _scope(constraint: Any, kind: str, constraints: Sequence[Any]) -> Iterator[int]:
+    """Yield the variables that a constraint names, itself or by its intervals, repetitions included."""
+    for literal in constraint.enforcement_literal:
+        yield _variable(literal)
+    body = getattr(constraint, kind, None)
+    for name in _EXPRESSIONS.get(kind, ()):
+        expressions = getattr(body, name)
+        for expression in expressions if hasattr(expressions, "__len__") else [expressions]:
+            yield from expression.vars
+    for name in _REFERENCES.get(kind, ()):
+        for reference in getattr(body, name):
+            yield _variable(reference)
+    for name in _INTERVALS.get(kind, ()):
+        for interval in getattr(body, name):
+            yield from _scope(constraints[interval], "interval", constraints)
+
+
+def _variable(reference: int) -> int:
+    return reference if reference >= 0 else ~reference
