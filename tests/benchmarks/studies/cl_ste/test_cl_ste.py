@@ -21,6 +21,7 @@ from benchmarks.studies.cl_ste.training import train
 from benchmarks.studies.cl_ste.training.config import TaskConfig, read_task, task_names
 from nnsearch.errors import ConfigError
 from nnsearch.problems.sudoku.problem import Sudoku
+from training import loop
 from training.config import config_of
 from training.losses.cnf_ste import ClauseMatrix, cnf_loss, with_facts
 
@@ -161,7 +162,7 @@ def test_an_interrupted_run_ends_like_one_that_was_not(tmp_path: Path, monkeypat
             return next(self.presses) == 7
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "DeferredInterrupt", Interrupted)
+        patched.setattr(loop, "DeferredInterrupt", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             train.fit(config, 1, tmp_path / "parts")
     parts = train.fit(config, 1, tmp_path / "parts")

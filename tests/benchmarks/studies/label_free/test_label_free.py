@@ -22,6 +22,7 @@ from nnsearch.encoding.candidate_graph import disjoint_union, encode
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
+from training import loop
 from training.data.graph_states import TrainingState, batch_of, planted_state, training_state
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.losses.cnf import from_model
@@ -218,7 +219,7 @@ def test_an_interrupted_training_ends_like_one_that_was_not(
             return next(self.presses) == 4
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "DeferredInterrupt", Interrupted)
+        patched.setattr(loop, "DeferredInterrupt", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             train.fit(config, tmp_path / "parts", "network")
     outcome = train.fit(config, tmp_path / "parts", "network")
