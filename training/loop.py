@@ -26,6 +26,7 @@ from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from training.running.checkpoint import load_checkpoint, save_checkpoint, weights_of
 from training.running.distributed import ALONE, Processes
+from training.running.output_file import replacing
 
 CHECKPOINT_SECONDS = 30.0
 _SHOWN_SECONDS = 0.5
@@ -232,9 +233,8 @@ class Training:
         if writer is not None:
             for name, value in (found.scalars | ({} if loss is None else {"loss": loss})).items():
                 writer.add_scalar(name, value, progress.step * task.per_step)
-            temporary = self._run_dir / "metrics.jsonl.tmp"
-            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in progress.history), encoding="utf-8")
-            temporary.replace(self._run_dir / "metrics.jsonl")
+            with replacing(self._run_dir / "metrics.jsonl") as file:
+                file.writelines(json.dumps(entry).encode() + b"\n" for entry in progress.history)
 
     def _writer(self) -> AbstractContextManager[SummaryWriter | None]:
         if self._task.measuring is None or not self._processes.first:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
+from training.running.output_file import replacing
 
 KEYS = frozenset(
     {
@@ -32,12 +32,8 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         state: nested dicts and lists of tensors, numbers and strings.
         path: the file.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

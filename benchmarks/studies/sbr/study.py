@@ -46,7 +46,7 @@ from training.data.feasibility import (
     states_of_examples,
 )
 from training.data.pools.pool import read_pool
-from training.running.atomic_npz import save_npz
+from training.running.output_file import save_npz
 from training.running.run_folder import check_claim, claim
 from training.tasks.dense import Outcome, fit
 from training.tasks.dense_config import Config, ProblemConfig, read_config

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.studies.cl_ste.tasks.task import Task
-from benchmarks.studies.cl_ste.tasks.tasks import build_task
+from benchmarks.studies.cl_ste.tasks.tasks import Task, build_task
 from benchmarks.studies.cl_ste.training.config import LossConfig, TaskConfig
 from training import loop
 from training.loop import Training

@@ -232,6 +232,35 @@ def test_an_interrupted_training_ends_like_one_that_was_not(
         train.fit(small(network__start=start, seed="1"), tmp_path / "parts", "network")
 
 
+class Killed(BaseException):
+    """Stands for a process that is gone: nothing catches it."""
+
+
+@pytest.mark.parametrize("step", [0, 3, 5])
+def test_a_killed_training_ends_like_one_that_was_not(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported: list[Any] = []
+    monkeypatch.setattr(train, "export_graph", lambda network, *_: exported.append(network.state_dict()))
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    config = small(network__start="plain")
+    train.fit(config, tmp_path / "whole", "network")
+    calls = itertools.count()
+
+    def dying(*arguments: Any) -> list[TrainingState]:
+        if next(calls) == step:
+            raise Killed
+        return draw_batch(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "draw_batch", dying)
+        with pytest.raises(Killed):
+            train.fit(config, tmp_path / "parts", "network")
+    train.fit(config, tmp_path / "parts", "network")
+    whole, parts = exported
+    assert all(torch.equal(parts[name], tensor) for name, tensor in whole.items())
+
+
 def test_a_training_lowers_its_loss() -> None:
     config = small(train__steps="40", train__learning_rate="0.02", data__squares="4")
     states = draw_squares(config)
