@@ -116,8 +116,8 @@ class PreparedModel:
 
     def _grouped(self, check: StopCheck) -> CandidateGraph:
         values, too_large = values_of(self.domains)
-        for index in np.flatnonzero((values.sizes == 0) & ~too_large):
-            raise GraphError(f"variable {self.names[index]}: expected at least one value, its domain is empty")
+        for variable in np.flatnonzero((values.sizes == 0) & ~too_large).tolist():
+            raise GraphError(f"variable {self.names[variable]}: expected at least one value, its domain is empty")
         groups = Grouping(self.names, narrowed(values, too_large, self.rows, check), too_large)
         RowGroups(groups, self.rows, check).add()
         constraints = self.proto.constraints
