@@ -21,7 +21,7 @@ from benchmarks.studies.sbr import search_table as study_sbr_search_table
 from benchmarks.studies.sbr import study as study_sbr
 from benchmarks.studies.sbr import table as study_sbr_table
 from benchmarks.suite_command import add_suite
-from benchmarks.suites import feasibility, gather, latency, nodes, policies, race, search, segment_sum, throughput
+from benchmarks.suites import feasibility, gather, latency, nodes, policies, race, search, throughput
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.trace.plot import check_plot_file
 from nnsearch.errors import ConfigError, NNSearchError
@@ -105,7 +105,7 @@ The state is the root of a quasigroup with holes after propagation. Encoding it,
 apart. The numbers of threads take turns."""
 
 _GATHER = """\
-Many searches alone, side by side in greenlets (nnsearch.solve_many), in threads, and in several processes.
+Many searches alone, side by side in greenlets (nnsearch.solve_many), and in several processes.
 
 Every arm solves the same squares with the same network; the arms take turns, and each must take the decisions of the
 solves one at a time, node for node. --stream N then solves N squares through one call and watches the memory.
@@ -149,12 +149,6 @@ the cell too) and fixed cell (the cell with the fewest values is next). Beside t
 that give up are counted with the limit.
 
     python -m benchmarks study sbr-search --runs runs/study-sbr --plot sbr-search.svg"""
-
-_SEGMENT_SUM = """\
-Milliseconds of the ways to sum over groups in ONNX Runtime, and of the ways back, at the sizes of a large square.
-
-Sums: ScatterElements(add), ScatterND(add), and gathering padded lists of members before ReduceSum; back: Gather and
-GatherElements. Each answer is compared with numpy's."""
 
 _RESUME = """\
 Each result is appended to --output as one JSON line as soon as it is measured. The same command again measures only
@@ -355,10 +349,6 @@ def _throughput_jobs(options: argparse.Namespace) -> list[Job]:
     return throughput.jobs(suite, load_networks(options.models, options.provider, options.threads))
 
 
-def _segment_sum_jobs(options: argparse.Namespace) -> list[Job]:
-    return segment_sum.jobs(segment_sum.SegmentSum(options.order, options.holes, options.repeats, options.seed))
-
-
 def _study_sbr_jobs(options: argparse.Namespace) -> list[Job]:
     check_output_folder(options.runs, "--runs")
     settings = tuple(dict.fromkeys(options.settings))
@@ -542,10 +532,6 @@ def _parser() -> argparse.ArgumentParser:
 
     study_cl_ste.add_commands(studies)
     study_label_free_command.add_command(studies)
-
-    command = _command(commands, "segment-sum", "ways to sum over groups in ONNX Runtime", _SEGMENT_SUM)
-    command.set_defaults(jobs=_segment_sum_jobs, table=segment_sum.table, threads=1)
-    _add_large_square(command)
 
     report.add_command(commands)
     return parser

@@ -37,15 +37,6 @@ BY_SUITE: dict[str, MakeSection] = {
 
 MOST_HEADLINES = 6
 
-TITLES = {
-    "segment-sum": (
-        "Ways to sum over groups in ONNX Runtime",
-        "Milliseconds at the sizes of a large square; every answer is compared with numpy's.",
-    ),
-}
-"""Title and lead of suites without a module."""
-
-
 def make_sections(suites: dict[str, list[Record]]) -> list[Section]:
     """Return a section for each suite."""
     known = [make(suites[name]) for name, make in BY_SUITE.items() if name in suites]
@@ -64,5 +55,4 @@ def make_headlines(suites: dict[str, list[Record]]) -> list[Headline]:
 
 
 def _plain(name: str, records: Sequence[Record]) -> Section:
-    title, lead = TITLES.get(name, (name, "A suite of its own, as it was recorded."))
-    return plain_section.section(name, title, lead, records)
+    return plain_section.section(name, name, "A suite of its own, as it was recorded.", records)

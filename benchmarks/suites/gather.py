@@ -1,4 +1,4 @@
-"""Gathered inference: many searches alone, side by side in greenlets, in threads, and in processes, new and kept ones.
+"""Gathered inference: many searches alone, side by side in greenlets, and in processes, new and kept ones.
 
 All arms solve the same squares with the same network and options, in turns; every decision is compared with the solves
 one at a time, which is checked, not assumed.
@@ -21,12 +21,10 @@ from benchmarks.instances import qwh
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
 from benchmarks.suites.search import AnswerError
-from benchmarks.suites.threads import ThreadedSearches
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.result import SolveResult
-from nnsearch.scorers.batching import BatchedScorer
 
 _STREAM_STEPS = 20
 
@@ -184,8 +182,6 @@ def _measure(suite: Gather, network: Network) -> dict[str, Any]:
         "greenlets": partial(_many, suite, squares, network, cache_megabytes=None),
         "greenlets, cache": partial(_many, suite, squares, network, cache_megabytes=64.0),
     }
-    if network.order is not None:
-        arms["threads"] = partial(_threads, suite, squares, network)
     arms[f"{suite.processes} processes"] = partial(
         _many, suite, squares, network, cache_megabytes=None, processes=suite.processes
     )
@@ -231,19 +227,6 @@ def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network
             raise AnswerError(f"{squares[index].name}: {found[index].error}")
         results.append(result)
     return Run(seconds, count.states, count.batches, count.inference_seconds, count.gathering_seconds, results)
-
-
-def _threads(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network) -> Run:
-    batched = BatchedScorer(network.scorer)
-    searches = ThreadedSearches(network.scorer, batched)
-    started = time.perf_counter()
-    results = [
-        result
-        for start in range(0, len(squares), suite.concurrency)
-        for result in searches.solve(squares[start : start + suite.concurrency], limits=suite.limits)
-    ]
-    seconds = time.perf_counter() - started
-    return Run(seconds, batched.states, batched.batches, batched.seconds, None, results)
 
 
 def _check_decisions(arm: str, alone: Sequence[SolveResult], results: Sequence[SolveResult]) -> None:

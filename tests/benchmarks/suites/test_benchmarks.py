@@ -22,7 +22,7 @@ from benchmarks.__main__ import main
 from benchmarks.instances import instance_sets, labels, qwh
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import load_networks
-from benchmarks.suites import feasibility, search, segment_sum
+from benchmarks.suites import feasibility, search
 from benchmarks.suites.nodes import Nodes, check_same_tree, prepare
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import ConfigError, PoolError
@@ -271,7 +271,6 @@ def test_a_different_tree_is_refused() -> None:
         (["latency", "--models"], "expected a network on the candidate graph, got none"),
         (["latency", "--models", "NET4"], "expected a network on the candidate graph, got a one-hot network"),
         (["latency", "--repeats", "0"], "repeats: expected 1 or more"),
-        (["segment-sum", "--order", "5", "--holes", "0.04"], "propagation alone completes this square"),
         (["nodes", "--branches", "0"], "branches: expected 1 or more"),
         (["nodes", "--order", "4", "--holes", "0.01"], "propagation alone completes this square"),
         (["nonsense"], "invalid choice: 'nonsense'"),
@@ -530,27 +529,8 @@ def test_latency_end_to_end(tmp_path: Path, large: str, capsys: Capture) -> None
         assert len(result["ms_runs"]) == 3
 
 
-def test_segment_sum_end_to_end(tmp_path: Path, capsys: Capture) -> None:
-    output = tmp_path / "results.jsonl"
-    assert call("segment-sum", "--order", 10, "--holes", 0.6, "--repeats", 2, "--output", output) == 0
-    shown = capsys.readouterr().out
-    written = lines_of(output)
-    operators = [*segment_sum.SUMS, *segment_sum.WAYS_BACK]
-    assert len(written) == len(operators) * len(segment_sum.CHANNELS) * len(segment_sum.THREADS)
-    assert all(line["result"]["checked"] for line in written)
-    assert all(operator in shown for operator in operators)
-
-
-def test_a_wrong_sum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(segment_sum.SUMS, "ScatterND(add)", segment_sum.WAYS_BACK["Gather"])
-    suite = segment_sum.SegmentSum(order=8, holes=0.6, repeats=1)
-    (job, *_) = [job for job in segment_sum.jobs(suite) if job.config["operator"] == "ScatterND(add)"]
-    with pytest.raises(search.AnswerError, match="expected the sums that numpy has"):
-        job.measure()
-
-
 def test_help_explains_itself(capsys: Capture) -> None:
-    for command in ("feasibility", "search", "race", "policies", "nodes", "latency", "segment-sum"):
+    for command in ("feasibility", "search", "race", "policies", "nodes", "latency"):
         assert call(command, "--help") == 0
         text = capsys.readouterr().out
         assert "default" in text

@@ -36,7 +36,7 @@ def test_gather_end_to_end(run: Run) -> None:
     assert code == 0
     arms, stream = lines
     measured = arms["result"]["arms"]
-    assert list(measured) == ["alone", "greenlets", "greenlets, cache", "threads", "2 processes", "2 processes, kept"]
+    assert list(measured) == ["alone", "greenlets", "greenlets, cache", "2 processes", "2 processes, kept"]
     for name, runs in measured.items():
         assert name in out
         assert len(runs["seconds"]) == 2

@@ -17,7 +17,7 @@ from benchmarks import records
 from benchmarks.instances import instance_sets
 from benchmarks.networks import Network, load_networks
 from benchmarks.suites import policies, race, search
-from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
@@ -275,7 +275,6 @@ def test_policies_end_to_end(tmp_path: Path, grids: Path, capsys: Capture) -> No
         "every 10; geometric 40 x 1.2",
         "below 0.9; geometric 40 x 1.2",
         "below 0.99; geometric 40 x 1.2",
-        "adaptive; geometric 40 x 1.2",
         "dives*",
     }
     heading = "grids, 2 instances runs solved mean failures failures calls inference seconds mean seconds"
@@ -291,7 +290,7 @@ def test_policies_end_to_end(tmp_path: Path, grids: Path, capsys: Capture) -> No
         # One run of what no seed changes.
         noisy = dives or (config["runs"] is not None and "schedule" in config["runs"])
         assert config["seed"] == 1 or noisy
-    assert len(written) == 3 * (2 + 9 * 2)
+    assert len(written) == 3 * (2 + 8 * 2)
     text = output.read_text()
     assert call(*command) == 0
     assert output.read_text() == text
@@ -328,7 +327,6 @@ def test_each_policy_is_what_its_name_says(bp: Network, monkeypatch: pytest.Monk
         "every 10; geometric 40 x 1.2": (InferencePolicy(10), geometric, None),
         "below 0.9; geometric 40 x 1.2": (InferencePolicy(0, below=0.9), geometric, None),
         "below 0.99; geometric 40 x 1.2": (InferencePolicy(0, below=0.99), geometric, None),
-        "adaptive; geometric 40 x 1.2": (AdaptivePolicy(), geometric, None),
     }
 
 
