@@ -9,8 +9,8 @@ import pytest
 from test_benchmarks import write_network
 
 from benchmarks.__main__ import main
+from benchmarks.answers import AnswerError
 from benchmarks.suites.gather import _check_decisions
-from benchmarks.suites.search import AnswerError
 from nnsearch.result import SolveResult, Status
 
 Run = Callable[..., tuple[int, str, str, list[dict[str, Any]]]]
