@@ -22,7 +22,7 @@ from benchmarks.answers import AnswerError
 from benchmarks.instances import qwh
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Axis, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.report.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
 from benchmarks.report.places import QUASIGROUP
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
@@ -122,7 +122,10 @@ def jobs(suite: Gather, networks: Sequence[Network]) -> list[Job]:
 
 def summary(records: Sequence[Record]) -> Group:
     """Return a table for each network, and the memory over the solves of a stream as a table and a chart."""
-    return Group("", [block for record in records for block in (_table(record), *_memory(record))])
+    blocks: list[Block] = []
+    for record in records:
+        blocks += [_table(record), *_memory(record)]
+    return Group("", blocks)
 
 
 def _table(record: Record) -> Table:

@@ -196,7 +196,13 @@ def ratio_table(records: Sequence[Record], one: str, other: str) -> Table:
             if found is not None:
                 counts = f"{found.wins}/{found.ties}/{found.losses}"
                 interval = f"{found.low:.3f} .. {found.high:.3f}"
-                row = [f"{name}: {first} / {second}", f"{found.mean:.3f}", interval, found.instances, counts]
+                row: list[Cell] = [
+                    f"{name}: {first} / {second}",
+                    f"{found.mean:.3f}",
+                    interval,
+                    found.instances,
+                    counts,
+                ]
                 rows.append(Row(row, first))
     columns = ["sets and arms", "geometric mean", "95 % interval", "instances", "fewer/same/more"]
     return Table("(failures + 1) / (failures + 1)", columns, rows)
