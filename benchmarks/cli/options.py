@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from benchmarks.instances import instance_sets, qwh
 from nnsearch.errors import ConfigError
 from nnsearch.problems import PROBLEMS
+from nnsearch.problems.latin_square.generating import Pattern
 
 Models = Annotated[list[str] | None, Parameter(metavar="MODEL")]
 """Names or .onnx files of networks; None is all pretrained ones."""
@@ -46,7 +47,7 @@ class Instances:
 
     order: Annotated[tuple[int, ...] | None, Parameter(name=("--order", "--orders"))] = None
     holes: float = 0.42
-    pattern: qwh.Pattern = "balanced"
+    pattern: Pattern = "balanced"
     generate: tuple[str, ...] = ()
     count: int | None = None
     instances: tuple[str, ...] = ()

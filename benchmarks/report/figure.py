@@ -18,8 +18,6 @@ import numpy as np
 from benchmarks.report.parts import Axis, Chart, Group, Series
 from nnsearch.errors import ConfigError
 
-ENDINGS = (".svg", ".png")
-
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = ("-", "--", "-.")
 _BLACK, _GREY = "#000000", "#6E6E6E"
@@ -36,20 +34,6 @@ _BASELINES = {
 }
 _MOST_COLUMNS = 3
 _MOST_POINTS = 100  # of a line: neighbours are averaged, which keeps the file small
-
-
-def check_plot_file(path: Path) -> None:
-    """Refuse, before anything is measured, what could not be drawn afterwards.
-
-    Raises:
-        ConfigError: the ending is unknown, or matplotlib is not installed.
-    """
-    if path.suffix not in ENDINGS:
-        raise ConfigError(f"{path}: expected a plot file that ends in {' or '.join(ENDINGS)}")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ConfigError("plots need matplotlib; install it with: pip install 'nnsearch[bench]'") from None
 
 
 def draw(group: Group, path: Path) -> None:
