@@ -8,35 +8,24 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from ortools.sat.python import cp_model
 
 import nnsearch.cp
 import nnsearch.cpsat
+from benchmarks.arms import Arm, rotated
 from benchmarks.instances.instance_sets import Case
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.suites.search import (
-    Arm,
-    by_arm,
-    by_set,
-    cost,
-    counted,
-    is_decided,
-    mean_failures,
-    measure,
-    quartiles,
-    rotated,
-    short,
-)
-from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
+from benchmarks.report.parts import Group
+from benchmarks.statistics import by_set, counted, num_instances
+from benchmarks.suites.search import arm_table, measure
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
 from nnsearch.cp.value_phase import VariableOrder
 from nnsearch.cpsat import Dives
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult
 
-_Policy = InferencePolicy | AdaptivePolicy
 _Division = Restarts | Discrepancies | None
 """How a search is divided into runs; None is one depth-first search."""
 
@@ -68,7 +57,7 @@ class Policies:
             raise ConfigError("expected a time limit: an arm without one may never end")
 
 
-def choices() -> list[tuple[_Policy, _Division]]:
+def choices() -> list[tuple[InferencePolicy, _Division]]:
     """Return what is compared: ways to divide the search under one policy, and policies under one of those ways."""
     usual, geometric = InferencePolicy(10, after_failure=True), Restarts()
     divisions: list[_Division] = [
@@ -78,17 +67,16 @@ def choices() -> list[tuple[_Policy, _Division]]:
         Restarts(20, schedule="luby"),
         Discrepancies(),
     ]
-    policies: list[_Policy] = [
+    policies: list[InferencePolicy] = [
         InferencePolicy(1),
         InferencePolicy(10),
         InferencePolicy(0, below=0.9),
         InferencePolicy(0, below=0.99),
-        AdaptivePolicy(),
     ]
     return [*((usual, division) for division in divisions), *((policy, geometric) for policy in policies)]
 
 
-def name_of(policy: _Policy, division: _Division) -> str:
+def name_of(policy: InferencePolicy, division: _Division) -> str:
     """Return the name of an arm of the CP engine, which says what it is."""
     return f"{_policy_name(policy)}; {_division_name(division)}"
 
@@ -122,49 +110,21 @@ def jobs(suite: Policies, cases: Sequence[Case], network: Network) -> list[Job]:
     return made
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of one run of the suite, a block for each set of instances."""
+def summary(records: Sequence[Record]) -> Group:
+    """Return what one run of the suite found: a table for each set of instances."""
     config = records[0]["config"]
     failure_limit = max((record["config"]["failure_limit"] or 0 for record in records), default=0)
     failures = f" and {failure_limit} failures (dives: seconds only)" if failure_limit else ""
-    lines = [f"{config['model']}, limits {config['time_limit']:g} s{failures}; median [quartiles] over runs"]
-    sets = by_set(records)
-    arms = by_arm(records)
-    width = max(36, *(len(name) + 18 for name in sets), *(len(arm) + 2 for arm in arms))
-    for name, same in sets.items():
-        instances = len({record["config"]["instance_sha256"] for record in same})
-        title = f"{name}, {counted(instances, 'instance')}"
-        lines += [
-            "",
-            f"{title:{width}}{'runs':>5}{'solved':>8}{'mean failures':>15}"
-            f"{'failures':>24}{'calls':>8}{'inference':>11}{'seconds':>24}{'mean seconds':>14}",
-            *(_row(arm, by_arm(same)[arm], width) for arm in arms if arm in by_arm(same)),
-        ]
-    limited = "the limit in seconds" + (" and failures" if failure_limit else "")
-    lines += [
-        "",
-        f"solved: a solution or a proof that there is none. Unsolved runs count as {limited}, else as they ended.",
-        "mean failures: geometric mean of failures + 1; mean seconds: arithmetic mean.",
-        "calls, inference: median inferences, and seconds in them.",
-        f"{DIVES}: failures and conflicts of CP-SAT (1 worker) together; compare it by seconds.",
-    ]
-    return "\n".join(lines)
-
-
-def _row(arm: str, runs: Sequence[Record], width: int) -> str:
-    solved = sum(map(is_decided, runs)) / len(runs)
-    calls = np.median([cost(run, "inference_calls") for run in runs])
-    inference = np.median([run["result"]["inference_seconds"] for run in runs])
-    mean_seconds = np.mean([cost(run, "seconds") for run in runs])
-    return (
-        f"{arm:{width}}{len(runs):5}{solved:8.0%}{short(mean_failures(runs)):>15}{quartiles(runs, 'failures'):>24}"
-        f"{calls:8,.0f}{short(inference):>11}{quartiles(runs, 'seconds'):>24}{short(float(mean_seconds)):>14}"
+    return Group(
+        f"{config['model']}, limits {config['time_limit']:g} s{failures}; median [quartiles] over runs",
+        [
+            arm_table(f"{name}, {counted(num_instances(same), 'instance')}", same, branches=False)
+            for name, same in by_set(records).items()
+        ],
     )
 
 
-def _policy_name(policy: _Policy) -> str:
-    if isinstance(policy, AdaptivePolicy):
-        return "adaptive"
+def _policy_name(policy: InferencePolicy) -> str:
     reasons = [f"every {policy.every}"] if policy.every else []
     reasons += ["after failure"] if policy.after_failure else []
     reasons += [f"below {policy.below:g}"] if policy.below is not None else []
@@ -190,7 +150,7 @@ def _arms(suite: Policies, network: Network) -> list[Arm]:
         variables: Sequence[cp_model.IntVar],
         *,
         seed: int,
-        policy: _Policy,
+        policy: InferencePolicy,
         division: _Division,
     ) -> SolveResult:
         return nnsearch.cp.solve(

@@ -141,17 +141,17 @@ class Study:
     """What to run.
 
     Args:
-        budget: one of :data:`BUDGETS`.
+        budget: full, small or tiny.
         runs: folder of the trainings, the pools and the test states.
-        settings: of :data:`SETTINGS`.
+        settings: what the networks learn from.
         seed: of the test solutions.
 
     Raises:
         ConfigError: there is no such budget or setting, or the seed is out of range.
     """
 
-    budget: str
-    runs: Path
+    budget: str = "small"
+    runs: Path = Path("runs/study-sbr")
     settings: tuple[str, ...] = PAPER
     seed: int = 1
 
