@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.records import Job, Record, read_records, run_jobs
-from benchmarks.report.figure import draw
-from benchmarks.report.parts import Group
-from benchmarks.report.text import text
+from benchmarks.rendering.figure import draw
+from benchmarks.rendering.parts import Group
+from benchmarks.rendering.text import text
 from nnsearch.cp.trace.plot import check_plot_file
 from nnsearch.errors import NNSearchError
 from training.cli.command_line import BAD_INPUT, DONE, INTERRUPTED

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Block, Group, Headline, Place, Side
-from benchmarks.report.places import QUASIGROUP
+from benchmarks.rendering.parts import Block, Group, Headline, Place, Side
+from benchmarks.rendering.places import QUASIGROUP
 from benchmarks.suites.feasibility import QUESTIONS, comparison_table, curve_chart, share_table
 from training.data.feasibility import PROPAGATORS
 

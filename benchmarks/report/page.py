@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.records import Job, Record
+from benchmarks.rendering.parts import Chart, Section
 from benchmarks.report import provenance, training_section
-from benchmarks.report.parts import Chart, Section
 from benchmarks.report.sections import make_headlines, make_sections
 
 _FOLDER = Path(__file__).parent

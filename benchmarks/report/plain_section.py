@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Axis, Block, Cell, Chart, Row, Section, Series, Table
-from benchmarks.report.places import place_of
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Row, Section, Series, Table
+from benchmarks.rendering.places import place_of
 
 PUBLISHED = "published"
 """A field of a record whose name begins so is somebody else's figure."""

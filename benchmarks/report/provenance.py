@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Row, Table
+from benchmarks.rendering.parts import Row, Table
 
 _COMMIT = 7
 

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.records import Record
-from benchmarks.report.curves import cactus, profile, scatter
-from benchmarks.report.parts import Block, Group, Headline, Side
-from benchmarks.report.places import common_place, title_of
+from benchmarks.rendering.curves import cactus, profile, scatter
+from benchmarks.rendering.parts import Block, Group, Headline, Side
+from benchmarks.rendering.places import common_place, title_of
 from benchmarks.statistics import Comparison, by_arm, by_set, compare, cost, counted, is_decided, num_instances, short
 from benchmarks.suites.race import BASELINE, arm_table, by_answer, comparison_table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Headline, Side
+from benchmarks.rendering.parts import Headline, Side
 from benchmarks.studies.sbr.findings import means
 from benchmarks.studies.sbr.study import MAIN
 

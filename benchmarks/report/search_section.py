@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.records import Record
-from benchmarks.report.curves import cactus, counts_dead_ends, profile, scatter
-from benchmarks.report.parts import Block, Cell, Group, Headline, Row, Side, Table
-from benchmarks.report.places import common_place, title_of
+from benchmarks.rendering.curves import cactus, counts_dead_ends, profile, scatter
+from benchmarks.rendering.parts import Block, Cell, Group, Headline, Row, Side, Table
+from benchmarks.rendering.places import common_place, title_of
 from benchmarks.statistics import (
     by_arm,
     by_set,

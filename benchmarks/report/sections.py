@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmarks.records import Record
+from benchmarks.rendering.parts import Block, Group, Headline, Section
 from benchmarks.report import feasibility_section, plain_section, race_section, sbr_headline, search_section
-from benchmarks.report.parts import Block, Group, Headline, Section
 from benchmarks.studies.cl_ste import cost, study
 from benchmarks.studies.label_free import findings as label_free
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS

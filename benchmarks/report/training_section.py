@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.records import RecordError
-from benchmarks.report.parts import Axis, Chart, Section, Series
+from benchmarks.rendering.parts import Axis, Chart, Section, Series
 
 PROGRESS = ("presentations", "states", "step", "steps", "epoch", "seconds")
 """The fields that may be the horizontal axis, the first that every line has."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.report.parts import ANYWHERE, Axis, Cell, Chart, Place, Row, Series, Table
+from benchmarks.rendering.parts import ANYWHERE, Axis, Cell, Chart, Place, Row, Series, Table
 
 
 @dataclass(frozen=True)

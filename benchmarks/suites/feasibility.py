@@ -23,8 +23,8 @@ from benchmarks.instances.labels import labeller
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
-from benchmarks.report.places import QUASIGROUP
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.rendering.places import QUASIGROUP
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError, PoolError
 from nnsearch.model.graph import CandidateGraph

@@ -22,8 +22,8 @@ from benchmarks.answers import AnswerError
 from benchmarks.instances import qwh
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
-from benchmarks.report.places import QUASIGROUP
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.rendering.places import QUASIGROUP
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare

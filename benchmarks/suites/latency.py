@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.instances import qwh
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Cell, Group, Row, Table
-from benchmarks.report.places import place_of
+from benchmarks.rendering.parts import Cell, Group, Row, Table
+from benchmarks.rendering.places import place_of
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
 from nnsearch.inference.latency import milliseconds

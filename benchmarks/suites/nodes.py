@@ -19,8 +19,8 @@ from ortools.constraint_solver import pywrapcp
 from benchmarks.answers import AnswerError
 from benchmarks.instances import qwh
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Cell, Group, Row, Table
-from benchmarks.report.places import place_of
+from benchmarks.rendering.parts import Cell, Group, Row, Table
+from benchmarks.rendering.places import place_of
 from nnsearch.cp import ValuePhase
 from nnsearch.cp.translate import translate
 from nnsearch.encoding.one_hot import OneHot, OneHotState

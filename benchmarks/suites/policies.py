@@ -16,7 +16,7 @@ from benchmarks.arms import Arm, rotated
 from benchmarks.instances.instance_sets import Case
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Group
+from benchmarks.rendering.parts import Group
 from benchmarks.statistics import by_set, counted, num_instances
 from benchmarks.suites.search import arm_table, measure
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts

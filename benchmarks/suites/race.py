@@ -24,8 +24,8 @@ from benchmarks.arms import Arm, rotated, warm_up
 from benchmarks.instances.instance_sets import Case
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Cell, Group, Row, Table
-from benchmarks.report.places import common_place
+from benchmarks.rendering.parts import Cell, Group, Row, Table
+from benchmarks.rendering.places import common_place
 from benchmarks.statistics import (
     FACTOR,
     SLACK,

@@ -21,8 +21,8 @@ from benchmarks.arms import Arm, NoOpinion, default_phase, random_value, rotated
 from benchmarks.instances.instance_sets import Case
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.curves import DEAD_ENDS, cactus
-from benchmarks.report.parts import Block, Cell, Group, Row, Table
+from benchmarks.rendering.curves import DEAD_ENDS, cactus
+from benchmarks.rendering.parts import Block, Cell, Group, Row, Table
 from benchmarks.statistics import (
     DECIDED,
     by_arm,

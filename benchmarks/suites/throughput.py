@@ -17,7 +17,7 @@ import onnxruntime as ort
 
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
+from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
 from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError
 from nnsearch.inference.latency import batches, milliseconds

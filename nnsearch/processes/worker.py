@@ -85,7 +85,7 @@ class _PreparedElsewhere:
         prepared: Prepared = self._connection.recv()
         if isinstance(prepared.number, Exception):
             raise prepared.number
-        encoding = DirectEncoding(prepared.number)
+        encoding = DirectEncoding(graph, prepared.number)
         weakref.finalize(encoding, self.released.append, prepared.number)
         return encoding
 

@@ -166,10 +166,12 @@ class DirectEncoding:
     """A model that a scorer has prepared.
 
     Attributes:
+        graph: the model.
         number: of the model among those that one encoder prepared.
         prepared: the scorer that has read it; None in a process that only knows the number.
     """
 
+    graph: CandidateGraph
     number: int
     prepared: PreparedScorer | None = None
 
@@ -178,12 +180,12 @@ class DirectEncoding:
         return alive
 
     def encode(self, alive: BoolArray) -> DirectState:
-        """Return the candidates as they are."""
-        return DirectState(self, alive)
+        """Return the candidates as they are; none where no variable is open, so that nobody is asked."""
+        return DirectState(self, alive if (self.graph.count(alive) > 1).any() else alive[:0])
 
     def decode(self, state: DirectState, scores: FloatArray) -> FloatArray:
         """Return the scores as they are."""
-        return scores
+        return scores if state.num_scores else np.full(self.graph.num_candidates, -np.inf, dtype=np.float32)
 
 
 class DirectEncoder:
@@ -196,7 +198,7 @@ class DirectEncoder:
 
     def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> DirectEncoding:
         """Let the scorer read a model."""
-        encoding = DirectEncoding(next(self._numbers), self._scorer.prepare(graph, variables))
+        encoding = DirectEncoding(graph, next(self._numbers), self._scorer.prepare(graph, variables))
         self._models[encoding.number] = encoding
         return encoding
 

@@ -17,7 +17,7 @@ from ortools.sat.python import cp_model
 from torch import Tensor
 
 from benchmarks.records import Job, Record
-from benchmarks.report.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
+from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
 from benchmarks.studies.cl_ste.tasks.membership import clauses as member_clauses
 from benchmarks.studies.cl_ste.tasks.picture_task import PictureAtoms
 from benchmarks.studies.cl_ste.training.semantic_loss import Diagram, semantic_loss

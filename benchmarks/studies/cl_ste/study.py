@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from benchmarks.records import Job, Record, grouped
-from benchmarks.report.parts import Cell, Group, Row, Table
+from benchmarks.rendering.parts import Cell, Group, Row, Table
 from benchmarks.studies.cl_ste.training.config import TaskConfig
 from benchmarks.studies.cl_ste.training.train import fit
 from nnsearch.errors import ConfigError

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks.records import Record, grouped
-from benchmarks.report.parts import Axis, Block, Chart, Group, Place, Series
-from benchmarks.report.places import QUASIGROUP
+from benchmarks.rendering.parts import Axis, Block, Chart, Group, Place, Series
+from benchmarks.rendering.places import QUASIGROUP
 from benchmarks.statistics import short, with_limit
 from benchmarks.studies.label_free.study import FLOORS, VARIABLES
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
-from benchmarks.report.places import QUASIGROUP
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.rendering.places import QUASIGROUP
 from benchmarks.statistics import wilson
 from benchmarks.studies.sbr.study import FRESH, LEAKING, MAIN, PAPER, SETTINGS
 from nnsearch.problems.latin_square.problem import LatinSquare

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.records import Record, grouped
-from benchmarks.report.parts import Axis, Chart, Group, Place, Series
-from benchmarks.report.places import QUASIGROUP
+from benchmarks.rendering.parts import Axis, Chart, Group, Place, Series
+from benchmarks.rendering.places import QUASIGROUP
 from benchmarks.statistics import geometric_mean, short, with_limit
 from benchmarks.studies.sbr.backtracking import SOLVED
 from benchmarks.studies.sbr.search import PROPAGATIONS

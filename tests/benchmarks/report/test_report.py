@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
+from benchmarks.rendering.curves import cactus, profile, scatter
+from benchmarks.rendering.parts import Chart, Series
 from benchmarks.report.command import RESULTS, write
-from benchmarks.report.curves import cactus, profile, scatter
 from benchmarks.report.page import payload, render
-from benchmarks.report.parts import Chart, Series
 from benchmarks.report.plain_section import table as plain_table
 from benchmarks.report.training_section import read_metrics, section
 from benchmarks.studies.sbr.findings import PUBLISHED

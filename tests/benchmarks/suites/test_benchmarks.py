@@ -23,8 +23,8 @@ from benchmarks.answers import AnswerError
 from benchmarks.instances import instance_sets, labels, qwh
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import load_networks
-from benchmarks.report.parts import Group
-from benchmarks.report.text import text
+from benchmarks.rendering.parts import Group
+from benchmarks.rendering.text import text
 from benchmarks.suites import feasibility, search
 from benchmarks.suites.nodes import Nodes, check_same_tree, prepare
 from nnsearch.encoding.candidate_graph import encode

@@ -18,7 +18,7 @@ from benchmarks.answers import AnswerError, check_agreement
 from benchmarks.arms import Arm
 from benchmarks.instances import instance_sets
 from benchmarks.networks import Network, load_networks
-from benchmarks.report.text import text
+from benchmarks.rendering.text import text
 from benchmarks.statistics import compare, cost
 from benchmarks.suites import policies, race
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts

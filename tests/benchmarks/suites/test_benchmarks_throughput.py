@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.networks import load_networks
 from benchmarks.records import run_jobs
-from benchmarks.report.text import text
+from benchmarks.rendering.text import text
 from benchmarks.suites import throughput
 from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.records import run_jobs
-from benchmarks.report.figure import draw
-from benchmarks.report.text import text
+from benchmarks.rendering.figure import draw
+from benchmarks.rendering.text import text
 from benchmarks.studies.cl_ste import cost
 from training.losses.cnf import Cnf
 

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
-from benchmarks.report import figure as plots
+from benchmarks.rendering import figure as plots
 from benchmarks.studies.label_free import study as study_label_free
 from benchmarks.studies.label_free.findings import searches, summary
 from benchmarks.studies.label_free.study import BUDGETS, VARIABLES, SearchTest, Study, jobs

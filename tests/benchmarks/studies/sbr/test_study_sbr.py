@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
-from benchmarks.report.figure import draw
+from benchmarks.rendering.figure import draw
 from benchmarks.statistics import wilson
 from benchmarks.studies.sbr import study as study_sbr
 from benchmarks.studies.sbr.findings import PANELS, findings, summary

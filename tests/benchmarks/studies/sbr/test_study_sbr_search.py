@@ -16,7 +16,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.answers import AnswerError
 from benchmarks.records import Record, read_records
-from benchmarks.report.text import text
+from benchmarks.rendering.text import text
 from benchmarks.studies.sbr import search as study_sbr_search
 from benchmarks.studies.sbr.backtracking import SOLVED, backtrack
 from benchmarks.studies.sbr.search import ENGINE, Partials, SearchStudy

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report.parts import Axis, Chart, Group, Series
+from benchmarks.rendering.parts import Axis, Chart, Group, Series
 from nnsearch.errors import ConfigError
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.instances.instance_sets import set_of
 from benchmarks.records import Record
-from benchmarks.report.parts import Place
+from benchmarks.rendering.parts import Place
 
 _LONGEST_NAME = 24  # of a set; longer ones list what was picked from a file
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Axis, Chart, Point, Series
+from benchmarks.rendering.parts import Axis, Chart, Point, Series
 from benchmarks.statistics import by_arm, cost, is_decided
 
 DEAD_ENDS = "dead ends"

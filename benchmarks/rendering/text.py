@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from benchmarks.report.parts import Cell, Group, Table
+from benchmarks.rendering.parts import Cell, Group, Table
 from benchmarks.statistics import short
 
 _LONGEST_HEADING = 60

@@ -1,7 +1,7 @@
 """What suites and studies found, as values that JSON can hold.
 
-Described once, and rendered three times: by :mod:`benchmarks.report.text` in the terminal, by
-:mod:`benchmarks.report.figure` as a plot, and by :mod:`benchmarks.report.page`.
+Described once, and rendered three times: by :mod:`benchmarks.rendering.text` in the terminal, by
+:mod:`benchmarks.rendering.figure` as a plot, and by :mod:`benchmarks.report.page`.
 """
 
 from __future__ import annotations
