@@ -143,7 +143,7 @@ def test_the_suite_of_the_template_measures_once(house: Path) -> None:
     script = """if True:
         from pathlib import Path
         from benchmarks.records import run_jobs
-        from benchmarks.report.text import text
+        from benchmarks.rendering.text import text
         from benchmarks.suites.building import jobs, summary
         first = run_jobs(Path("building.jsonl"), jobs([3, 5]), threads=1)
         assert run_jobs(Path("building.jsonl"), jobs([3, 5]), threads=1) == first
