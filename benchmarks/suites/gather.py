@@ -213,9 +213,9 @@ def _alone(suite: Gather, squares: Sequence[PartialLatinSquare], network: Networ
     started = time.perf_counter()
     results = [nnsearch.cp.solve(*square.build(), network.scorer, limits=suite.limits) for square in squares]
     seconds = time.perf_counter() - started
-    calls = sum(result.inference_calls for result in results)
-    states = sum(result.states_scored for result in results)
-    return Run(seconds, states, calls, sum(result.inference_seconds for result in results), None, results)
+    calls = sum(result.inference.calls for result in results)
+    states = sum(result.inference.states for result in results)
+    return Run(seconds, states, calls, sum(result.inference.seconds for result in results), None, results)
 
 
 def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network, **how: Any) -> Run:
@@ -249,7 +249,8 @@ def _threads(suite: Gather, squares: Sequence[PartialLatinSquare], network: Netw
 def _check_decisions(arm: str, alone: Sequence[SolveResult], results: Sequence[SolveResult]) -> None:
     for one, other in zip(alone, results, strict=True):
         seen = [
-            (r.status, r.solution, r.branches, r.failures, r.states_scored + r.states_recalled) for r in (one, other)
+            (r.status, r.solution, r.branches, r.failures, r.inference.states + r.inference.recalled)
+            for r in (one, other)
         ]
         if seen[0] != seen[1]:
             raise AnswerError(f"{arm}: expected the decisions of a solve alone, {seen[0]}, got {seen[1]}")

@@ -485,7 +485,7 @@ def measure(case: Case, arm: Arm, seed: int, limits: Limits) -> dict[str, Any]:
     limit = None
     if result.status not in _DECIDED:
         limit = "failures" if limits.failures is not None and result.failures >= limits.failures else "seconds"
-    fields = asdict(result)
+    fields = result.to_dict()
     del fields["solution"]
     return {
         **fields,

@@ -59,7 +59,7 @@ def run_demo(model: str, time_limit: float, *, write: Callable[[str], object], l
             learned = solver.race.learned
             by = f"by {'learned search' if solver.race.winner == 'learned' else solver.race.winner}"
             if learned is not None:
-                by += f", {learned.failures} failures, {learned.inference_calls} inferences"
+                by += f", {learned.failures} failures, {learned.inference.calls} inferences"
         row = f"{name:34}{status:>9} {seconds:6.1f} s  {by}".rstrip()
         rows.append(row)
         write(row + "\n")

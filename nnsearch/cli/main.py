@@ -486,7 +486,7 @@ def _statistics(result: SolveResult) -> str:
     answered = "" if result.answered_by is None else f"; {result.answered_by}"
     return (
         f"{result.status}{objective}  {result.branches} branches, {result.failures} {failures}, "
-        f"{result.inference_calls} inferences in {result.inference_seconds * 1000:.1f} ms, "
+        f"{result.inference.calls} inferences in {result.inference.seconds * 1000:.1f} ms, "
         f"{result.wall_seconds * 1000:.1f} ms in total  ({result.engine}, {result.model}{answered})"
     )
 

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from functools import partial
 from typing import NamedTuple
 
@@ -110,7 +109,7 @@ class Lines:
 
 def as_json(instance: Problem, result: SolveResult) -> str:
     """Return one JSON object on one line."""
-    return json.dumps({"instance": instance.name, **asdict(result)})
+    return json.dumps({"instance": instance.name, **result.to_dict()})
 
 
 def solve_each(instances: Iterable[Problem], alone: Alone, lines: Lines) -> None:

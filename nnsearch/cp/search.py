@@ -260,7 +260,7 @@ def _unread(model: cp_model.CpModel, control: _Control, name: str) -> SolveResul
         control.trace.begin(_trace_header(model, name))
         control.trace.close()
     seconds = control.clock() - control.started
-    return SolveResult(Status.UNKNOWN, None, 0, 0, 0, 0, 0.0, seconds, engine="cp", model=name)
+    return SolveResult(Status.UNKNOWN, None, 0, 0, InferenceCount(), seconds, engine="cp", model=name)
 
 
 def _search(
@@ -335,16 +335,13 @@ def _search(
         solution=solution,
         branches=solver.Branches(),
         failures=solver.Failures() if end.failures is None else end.failures,
-        inference_calls=inference.calls,
-        states_scored=inference.states,
-        inference_seconds=inference.seconds,
+        inference=inference,
         wall_seconds=control.clock() - control.started,
         engine="cp",
         model=name,
         objective_value=None if best is None or units is None else units.in_model_units(best),
         best_objective_bound=None if proved is None or units is None else units.in_model_units(proved),
         improvements=improvements,
-        states_recalled=inference.recalled,
     )
 
 

@@ -207,7 +207,7 @@ def figures(case: Case) -> dict[str, Any]:
     return always | {
         "branches": result.branches,
         "failures": result.failures,
-        "inference_calls": result.inference_calls,
+        "inference_calls": result.inference.calls,
         "solution": None if solution is None else hashlib.sha256(str(solution).encode()).hexdigest()[:16],
     }
 

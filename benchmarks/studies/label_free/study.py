@@ -322,7 +322,7 @@ def _searches(arm: str, solve: _Solve, variables: Sequence[str], test: SearchTes
                 "failures": [result.failures for result in results],
                 "branches": [result.branches for result in results],
                 "seconds": [round(result.wall_seconds, 3) for result in results],
-                "inference_seconds": [round(result.inference_seconds, 3) for result in results],
+                "inference_seconds": [round(result.inference.seconds, 3) for result in results],
                 "checked": True,
             }
 

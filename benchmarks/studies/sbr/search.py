@@ -391,6 +391,6 @@ def _in_engine(
         status.append(_STATUS[result.status])
         found = result.solution[: len(variables)] if result.solution else [problem.first_value - 1] * len(variables)
         values.append(np.array(found) - problem.first_value)
-        counts.append((result.failures, result.branches, result.states_scored))
+        counts.append((result.failures, result.branches, result.inference.states))
     failures, branches, states = np.array(counts, dtype=np.int64).T
     return Searches(tuple(status), np.stack(values), failures, branches, states)

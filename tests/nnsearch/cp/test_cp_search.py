@@ -97,16 +97,21 @@ def test_the_fields_of_a_result(policy: InferencePolicy) -> None:
     assert (result.status, result.engine, result.model) == (Status.OPTIMAL, "cp", "linear")
     assert result.solution is not None
     assert completes(result.solution, grid)
-    assert result.inference_calls == result.states_scored == len(scorer.shown)
-    assert 1 <= result.inference_calls <= 1 + result.branches
+    assert result.inference.calls == result.inference.states == len(scorer.shown)
+    assert 1 <= result.inference.calls <= 1 + result.branches
     assert result.branches > 4
-    assert 0 < result.inference_seconds < result.wall_seconds
+    assert 0 < result.inference.seconds < result.wall_seconds
 
 
 def test_without_a_network_nothing_is_scored() -> None:
     result = cp.solve(*pigeons(6, 5), None)
     assert result.status is Status.INFEASIBLE
-    assert (result.model, result.inference_calls, result.states_scored, result.inference_seconds) == ("none", 0, 0, 0)
+    assert (result.model, result.inference.calls, result.inference.states, result.inference.seconds) == (
+        "none",
+        0,
+        0,
+        0,
+    )
     assert result.solution is None
     assert result.failures > 50
 
@@ -260,7 +265,7 @@ def test_a_stop_is_heard_while_the_model_is_read(by_graph: bool, tmp_path: Path)
     scorer = RandomGraphScorer(1) if by_graph else LinearScorer(6, 5)
     stop = Countdown(5)  # there are more constraints
     result = cp.solve(*pigeons(6, 5), scorer, stop=stop, trace=Trace(tmp_path / "trace"))
-    assert (result.status, result.branches, result.failures, result.inference_calls) == (Status.UNKNOWN, 0, 0, 0)
+    assert (result.status, result.branches, result.failures, result.inference.calls) == (Status.UNKNOWN, 0, 0, 0)
     assert result.model == scorer.name
     assert stop.left == 0
     trace = read_trace(tmp_path / "trace")

@@ -68,7 +68,7 @@ def squares(order: int, holes: int, count: int) -> list[PartialLatinSquare]:
 def what_happened(result: SolveResult | None) -> tuple[Any, ...]:
     """All of a result that does not depend on the clock or on who scored a state."""
     assert result is not None
-    asked = result.states_scored + result.states_recalled
+    asked = result.inference.states + result.inference.recalled
     return result.status, result.solution, result.branches, result.failures, asked, result.objective_value
 
 

@@ -110,7 +110,7 @@ def test_a_search_is_the_same_and_counts_what_was_known(kind: str) -> None:
     assert isinstance(remembering, Cached)
     result = nnsearch.cp.solve(model, variables, remembering, restarts=restarts, limits=limits)
     assert (result.status, result.solution, result.branches) == (plain.status, plain.solution, plain.branches)
-    assert len(scorer.shown) == result.states_scored == result.inference_calls
-    assert result.states_recalled + result.states_scored == asked == plain.states_scored
-    assert result.states_recalled > 0
-    assert plain.states_recalled == 0
+    assert len(scorer.shown) == result.inference.states == result.inference.calls
+    assert result.inference.recalled + result.inference.states == asked == plain.inference.states
+    assert result.inference.recalled > 0
+    assert plain.inference.recalled == 0
