@@ -84,7 +84,7 @@ What it costs when one network is asked at other nodes, or the search is divided
 
 Instances as for search. Arms of the CP engine, one core: under the policy "every 10 + after failure" depth-first,
 geometric and Luby restarts, and limited discrepancy search; under geometric restarts every node, every 10 decisions
-without the failures, below a confidence of 0.9 and of 0.99, and the adaptive policy. Names say the numbers. dives*:
+without the failures, and below a confidence of 0.9 and of 0.99. Names say the numbers. dives*:
 the network decides the beginning, CP-SAT (1 worker) the rest; its failures and conflicts are counted together, so
 compare it by seconds; --failure-limit is not for it. Every solution is checked without a solver, a wrong answer ends
 the run, and runs that reach a limit are counted with it.

@@ -22,6 +22,7 @@ from benchmarks.networks import Network
 from benchmarks.records import Job, Record
 from benchmarks.suites.search import AnswerError
 from benchmarks.suites.threads import ThreadedSearches
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
@@ -211,7 +212,10 @@ def _measure(suite: Gather, network: Network) -> dict[str, Any]:
 
 def _alone(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network) -> Run:
     started = time.perf_counter()
-    results = [nnsearch.cp.solve(*square.build(), network.scorer, limits=suite.limits) for square in squares]
+    results = [
+        nnsearch.cp.solve(*square.build(), network.scorer, SearchOptions(restarts=None, limits=suite.limits))
+        for square in squares
+    ]
     seconds = time.perf_counter() - started
     calls = sum(result.inference.calls for result in results)
     states = sum(result.inference.states for result in results)
@@ -220,7 +224,9 @@ def _alone(suite: Gather, squares: Sequence[PartialLatinSquare], network: Networ
 
 def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network, **how: Any) -> Run:
     started = time.perf_counter()
-    solves = nnsearch.solve_many(squares, network.scorer, concurrency=suite.concurrency, limits=suite.limits, **how)
+    solves = nnsearch.solve_many(
+        squares, network.scorer, SearchOptions(restarts=None, limits=suite.limits), concurrency=suite.concurrency, **how
+    )
     found = {solved.index: solved for solved in solves}
     seconds = time.perf_counter() - started
     count = solves.progress.count
@@ -240,7 +246,9 @@ def _threads(suite: Gather, squares: Sequence[PartialLatinSquare], network: Netw
     results = [
         result
         for start in range(0, len(squares), suite.concurrency)
-        for result in searches.solve(squares[start : start + suite.concurrency], limits=suite.limits)
+        for result in searches.solve(
+            squares[start : start + suite.concurrency], SearchOptions(restarts=None, limits=suite.limits)
+        )
     ]
     seconds = time.perf_counter() - started
     return Run(seconds, batched.states, batched.batches, batched.seconds, None, results)
@@ -268,7 +276,9 @@ def _stream(suite: Gather, network: Network) -> dict[str, Any]:
     done = 0
     started = time.perf_counter()
     every = max(1, suite.stream // _STREAM_STEPS)
-    for solved in nnsearch.solve_many(endless(), network.scorer, concurrency=suite.concurrency, limits=suite.limits):
+    for solved in nnsearch.solve_many(
+        endless(), network.scorer, SearchOptions(restarts=None, limits=suite.limits), concurrency=suite.concurrency
+    ):
         if solved.result is None:
             raise AnswerError(f"{solved.index}: {solved.error}")
         done += 1

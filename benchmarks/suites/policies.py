@@ -29,14 +29,13 @@ from benchmarks.suites.search import (
     rotated,
     short,
 )
-from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cpsat import Dives
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult
 
-_Policy = InferencePolicy | AdaptivePolicy
 _Division = Restarts | Discrepancies | None
 """How a search is divided into runs; None is one depth-first search."""
 
@@ -68,7 +67,7 @@ class Policies:
             raise ConfigError("expected a time limit: an arm without one may never end")
 
 
-def choices() -> list[tuple[_Policy, _Division]]:
+def choices() -> list[tuple[InferencePolicy, _Division]]:
     """Return what is compared: ways to divide the search under one policy, and policies under one of those ways."""
     usual, geometric = InferencePolicy(10, after_failure=True), Restarts()
     divisions: list[_Division] = [
@@ -78,17 +77,16 @@ def choices() -> list[tuple[_Policy, _Division]]:
         Restarts(20, schedule="luby"),
         Discrepancies(),
     ]
-    policies: list[_Policy] = [
+    policies: list[InferencePolicy] = [
         InferencePolicy(1),
         InferencePolicy(10),
         InferencePolicy(0, below=0.9),
         InferencePolicy(0, below=0.99),
-        AdaptivePolicy(),
     ]
     return [*((usual, division) for division in divisions), *((policy, geometric) for policy in policies)]
 
 
-def name_of(policy: _Policy, division: _Division) -> str:
+def name_of(policy: InferencePolicy, division: _Division) -> str:
     """Return the name of an arm of the CP engine, which says what it is."""
     return f"{_policy_name(policy)}; {_division_name(division)}"
 
@@ -162,9 +160,7 @@ def _row(arm: str, runs: Sequence[Record], width: int) -> str:
     )
 
 
-def _policy_name(policy: _Policy) -> str:
-    if isinstance(policy, AdaptivePolicy):
-        return "adaptive"
+def _policy_name(policy: InferencePolicy) -> str:
     reasons = [f"every {policy.every}"] if policy.every else []
     reasons += ["after failure"] if policy.after_failure else []
     reasons += [f"below {policy.below:g}"] if policy.below is not None else []
@@ -190,18 +186,20 @@ def _arms(suite: Policies, network: Network) -> list[Arm]:
         variables: Sequence[cp_model.IntVar],
         *,
         seed: int,
-        policy: _Policy,
+        policy: InferencePolicy,
         division: _Division,
     ) -> SolveResult:
         return nnsearch.cp.solve(
             model,
             variables,
             network.scorer,
-            variable_order=order,
-            policy=policy,
-            restarts=replace(division, seed=seed) if isinstance(division, Restarts) else None,
-            discrepancies=division if isinstance(division, Discrepancies) else None,
-            limits=suite.limits,
+            SearchOptions(
+                variable_order=order,
+                policy=policy,
+                restarts=replace(division, seed=seed) if isinstance(division, Restarts) else None,
+                discrepancies=division if isinstance(division, Discrepancies) else None,
+                limits=suite.limits,
+            ),
         )
 
     def dives(model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int) -> SolveResult:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import nnsearch.cp
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.encoding.encoder import FloatArray, State
 from nnsearch.problems import Problem
 from nnsearch.result import SolveResult
@@ -45,13 +45,13 @@ class ThreadedSearches(Network):
         self._waiting: list[_Wait] = []
         self._active = 0
 
-    def solve(self, problems: Sequence[Problem], **options: Any) -> list[SolveResult]:
+    def solve(self, problems: Sequence[Problem], options: SearchOptions) -> list[SolveResult]:
         """Return the results in the order of the problems."""
         results: dict[int, SolveResult] = {}
 
         def run(index: int, problem: Problem) -> None:
             try:
-                results[index] = nnsearch.cp.solve(*problem.build(), self, **options)
+                results[index] = nnsearch.cp.solve(*problem.build(), self, options)
             finally:
                 self._leave()
 

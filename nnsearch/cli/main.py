@@ -17,13 +17,12 @@ from nnsearch import cp, cpsat
 from nnsearch.cli.demo import run_demo
 from nnsearch.cli.many import Lines, as_json, solve_each, solve_gathered
 from nnsearch.cp.restarts import SCHEDULES
-from nnsearch.cp.search_options import SearchOptions
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions
 from nnsearch.cp.trace.events import read_trace
 from nnsearch.cp.trace.page import save_page
 from nnsearch.cp.trace.plot import check_plot_file, save_plot
 from nnsearch.cp.trace.recorder import STATE_MEGABYTES, Trace, layout_of
 from nnsearch.cp.trace.report import report
-from nnsearch.cp.value_phase import VARIABLE_ORDERS
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, InstanceError, ModelFileError, NNSearchError, NothingToReadError
 from nnsearch.inference import latency
@@ -124,9 +123,6 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--infer-after-failure", action="store_true", help="cp engine: ask again after a failure")
     solve.add_argument(
         "--infer-below", type=float, metavar="P", help="cp engine: ask again before a decision less probable than P"
-    )
-    solve.add_argument(
-        "--infer-adaptive", action="store_true", help="cp engine: ask after failures, but ever less often in a series"
     )
     solve.add_argument(
         "--sample",
@@ -307,10 +303,10 @@ def _solve_many(arguments: argparse.Namespace, model: str, instances: Sequence[P
             return solve_many(
                 problems,
                 network,
+                _search_options(arguments, network),
                 concurrency=_given(arguments.concurrency, 64),
                 processes=_given(arguments.processes, 1),
                 cache_megabytes=megabytes or None,
-                **_search_options(arguments, network).as_keywords(),
             )
 
         solve_gathered(fitting(), gathered, partial(_solve_without_network, arguments), lines)
@@ -370,12 +366,12 @@ def _search(arguments: argparse.Namespace, instance: Problem, scorer: Network | 
         cp_model,
         variables,
         scorer,
+        _search_options(arguments, scorer),
         trace=None
         if arguments.trace is None
         else Trace(
             arguments.trace, states=STATE_MEGABYTES if arguments.trace_scores else None, about=layout_of(instance)
         ),
-        **_search_options(arguments, scorer).as_keywords(),
     )
 
 
@@ -395,13 +391,8 @@ def _given(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _policy(arguments: argparse.Namespace) -> cp.InferencePolicy | cp.AdaptivePolicy | None:
+def _policy(arguments: argparse.Namespace) -> cp.InferencePolicy | None:
     """None leaves the choice to the phase."""
-    if arguments.infer_adaptive:
-        for option in ("infer_after_failure", "infer_below"):
-            if getattr(arguments, option):
-                raise ConfigError(f"--infer-adaptive has its own rule; leave --{option.replace('_', '-')} out")
-        return cp.AdaptivePolicy() if arguments.infer_every is None else cp.AdaptivePolicy(arguments.infer_every)
     if arguments.infer_every is None and not arguments.infer_after_failure and arguments.infer_below is None:
         return None
     return cp.InferencePolicy(_given(arguments.infer_every, 1), arguments.infer_after_failure, arguments.infer_below)
@@ -444,7 +435,6 @@ def _network_only(arguments: argparse.Namespace) -> dict[str, Any]:
         "--infer-every": arguments.infer_every,
         "--infer-after-failure": arguments.infer_after_failure or None,
         "--infer-below": arguments.infer_below,
-        "--infer-adaptive": arguments.infer_adaptive or None,
         "--sample": arguments.sample or None,
         "--temperature": arguments.temperature,
         "--restart-after": arguments.restart_after,

@@ -22,6 +22,7 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cp.policy import Policy
 from nnsearch.cp.sampling import Sampling
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.cpsat.hinted import hinted
@@ -314,9 +315,7 @@ class _Diver:
                 self._solver,
                 self._translation.variables,
                 scorer,
-                variable_order="most-confident",
-                policy=policy,
-                sampling=sampling,
+                SearchOptions("most-confident", policy, sampling),
                 graph=graph,
                 branch=branch,
             )

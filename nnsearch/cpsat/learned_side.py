@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ortools.sat.python import cp_model
 
+from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search import Progress, solve
 from nnsearch.cpsat.callbacks import Callbacks
 from nnsearch.cpsat.dives import Dived, solve_by_dives
@@ -22,7 +23,7 @@ from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import all_variables
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.scorer import Scorer
+from nnsearch.scorers.network import Network
 
 _SOLUTION_LOG_SECONDS = 0.1  # between two lines about solutions; first ones are improved within a millisecond
 _SEEDS = 2**31  # CP-SAT's own seed may be negative, others may not
@@ -44,7 +45,7 @@ class LearnedSide:
     def __init__(
         self,
         model: cp_model.CpModel,
-        scorer: Scorer,
+        scorer: Network,
         options: RaceOptions,
         objective: Objective | None,
         callbacks: Callbacks,
@@ -87,7 +88,9 @@ class LearnedSide:
         def limits(failures: int | None) -> Limits:
             return Limits(None if math.isinf(ends) else max(ends - time.perf_counter(), 0.0), failures)
 
-        restarts = options.restarts and replace(options.restarts, seed=self._seed(options.restarts.seed))
+        how = options.search.resolved_for(self._scorer)
+        if isinstance(how.restarts, Restarts):
+            how = replace(how, restarts=replace(how.restarts, seed=self._seed(how.restarts.seed)))
         dives = options.dives and replace(options.dives, seed=self._seed(options.dives.seed))
         if optimising:
             dives = None
@@ -95,9 +98,7 @@ class LearnedSide:
             model,
             all_variables(self._model),
             self._scorer,
-            policy=options.policy,
-            restarts=restarts,
-            limits=limits(None if dives is None else options.search_failures),
+            replace(how, limits=limits(None if dives is None else options.search_failures)),
             stop=stop,
             on_progress=(lambda progress: side._tell(progress)) if self._callbacks.logs else None,
             on_solution=(lambda values, objective: side._keep(values, objective)) if optimising else None,
@@ -109,7 +110,7 @@ class LearnedSide:
             model,
             [self._scorer],
             dives=dives,
-            policy=options.policy,
+            policy=how.policy,
             limits=limits(None),
             stop=stop,
             on_dive=lambda dived: side._tell_dive(dived),

@@ -29,7 +29,7 @@ from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.model.objective import read_objective
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.scorer import Scorer
+from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
 _KEEP_FROM = 4  # workers beside the learned search from which one more is not worth starting CP-SAT again
@@ -57,7 +57,7 @@ class Race:
         self,
         model: cp_model.CpModel,
         parameters: cmh.SatParameters,
-        scorer: Scorer,
+        scorer: Network,
         options: RaceOptions,
         on_error: OnError,
         *,

@@ -36,7 +36,7 @@ from benchmarks.studies.label_free.training.train import fit
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from benchmarks.suites.search import NoOpinion, check
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
@@ -257,11 +257,13 @@ def _measure_floor(floor: str, seed: int, test: SearchTest) -> dict[str, Any]:
         return nnsearch.cp.solve(
             *case.instance.build(),
             NoOpinion(),
-            variable_order="min-domain",
-            policy=InferencePolicy(0),
-            sampling=Sampling(seed),
-            restarts=Restarts(_RESTART_AFTER, seed=seed),
-            limits=limits,
+            SearchOptions(
+                variable_order="min-domain",
+                policy=InferencePolicy(0),
+                sampling=Sampling(seed),
+                restarts=Restarts(_RESTART_AFTER, seed=seed),
+                limits=limits,
+            ),
         )
 
     return {"searches": list(_searches(floor, solve, VARIABLES[:1], test))}
@@ -297,10 +299,9 @@ def _by_network(network: Network) -> _Solve:
         return nnsearch.cp.solve(
             *case.instance.build(),
             ValueProbabilities(scorer) if variables == "most-probable" else scorer,
-            variable_order=order,
-            policy=_POLICY,
-            restarts=Restarts(_RESTART_AFTER, seed=1),
-            limits=limits,
+            SearchOptions(
+                variable_order=order, policy=_POLICY, restarts=Restarts(_RESTART_AFTER, seed=1), limits=limits
+            ),
         )
 
     return solve

@@ -17,7 +17,7 @@ from benchmarks import records
 from benchmarks.instances import instance_sets
 from benchmarks.networks import Network, load_networks
 from benchmarks.suites import policies, race, search
-from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
@@ -275,7 +275,6 @@ def test_policies_end_to_end(tmp_path: Path, grids: Path, capsys: Capture) -> No
         "every 10; geometric 40 x 1.2",
         "below 0.9; geometric 40 x 1.2",
         "below 0.99; geometric 40 x 1.2",
-        "adaptive; geometric 40 x 1.2",
         "dives*",
     }
     heading = "grids, 2 instances runs solved mean failures failures calls inference seconds mean seconds"
@@ -304,11 +303,11 @@ def test_each_policy_is_what_its_name_says(bp: Network, monkeypatch: pytest.Monk
     nothing = SolveResult(Status.UNKNOWN, None, 0, 0, InferenceCount(), 0.0, "cp", "bp")
     given: dict[str, Any] = {}
 
-    def solve(model: object, variables: object, scorer: object, **options: Any) -> SolveResult:
+    def solve(model: object, variables: object, scorer: object, options: SearchOptions) -> SolveResult:
         assert scorer is bp.scorer
-        assert options.pop("limits") == suite.limits
-        assert options.pop("variable_order") == "most-confident"
-        given.update(options)
+        assert options.limits == suite.limits
+        assert options.variable_order == "most-confident"
+        given.update(vars(options))
         return nothing
 
     monkeypatch.setattr(nnsearch.cp, "solve", solve)
@@ -328,7 +327,6 @@ def test_each_policy_is_what_its_name_says(bp: Network, monkeypatch: pytest.Monk
         "every 10; geometric 40 x 1.2": (InferencePolicy(10), geometric, None),
         "below 0.9; geometric 40 x 1.2": (InferencePolicy(0, below=0.9), geometric, None),
         "below 0.99; geometric 40 x 1.2": (InferencePolicy(0, below=0.99), geometric, None),
-        "adaptive; geometric 40 x 1.2": (AdaptivePolicy(), geometric, None),
     }
 
 
