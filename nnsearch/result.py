@@ -115,3 +115,18 @@ class SolveResult:
     def to_json(self) -> str:
         """Return one JSON object on one line."""
         return json.dumps(self.to_dict())
+
+    def statistics(self) -> str:
+        """Return what was found and what it cost, on one line."""
+        failures = {"cp": "failures", "cp-sat": "conflicts"}.get(self.engine, "failures and conflicts")
+        objective = ""
+        if self.objective_value is not None:
+            objective = f"  objective {self.objective_value:g}"
+            if self.best_objective_bound is not None and self.best_objective_bound != self.objective_value:
+                objective += f", bound {self.best_objective_bound:g}"
+        answered = "" if self.answered_by is None else f"; {self.answered_by}"
+        return (
+            f"{self.status}{objective}  {self.branches} branches, {self.failures} {failures}, "
+            f"{self.inference.calls} inferences in {self.inference.seconds * 1000:.1f} ms, "
+            f"{self.wall_seconds * 1000:.1f} ms in total  ({self.engine}, {self.model}{answered})"
+        )

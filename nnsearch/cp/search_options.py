@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from nnsearch.cp.discrepancies import Discrepancies
@@ -15,6 +15,7 @@ from nnsearch.limits import Limits
 from nnsearch.scorers.network import Network
 
 VariableOrder = Literal["min-domain", "first", "most-confident"]
+_NEEDS_SCORER = {"needs_scorer": True}
 VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
 
 
@@ -68,11 +69,11 @@ class SearchOptions:
             ConfigError: an option is for a scorer, and there is none.
         """
         if scorer is None:
-            given = (self.policy, self.sampling, self.discrepancies)
-            if any(option is not None for option in given) or isinstance(self.restarts, Restarts):
-                raise ConfigError(
-                    "policy, sampling, restarts and discrepancies are for a scorer, and there is none; leave them out"
-                )
+            for_scorers = [one.name for one in fields(self) if one.metadata.get("needs_scorer")]
+            if any(getattr(self, name) not in (None, "default") for name in for_scorers):
+                *most, last = for_scorers
+                names = f"{', '.join(most)} and {last}"
+                raise ConfigError(f"{names} are for a scorer, and there is none; leave them out")
             if self.variable_order == "most-confident":
                 raise ConfigError("variable order most-confident needs a network; choose one with --model")
             return replace(self, variable_order=self.variable_order or "min-domain", restarts=None)

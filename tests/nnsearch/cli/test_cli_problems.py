@@ -14,8 +14,9 @@ import pytest
 from ortools.sat.python import cp_model
 from stand_ins import dzn, graph_network, network, saved
 
-from nnsearch.cli.main import DEFAULT_MODEL, main
+from nnsearch.cli.main import main
 from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.problems import Problem, graph_colouring, n_queens, read_problem, sudoku
 
 NINE = sudoku.generate(3, 0.6, 1, 0)[0][0]
