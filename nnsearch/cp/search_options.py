@@ -44,10 +44,10 @@ class SearchOptions:
     """
 
     variable_order: VariableOrder | None = None
-    policy: Policy | None = None
-    sampling: Sampling | None = None
-    restarts: Restarts | Literal["default"] | None = "default"
-    discrepancies: Discrepancies | None = None
+    policy: Policy | None = field(default=None, metadata=_NEEDS_SCORER)
+    sampling: Sampling | None = field(default=None, metadata=_NEEDS_SCORER)
+    restarts: Restarts | Literal["default"] | None = field(default="default", metadata=_NEEDS_SCORER)
+    discrepancies: Discrepancies | None = field(default=None, metadata=_NEEDS_SCORER)
     limits: Limits | None = None
 
     def __post_init__(self) -> None:
