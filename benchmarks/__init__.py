@@ -5,10 +5,9 @@
 - ``python -m benchmarks race``: the drop-in solver against CP-SAT's defaults, in seconds
 - ``python -m benchmarks policies``: when to ask a network, and how to divide the search into runs
 - ``python -m benchmarks nodes``: what a search node costs outside inference
-- ``python -m benchmarks gather``: many searches alone, in greenlets, in threads, in several processes
+- ``python -m benchmarks gather``: many searches alone, in greenlets, in several processes
 - ``python -m benchmarks throughput``: states per second of networks by batch size
 - ``python -m benchmarks latency``: the time to score a large state by networks on the candidate graph
-- ``python -m benchmarks segment-sum``: ways to sum over groups in ONNX Runtime, which is where those networks spend it
 - ``python -m benchmarks study sbr | cl-ste | cl-ste-cost``: the experiments of the two papers
 - ``python -m benchmarks report``: all results as one page
 - ``pytest benchmarks``: inference latency by batch size, and the cost of a node

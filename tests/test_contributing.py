@@ -98,3 +98,58 @@ def test_the_constraint_of_the_template_has_the_same_solutions(enforced: bool, m
         constraint.only_enforce_if(literals[3])
     expected = [b for b in product((0, 1), repeat=4) if sum(b[:3]) == 1 or (enforced and not b[3])]
     assert engine_solutions(translate(model)) == expected
+
+
+def test_the_scorer_of_the_template_is_taken_wherever_a_network_is(house: Path) -> None:
+    script = """if True:
+        import nnsearch
+        from nnsearch import cp, cpsat
+        from nnsearch.problems.latin_square import LatinSquare
+        from nnsearch.scorers.counting import Counting
+        square = [1, 2, 3, 4, 2, 1, 4, 3, 3, 4, 1, 2, 4, 3, 2, 1]
+        counting, build = Counting([square, square]), LatinSquare(4).build
+        assert cp.solve(*build(), counting).solution == square
+        assert cpsat.solve_by_dives(build()[0], [nnsearch.cached(counting)]).solution == square
+        for processes in (1, 2):
+            many = nnsearch.solve_many([build() for _ in range(3)], counting, processes=processes)
+            assert [one.result.solution for one in many] == [square] * 3
+        try:
+            cp.solve(*build(), Counting([[0] * 16]))
+        except nnsearch.NNSearchError as error:
+            print(type(error).__name__)
+    """
+    done = run(house, "-c", script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "NothingToReadError\n", "")
+
+
+def test_the_training_task_of_the_template_learns_and_resumes(house: Path) -> None:
+    script = """if True:
+        from pathlib import Path
+        from training.tasks.average import average
+        whole = average([1.0, 2.0, 6.0], Path("whole"))
+        assert abs(whole[0] - 3) < 1e-3 and whole[1] == 200
+        average([1.0, 2.0, 6.0], Path("parts"), steps=70)
+        assert average([1.0, 2.0, 6.0], Path("parts")) == whole
+        try:
+            average([5.0], Path("parts"))
+        except Exception as error:
+            print(error)
+    """
+    done = run(house, "-c", script)
+    assert (done.returncode, done.stdout) == (0, "parts holds an average of other numbers; choose another folder\n")
+
+
+def test_the_suite_of_the_template_measures_once(house: Path) -> None:
+    script = """if True:
+        from pathlib import Path
+        from benchmarks.records import run_jobs
+        from benchmarks.report.text import text
+        from benchmarks.suites.building import jobs, summary
+        first = run_jobs(Path("building.jsonl"), jobs([3, 5]), threads=1)
+        assert run_jobs(Path("building.jsonl"), jobs([3, 5]), threads=1) == first
+        print(text(summary(first)))
+    """
+    done = run(house, "-c", script)
+    assert done.returncode == 0, done.stderr
+    assert "Building Latin squares" in done.stdout
+    assert [line.split()[:2] for line in done.stdout.splitlines()[-2:]] == [["3", "6"], ["5", "10"]]

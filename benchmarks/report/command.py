@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from cyclopts import App, Parameter
+
+from benchmarks.cli.measure import guarded
 from benchmarks.records import Record, RecordError, read_records
 from benchmarks.report.page import payload, render
 from benchmarks.report.training_section import read_metrics
-
-DESCRIPTION = """\
-All results as one page of HTML that opens in any browser, from the file system, without a network.
-
-What was run, where, and with which commit; the headline in plain words; feasibility curves, cactus plots, performance
-profiles, failures against seconds, tables of every suite and study, training curves. Filters by problem, size and arm.
-
-    python -m benchmarks report
-    python -m benchmarks report runs/benchmarks/*.jsonl --metrics runs/pls-10-full/metrics.jsonl --output report.html"""
+from training.running.output_file import check_output_file
 
 RESULTS = Path("benchmarks/results")
 
-
-def add_command(commands: Any) -> None:
-    """Add the command to those of ``python -m benchmarks``."""
-    command: argparse.ArgumentParser = commands.add_parser(
-        "report",
-        help="all results as one page of HTML",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument(
-        "results",
-        nargs="*",
-        type=Path,
-        default=[RESULTS],
-        metavar="FILE",
-        help=f"files of results, or folders with .jsonl files (default: {RESULTS})",
-    )
-    command.add_argument(
-        "--metrics",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="metrics.jsonl of runs of training; a run is named after its folder",
-    )
-    command.add_argument(
-        "--output", type=Path, default=Path("runs/report.html"), metavar="FILE", help="the page (default: %(default)s)"
-    )
-    command.set_defaults(run=run)
+app = App(name="report")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Write the page.
+@app.default
+def report(
+    results: Annotated[tuple[Path, ...], Parameter(metavar="FILE")] = (RESULTS,),
+    /,
+    *,
+    metrics: tuple[Path, ...] = (),
+    output: Path = Path("runs/report.html"),
+) -> int:
+    """All results as one page of HTML that opens in any browser, from the file system, without a network.
 
-    Raises:
-        RecordError: there are no results, or a file is not one of results.
-        OSError: a file cannot be read or written.
+    What was run, where, and with which commit; the headline in plain words; feasibility curves, cactus plots,
+    performance profiles, failures against seconds, tables of every suite and study, training curves. Filters by
+    problem, size and arm.
+
+        python -m benchmarks report
+        python -m benchmarks report runs/benchmarks/*.jsonl --metrics runs/pls-10-full/metrics.jsonl
+
+    Args:
+        results: files of results, or folders with .jsonl files
+        metrics: metrics.jsonl of runs of training; a run is named after its folder
+        output: the page
     """
-    write(options.results, options.output, options.metrics)
-    size = options.output.stat().st_size
-    sys.stdout.write(f"{options.output}: {size / 1e6:.1f} MB; open it in a browser\n")
+
+    def run() -> None:
+        check_output_file(output, "--output")
+        write(results, output, metrics)
+        sys.stdout.write(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser\n")
+
+    return guarded(run, output)
 
 
 def write(results: Sequence[Path], output: Path, metrics: Sequence[Path] = ()) -> None:

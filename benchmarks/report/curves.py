@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.records import Record
 from benchmarks.report.parts import Axis, Chart, Point, Series
-from benchmarks.suites.search import by_arm, cost, is_decided
+from benchmarks.statistics import by_arm, cost, is_decided
 
 DEAD_ENDS = "dead ends"
 

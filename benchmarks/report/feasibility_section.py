@@ -5,37 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Axis, Block, Chart, Group, Headline, Place, Row, Section, Series, Side, Table
+from benchmarks.report.parts import Block, Group, Headline, Place, Side
 from benchmarks.report.places import QUASIGROUP
-from benchmarks.suites.feasibility import QUESTIONS
+from benchmarks.suites.feasibility import QUESTIONS, comparison_table, curve_chart, share_table
 from training.data.feasibility import PROPAGATORS
 
 BASELINE = "rnd"
 
-_WORDS = {
-    "none": "no propagation",
-    "rows": "cells and rows propagated",
-    "full": "cells, rows and columns propagated",
-    "singles": "singles propagated to the end, as at a search node",
-}
 
-
-def section(records: Sequence[Record]) -> Section:
-    """Return the suite's part of the page."""
+def find(records: Sequence[Record]) -> tuple[list[Block], list[Group]]:
+    """Return comparisons of networks, and tables and curves of each order."""
     plain = [record for record in records if "compared" not in record["config"]]
     compared = [record for record in records if "compared" in record["config"]]
     # The order with the most states, the most exact one, stands first and unfolded.
     states = {record["config"]["order"]: record["config"]["states"] for record in records}
     orders = sorted(states, key=lambda order: (-states[order], order))
-    blocks: list[Block] = [_comparisons(compared)] if compared else []
-    return Section(
-        "feasibility",
-        "Is the suggested value part of some solution?",
-        "Partial Latin squares from fresh squares, evenly over the number of filled cells, every pair with an exact "
-        "label. Each arm suggests a pair: a free choice among all, or a value for a fixed cell. rnd is a random value.",
-        blocks,
-        [_group([record for record in plain if record["config"]["order"] == order], order) for order in orders],
-    )
+    blocks: list[Block] = [comparison_table(compared)] if compared else []
+    return blocks, [
+        _group([record for record in plain if record["config"]["order"] == order], order) for order in orders
+    ]
 
 
 def headlines(records: Sequence[Record]) -> list[Headline]:
@@ -87,103 +75,13 @@ def _group(records: Sequence[Record], order: int) -> Group:
         chart
         for question in QUESTIONS
         for propagation in (*PROPAGATORS, "singles")
-        if (chart := _chart(records, question, propagation)).series
+        if (chart := curve_chart(records, question, (propagation,))).series
     ]
     networks = {record["config"]["arm"] for record in records if "model" in record["config"]}
     charts.sort(key=lambda chart: networks.isdisjoint(one.arm for one in chart.series))
     states = sorted({record["config"]["states"] for record in records})
     return Group(
         f"Latin squares of order {order}, {' and '.join(f'{count:,}' for count in states)} states",
-        [_table(records), *charts],
+        [share_table(records), *charts],
         Place(QUASIGROUP, f"order {config['order']}"),
-    )
-
-
-def _chart(records: Sequence[Record], question: str, propagation: str) -> Chart:
-    shown = {
-        record["config"]["arm"]: record
-        for record in records
-        if record["config"]["question"] == question and record["config"]["propagation"] == propagation
-    }
-    series = [
-        Series(
-            arm,
-            [(level, value) for level, value in enumerate(record["result"]["curve"]) if value is not None],
-            "line",
-            f"{record['result']['mean']:.3f}",
-        )
-        for arm, record in sorted(shown.items(), key=lambda entry: -entry[1]["result"]["mean"])
-    ]
-    return Chart(
-        f"{question.capitalize()}: {_WORDS[propagation]}",
-        Axis("filled cells"),
-        Axis("feasible suggestions", domain=(0, 1)),
-        series,
-        "Beside the names: the mean over fill levels.",
-    )
-
-
-def _table(records: Sequence[Record]) -> Table:
-    rows = []
-    for record in records:
-        config, result = record["config"], record["result"]
-        width = result["half_width_95"]
-        rows.append(
-            Row(
-                [
-                    config["arm"],
-                    config["question"],
-                    config["propagation"],
-                    f"{result['mean']:.4f}",
-                    None if width is None else f"{width:.4f}",
-                    f"{result['worst']:.3f}",
-                    result["worst_filled"],
-                    sum((result.get("left_out") or {}).values()),
-                ],
-                config["arm"],
-            )
-        )
-    return Table(
-        "Share of suggestions that some solution contains",
-        ["arm", "question", "propagation", "mean", "± 95 %", "worst level", "cells filled there", "states left out"],
-        rows,
-        "Mean over fill levels. States are left out where their exact labels took too long.",
-    )
-
-
-def _comparisons(records: Sequence[Record]) -> Table:
-    rows = []
-    for record in records:
-        config, result = record["config"], record["result"]
-        width = result["half_width_95"]
-        rows.append(
-            Row(
-                [
-                    f"order {config['order']}",
-                    config["arm"],
-                    config["propagation"],
-                    f"{result['mean']:+.4f}",
-                    None if width is None else f"{width:.4f}",
-                    result["levels_tested"],
-                    len(result["levels_worse"]),
-                    len(result["levels_better"]),
-                ],
-                config["arm"],
-                Place(QUASIGROUP, f"order {config['order']}"),
-            )
-        )
-    return Table(
-        "Two networks on the same states, a value for a fixed cell",
-        [
-            "squares",
-            "difference",
-            "propagation",
-            "mean",
-            "± 95 %",
-            "fill levels",
-            "significantly worse",
-            "significantly better",
-        ],
-        rows,
-        "Without any difference, one level in forty is expected on either side by chance.",
     )

@@ -1,4 +1,8 @@
-"""What the page is made of, as values that JSON can hold. What they mean on the page is said here and nowhere else."""
+"""What suites and studies found, as values that JSON can hold.
+
+Described once, and rendered three times: by :mod:`benchmarks.report.text` in the terminal, by
+:mod:`benchmarks.report.figure` as a plot, and by :mod:`benchmarks.report.page`.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,8 @@ class Table:
         columns: headings; those of numbers are right-aligned by the page.
         rows: what is in it.
         note: how to read it.
-        folded: whether it is folded up at first.
+        folded: whether the page has it folded up at first.
+        page_only: the columns that a terminal has no room for.
         kind: for the page.
     """
 
@@ -61,6 +66,7 @@ class Table:
     rows: Sequence[Row]
     note: str = ""
     folded: bool = False
+    page_only: Sequence[str] = ()
     kind: Literal["table"] = "table"
 
 
@@ -72,11 +78,13 @@ class Axis:
         label: with the unit.
         scale: ``linear``, ``log``, or ``symlog`` (as log above 1, and with a 0).
         domain: both ends; None is that of the data.
+        ticks: words for 0, 1, ... on a horizontal axis of plots; none are numbers.
     """
 
     label: str
     scale: Literal["linear", "log", "symlog"] = "linear"
     domain: tuple[float, float] | None = None
+    ticks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ Block = Table | Chart
 
 @dataclass(frozen=True)
 class Group:
-    """Blocks on one set of instances, folded up on the page but for the first of a section.
+    """Blocks on one set of instances, or what a suite found: folded up on the page but for the first of a section.
 
     Attributes:
         title: the set.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.records import Record
-from benchmarks.report.parts import Axis, Block, Cell, Chart, Place, Row, Section, Series, Table
+from benchmarks.report.parts import Axis, Block, Cell, Chart, Row, Section, Series, Table
 from benchmarks.report.places import place_of
 
 PUBLISHED = "published"
@@ -22,16 +22,9 @@ PUBLISHED = "published"
 _LONGEST_TEXT = 60
 
 
-def section(name: str, title: str, lead: str, records: Sequence[Record]) -> Section:
-    """Return the part of the page of a suite that has no module of its own.
-
-    Args:
-        name: of the suite.
-        title: for people.
-        lead: what was asked.
-        records: of the suite.
-    """
-    return Section(name, title, lead, [table(records), *curves(records)])
+def section(name: str, records: Sequence[Record]) -> Section:
+    """Return the part of the page of a suite that this project does not know."""
+    return Section(name, name, "A suite of its own, as it was recorded.", [table(records), *curves(records)])
 
 
 def table(records: Sequence[Record]) -> Table:
@@ -55,7 +48,7 @@ def table(records: Sequence[Record]) -> Table:
         cells = [_together([flat[name] for flat in flats if name in flat]) for name in measured]
         seeds: list[Cell] = [len(same)] if several else []
         config = same[0]["config"]
-        body.append(Row([*values, *seeds, *cells], _arm(config), _place(same[0])))
+        body.append(Row([*values, *seeds, *cells], _arm(config), place_of(same[0])))
     same_note = "; ".join(f"{name}: {value}" for name, value in shared.items() if value is not None)
     return Table(
         "All results",
@@ -141,7 +134,3 @@ def _words(name: str) -> str:
 def _arm(config: Mapping[str, Any]) -> str | None:
     arm = config.get("arm", config.get("operator"))
     return None if arm is None else str(arm)
-
-
-def _place(record: Record) -> Place:
-    return place_of(record)

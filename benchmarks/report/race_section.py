@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from benchmarks.records import Record
 from benchmarks.report.curves import cactus, profile, scatter
-from benchmarks.report.parts import Group, Headline, Row, Section, Side, Table
+from benchmarks.report.parts import Block, Group, Headline, Side
 from benchmarks.report.places import common_place, title_of
-from benchmarks.suites.race import BASELINE, FACTOR, SLACK, Comparison, by_answer, compare
-from benchmarks.suites.search import by_arm, by_set, cost, counted, is_decided, short
+from benchmarks.statistics import Comparison, by_arm, by_set, compare, cost, counted, is_decided, num_instances, short
+from benchmarks.suites.race import BASELINE, arm_table, by_answer, comparison_table
 
 _COUNTS = "Failures are those of the side that answered: conflicts of CP-SAT, or dead ends of the learned search."
 
 ANSWERS = {"satisfiable": "", "unsatisfiable": ", without a solution", "unknown": ", nobody knows whether solvable"}
 
 
-def section(records: Sequence[Record]) -> Section:
-    """Return the suite's part of the page."""
+def find(records: Sequence[Record]) -> tuple[list[Block], list[Group]]:
+    """Return the comparison, and tables and charts of each set of instances."""
     groups = _groups(records)
-    return Section(
-        "race",
-        "The drop-in solver against CP-SAT's defaults",
-        "Wall seconds of cp_model.CpSolver (cp-sat) and nnsearch.cpsat.CpSolver (race/NETWORK) on the same instances, "
-        "with the same seeds and the same number of workers, one after the other, in turns.",
-        [_ratios(groups)],
-        [
-            Group(
-                f"{title}, {counted(_instances(same), 'instance')}",
-                [
-                    _table(same),
-                    *[
-                        chart
-                        for chart in (cactus(same, "seconds"), profile(same, "seconds"), scatter(same, _COUNTS))
-                        if chart is not None
-                    ],
-                ],
-                common_place(same),
-            )
-            for title, same in groups.items()
-        ],
-    )
+    return [comparison_table(groups)], [
+        Group(
+            f"{title}, {counted(num_instances(same), 'instance')}",
+            [
+                arm_table(_limits(same), same),
+                *filter(None, (cactus(same, "seconds"), profile(same, "seconds"), scatter(same, _COUNTS))),
+            ],
+            common_place(same),
+        )
+        for title, same in groups.items()
+    ]
 
 
 def headlines(records: Sequence[Record]) -> list[Headline]:
@@ -148,83 +136,10 @@ def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:
     return dict(sorted(groups.items(), key=hardness))
 
 
-def _ratios(groups: Mapping[str, Sequence[Record]]) -> Table:
-    rows = []
-    for title, same in groups.items():
-        arms = by_arm(same)
-        for arm, runs in arms.items():
-            pairs = None if arm == BASELINE else compare(runs, arms.get(BASELINE, []))
-            if pairs is not None:
-                rows.append(
-                    Row(
-                        [
-                            title,
-                            arm,
-                            f"{sum(map(is_decided, arms[BASELINE]))} of {len(arms[BASELINE])}",
-                            f"{sum(map(is_decided, runs))} of {len(runs)}",
-                            round(pairs.mean, 3),
-                            "-" if pairs.instances == 1 else f"{pairs.low:.3f} to {pairs.high:.3f}",
-                            pairs.both_timed_out,
-                            round(pairs.excess, 2),
-                            pairs.above,
-                        ],
-                        arm,
-                        common_place(same),
-                    )
-                )
-    return Table(
-        f"Seconds as a multiple of {BASELINE}'s",
-        [
-            "instances",
-            "arm",
-            f"decided by {BASELINE}",
-            "decided by the arm",
-            "ratio (geometric mean)",
-            "95 % interval",
-            "both timed out",
-            "excess",
-            "above 0",
-        ],
-        rows,
-        "Below 1 the arm is faster. Ratios are within pairs of one instance and seed; the interval is a bootstrap over "
-        "instances; a run without an answer counts with the limit, pairs that both timed out with 1. Excess: the "
-        f"largest seconds - ({FACTOR:g} x seconds of {BASELINE} + {SLACK:g}), and in how many pairs it is above 0.",
-    )
-
-
-def _table(same: Sequence[Record]) -> Table:
-    rows = []
-    for arm, runs in by_arm(same).items():
-        low, median, high = np.quantile([cost(run, "seconds") for run in runs], [0.25, 0.5, 0.75])
-        won = Counter(run["result"]["winner"] for run in runs)
-        raced = None not in won
-        rows.append(
-            Row(
-                [
-                    arm,
-                    len(runs),
-                    sum(map(is_decided, runs)),
-                    float(f"{median:.3g}"),
-                    f"{short(low)} to {short(high)}",
-                    float(f"{max(cost(run, 'seconds') for run in runs):.3g}"),
-                    won["learned"] if raced else None,
-                    won["cp-sat"] if raced else None,
-                ],
-                arm,
-            )
-        )
+def _limits(same: Sequence[Record]) -> str:
     config = same[0]["config"]
     seeds = len({record["config"]["seed"] for record in same})
-    return Table(
-        f"{counted(config['workers'], 'worker')}, limit {config['time_limit']:g} s, {counted(seeds, 'seed')}",
-        ["arm", "runs", "decided", "seconds (median)", "quartiles", "longest", "learned side won", "CP-SAT side won"],
-        rows,
-        "Decided: a solution, or a proof that there is none.",
-    )
-
-
-def _instances(records: Sequence[Record]) -> int:
-    return len({record["config"]["instance_sha256"] for record in records})
+    return f"{counted(config['workers'], 'worker')}, limit {config['time_limit']:g} s, {counted(seeds, 'seed')}"
 
 
 def _seconds(seconds: float) -> str:

@@ -8,34 +8,22 @@ import numpy as np
 
 from benchmarks.records import Record
 from benchmarks.report.curves import cactus, counts_dead_ends, profile, scatter
-from benchmarks.report.parts import Cell, Group, Headline, Row, Section, Side, Table
+from benchmarks.report.parts import Block, Cell, Group, Headline, Row, Side, Table
 from benchmarks.report.places import common_place, title_of
-from benchmarks.suites.search import by_arm, by_set, cost, counted, is_decided, mean_failures, ratio, short
+from benchmarks.statistics import (
+    by_arm,
+    by_set,
+    cost,
+    counted,
+    is_decided,
+    mean_failures,
+    num_instances,
+    ratio,
+    short,
+)
+from benchmarks.suites.search import arm_table
 
 _POINTLESS = 2.0  # a baseline with fewer failures leaves a network nothing to save
-
-
-def section(records: Sequence[Record]) -> Section:
-    """Return the part of the page of the suite ``search``."""
-    return _section(
-        records,
-        "search",
-        "The order of values alone",
-        "Depth-first search in the CP engine under equal limits of failures and seconds for every arm: with the "
-        "smallest value first, random values, the engine's own heuristics, and networks. cp-sat is CP-SAT on the same "
-        "instances: its conflicts learn clauses and count otherwise than failures.",
-    )
-
-
-def policies_section(records: Sequence[Record]) -> Section:
-    """Return the part of the page of the suite ``policies``."""
-    return _section(
-        records,
-        "policies",
-        "When to ask the network, and how to divide the search",
-        "One network, asked at other nodes, or with the search divided into runs in another way. dives*: the network "
-        "decides the beginning, CP-SAT the rest; its failures and conflicts are counted together.",
-    )
 
 
 def headlines(records: Sequence[Record]) -> list[Headline]:
@@ -81,7 +69,8 @@ def _headline(mean: float, same: Sequence[Record], network: str, other: str) -> 
     )
 
 
-def _section(records: Sequence[Record], name: str, title: str, lead: str) -> Section:
+def find(records: Sequence[Record]) -> tuple[list[Block], list[Group]]:
+    """Return tables on all sets of instances, and tables and charts of each."""
     sets = sorted(by_set(records).values(), key=_gain)
     groups = []
     for same in sets:
@@ -92,16 +81,15 @@ def _section(records: Sequence[Record], name: str, title: str, lead: str) -> Sec
             profile(same, "seconds"),
             scatter(same),
         ]
-        instances = len({record["config"]["instance_sha256"] for record in same})
         groups.append(
             Group(
-                f"{title_of(same)}, {counted(instances, 'instance')}",
-                [_table(same), *[chart for chart in charts if chart is not None and chart.series]],
+                f"{title_of(same)}, {counted(num_instances(same), 'instance')}",
+                [arm_table(_limits(same), same), *[chart for chart in charts if chart is not None and chart.series]],
                 common_place(same),
             )
         )
     gains = _gains(sets)
-    return Section(name, title, lead, [gains if gains.rows else _crossed(sets), _overview(sets)], groups)
+    return [gains if gains.rows else _crossed(sets), _overview(sets)], groups
 
 
 def _crossed(sets: Sequence[Sequence[Record]]) -> Table:
@@ -214,46 +202,8 @@ def _overview(sets: Sequence[Sequence[Record]]) -> Table:
     )
 
 
-def _table(same: Sequence[Record]) -> Table:
+def _limits(same: Sequence[Record]) -> str:
     config = same[0]["config"]
-    rows = []
-    for arm, runs in by_arm(same).items():
-        spent = {
-            name: np.quantile([cost(run, name) for run in runs], [0.25, 0.5, 0.75]) for name in ("failures", "seconds")
-        }
-        rows.append(
-            Row(
-                [
-                    arm,
-                    len(runs),
-                    sum(map(is_decided, runs)),
-                    float(f"{mean_failures(runs):.3g}"),
-                    float(f"{spent['failures'][1]:.3g}"),
-                    f"{short(spent['failures'][0])} to {short(spent['failures'][2])}",
-                    float(f"{spent['seconds'][1]:.3g}"),
-                    f"{short(spent['seconds'][0])} to {short(spent['seconds'][2])}",
-                    float(np.median([cost(run, "inference_calls") for run in runs])),
-                    float(f"{np.median([run['result']['inference_seconds'] for run in runs]):.3g}"),
-                ],
-                arm,
-            )
-        )
-    limits = sorted({record["config"]["failure_limit"] or 0 for record in same})
-    failures = f", {limits[-1]:,} failures" if limits[-1] else ""
-    return Table(
-        f"At most {config['time_limit']:g} s{failures} for each run",
-        [
-            "arm",
-            "runs",
-            "decided",
-            "failures + 1 (geometric mean)",
-            "failures (median)",
-            "quartiles",
-            "seconds (median)",
-            "quartiles",
-            "inferences (median)",
-            "seconds in them",
-        ],
-        rows,
-        "Decided: a solution, or a proof that there is none. cp-sat counts conflicts, dives* both together.",
-    )
+    limit = max(record["config"]["failure_limit"] or 0 for record in same)
+    failures = f", {limit:,} failures" if limit else ""
+    return f"At most {config['time_limit']:g} s{failures} for each run"

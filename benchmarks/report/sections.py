@@ -1,55 +1,124 @@
-"""Which module makes the part of the page of which suite."""
+"""Title and lead of each suite and study on the page, and the headlines on top of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from benchmarks.records import Record
-from benchmarks.report import (
-    cost_sections,
-    feasibility_section,
-    plain_section,
-    race_section,
-    search_section,
-    study_search_sections,
-    study_sections,
-)
-from benchmarks.report.parts import Headline, Section
-
-MakeSection = Callable[[Sequence[Record]], Section]
-
-BY_SUITE: dict[str, MakeSection] = {
-    "race": race_section.section,
-    "search": search_section.section,
-    "policies": search_section.policies_section,
-    "feasibility": feasibility_section.section,
-    "study-sbr": study_sections.sbr_section,
-    "study-sbr-search": study_search_sections.sbr_search_section,
-    "cl-ste": study_sections.cl_ste_section,
-    "cl-ste-cost": study_sections.clause_cost_section,
-    "study-label-free": study_search_sections.label_free_section,
-    "latency": cost_sections.latency_section,
-    "throughput": cost_sections.throughput_section,
-    "gather": cost_sections.gather_section,
-    "nodes": cost_sections.nodes_section,
-}
-"""In the order of the page; suites that are not here follow as plain tables."""
+from benchmarks.report import feasibility_section, plain_section, race_section, sbr_headline, search_section
+from benchmarks.report.parts import Block, Group, Headline, Section
+from benchmarks.studies.cl_ste import cost, study
+from benchmarks.studies.label_free import findings as label_free
+from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS
+from benchmarks.studies.sbr import findings as sbr
+from benchmarks.studies.sbr import search_findings as sbr_search
+from benchmarks.suites import gather, latency, nodes, throughput
 
 MOST_HEADLINES = 6
 
-TITLES = {
-    "segment-sum": (
-        "Ways to sum over groups in ONNX Runtime",
-        "Milliseconds at the sizes of a large square; every answer is compared with numpy's.",
+_Found = tuple[Sequence[Block], Sequence[Group]]
+_Find = Callable[[Sequence[Record]], _Found]
+
+
+def _blocks(summary: Callable[[Sequence[Record]], Group]) -> _Find:
+    """The page has what the terminal has."""
+    return lambda records: (summary(records).blocks, ())
+
+
+def _groups(groups: Callable[[Sequence[Record]], Sequence[Group]]) -> _Find:
+    return lambda records: ((), groups(records))
+
+
+BY_SUITE: dict[str, tuple[str, str, _Find]] = {
+    "race": (
+        "The drop-in solver against CP-SAT's defaults",
+        "Wall seconds of cp_model.CpSolver (cp-sat) and nnsearch.cpsat.CpSolver (race/NETWORK) on the same instances, "
+        "with the same seeds and the same number of workers, one after the other, in turns.",
+        race_section.find,
+    ),
+    "search": (
+        "The order of values alone",
+        "Depth-first search in the CP engine under equal limits of failures and seconds for every arm: with the "
+        "smallest value first, random values, the engine's own heuristics, and networks. cp-sat is CP-SAT on the same "
+        "instances: its conflicts learn clauses and count otherwise than failures.",
+        search_section.find,
+    ),
+    "policies": (
+        "When to ask the network, and how to divide the search",
+        "One network, asked at other nodes, or with the search divided into runs in another way. dives*: the network "
+        "decides the beginning, CP-SAT the rest; its failures and conflicts are counted together.",
+        search_section.find,
+    ),
+    "feasibility": (
+        "Is the suggested value part of some solution?",
+        "Partial Latin squares from fresh squares, evenly over the number of filled cells, every pair with an exact "
+        "label. Each arm suggests a pair: a free choice among all, or a value for a fixed cell. rnd is a random value.",
+        feasibility_section.find,
+    ),
+    "study-sbr": (
+        "Study: knowledge in the loss",
+        "Semantic-based regularisation, after Silvestri, Lombardi and Milano (2021): networks trained with no "
+        "knowledge, with the rows, or with all constraints in the loss, asked about squares that no pool has.",
+        _groups(sbr.groups),
+    ),
+    "study-sbr-search": (
+        "Study: knowledge in the loss, inside a search",
+        "The networks of the study above as value orders of a depth-first search with none, some or all propagation. "
+        "Free choice: the network picks the cell, too; fixed cell: the cell with the fewest values is next.",
+        _groups(sbr_search.groups),
+    ),
+    "cl-ste": (
+        "Study: logical rules through a straight-through estimator",
+        "Tasks of the CL-STE paper, with several seeds, on held-out data, beside the published figures.",
+        _blocks(study.summary),
+    ),
+    "cl-ste-cost": (
+        "What the losses of the study cost",
+        "The straight-through estimator reads clauses as they are; the exact semantic loss needs them compiled into a "
+        "decision diagram, which grows with what they say together.",
+        _blocks(cost.summary),
+    ),
+    "study-label-free": (
+        "Study: values learned without a single solution",
+        "The same network on the candidate graph, the same partial squares and steps; its loss knows "
+        f"{', '.join(KNOWLEDGE[:-1])} or {KNOWLEDGE[-1]}. It starts as message passing that knows nothing "
+        f"({STARTS[0]}) or as belief propagation ({STARTS[1]}). Then it orders the values of the CP engine on larger "
+        "squares than any it was trained on.",
+        _groups(label_free.groups),
+    ),
+    "latency": (
+        "How long one answer of a network takes",
+        "Milliseconds to score one state, the root of a large quasigroup with holes after propagation, in one call.",
+        _blocks(latency.summary),
+    ),
+    "throughput": (
+        "States per second by batch size",
+        "One call of a network for many states at once, copies to and from a GPU included, against its session alone; "
+        "the difference from the CPU is a share of the range of a state's scores.",
+        _blocks(throughput.summary),
+    ),
+    "gather": (
+        "Many searches whose inferences are gathered",
+        "The same squares solved one after the other, and at the same time with one inference for many searches.",
+        _blocks(gather.summary),
+    ),
+    "nodes": (
+        "What a search node costs outside inference",
+        "The engine's own phase (native) against the phase that asks a network, with one that answers at no cost.",
+        _blocks(nodes.summary),
     ),
 }
-"""Title and lead of suites without a module."""
+"""In the order of the page; suites that are not here follow as plain tables."""
 
 
 def make_sections(suites: dict[str, list[Record]]) -> list[Section]:
     """Return a section for each suite."""
-    known = [make(suites[name]) for name, make in BY_SUITE.items() if name in suites]
-    return known + [_plain(name, records) for name, records in suites.items() if name not in BY_SUITE]
+    known = [
+        Section(name, title, lead, *find(suites[name]))
+        for name, (title, lead, find) in BY_SUITE.items()
+        if name in suites
+    ]
+    return known + [plain_section.section(name, records) for name, records in suites.items() if name not in BY_SUITE]
 
 
 def make_headlines(suites: dict[str, list[Record]]) -> list[Headline]:
@@ -57,12 +126,7 @@ def make_headlines(suites: dict[str, list[Record]]) -> list[Headline]:
     found = [
         *race_section.headlines(suites.get("race", [])),
         *search_section.headlines(suites.get("search", [])),
-        *study_sections.sbr_headlines(suites.get("study-sbr", [])),
+        *sbr_headline.headlines(suites.get("study-sbr", [])),
         *feasibility_section.headlines(suites.get("feasibility", [])),
     ][:MOST_HEADLINES]
     return sorted(found, key=lambda headline: headline.tone != "good")
-
-
-def _plain(name: str, records: Sequence[Record]) -> Section:
-    title, lead = TITLES.get(name, (name, "A suite of its own, as it was recorded."))
-    return plain_section.section(name, title, lead, records)

@@ -23,6 +23,8 @@ from benchmarks.instances.labels import labeller
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
+from benchmarks.report.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.report.places import QUASIGROUP
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError, PoolError
 from nnsearch.model.graph import CandidateGraph
@@ -51,6 +53,13 @@ from training.running.fan_out import ONE_CPU, Needs
 
 QUESTIONS = ("free choice", "fixed cell")
 GRAPH_PROPAGATIONS = ("full", "singles")
+
+_WORDS = {
+    "none": "no propagation",
+    "rows": "cells and rows propagated",
+    "full": "cells, rows and columns propagated",
+    "singles": "singles propagated to the end, as at a search node",
+}
 
 _UNION_CANDIDATES = 20_000  # states are scored together up to this many candidates: a larger union is not faster
 
@@ -414,54 +423,123 @@ def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
     }
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of one run of the suite, a block for each order."""
-    orders = dict.fromkeys(record["config"]["order"] for record in records)
-    return "\n\n".join(_block([record for record in records if record["config"]["order"] == order]) for order in orders)
+def summary(records: Sequence[Record]) -> Group:
+    """Return what one run of the suite found, for each order: tables, and curves of every question and propagation."""
+    blocks: list[Block] = []
+    for order in dict.fromkeys(record["config"]["order"] for record in records):
+        same = [record for record in records if record["config"]["order"] == order]
+        blocks.append(share_table(same))
+        compared = [record for record in same if "compared" in record["config"]]
+        blocks += [comparison_table(compared)] if compared else []
+        # Singles, which are a propagation of their own, are drawn beside full propagation.
+        blocks += [
+            curve_chart(same, question, (propagation, "singles") if propagation == "full" else (propagation,))
+            for question in QUESTIONS
+            for propagation in PROPAGATORS
+        ]
+    return Group("", blocks)
 
 
-def _block(records: Sequence[Record]) -> str:
+def share_table(records: Sequence[Record]) -> Table:
+    """Return a row for each arm, question and propagation.
+
+    Args:
+        records: of one order; comparisons are left out.
+    """
     config = records[0]["config"]
     leaks = f"none in {', '.join(config['pools'])}" if config["pools"] else "not compared with a training pool (--pool)"
     levels = f" at {config['levels']} fill levels" if "levels" in config else ""
-    lines = [
-        f"order {config['order']}: {config['states']} states{levels} from {config['squares']} squares, {leaks}; "
-        f"seed {config['seed']}",
-        "mean over fill levels ± 95 % half width; worst level (cells filled)",
-        "",
-        f"{'arm':24}{'propagation':13}" + "  ".join(f"{question:>15}{'worst':>14}" for question in QUESTIONS),
-    ]
+    note = "mean: over fill levels, with its 95 % half width; worst: the lowest fill level, and the cells filled there"
     if "label_seconds" in config:
         left_out = records[0]["result"]["left_out"]
-        lines[1:1] = [
-            f"{sum(left_out.values())} states left out, whose exact labels took more than {config['label_seconds']:g} s"
-            + (f" (at {', '.join(left_out)} cells filled)" if left_out else "")
-        ]
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    comparisons = []
+        note += (
+            f"\n{sum(left_out.values())} states left out, whose exact labels took more than "
+            f"{config['label_seconds']:g} s" + (f" (at {', '.join(left_out)} cells filled)" if left_out else "")
+        )
+    rows = []
     for record in records:
-        result = record["result"]
-        width = "" if result["half_width_95"] is None else f" ±{result['half_width_95']:.4f}"
-        if "compared" in record["config"]:
-            comparisons.append(_comparison(record))
-            continue
-        worst = f"{result['worst']:.3f} ({result['worst_filled']})"
-        row = rows.setdefault((record["config"]["arm"], record["config"]["propagation"]), {})
-        row[record["config"]["question"]] = f"{result['mean']:.4f}{width}".rjust(15) + worst.rjust(14)
-    for (name, propagation), answers in rows.items():
-        lines.append(f"{name:24}{propagation:13}" + "  ".join(answers.get(q, f"{'-':>15}{'-':>14}") for q in QUESTIONS))
-    return "\n".join(lines + ([""] if comparisons else []) + comparisons)
-
-
-def _comparison(record: Record) -> str:
-    result = record["result"]
-    width = "" if result["half_width_95"] is None else f" ± {result['half_width_95']:.4f}"
-    return (
-        f"{record['config']['arm']} (fixed cell, {record['config']['propagation']}, same states): "
-        f"{result['mean']:+.4f}{width}; "
-        f"of {result['levels_tested']} fill levels {len(result['levels_worse'])} significantly worse, "
-        f"{len(result['levels_better'])} better; lowest {result['worst']:+.3f} ({result['worst_filled']})"
+        asked, result = record["config"], record["result"]
+        if "compared" not in asked:
+            cells: list[Cell] = [
+                asked["arm"],
+                asked["question"],
+                asked["propagation"],
+                f"{result['mean']:.4f}",
+                _half_width(result),
+                f"{result['worst']:.3f}",
+                result["worst_filled"],
+                sum((result.get("left_out") or {}).values()),
+            ]
+            rows.append(Row(cells, asked["arm"]))
+    return Table(
+        f"order {config['order']}: {config['states']} states{levels} from {config['squares']} squares, {leaks}; "
+        f"seed {config['seed']}",
+        ["arm", "question", "propagation", "mean", "± 95 %", "worst", "filled", "states left out"],
+        rows,
+        note,
+        page_only=["states left out"],
     )
+
+
+def comparison_table(records: Sequence[Record]) -> Table:
+    """Return a row for each comparison of two networks on the same states."""
+    rows = []
+    for record in records:
+        config, result = record["config"], record["result"]
+        order = f"order {config['order']}"
+        cells: list[Cell] = [
+            f"{config['arm']} (fixed cell, {config['propagation']}, same states): {result['mean']:+.4f}",
+            _half_width(result),
+            order,
+            result["levels_tested"],
+            len(result["levels_worse"]),
+            len(result["levels_better"]),
+            f"{result['worst']:+.3f} ({result['worst_filled']})",
+        ]
+        rows.append(Row(cells, config["arm"], Place(QUASIGROUP, order)))
+    return Table(
+        "Two networks on the same states, a value for a fixed cell",
+        ["difference", "± 95 %", "squares", "fill levels", "significantly worse", "better", "lowest (filled)"],
+        rows,
+        "Without any difference, one level in forty is expected on either side by chance.",
+    )
+
+
+def curve_chart(records: Sequence[Record], question: str, propagations: Sequence[str]) -> Chart:
+    """Draw the share of feasible suggestions by fill level.
+
+    Args:
+        records: of one order.
+        question: of :data:`QUESTIONS`.
+        propagations: at test time; that of the chart, then others whose networks are drawn beside it under two names.
+    """
+    first = propagations[0]
+    shown: dict[str, dict[str, Any]] = {}
+    for record in records:
+        config = record["config"]
+        if config["question"] == question and config["propagation"] in propagations and "compared" not in config:
+            beside = config["propagation"] != first and "model" in config
+            shown[f"{config['arm']}, {config['propagation']}" if beside else config["arm"]] = record["result"]
+    series = [
+        Series(
+            arm,
+            [(level, value) for level, value in enumerate(result["curve"]) if value is not None],
+            "line",
+            f"{result['mean']:.3f}",
+        )
+        for arm, result in sorted(shown.items(), key=lambda entry: -entry[1]["mean"])
+    ]
+    return Chart(
+        f"{question.capitalize()}: {_WORDS[first]}",
+        Axis("filled cells"),
+        Axis("feasible suggestions", domain=(0, 1)),
+        series,
+        "Beside the names: the mean over fill levels.",
+    )
+
+
+def _half_width(result: dict[str, Any]) -> str | None:
+    return None if result["half_width_95"] is None else f"{result['half_width_95']:.4f}"
 
 
 def _possible(states: FeasibilityStates, propagation: str) -> BoolArray:

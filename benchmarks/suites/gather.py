@@ -1,4 +1,4 @@
-"""Gathered inference: many searches alone, side by side in greenlets, in threads, and in processes, new and kept ones.
+"""Gathered inference: many searches alone, side by side in greenlets, and in processes, new and kept ones.
 
 All arms solve the same squares with the same network and options, in turns; every decision is compared with the solves
 one at a time, which is checked, not assumed.
@@ -12,22 +12,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from cyclopts import Parameter
 
 import nnsearch
+from benchmarks.answers import AnswerError
 from benchmarks.instances import qwh
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.suites.search import AnswerError
-from benchmarks.suites.threads import ThreadedSearches
+from benchmarks.report.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.report.places import QUASIGROUP
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.result import SolveResult
-from nnsearch.scorers.batching import BatchedScorer
 
 _STREAM_STEPS = 20
 
@@ -60,7 +61,7 @@ class Gather:
     processes: int = 2
     repeats: int = 7
     stream: int = 0
-    failures: int = 200
+    failures: Annotated[int, Parameter(name="--failure-limit")] = 200
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -120,62 +121,66 @@ def jobs(suite: Gather, networks: Sequence[Network]) -> list[Job]:
     return found
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of a run."""
-    lines = []
+def summary(records: Sequence[Record]) -> Group:
+    """Return a table for each network, and the memory over the solves of a stream as a table and a chart."""
+    blocks: list[Block] = []
     for record in records:
-        config, result = record["config"], record["result"]
-        if "arms" not in result:
-            lines += ["", f"{config['arm']}: {result['solves']:,} solves in {result['seconds']:.0f} s, resident MB"]
-            lines.append("  " + " ".join(f"{megabytes:.0f}" for megabytes in result["resident_mb"]))
-            continue
-        lines += [
-            "",
-            f"{config['arm']}: {config['count']} squares of order {config['order']}, {config['holes']:.0%} holes, "
-            f"solved {config['rounds']} times, concurrency {config['concurrency']}; "
-            f"median [range] of {config['repeats']} runs",
-            f"{'':20}{'searches/s':>20}{'over alone':>20}{'batch':>7}{'us/state':>10}{'less':>7}{'around':>8}"
-            f"{'gathering':>11}",
+        blocks += [_table(record), *_memory(record)]
+    return Group("", blocks)
+
+
+def _table(record: Record) -> Table:
+    config, result = record["config"], record["result"]
+    if "arms" not in result:
+        cells = [f"{megabytes:.0f}" for megabytes in result["resident_mb"]]
+        title = f"{config['arm']}: {result['solves']:,} solves in {result['seconds']:.0f} s"
+        return Table(title, ["resident MB, in equal steps"], [Row([" ".join(cells)], config["arm"], _place(config))])
+    alone = result["arms"]["alone"]
+    rows = []
+    for name, runs in result["arms"].items():
+        seconds, inference, states = (np.array(runs[k]) for k in ("seconds", "inference_seconds", "states"))
+        alone_seconds, alone_inference = np.array(alone["seconds"]), np.array(alone["inference_seconds"])
+        speed = config["count"] * config["rounds"] / seconds
+        over = alone_seconds / seconds
+        per_state = 1e6 * inference / states
+        around = 1e6 * ((seconds - inference) - (alone_seconds - alone_inference)) / states
+        told = [1e6 * s / n for s, n in zip(runs["gathering_seconds"], runs["states"], strict=True) if s is not None]
+        cells_: list[Cell] = [
+            name,
+            f"{np.median(speed):.1f} [{speed.min():.0f}, {speed.max():.0f}]",
+            f"{np.median(over):.2f} [{over.min():.2f}, {over.max():.2f}]",
+            f"{np.median(states / runs['batches']):.1f}",
+            f"{np.median(per_state):.1f}",
+            f"{np.median(1e6 * alone_inference / alone['states'] / per_state):.2f}",
+            f"{np.median(around):.1f}",
+            f"{np.median(told):.1f}" if told else None,
         ]
-        alone = result["arms"]["alone"]
-        for name, runs in result["arms"].items():
-            speed = [config["count"] * config["rounds"] / seconds for seconds in runs["seconds"]]
-            over = [one / other for one, other in zip(alone["seconds"], runs["seconds"], strict=True)]
-            state = [1e6 * s / n for s, n in zip(runs["inference_seconds"], runs["states"], strict=True)]
-            base = [1e6 * s / n for s, n in zip(alone["inference_seconds"], alone["states"], strict=True)]
-            batch = np.median([n / b for n, b in zip(runs["states"], runs["batches"], strict=True)])
-            less = np.median([one / other for one, other in zip(base, state, strict=True)])
-            around = np.median(
-                [
-                    1e6 * ((s - i) - (alone_s - alone_i)) / n
-                    for s, i, alone_s, alone_i, n in zip(
-                        runs["seconds"],
-                        runs["inference_seconds"],
-                        alone["seconds"],
-                        alone["inference_seconds"],
-                        runs["states"],
-                        strict=True,
-                    )
-                ]
-            )
-            told = [seconds for seconds in runs["gathering_seconds"] if seconds is not None]
-            own = f"{np.median([1e6 * s / n for s, n in zip(told, runs['states'], strict=False)]):.1f}" if told else "-"
-            lines.append(
-                f"{name:20}"
-                + f"{np.median(speed):.1f} [{min(speed):.0f}, {max(speed):.0f}]".rjust(20)
-                + f"{np.median(over):.2f} [{min(over):.2f}, {max(over):.2f}]".rjust(20)
-                + f"{batch:7.1f}{np.median(state):10.1f}{less:7.2f}{around:8.1f}{own:>11}"
-            )
-    return "\n".join(
-        [
-            *lines[1:],
-            "",
-            "us/state: microseconds of inference. over alone, less: how many times more searches per second, and less",
-            "inference per state, than the solves one at a time of the same turn. around: microseconds per state",
-            "outside the inferences beyond those of the solves alone (negative where processes share the work).",
-            "gathering: the part of it in the gathering itself. All arms took the same decisions (checked).",
-        ]
+        rows.append(Row(cells_, name, _place(config)))
+    return Table(
+        f"{config['arm']}: {config['count']} squares of order {config['order']}, {config['holes']:.0%} holes, "
+        f"solved {config['rounds']} times, concurrency {config['concurrency']}; "
+        f"median [range] of {config['repeats']} runs",
+        ["arm", "searches/s", "over alone", "batch", "us/state", "less", "around", "gathering"],
+        rows,
+        "us/state: microseconds of inference. over alone, less: how many times more searches per second, and less\n"
+        "inference per state, than the solves one at a time of the same turn. around: microseconds per state\n"
+        "outside the inferences beyond those of the solves alone (negative where processes share the work).\n"
+        "gathering: the part of it in the gathering itself. All arms took the same decisions (checked).",
     )
+
+
+def _memory(record: Record) -> list[Chart]:
+    config, result = record["config"], record["result"]
+    if "arms" in result:
+        return []
+    every = max(1, result["solves"] // max(1, len(result["resident_mb"])))
+    points = [(float(every * (i + 1)), megabytes) for i, megabytes in enumerate(result["resident_mb"])]
+    title = f"{config['arm']}: memory over {result['solves']:,} solves in {result['seconds']:.0f} s"
+    return [Chart(title, Axis("solves"), Axis("resident megabytes"), [Series(config["arm"], points)])]
+
+
+def _place(config: dict[str, Any]) -> Place:
+    return Place(QUASIGROUP, f"order {config['order']}")
 
 
 def _measure(suite: Gather, network: Network) -> dict[str, Any]:
@@ -185,8 +190,6 @@ def _measure(suite: Gather, network: Network) -> dict[str, Any]:
         "greenlets": partial(_many, suite, squares, network, cache_megabytes=None),
         "greenlets, cache": partial(_many, suite, squares, network, cache_megabytes=64.0),
     }
-    if network.order is not None:
-        arms["threads"] = partial(_threads, suite, squares, network)
     arms[f"{suite.processes} processes"] = partial(
         _many, suite, squares, network, cache_megabytes=None, processes=suite.processes
     )
@@ -237,21 +240,6 @@ def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network
             raise AnswerError(f"{squares[index].name}: {found[index].error}")
         results.append(result)
     return Run(seconds, count.states, count.batches, count.inference_seconds, count.gathering_seconds, results)
-
-
-def _threads(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network) -> Run:
-    batched = BatchedScorer(network.scorer)
-    searches = ThreadedSearches(network.scorer, batched)
-    started = time.perf_counter()
-    results = [
-        result
-        for start in range(0, len(squares), suite.concurrency)
-        for result in searches.solve(
-            squares[start : start + suite.concurrency], SearchOptions(restarts=None, limits=suite.limits)
-        )
-    ]
-    seconds = time.perf_counter() - started
-    return Run(seconds, batched.states, batched.batches, batched.seconds, None, results)
 
 
 def _check_decisions(arm: str, alone: Sequence[SolveResult], results: Sequence[SolveResult]) -> None:

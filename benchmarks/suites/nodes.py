@@ -8,7 +8,7 @@ take the same decisions; the difference in seconds per branch is what asking a s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
+from benchmarks.answers import AnswerError
 from benchmarks.instances import qwh
 from benchmarks.records import Job, Record
-from benchmarks.suites.search import AnswerError
+from benchmarks.report.parts import Cell, Group, Row, Table
+from benchmarks.report.places import place_of
 from nnsearch.cp import ValuePhase
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.translate import translate
@@ -167,38 +169,38 @@ def jobs(suite: Nodes) -> list[Job]:
     return [Job({"suite": "nodes", **asdict(suite)}, lambda: _measure(suite))]
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of a run."""
-    config, result = records[0]["config"], records[0]["result"]
-    figures = {
-        "median": {arm: result[arm]["us_per_branch"] for arm in ARMS},
-        "fastest": {arm: min(result[arm]["us_per_branch_walks"]) for arm in ARMS},
-        "CPU time": {arm: result[arm]["cpu_us_per_branch"] for arm in ARMS},
-    }
+def summary(records: Sequence[Record]) -> Group:
+    """Return what was found of each square."""
+    return Group("", [_table(record) for record in records])
 
-    def row(arm: str) -> str:
-        columns = [f"{value[arm]:8.1f} {_over(value, arm):>9}" for value in figures.values()]
-        counts = "".join(f"{result[arm][name]:11,}" for name in ("branches", "failures", "solutions", "calls"))
-        return f"{arm:16}{''.join(columns)}{counts}"
 
-    return "\n".join(
-        [
-            f"order {config['order']}, {config['holes']:.0%} holes: microseconds per branch outside inference "
-            f"(over native), {config['repeats']} walks of each arm in turns",
-            "",
-            f"{'':16}"
-            + "".join(f"{name:>8} {'':9}" for name in figures)
-            + "".join(f"{name:>11}" for name in ("branches", "failures", "solutions", "calls")),
-            *map(row, ARMS),
-            "",
-            "native and value-phase walk the same tree (checked). The figure is the median of value-phase over native;",
-            "on a busy machine read the CPU time, which leaves out what other programs took.",
+def _table(record: Record) -> Table:
+    config, result = record["config"], record["result"]
+    native = result["native"]
+    rows = []
+    for arm, walks in result.items():
+        each = walks["us_per_branch_walks"]
+        figures = (
+            (walks["us_per_branch"], native["us_per_branch"]),
+            (min(each), min(native["us_per_branch_walks"])),
+            (walks["cpu_us_per_branch"], native["cpu_us_per_branch"]),
+        )
+        over = "" if arm == "native" else " ({:+.1f})"
+        cells: list[Cell] = [
+            arm,
+            *(f"{mine:.1f}{over.format(mine - theirs)}" for mine, theirs in figures),
+            f"{max(each):.1f}",
+            *(walks[name] for name in ("branches", "failures", "solutions", "calls")),
         ]
+        rows.append(Row(cells, arm, place_of(record)))
+    return Table(
+        f"order {config['order']}, {config['holes']:.0%} holes: microseconds per branch outside inference "
+        f"(over native), {config['repeats']} walks of each arm in turns",
+        ["arm", "median", "fastest", "CPU time", "slowest", "branches", "failures", "solutions", "calls"],
+        rows,
+        "native and value-phase walk the same tree (checked). The figure is the median of value-phase over native;\n"
+        "on a busy machine read the CPU time, which leaves out what other programs took.",
     )
-
-
-def _over(value: Mapping[str, float], arm: str) -> str:
-    return "" if arm == "native" else f"({value[arm] - value['native']:+.1f})"
 
 
 def _measure(suite: Nodes) -> dict[str, Any]:

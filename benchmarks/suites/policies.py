@@ -8,27 +8,17 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from ortools.sat.python import cp_model
 
 import nnsearch.cp
 import nnsearch.cpsat
+from benchmarks.arms import Arm, rotated
 from benchmarks.instances.instance_sets import Case
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.suites.search import (
-    Arm,
-    by_arm,
-    by_set,
-    cost,
-    counted,
-    is_decided,
-    mean_failures,
-    measure,
-    quartiles,
-    rotated,
-    short,
-)
+from benchmarks.report.parts import Group
+from benchmarks.statistics import by_set, counted, num_instances
+from benchmarks.suites.search import arm_table, measure
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cpsat import Dives
@@ -120,43 +110,17 @@ def jobs(suite: Policies, cases: Sequence[Case], network: Network) -> list[Job]:
     return made
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of one run of the suite, a block for each set of instances."""
+def summary(records: Sequence[Record]) -> Group:
+    """Return what one run of the suite found: a table for each set of instances."""
     config = records[0]["config"]
     failure_limit = max((record["config"]["failure_limit"] or 0 for record in records), default=0)
     failures = f" and {failure_limit} failures (dives: seconds only)" if failure_limit else ""
-    lines = [f"{config['model']}, limits {config['time_limit']:g} s{failures}; median [quartiles] over runs"]
-    sets = by_set(records)
-    arms = by_arm(records)
-    width = max(36, *(len(name) + 18 for name in sets), *(len(arm) + 2 for arm in arms))
-    for name, same in sets.items():
-        instances = len({record["config"]["instance_sha256"] for record in same})
-        title = f"{name}, {counted(instances, 'instance')}"
-        lines += [
-            "",
-            f"{title:{width}}{'runs':>5}{'solved':>8}{'mean failures':>15}"
-            f"{'failures':>24}{'calls':>8}{'inference':>11}{'seconds':>24}{'mean seconds':>14}",
-            *(_row(arm, by_arm(same)[arm], width) for arm in arms if arm in by_arm(same)),
-        ]
-    limited = "the limit in seconds" + (" and failures" if failure_limit else "")
-    lines += [
-        "",
-        f"solved: a solution or a proof that there is none. Unsolved runs count as {limited}, else as they ended.",
-        "mean failures: geometric mean of failures + 1; mean seconds: arithmetic mean.",
-        "calls, inference: median inferences, and seconds in them.",
-        f"{DIVES}: failures and conflicts of CP-SAT (1 worker) together; compare it by seconds.",
-    ]
-    return "\n".join(lines)
-
-
-def _row(arm: str, runs: Sequence[Record], width: int) -> str:
-    solved = sum(map(is_decided, runs)) / len(runs)
-    calls = np.median([cost(run, "inference_calls") for run in runs])
-    inference = np.median([run["result"]["inference_seconds"] for run in runs])
-    mean_seconds = np.mean([cost(run, "seconds") for run in runs])
-    return (
-        f"{arm:{width}}{len(runs):5}{solved:8.0%}{short(mean_failures(runs)):>15}{quartiles(runs, 'failures'):>24}"
-        f"{calls:8,.0f}{short(inference):>11}{quartiles(runs, 'seconds'):>24}{short(float(mean_seconds)):>14}"
+    return Group(
+        f"{config['model']}, limits {config['time_limit']:g} s{failures}; median [quartiles] over runs",
+        [
+            arm_table(f"{name}, {counted(num_instances(same), 'instance')}", same, branches=False)
+            for name, same in by_set(records).items()
+        ],
     )
 
 

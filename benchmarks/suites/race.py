@@ -10,32 +10,33 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 from ortools.sat.python import cp_model
 
 import nnsearch.cpsat
+from benchmarks.answers import check
+from benchmarks.arms import Arm, rotated, warm_up
 from benchmarks.instances.instance_sets import Case
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
-from benchmarks.suites.search import (
-    Arm,
+from benchmarks.report.parts import Cell, Group, Row, Table
+from benchmarks.report.places import common_place
+from benchmarks.statistics import (
+    FACTOR,
+    SLACK,
     by_arm,
     by_set,
-    check,
+    compare,
     cost,
     counted,
-    geometric_mean,
     is_decided,
+    num_instances,
     quartiles,
-    rotated,
-    short,
-    warm_up,
 )
 from nnsearch.cpsat import Dives, RaceReport
 from nnsearch.errors import ConfigError, NNSearchError
@@ -44,9 +45,6 @@ from nnsearch.result import InferenceCount, SolveResult, Status
 from training.running.fan_out import Needs
 
 BASELINE = "cp-sat"
-FACTOR, SLACK = 1.2, 0.5
-"""A race that takes longer than ``FACTOR * cp-sat + SLACK`` seconds has cost too much."""
-
 _POLL_SECONDS = 0.01
 
 
@@ -151,64 +149,6 @@ def usable_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The seconds of one arm against those of another, within pairs of one instance and one seed.
-
-    Attributes:
-        mean: geometric mean of seconds / seconds; below 1 the first arm is faster.
-        low: lower end of its 95 % interval (bootstrap over instances, all pairs of an instance together).
-        high: upper end.
-        instances: on how many both were run.
-        pairs: of how many runs.
-        both_timed_out: pairs that neither decided; both count with the limit, so their ratio is 1.
-        excess: the largest ``first - (FACTOR * second + SLACK)``, in seconds.
-        worst: instance and seed of that pair.
-        above: pairs with an excess above 0.
-    """
-
-    mean: float
-    low: float
-    high: float
-    instances: int
-    pairs: int
-    both_timed_out: int
-    excess: float
-    worst: tuple[str, int]
-    above: int
-
-
-def compare(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Comparison | None:
-    """Compare the seconds of two arms; a run that gave up counts with the limit.
-
-    Args:
-        one: records of an arm.
-        other: records of another one; None is returned when they share no pair.
-        resamples: of the bootstrap, whose seed is fixed.
-    """
-    partners = {_pair(record): record for record in other}
-    pairs = [(record, partners[_pair(record)]) for record in one if _pair(record) in partners]
-    if not pairs:
-        return None
-    logs: dict[tuple[str, str], list[float]] = {}
-    excess = []
-    for first, second in pairs:
-        mine, theirs = cost(first, "seconds"), cost(second, "seconds")
-        logs.setdefault(_pair(first)[:2], []).append(math.log(mine / theirs))
-        excess.append(mine - (FACTOR * theirs + SLACK))
-    worst = max(range(len(pairs)), key=excess.__getitem__)
-    config = pairs[worst][0]["config"]
-    return Comparison(
-        *geometric_mean(np.array([np.mean(ratios) for ratios in logs.values()]), resamples),
-        instances=len(logs),
-        pairs=len(pairs),
-        both_timed_out=sum(not is_decided(first) and not is_decided(second) for first, second in pairs),
-        excess=excess[worst],
-        worst=(config["instance"], config["seed"]),
-        above=sum(one > 0 for one in excess),
-    )
-
-
 def by_answer(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Divide records into ``satisfiable``, ``unsatisfiable`` and ``unknown``, by what any arm found of the instance.
 
@@ -227,91 +167,101 @@ def by_answer(records: Sequence[Record]) -> dict[str, list[Record]]:
     return {answer: same for answer, same in groups.items() if same}
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of one run of the suite, a block for each set of instances and answer, and the comparison."""
+def summary(records: Sequence[Record]) -> Group:
+    """Return what one run of the suite found: a table for each set of instances and answer, and the comparison."""
     config = records[0]["config"]
     seeds = len({record["config"]["seed"] for record in records})
     cpus = sorted({record["result"]["usable_cpus"] for record in records})
-    lines = [
-        f"{counted(config['workers'], 'worker')} on {' or '.join(map(str, cpus))} usable CPUs, "
-        f"limit {config['time_limit']:g} s, {counted(seeds, 'seed')}; median [quartiles] over runs"
-    ]
     groups = {
         f"{name}, {answer}": same
         for name, all_of_set in by_set(records).items()
         for answer, same in by_answer(all_of_set).items()
     }
-    width = max(28, *(len(name) + 18 for name in groups), *(len(arm) + 2 for arm in by_arm(records)))
-    for name, same in groups.items():
-        title = f"{name}, {counted(_num_instances(same), 'instance')}"
-        lines += [
-            "",
-            f"{title:{width}}{'runs':>5}{'solved':>8}{'infeasible':>12}"
-            f"{'seconds':>28}{'maximum':>9}{'won: learned':>14}{'cp-sat':>8}{'nobody':>8}",
-            *(_row(arm, by_arm(same)[arm], width) for arm in by_arm(records) if arm in by_arm(same)),
-        ]
-    lines += ["", *_comparison(groups), "", *_notes(records)]
-    return "\n".join(lines)
-
-
-def _comparison(groups: dict[str, list[Record]]) -> list[str]:
-    found = {
-        f"{name}: {arm} / {BASELINE}": compare(runs, by_arm(same).get(BASELINE, []))
-        for name, same in groups.items()
-        for arm, runs in by_arm(same).items()
-        if arm != BASELINE
-    }
-    width = max(map(len, [*found, ""]))
-    lines = [
-        f"{f'seconds / seconds of {BASELINE}':{width}}{'geometric mean':>16}{'95 % interval':>18}{'pairs':>7}"
-        f"{'both timed out':>16}{'excess':>9}{'above 0':>9}  worst pair"
-    ]
-    for title, pairs in found.items():
-        if pairs is not None:
-            interval = "-" if pairs.instances == 1 else f"{pairs.low:.3f} .. {pairs.high:.3f}"
-            lines.append(
-                f"{title:{width}}{pairs.mean:16.3f}{interval:>18}{pairs.pairs:7}{pairs.both_timed_out:16}"
-                f"{pairs.excess:9.2f}{pairs.above:9}  {pairs.worst[0]}, seed {pairs.worst[1]}"
-            )
-    return lines
-
-
-def _notes(records: Sequence[Record]) -> list[str]:
-    notes = [
-        "solved: a solution; infeasible: a proof that there is none. Unsolved runs count as the limit in seconds.",
-        "won: the side of a race whose answer was returned. Rows are divided by what any arm found of an instance.",
-        "Ratios are within pairs of one instance and seed; the interval is a bootstrap over instances. Pairs in which "
-        "both timed out count as 1.",
-        f"excess: the largest seconds - ({FACTOR:g} * seconds of {BASELINE} + {SLACK:g}); above 0: in how many pairs.",
-    ]
-    dives = {record["config"]["workers"] for record in records if record["config"]["arm"].startswith("dives/")}
-    notes += [f"dives: the network's decisions, and {counted(workers, 'worker')} of CP-SAT" for workers in dives]
-    errors = Counter(record["config"]["arm"] for record in records if record["result"]["scorer_error"] is not None)
-    notes += [
-        f"{arm}: the learned search failed in {count} runs, which CP-SAT ended alone" for arm, count in errors.items()
-    ]
-    return notes
-
-
-def _row(arm: str, runs: Sequence[Record], width: int) -> str:
-    solved = sum(is_decided(run) and run["result"]["status"] != Status.INFEASIBLE for run in runs)
-    infeasible = sum(run["result"]["status"] == Status.INFEASIBLE for run in runs)
-    won = Counter(run["result"]["winner"] for run in runs)
-    wins = [str(won[side]) if None not in won else "-" for side in ("learned", "cp-sat", "nobody")]
-    slowest = short(max(cost(run, "seconds") for run in runs))
-    return (
-        f"{arm:{width}}{len(runs):5}{solved:8}{infeasible:12}{quartiles(runs, 'seconds'):>28}{slowest:>9}"
-        f"{wins[0]:>14}{wins[1]:>8}{wins[2]:>8}"
+    return Group(
+        f"{counted(config['workers'], 'worker')} on {' or '.join(map(str, cpus))} usable CPUs, "
+        f"limit {config['time_limit']:g} s, {counted(seeds, 'seed')}; median [quartiles] over runs",
+        [
+            *(arm_table(f"{name}, {counted(num_instances(same), 'instance')}", same) for name, same in groups.items()),
+            comparison_table(groups),
+        ],
     )
 
 
-def _num_instances(records: Sequence[Record]) -> int:
-    return len({_pair(record)[:2] for record in records})
+def arm_table(title: str, records: Sequence[Record]) -> Table:
+    """Return a row for each arm.
+
+    Args:
+        title: of the set of instances.
+        records: on this set.
+    """
+    rows = []
+    for arm, runs in by_arm(records).items():
+        solved = sum(is_decided(run) and run["result"]["status"] != Status.INFEASIBLE for run in runs)
+        infeasible = sum(run["result"]["status"] == Status.INFEASIBLE for run in runs)
+        won = Counter(run["result"]["winner"] for run in runs)
+        wins = [None if None in won else won[side] for side in ("learned", "cp-sat", "nobody")]
+        slowest = float(f"{max(cost(run, 'seconds') for run in runs):.3g}")
+        rows.append(Row([arm, len(runs), solved, infeasible, quartiles(runs, "seconds"), slowest, *wins], arm))
+    notes = [
+        "solved: a solution; infeasible: a proof that there is none. Unsolved runs count as the limit in seconds.",
+        "won: the side of a race whose answer was returned. Rows are divided by what any arm found of an instance.",
+    ]
+    dives = {record["config"]["workers"] for record in records if record["config"]["arm"].startswith("dives/")}
+    notes += [f"dives: the network's decisions, and {counted(workers, 'worker')} of CP-SAT" for workers in dives]
+    failed = Counter(r["config"]["arm"] for r in records if r["result"].get("scorer_error") is not None)
+    notes += [
+        f"{arm}: the learned search failed in {count} runs, which CP-SAT ended alone" for arm, count in failed.items()
+    ]
+    columns = ["arm", "runs", "solved", "infeasible", "seconds", "maximum", "won: learned", "cp-sat", "nobody"]
+    return Table(title, columns, rows, "\n".join(notes))
 
 
-def _pair(record: Record) -> tuple[str, str, int]:
-    config = record["config"]
-    return config["instance"], config["instance_sha256"], config["seed"]
+def comparison_table(groups: Mapping[str, Sequence[Record]]) -> Table:
+    """Return a row for each arm but the baseline on each set.
+
+    Args:
+        groups: the records of each set by its title.
+    """
+    rows = []
+    for title, same in groups.items():
+        arms = by_arm(same)
+        baseline = arms.get(BASELINE, [])
+        for arm, runs in arms.items():
+            pairs = None if arm == BASELINE else compare(runs, baseline)
+            if pairs is not None:
+                cells: list[Cell] = [
+                    f"{title}: {arm} / {BASELINE}",
+                    f"{sum(map(is_decided, baseline))} of {len(baseline)}",
+                    f"{sum(map(is_decided, runs))} of {len(runs)}",
+                    f"{pairs.mean:.3f}",
+                    "-" if pairs.instances == 1 else f"{pairs.low:.3f} .. {pairs.high:.3f}",
+                    pairs.pairs,
+                    pairs.both_timed_out,
+                    f"{pairs.excess:.2f}",
+                    pairs.above,
+                    f"{pairs.worst[0]}, seed {pairs.worst[1]}",
+                ]
+                rows.append(Row(cells, arm, common_place(same)))
+    decided = [f"decided by {BASELINE}", "decided by the arm"]
+    return Table(
+        f"Seconds / seconds of {BASELINE}",
+        [
+            "sets and arms",
+            *decided,
+            "geometric mean",
+            "95 % interval",
+            "pairs",
+            "both timed out",
+            "excess",
+            "above 0",
+            "worst pair",
+        ],
+        rows,
+        "Below 1 the arm is faster. Ratios are within pairs of one instance and seed; the interval is a bootstrap over "
+        "instances.\nPairs in which both timed out count as 1.\n"
+        f"excess: the largest seconds - ({FACTOR:g} * seconds of {BASELINE} + {SLACK:g}); above 0: in how many pairs.",
+        page_only=decided,
+    )
 
 
 def _arms(suite: Race, networks: Sequence[Network]) -> list[Arm]:

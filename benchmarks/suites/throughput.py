@@ -17,6 +17,7 @@ import onnxruntime as ort
 
 from benchmarks.networks import Network
 from benchmarks.records import Job, Record
+from benchmarks.report.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
 from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError
 from nnsearch.inference.latency import batches, milliseconds
@@ -135,17 +136,38 @@ def _difference(scores: FloatArray, expected: FloatArray) -> float:
     return float(f"{(np.abs(scores - expected) / span).max():.3g}")
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of a run."""
-    lines = [
-        f"{'network':24}{'provider':28}{'threads':>7}{'states':>8}{'ms':>10}{'states/s':>12}{'session/s':>12}"
-        f"{'share':>8}{'difference':>12}"
-    ]
+def summary(records: Sequence[Record]) -> Group:
+    """Return a row for each network and batch size, and states per second against the batch size."""
+    rows = []
+    lines: dict[str, list[Point]] = {}
     for record in records:
         config, result = record["config"], record["result"]
-        lines.append(
-            f"{config['arm']:24}{config['provider']:28}{config['threads']:7}{config['states']:8}{result['ms']:10.3f}"
-            f"{result['states_per_second']:12,.0f}{result['session_states_per_second']:12,.0f}"
-            f"{result['share_of_session']:8.0%}{result['difference']:12.1e}"
-        )
-    return "\n".join(lines)
+        runs_on = config["provider"].removesuffix("ExecutionProvider")
+        arm = f"{config['arm']}, {runs_on}, {config['threads']} threads"
+        lines.setdefault(arm, []).append((config["states"], result["states_per_second"]))
+        cells: list[Cell] = [
+            config["arm"],
+            runs_on,
+            config["threads"],
+            config["states"],
+            f"{result['ms']:.3f}",
+            result["states_per_second"],
+            result["session_states_per_second"],
+            f"{result['share_of_session']:.0%}",
+            f"{result['difference']:.1e}",
+        ]
+        rows.append(Row(cells, arm))
+    columns = ["network", "runs on", "threads", "states", "ms", "states/s", "session/s", "share", "difference"]
+    return Group(
+        "",
+        [
+            Table("", columns, rows),
+            Chart(
+                "States per second",
+                Axis("states in a call", "log"),
+                Axis("states per second", "log"),
+                [Series(arm, sorted(points)) for arm, points in lines.items()],
+                "Higher is better.",
+            ),
+        ],
+    )

@@ -41,19 +41,19 @@ class PreparedModel:
     """A model and what others ask of it. The model must not change from now on.
 
     Args:
-        model: any model; it is not changed, and may be in use elsewhere.
-        stop: asked from time to time; true ends the reading.
+        model: Any model; it is not changed, and may be in use elsewhere.
+        stop: Asked from time to time; true ends the reading.
 
     Attributes:
-        model: the model itself.
-        proto: a copy of it as a message of protobuf's Python package, to be read only.
+        model: The model itself.
+        proto: A copy of it as a message of protobuf's Python package, to be read only.
         names: V names of variables.
         domains: V lists of ranges ``low, high, low, high, ...``, as the model declares them.
-        rows: the linear constraints, clauses, at-most-ones and exactly-ones.
-        others: every other constraint.
+        rows: The linear constraints, clauses, at-most-ones and exactly-ones.
+        others: Every other constraint.
 
     Raises:
-        NNSearchError: a linear constraint has more variables than coefficients, or fewer.
+        NNSearchError: A linear constraint has more variables than coefficients, or fewer.
         ReadingStoppedError: ``stop`` said so.
     """
 
@@ -95,10 +95,10 @@ class PreparedModel:
         """Return the candidates and groups of the model; they are looked for at the first call.
 
         Args:
-            stop: asked from time to time; true ends the search for groups.
+            stop: Asked from time to time; true ends the search for groups.
 
         Raises:
-            GraphError: a variable is declared with an empty domain, or CP-SAT refuses the model.
+            GraphError: A variable is declared with an empty domain, or CP-SAT refuses the model.
             ReadingStoppedError: ``stop`` said so.
         """
         if self._graph is None:
@@ -112,8 +112,8 @@ class PreparedModel:
 
     def _grouped(self, check: StopCheck) -> CandidateGraph:
         values, too_large = values_of(self.domains)
-        for index in np.flatnonzero((values.sizes == 0) & ~too_large):
-            raise GraphError(f"variable {self.names[index]}: expected at least one value, its domain is empty")
+        for variable in np.flatnonzero((values.sizes == 0) & ~too_large).tolist():
+            raise GraphError(f"variable {self.names[variable]}: expected at least one value, its domain is empty")
         groups = Grouping(self.names, narrowed(values, too_large, self.rows, check), too_large)
         RowGroups(groups, self.rows, check).add()
         constraints = self.proto.constraints

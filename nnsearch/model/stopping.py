@@ -15,7 +15,7 @@ class StopCheck:
     """Asks whether to go on, from within loops.
 
     Args:
-        stop: true ends the reading; None is never.
+        stop: True ends the reading; None is never.
     """
 
     def __init__(self, stop: Callable[[], bool] | None = None) -> None:
@@ -26,7 +26,7 @@ class StopCheck:
         """Ask.
 
         Raises:
-            ReadingStoppedError: a stop was asked for.
+            ReadingStoppedError: A stop was asked for.
         """
         if self._stop is not None and self._stop():
             raise ReadingStoppedError
@@ -35,10 +35,10 @@ class StopCheck:
         """Ask after every few hundred steps, for loops whose rounds take microseconds.
 
         Args:
-            count: steps that are taken at once.
+            count: Steps that are taken at once.
 
         Raises:
-            ReadingStoppedError: a stop was asked for.
+            ReadingStoppedError: A stop was asked for.
         """
         self._steps += count
         if self._steps >= _EVERY:

@@ -16,7 +16,7 @@ from nnsearch.problems.streams import random_streams
 from nnsearch.problems.sudoku import SudokuGrid
 
 GroupedProblem = SudokuGrid | QueensBoard
-"""Problems whose solutions are not sampled uniformly, and that have no labeller of their own."""
+"""Problems whose solutions are not sampled uniformly."""
 
 DenseProblem = LatinSquare | GroupedProblem
 

@@ -192,6 +192,6 @@ def label_latin_squares(grids: npt.NDArray[np.integer], failure_limit: int = 100
         raise NNSearchError(f"the exact search labels squares up to order 64, got {n}")
     if grids.size and not 0 <= grids.min() <= grids.max() <= n:
         raise NNSearchError(f"expected values 1..{n}, or 0 for a hole; got {grids.min()}..{grids.max()}")
-    groups = LatinSquare(n).groups()
+    square = LatinSquare(n)
     assignment = (grids[..., None] == np.arange(1, n + 1)).reshape(len(grids), n**3)
-    return label_by_groups(groups, np.ones(len(groups), dtype=np.bool_), assignment, failure_limit)
+    return label_by_groups(square.groups(), square.exactly_one(), assignment, failure_limit)

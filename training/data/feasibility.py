@@ -25,7 +25,7 @@ from nnsearch.problems.n_queens.problem import QueensBoard
 from nnsearch.scorers.onnx import OnnxScorer
 from training.data.deconstruction import Examples
 from training.data.dense_problems import DenseProblem
-from training.data.exact_cover import label_by_groups, label_latin_squares
+from training.data.exact_cover import label_by_groups
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.losses.propagation import ForwardChecking, SinglesPropagation
 
@@ -104,13 +104,9 @@ def states_of_examples(
 
 def _labelled(problem: DenseProblem, solution: npt.NDArray[np.uint8], assigned: BoolArray) -> FeasibilityStates:
     """Return the states that have the values uint8[P, V] of solutions where bool[P, V] holds."""
-    count, order = len(solution), problem.order
-    one_hot = (assigned[:, :, None] & (solution[:, :, None] == np.arange(order))).reshape(count, -1)
-    if isinstance(problem, LatinSquare):
-        grids = np.where(assigned, solution.astype(np.int64) + 1, 0)
-        labels = label_latin_squares(grids.reshape(count, order, order))
-    else:
-        labels = label_by_groups(problem.groups(), problem.exactly_one(), one_hot)
+    values = np.arange(problem.num_values)
+    one_hot = (assigned[:, :, None] & (solution[:, :, None] == values)).reshape(len(solution), -1)
+    labels = label_by_groups(problem.groups(), problem.exactly_one(), one_hot)
     return FeasibilityStates(problem, one_hot, labels, assigned.sum(axis=1, dtype=np.int64))
 
 

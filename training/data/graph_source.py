@@ -27,7 +27,7 @@ from training.data.graph_states import BoolArray, TrainingState, training_state
 from training.data.search_labels import SearchLabels, read_labels
 from training.data.singleton_consistency import singleton_consistent
 from training.data.user_model import UserModel, read_user_model
-from training.running.atomic_npz import save_npz
+from training.running.output_file import save_npz
 from training.tasks.graph_config import GraphConfig
 
 _EXACT_ORDER = 10

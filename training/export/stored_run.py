@@ -6,12 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from nnsearch.errors import ConfigError
-from training.data.graph_source import prepare_graph_data
 from training.export.export import export, export_graph, graph_metadata, training_record
-from training.running.checkpoint import load_checkpoint
 from training.tasks.dense import stored_outcome
 from training.tasks.dense_config import Config
-from training.tasks.graph import GRAPH_KEYS, GraphOutcome, make_network
+from training.tasks.graph import stored_graph_outcome
 from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
 
 
@@ -28,9 +26,9 @@ def export_stored_dense(config: Config, folder: Path, out: Path, *, precision: s
         ConfigError: the run has measured nothing yet.
     """
     checkpoint = _checkpoint(folder)
-    if not load_checkpoint(checkpoint)["history"]:
-        raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
     outcome = stored_outcome(config, folder)
+    if not outcome.best_presentations:
+        raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
     export(outcome.network, config.problem.dense(), training_record(config, outcome), out, precision=precision)
     return outcome.feasibility
 
@@ -50,23 +48,12 @@ def export_stored_graph(
     Raises:
         ConfigError: there is nothing to export.
     """
-    state = load_checkpoint(_checkpoint(folder), GRAPH_KEYS)
-    exported = dataclasses.replace(config, network=dataclasses.replace(config.network, **chosen))  # type: ignore[arg-type]
-    data = prepare_graph_data(config, folder / "pool.npz")
-    network = make_network(exported, data)
-    network.load_state_dict(state["best"]["weights"])
-    outcome = GraphOutcome(
-        network=network.eval(),
-        data=data,
-        measured=state["best"]["measured"],
-        steps=state["step"],
-        best_step=state["best"]["step"],
-        seconds=state["seconds"],
-        interrupted=False,
-    )
-    metadata = graph_metadata(config, outcome, exported.network)
-    export_graph(outcome.network, metadata, data.parity_states(), out, precision=precision)
-    return exported.network, outcome.best_step
+    _checkpoint(folder)
+    network = dataclasses.replace(config.network, **chosen)  # type: ignore[arg-type]
+    outcome = stored_graph_outcome(config, folder, network)
+    metadata = graph_metadata(config, outcome, network)
+    export_graph(outcome.network, metadata, outcome.data.parity_states(), out, precision=precision)
+    return network, outcome.best_step
 
 
 def _checkpoint(folder: Path) -> Path:

@@ -15,11 +15,12 @@ class MLP(nn.Module):
     Args:
         num_candidates: N = V * D, the length of input and output.
         hidden: width of each hidden layer.
+        num_outputs: another length of the output.
     """
 
-    def __init__(self, num_candidates: int, hidden: Sequence[int]) -> None:
+    def __init__(self, num_candidates: int, hidden: Sequence[int], num_outputs: int | None = None) -> None:
         super().__init__()
-        widths = [num_candidates, *hidden, num_candidates]
+        widths = [num_candidates, *hidden, num_outputs or num_candidates]
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(widths):
             layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]

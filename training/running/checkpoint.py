@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,25 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
+from training.running.output_file import replacing
 
 KEYS = frozenset(
     {
-        "step",
-        "presentations",
-        "num_examples",
-        "num_solutions",
-        "solutions_sha256",
-        "stale",
-        "seconds",
-        "history",
-        "best",
-        "loss_sum",
-        "loss_steps",
-        "network",
-        "optimizer",
+        *("identity", "facts", "step", "seconds", "finished", "stale", "history", "best", "loss_sum", "loss_steps"),
+        *("network", "optimizer", "generator"),
     }
 )
-"""What a checkpoint of the trainer of dense networks holds."""
+"""What a checkpoint of the training loop holds."""
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
@@ -43,30 +32,22 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         state: nested dicts and lists of tensors, numbers and strings.
         path: the file.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
-def load_checkpoint(path: Path, keys: frozenset[str] = KEYS) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
 
-    Args:
-        path: the file.
-        keys: what the trainer that wrote it puts in.
-
     Raises:
-        ConfigError: the file is not a checkpoint of this trainer.
+        ConfigError: the file is not a checkpoint of the training loop, or one of another layout.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch, pickle and zipfile raise nearly anything
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ConfigError(f"{path}: expected a checkpoint ({reason}); remove it to start afresh") from None
-    missing = keys - state.keys() if isinstance(state, dict) else keys
+    missing = KEYS - state.keys() if isinstance(state, dict) else KEYS
     if missing:
         raise ConfigError(
             f"{path}: expected a checkpoint (it lacks {', '.join(sorted(missing))}); remove it to start afresh"

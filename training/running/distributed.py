@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -184,7 +185,10 @@ ALONE = Processes()
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """Join the processes that torchrun started with this one, if it did; leave when all are done."""
+    """Join the processes that torchrun started with this one, if it did; leave when all are done.
+
+    A process other than the first ends there: what comes after is for the first, whose exit code tells how it went.
+    """
     if not os.environ.keys() >= _VARIABLES:
         yield ALONE
         return
@@ -201,6 +205,10 @@ def joined() -> Iterator[Processes]:
         raise SystemExit(130) from None
     # Not after an error: the others may be gone, and to leave is to wait for them.
     dist.destroy_process_group()
+    if not processes.first:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(0)  # threads of torch may still run, which sometimes aborts an ordinary end
 
 
 class _WithUnused(nn.Module):

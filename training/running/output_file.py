@@ -1,11 +1,15 @@
-"""Where results go: a path that cannot be written is refused before the work, not after it."""
+"""Where results go: a path that cannot be written is refused before the work, and a file is never half written."""
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
 
 from nnsearch.errors import ConfigError
 
@@ -39,6 +43,23 @@ def check_output_folder(folder: Path, option: str) -> None:
     """
     with _refused(f"{option} {folder}: expected a folder that can be written"):
         _try_folder(folder)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that becomes ``path`` once it is complete: at any moment, the old one or the new one is there."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def save_npz(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a compressed ``.npz``, whole or not at all."""
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _try_folder(folder: Path) -> None:

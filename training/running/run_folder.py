@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +48,3 @@ def claim(run_dir: Path, config: AnyRunConfig) -> None:
     temporary = run_dir / "config.json.tmp"
     temporary.write_text(json.dumps(config_to_table(config)), encoding="utf-8")
     temporary.replace(run_dir / "config.json")
-
-
-def write_metrics(run_dir: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``metrics.jsonl``, a line for each measurement, never a part of it."""
-    lines = "".join(json.dumps(entry) + "\n" for entry in history)
-    temporary = run_dir / "metrics.jsonl.tmp"
-    temporary.write_text(lines, encoding="utf-8")
-    temporary.replace(run_dir / "metrics.jsonl")

@@ -1,4 +1,4 @@
-"""The trainer of networks on the candidate graph: one loop, resumable to the same result.
+"""Training of a network on the candidate graph: states drawn afresh for each step.
 
 The weights kept are those with the lowest cross-entropy of the exactly-one groups on held-out solutions, mean over
 families.
@@ -6,24 +6,18 @@ families.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
-from nnsearch.interrupt import DeferredInterrupt
 from training.data.graph_source import GraphData, prepare_graph_data
 from training.data.graph_states import GraphBatch, batch_of
+from training.loop import Measurement, Measuring, Progress, Task, Training
 from training.losses.candidate_graph import (
     candidate_cross_entropy,
     choice_cross_entropy,
@@ -31,16 +25,17 @@ from training.losses.candidate_graph import (
     refuted_penalty,
 )
 from training.networks.belief_propagation import NeuralBeliefPropagation
-from training.running.checkpoint import load_checkpoint, save_checkpoint, weights_of
+from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
-from training.running.run_folder import check_claim, claim, write_metrics
+from training.running.run_folder import check_claim, claim
+from training.schedule import cosine
 from training.tasks.dense import choose_device
-from training.tasks.graph_config import GraphConfig, GraphLossConfig
+from training.tasks.graph_config import GraphConfig, GraphLossConfig, GraphNetworkConfig
 from training.tasks.graph_share import WHOLE, GraphShares, TermShares
 
-_CHECKPOINT_SECONDS = 30.0
-_WARM_UP_STEPS = 50
-_LEAST_RATE = 0.003  # of the learning rate, at the end of the cosine
+WARM_UP_STEPS = 50
+LEAST_RATE = 0.003
+"""Of the learning rate, at the end of the cosine."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +62,9 @@ class GraphOutcome:
 
 
 def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) -> GraphOutcome:
-    """Train, or go on where an earlier call in the same folder stopped.
+    """Train, or go on where an earlier call in the same folder stopped; see :mod:`training.loop`.
 
-    The states of a step are a function of the seed and the step, so a run that was killed and resumed ends with the
-    same weights as one that was not (on a CPU, with the same number of threads and processes). Several processes share
-    the states of a step; they take the same steps as one, up to the rounding of sums.
+    Several processes share the states of a step; they take the same steps as one, up to the rounding of sums.
 
     Args:
         config: the run.
@@ -83,7 +76,7 @@ def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) 
         NNSearchError: a file that the config names cannot be used.
     """
 
-    def prepared() -> _Run:
+    def prepared() -> tuple[NeuralBeliefPropagation, GraphData, Training]:
         device = processes.own(choose_device(config.train.device))
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
@@ -93,9 +86,48 @@ def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) 
         data = prepare_graph_data(config, run_dir / "pool.npz")
         if processes.first:
             claim(run_dir, config)  # not before its files were read: a wrong name must not spoil the folder
-        return _Run(config, run_dir, data, device, start, processes)
+        torch.manual_seed(config.seed)
+        network = make_network(config, data).to(device)
+        if start is not None:
+            try:
+                network.load_state_dict(start)
+            except RuntimeError:
+                raise ConfigError(
+                    f"train.start: expected a run of a network of the same width, {config.train.start} has another"
+                ) from None
+        return network, data, Training(_task(config, data, network, device, processes), run_dir, processes)
 
-    return processes.in_turn(prepared).train()
+    network, data, training = processes.in_turn(prepared)
+    return _outcome(network, data, training.run())
+
+
+def stored_graph_outcome(config: GraphConfig, run_dir: Path, network: GraphNetworkConfig) -> GraphOutcome:
+    """Return what the run in a folder has reached.
+
+    Args:
+        config: of the run.
+        run_dir: its folder, which is only read.
+        network: that of the config, or one with other blocks and iterations, whose weights are the same.
+
+    Raises:
+        ConfigError: the folder holds no checkpoint of such a run.
+    """
+    progress = Progress.of(load_checkpoint(run_dir / "checkpoint.pt"))
+    data = prepare_graph_data(config, run_dir / "pool.npz")
+    return _outcome(make_network(replace(config, network=network), data), data, progress)
+
+
+def _outcome(network: NeuralBeliefPropagation, data: GraphData, progress: Progress) -> GraphOutcome:
+    network.load_state_dict(progress.best["weights"])
+    return GraphOutcome(
+        network=network.cpu().eval(),
+        data=data,
+        measured=progress.best["entry"]["measured"],
+        steps=progress.step,
+        best_step=progress.best["step"],
+        seconds=progress.seconds,
+        interrupted=not progress.finished,
+    )
 
 
 def make_network(config: GraphConfig, data: GraphData) -> NeuralBeliefPropagation:
@@ -113,14 +145,12 @@ def load_weights(run_dir: Path) -> dict[str, Tensor]:
     """Return the best weights of a run.
 
     Raises:
-        ConfigError: the folder holds no measured run.
+        ConfigError: the folder holds no run.
     """
     checkpoint = run_dir / "checkpoint.pt"
     if not checkpoint.is_file():
         raise ConfigError(f"{run_dir}: expected the folder of a run with a checkpoint, found none")
-    weights: dict[str, Tensor] = load_checkpoint(checkpoint, GRAPH_KEYS)["best"]["weights"]
-    if not weights:
-        raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
+    weights: dict[str, Tensor] = load_checkpoint(checkpoint)["best"]["weights"]
     return weights
 
 
@@ -128,6 +158,12 @@ def block_weights(blocks: int) -> list[float]:
     """Return the weight of each block in the loss: it grows linearly, and the sum is 1."""
     raw = np.linspace(0.1, 1.0, blocks) if blocks > 1 else np.ones(1)
     return [float(weight) for weight in raw / raw.sum()]
+
+
+def block_loss(blocks: Sequence[Tensor], loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the weighted sum of the losses of the scores of all blocks, float32[N] each."""
+    weights = block_weights(len(blocks))
+    return torch.stack([weight * loss(scores) for scores, weight in zip(blocks, weights, strict=True)]).sum()
 
 
 def graph_loss(scores: Tensor, batch: GraphBatch, config: GraphLossConfig, shares: TermShares = WHOLE) -> Tensor:
@@ -180,10 +216,6 @@ def _share_of_best_right(scores: Tensor, holds: Tensor, segment: Tensor, count: 
     return zeros.scatter_add(0, segment, best * holds) / zeros.scatter_add(0, segment, best).clamp(min=1)
 
 
-GRAPH_KEYS = frozenset({"step", "seconds", "history", "best", "loss_sum", "loss_steps", "network", "optimizer"})
-"""What a checkpoint of this trainer holds."""
-
-
 class _AllBlocks(nn.Module):
     """A network whose forward pass is that of training, for what wraps forward passes."""
 
@@ -195,159 +227,42 @@ class _AllBlocks(nn.Module):
         return self.network.all_blocks(*batch.inputs, batch.identity, blocks=depth)
 
 
-class _Run:
-    """The state of one run between steps; everything in it is in the checkpoint or follows from the config."""
+def _task(
+    config: GraphConfig, data: GraphData, network: NeuralBeliefPropagation, device: torch.device, processes: Processes
+) -> Task:
+    train = config.train
+    shares = GraphShares(data, processes)
+    validation = {name: batch_of(states, device) for name, states in data.validation.items()}
 
-    def __init__(
-        self,
-        config: GraphConfig,
-        run_dir: Path,
-        data: GraphData,
-        device: torch.device,
-        start: dict[str, Tensor] | None,
-        processes: Processes,
-    ) -> None:
-        self.config, self.run_dir, self.data, self.device, self.processes = config, run_dir, data, device, processes
-        torch.manual_seed(config.seed)
-        self.network = make_network(config, data).to(device)
-        if start is not None:
-            try:
-                self.network.load_state_dict(start)
-            except RuntimeError:
-                raise ConfigError(
-                    f"train.start: expected a run of a network of the same width, {config.train.start} has another"
-                ) from None
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.train.learning_rate)
-        self.shares = GraphShares(data, processes)
-        self.validation = {name: batch_of(states, device) for name, states in data.validation.items()}
-        self.step = 0
-        self.seconds = 0.0
-        self.loss_sum = torch.zeros((), device=device)  # since the last measurement
-        self.loss_steps = 0
-        self.history: list[dict[str, Any]] = []
-        self.best: dict[str, Any] = {"loss": math.inf, "step": 0, "measured": {}, "weights": {}}
-        checkpoint = run_dir / "checkpoint.pt"
-        if checkpoint.exists():
-            self._restore(load_checkpoint(checkpoint, GRAPH_KEYS))
-
-    def train(self) -> GraphOutcome:
-        """Run the loop to the end or to Ctrl-C."""
-        train = self.config.train
-        checkpoint = self.run_dir / "checkpoint.pt"
-        first = self.processes.first
-        self.all_blocks = self.processes.parallel(_AllBlocks(self.network), self.device)
-        if not self.history:
-            self._evaluate()  # belief propagation itself, or the start
-        bar = tqdm(disable=not first, total=train.steps, initial=self.step, desc=self.config.name, unit="step")
-        started = saved = time.monotonic()
-        before = self.seconds
-        with DeferredInterrupt() as interrupted, self._writer() as writer, bar:
-            while self.step < train.steps and not self.processes.any(interrupted()):
-                self.loss_sum += self._train_step()
-                self.loss_steps += 1
-                bar.update()
-                evaluated = self.step % train.evaluate_every == 0 or self.step == train.steps
-                if evaluated:
-                    self._evaluate()
-                    if writer is not None:
-                        for family, values in self.history[-1]["measured"].items():
-                            for name, value in values.items():
-                                writer.add_scalar(f"{family}/{name}", value, self.step)
-                    bar.set_postfix_str(self._status(), refresh=False)
-                if first and (evaluated or time.monotonic() - saved > _CHECKPOINT_SECONDS):
-                    self.seconds = before + time.monotonic() - started
-                    save_checkpoint(self._state(), checkpoint)
-                    saved = time.monotonic()
-            self.seconds = before + time.monotonic() - started
-            if first:
-                save_checkpoint(self._state(), checkpoint)
-            self.processes.wait()  # for the checkpoint
-        self.network.load_state_dict(self.best["weights"])
-        return GraphOutcome(
-            network=self.network.cpu().eval(),
-            data=self.data,
-            measured=self.best["measured"],
-            steps=self.step,
-            best_step=self.best["step"],
-            seconds=self.seconds,
-            interrupted=self.step < train.steps,
-        )
-
-    def _train_step(self) -> Tensor:
-        train = self.config.train
-        cosine = 0.5 * (1 + math.cos(math.pi * self.step / train.steps))
-        rate = train.learning_rate * max(_LEAST_RATE, cosine) * min(1.0, (self.step + 1) / _WARM_UP_STEPS)
-        self.optimizer.param_groups[0]["lr"] = rate
-        share = self.shares.at(self.step)
-        batch = batch_of(share.states, self.device)
-        depth = self.config.network.blocks
+    def loss(forward: nn.Module, step: int) -> Tensor:
+        share = shares.at(step)
+        batch = batch_of(share.states, device)
+        depth = config.network.blocks
         if train.least_blocks:
-            depth = int(np.random.default_rng([self.config.seed, self.step, 1]).integers(train.least_blocks, depth + 1))
-        blocks = self.all_blocks(batch, depth)
-        loss = torch.stack(
-            [
-                weight * graph_loss(scores, batch, self.config.loss, share.shares)
-                for scores, weight in zip(blocks, block_weights(depth), strict=True)
-            ]
-        ).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.processes.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.clip)
-        self.optimizer.step()
-        self.step += 1
-        return self.processes.total(loss.detach())
+            depth = int(np.random.default_rng([config.seed, step, 1]).integers(train.least_blocks, depth + 1))
+        return block_loss(forward(batch, depth), lambda scores: graph_loss(scores, batch, config.loss, share.shares))
 
-    def _writer(self) -> AbstractContextManager[SummaryWriter | None]:
-        if not self.processes.first:
-            return nullcontext()
-        writer: AbstractContextManager[SummaryWriter] = SummaryWriter(str(self.run_dir), purge_step=self.step)
-        return writer
-
-    def _measure(self) -> dict[str, dict[str, float]]:
-        measured: dict[str, dict[str, float]] = {}
-        self.network.eval()
-        with torch.inference_mode():
-            for name, batch in self.validation.items():
-                measured[name] = measure(self.network(*batch.inputs, batch.identity), batch)
-        self.network.train()
-        return measured
-
-    def _evaluate(self) -> None:
-        measured = self.processes.from_first(self._measure)
-        loss = 0.0
-        for values in measured.values():
-            # The other terms are ruled by a few states that a network is sure of and wrong about.
-            loss += values["group"] / len(measured)
-        training_loss = float(self.loss_sum) / self.loss_steps if self.loss_steps else None
-        self.loss_sum, self.loss_steps = torch.zeros((), device=self.device), 0
-        self.history.append(
-            {"step": self.step, "training_loss": training_loss, "loss": loss, "measured": measured}
-            | self.processes.record()
+    def measured(step: int, training_loss: float | None) -> Measurement:
+        found = {name: measure(network(*batch.inputs, batch.identity), batch) for name, batch in validation.items()}
+        # The other terms are ruled by a few states that a network is sure of and wrong about.
+        mean = 0.0
+        for values in found.values():
+            mean += values["group"] / len(found)
+        return Measurement(
+            score=-mean,
+            entry={"step": step, "training_loss": training_loss, "loss": mean, "measured": found},
+            scalars={f"{family}/{name}": value for family, values in found.items() for name, value in values.items()},
+            status=", ".join(f"{family} {values['group']:.3f}" for family, values in found.items()),
         )
-        if loss < self.best["loss"]:
-            self.best = {"loss": loss, "step": self.step, "measured": measured, "weights": weights_of(self.network)}
-        if self.processes.first:
-            write_metrics(self.run_dir, self.history)
 
-    def _status(self) -> str:
-        values: Sequence[str] = [f"{name} {entry['group']:.3f}" for name, entry in self.history[-1]["measured"].items()]
-        return ", ".join(values)
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "history": self.history,
-            "best": self.best,
-            "loss_sum": self.loss_sum,
-            "loss_steps": self.loss_steps,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.history, self.best = state["history"], state["best"]
-        self.loss_sum, self.loss_steps = state["loss_sum"].to(self.device), state["loss_steps"]
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+    return Task(
+        name=config.name,
+        network=network,
+        optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate),
+        rate=cosine(train.learning_rate, train.steps, least=LEAST_RATE, warm_up=WARM_UP_STEPS),
+        steps=train.steps,
+        loss=loss,
+        forward=_AllBlocks(network),
+        clip=train.clip,
+        measuring=Measuring(measured, train.evaluate_every, at_start=True),  # of belief propagation, or the start
+    )

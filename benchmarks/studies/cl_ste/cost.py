@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ import torch
 from ortools.sat.python import cp_model
 from torch import Tensor
 
-from benchmarks.plots import COLOURS, pyplot, save
 from benchmarks.records import Job, Record
+from benchmarks.report.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
 from benchmarks.studies.cl_ste.tasks.membership import clauses as member_clauses
 from benchmarks.studies.cl_ste.tasks.picture_task import PictureAtoms
 from benchmarks.studies.cl_ste.training.semantic_loss import Diagram, semantic_loss
@@ -120,69 +119,51 @@ def jobs(suite: Cost) -> list[Job]:
     ]
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the summary of a run."""
-    config = records[0]["config"]
-    lines = [
-        f"milliseconds of a step of {config['batch']} examples, forward and backward, median of {config['repeats']}; "
-        f"epochs of {EPOCH:,} examples",
-        "",
-        f"{'problem':18}{'clauses':>8}{'straight-through':>18}{'epoch':>9}{'semantic loss':>15}{'epoch':>9}"
-        f"{'compiled in':>13}{'nodes':>9}",
-    ]
-    for problem in dict.fromkeys(record["config"]["problem"] for record in records):
-        results = {r["config"]["arm"]: r["result"] for r in records if r["config"]["problem"] == problem}
-        first = next(iter(results.values()))
-        line = f"{problem:18}{first['clauses']:8,}"
-        for arm, width in zip(ARMS, (18, 15), strict=True):
-            ms = results.get(arm, {}).get("ms")
-            epoch = "-" if ms is None else f"{epoch_seconds(ms, config['batch']):.1f} s"
-            line += f"{'-' if ms is None else f'{ms:.2f}':>{width}}{epoch:>9}"
-        exact = results.get(ARMS[1], {})
-        if exact.get("compiled"):
-            line += f"{exact['compile_seconds']:11.1f} s{exact['size']:9,}"
-        elif exact:
-            line += f"{'no':>13}"
-        lines.append(line)
-    return "\n".join(lines)
-
-
 def epoch_seconds(ms: float, batch: int) -> float:
     """Return the seconds of the steps of an epoch, from the milliseconds of one step."""
     return ms / 1000 * EPOCH / batch
 
 
-def plot(records: Sequence[Record], path: Path) -> None:
-    """Draw the seconds of an epoch against the number of clauses, a line for each family and loss.
-
-    Args:
-        records: of one run.
-        path: ``.svg`` or ``.png``.
-    """
-    plt = pyplot()
-    figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
-    styles = dict(zip(ARMS, ("-", "--"), strict=True))
-    families = list(dict.fromkeys(record["config"]["family"] for record in records))
-    batch = records[0]["config"]["batch"]
-    highest = max(epoch_seconds(record["result"]["ms"] or 0, batch) for record in records)
-    for family, colour in zip(families, COLOURS, strict=False):
-        for arm in ARMS:
-            chosen = [r["result"] for r in records if (r["config"]["family"], r["config"]["arm"]) == (family, arm)]
-            done = [(r["clauses"], epoch_seconds(r["ms"], batch)) for r in chosen if r["ms"] is not None]
-            label = f"{family}, {arm}"
-            axis.plot(
-                *zip(*done, strict=True) if done else ((), ()), styles[arm], color=colour, marker="o", ms=4, label=label
-            )
-            failed = [r["clauses"] for r in chosen if r["ms"] is None]
-            axis.plot(failed, [2 * highest] * len(failed), "x", color=colour)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlabel("clauses")
-    axis.set_ylabel(f"seconds of an epoch: {EPOCH:,} examples, {batch} a step")
-    axis.set_title("x: the diagram was not compiled within the limit", fontsize=10)
-    axis.grid(alpha=0.25)
-    axis.legend(fontsize=8, frameon=False)
-    save(figure, path)
+def summary(records: Sequence[Record]) -> Group:
+    """Return a row for each problem and loss, and a dot for each: the seconds of an epoch as clauses grow."""
+    rows = []
+    dots: dict[str, tuple[list[Point], list[Point]]] = {}
+    for record in records:
+        config, result = record["config"], record["result"]
+        compiled = result.get("compiled")
+        seconds = None if result["ms"] is None else float(f"{epoch_seconds(result['ms'], config['batch']):.3g}")
+        cells: list[Cell] = [
+            config["problem"],
+            config["arm"],
+            result["clauses"],
+            result["atoms"],
+            result["ms"],
+            seconds,
+            result.get("compile_seconds") if compiled is not False else f"over {config['compile_seconds']:.3g}",
+            result.get("size"),
+        ]
+        rows.append(Row(cells, config["arm"]))
+        done, given_up = dots.setdefault(config["arm"], ([], []))
+        if seconds is not None:
+            done.append((float(result["clauses"]), seconds))
+        else:
+            given_up.append((float(result["clauses"]), float(config["compile_seconds"])))
+    chart = Chart(
+        f"Seconds of an epoch of {EPOCH:,} examples as clauses grow",
+        Axis("clauses", "log"),
+        Axis("seconds", "log"),
+        [Series(arm, sorted(done), "dot", "", sorted(given_up)) for arm, (done, given_up) in dots.items()],
+        "Forward and backward of the loss alone, one thread. Rings: no diagram within the limit, at the seconds that "
+        "were spent on it.",
+    )
+    table = Table(
+        "Each problem",
+        ["problem", "loss", "clauses", "atoms", "ms a step", "s an epoch", "compiled in, s", "diagram's nodes"],
+        rows,
+        f"Steps of {records[0]['config']['batch']} examples, median of {records[0]['config']['repeats']}.",
+        folded=True,
+    )
+    return Group("", [chart, table])
 
 
 def _measure(suite: Cost, problem: str, arm: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ import numpy.typing as npt
 import torch
 
 import nnsearch.cp
+from benchmarks.answers import check
+from benchmarks.arms import NoOpinion
 from benchmarks.instances.instance_sets import Case
 from benchmarks.instances.qwh import generate
 from benchmarks.instances.squares import fresh_squares
@@ -34,7 +36,6 @@ from benchmarks.records import Job
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, LabelFreeConfig, read_label_free
 from benchmarks.studies.label_free.training.train import fit
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
-from benchmarks.suites.search import NoOpinion, check
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.errors import ConfigError
@@ -119,18 +120,18 @@ class Study:
     """What to run.
 
     Args:
-        budget: one of :data:`BUDGETS`.
+        budget: full, small or tiny.
         runs: folder of the trainings.
-        starts: of :data:`STARTS`.
-        knowledge: of :data:`KNOWLEDGE`.
+        starts: plain, bp.
+        knowledge: clauses, agn, sbr, planted.
         seed: of the squares that are searched.
 
     Raises:
         ConfigError: there is no such budget, start or knowledge, or the seed is out of range.
     """
 
-    budget: str
-    runs: Path
+    budget: str = "small"
+    runs: Path = Path("runs/study-label-free")
     starts: tuple[str, ...] = STARTS
     knowledge: tuple[str, ...] = KNOWLEDGE
     seed: int = 1

@@ -26,6 +26,7 @@ import torch
 from tqdm import tqdm
 
 import nnsearch.cp
+from benchmarks.answers import AnswerError
 from benchmarks.instances.squares import fresh_solutions, fresh_squares
 from benchmarks.records import Job
 from benchmarks.studies.sbr.backtracking import (
@@ -40,7 +41,6 @@ from benchmarks.studies.sbr.backtracking import (
 )
 from benchmarks.studies.sbr.study import BUDGETS, MAIN, SETTINGS
 from benchmarks.suites.feasibility import QUESTIONS, refuse_leak
-from benchmarks.suites.search import AnswerError
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.encoding.one_hot import OneHot, OneHotState
@@ -78,9 +78,9 @@ class SearchStudy:
     """What to run.
 
     Args:
-        budget: of the trainings, one of :data:`benchmarks.studies.sbr.study.BUDGETS`.
+        budget: of the trainings: full, small or tiny.
         runs: the folder that ``study sbr`` left behind; it is only read.
-        settings: of :data:`benchmarks.studies.sbr.study.SETTINGS`.
+        settings: what the networks have learned from.
         holes: shares of the variables that have no value, above 0 and at most 1.
         count: partial solutions of each problem and share, 1 or more.
         failure_limit: of each search, 1 or more.
@@ -90,8 +90,8 @@ class SearchStudy:
         ConfigError: there is no such budget or setting, or a number is out of range.
     """
 
-    budget: str
-    runs: Path
+    budget: str = "small"
+    runs: Path = Path("runs/study-sbr")
     settings: tuple[str, ...] = SEARCHED
     holes: tuple[float, ...] = (0.42, 0.3)
     count: int = 50

@@ -46,7 +46,7 @@ from training.data.feasibility import (
     states_of_examples,
 )
 from training.data.pools.pool import read_pool
-from training.running.atomic_npz import save_npz
+from training.running.output_file import save_npz
 from training.running.run_folder import check_claim, claim
 from training.tasks.dense import Outcome, fit
 from training.tasks.dense_config import Config, ProblemConfig, read_config
@@ -141,17 +141,17 @@ class Study:
     """What to run.
 
     Args:
-        budget: one of :data:`BUDGETS`.
+        budget: full, small or tiny.
         runs: folder of the trainings, the pools and the test states.
-        settings: of :data:`SETTINGS`.
+        settings: what the networks learn from.
         seed: of the test solutions.
 
     Raises:
         ConfigError: there is no such budget or setting, or the seed is out of range.
     """
 
-    budget: str
-    runs: Path
+    budget: str = "small"
+    runs: Path = Path("runs/study-sbr")
     settings: tuple[str, ...] = PAPER
     seed: int = 1
 

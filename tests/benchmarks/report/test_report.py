@@ -16,7 +16,7 @@ from benchmarks.report.page import payload, render
 from benchmarks.report.parts import Chart, Series
 from benchmarks.report.plain_section import table as plain_table
 from benchmarks.report.training_section import read_metrics, section
-from benchmarks.studies.sbr.table import PUBLISHED
+from benchmarks.studies.sbr.findings import PUBLISHED
 
 ROOT = Path(__file__).parents[3]
 MOST_BYTES = 5_000_000

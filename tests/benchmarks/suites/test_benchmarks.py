@@ -17,12 +17,15 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import nnsearch.cp
-from benchmarks import records
+from benchmarks import answers, records, statistics
 from benchmarks.__main__ import main
+from benchmarks.answers import AnswerError
 from benchmarks.instances import instance_sets, labels, qwh
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import load_networks
-from benchmarks.suites import feasibility, search, segment_sum
+from benchmarks.report.parts import Group
+from benchmarks.report.text import text
+from benchmarks.suites import feasibility, search
 from benchmarks.suites.nodes import Nodes, check_same_tree, prepare
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import ConfigError, PoolError
@@ -228,7 +231,7 @@ def test_every_phase_enumerates_all_solutions(arm: str) -> None:
 
 def test_a_different_tree_is_refused() -> None:
     grid = Nodes(order=5).grid()
-    with pytest.raises(search.AnswerError, match="expected one tree"):
+    with pytest.raises(AnswerError, match="expected one tree"):
         check_same_tree(prepare("native", grid, 50)(), prepare("native", grid, 60)())
 
 
@@ -245,7 +248,10 @@ def test_a_different_tree_is_refused() -> None:
         (["search", "--holes", "1.5", "--models"], "holes: expected a share"),
         (["search", "--count", "0", "--models"], "expected instances"),
         (["search", "--instances", "missing.dzn", "--models"], "missing.dzn: expected a file"),
-        (["search", "--variables", "last"], "invalid choice: 'last'"),
+        (
+            ["search", "--variables", "last"],
+            'Invalid value "last" for --variables. Choose from: "min-domain"',
+        ),
         (["search", "--time-limit", "-1", "--models"], "time limit: expected 0 or more"),
         (["search", "--models", "NET4", "NET4"], "two networks are named"),
         (
@@ -271,10 +277,9 @@ def test_a_different_tree_is_refused() -> None:
         (["latency", "--models"], "expected a network on the candidate graph, got none"),
         (["latency", "--models", "NET4"], "expected a network on the candidate graph, got a one-hot network"),
         (["latency", "--repeats", "0"], "repeats: expected 1 or more"),
-        (["segment-sum", "--order", "5", "--holes", "0.04"], "propagation alone completes this square"),
         (["nodes", "--branches", "0"], "branches: expected 1 or more"),
         (["nodes", "--order", "4", "--holes", "0.01"], "propagation alone completes this square"),
-        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["nonsense"], 'Unknown command "nonsense".'),
         ([], "required: COMMAND"),
     ],
 )
@@ -499,21 +504,21 @@ def test_ratio_of_failures() -> None:
             made.append(one)
         return made
 
-    found = search.ratio(runs("a", 0, 9, 3, 99), runs("b", 0, 99, None, 9, 7))
+    found = statistics.ratio(runs("a", 0, 9, 3, 99), runs("b", 0, 99, None, 9, 7))
     assert found is not None
     assert (found.wins, found.ties, found.losses, found.instances) == (2, 1, 1, 4)
     assert found.mean == pytest.approx((1 * 0.1 * 4 / 800 * 10) ** 0.25)
     assert 0.005 <= found.low < found.mean < found.high <= 10
-    assert search.ratio(runs("a", 1), []) is None
+    assert statistics.ratio(runs("a", 1), []) is None
     # Several runs of an instance count once.
-    twice = search.ratio(runs("a", 0) + runs("a", 99), runs("b", 9))
+    twice = statistics.ratio(runs("a", 0) + runs("a", 99), runs("b", 9))
     assert twice is not None
     assert (twice.instances, twice.ties) == (1, 1)
     assert twice.mean == pytest.approx(1)
-    text = search.ratio_table([*runs("a", 0, 9), *runs("b", 4, 49)], "a", "b")
-    assert "set: a / b" in text
-    assert "0.200" in text
-    assert "2/0/0" in text
+    shown = text(Group("", [search.ratio_table([*runs("a", 0, 9), *runs("b", 4, 49)], "a", "b")]))
+    assert "set: a / b" in shown
+    assert "0.200" in shown
+    assert "2/0/0" in shown
 
 
 def test_latency_end_to_end(tmp_path: Path, large: str, capsys: Capture) -> None:
@@ -530,27 +535,8 @@ def test_latency_end_to_end(tmp_path: Path, large: str, capsys: Capture) -> None
         assert len(result["ms_runs"]) == 3
 
 
-def test_segment_sum_end_to_end(tmp_path: Path, capsys: Capture) -> None:
-    output = tmp_path / "results.jsonl"
-    assert call("segment-sum", "--order", 10, "--holes", 0.6, "--repeats", 2, "--output", output) == 0
-    shown = capsys.readouterr().out
-    written = lines_of(output)
-    operators = [*segment_sum.SUMS, *segment_sum.WAYS_BACK]
-    assert len(written) == len(operators) * len(segment_sum.CHANNELS) * len(segment_sum.THREADS)
-    assert all(line["result"]["checked"] for line in written)
-    assert all(operator in shown for operator in operators)
-
-
-def test_a_wrong_sum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(segment_sum.SUMS, "ScatterND(add)", segment_sum.WAYS_BACK["Gather"])
-    suite = segment_sum.SegmentSum(order=8, holes=0.6, repeats=1)
-    (job, *_) = [job for job in segment_sum.jobs(suite) if job.config["operator"] == "ScatterND(add)"]
-    with pytest.raises(search.AnswerError, match="expected the sums that numpy has"):
-        job.measure()
-
-
 def test_help_explains_itself(capsys: Capture) -> None:
-    for command in ("feasibility", "search", "race", "policies", "nodes", "latency", "segment-sum"):
+    for command in ("feasibility", "search", "race", "policies", "nodes", "latency"):
         assert call(command, "--help") == 0
         text = capsys.readouterr().out
         assert "default" in text
@@ -717,16 +703,16 @@ def result_of(status: Status, solution: list[int] | None) -> SolveResult:
 
 def test_wrong_answers_are_errors() -> None:
     case = instance_sets.Case(PartialLatinSquare("two", np.array([[1, 0], [0, 0]])), satisfiable=True)
-    search.check(case, "arm", result_of(Status.OPTIMAL, [1, 2, 2, 1]))
-    search.check(case, "arm", result_of(Status.UNKNOWN, None))
+    answers.check(case, "arm", result_of(Status.OPTIMAL, [1, 2, 2, 1]))
+    answers.check(case, "arm", result_of(Status.UNKNOWN, None))
     for status, solution in (
         (Status.OPTIMAL, [2, 1, 1, 2]),
         (Status.OPTIMAL, [1, 2, 1, 2]),
         (Status.OPTIMAL, None),
         (Status.INFEASIBLE, None),
     ):
-        with pytest.raises(search.AnswerError):
-            search.check(case, "arm", result_of(status, solution))
+        with pytest.raises(AnswerError):
+            answers.check(case, "arm", result_of(status, solution))
 
 
 def record(arm: str, status: Status, seconds: float) -> records.Record:
@@ -739,12 +725,12 @@ def record(arm: str, status: Status, seconds: float) -> records.Record:
 
 def test_disagreement_is_an_error_and_timeouts_count() -> None:
     solved, timed_out = record("a", Status.OPTIMAL, 1.0), record("b", Status.UNKNOWN, 5.0)
-    search.check_agreement([solved, timed_out])
-    with pytest.raises(search.AnswerError, match="c: said INFEASIBLE on i, for which a has a solution"):
-        search.check_agreement([solved, timed_out, record("c", Status.INFEASIBLE, 1.0)])
-    assert [search.cost(run, "seconds") for run in (solved, timed_out)] == [1.0, 9.0]
-    assert search.cost(timed_out, "failures") == 3
-    row = next(line for line in search.table([solved, timed_out]).splitlines() if line.startswith("b "))
+    answers.check_agreement([solved, timed_out])
+    with pytest.raises(AnswerError, match="c: said INFEASIBLE on i, for which a has a solution"):
+        answers.check_agreement([solved, timed_out, record("c", Status.INFEASIBLE, 1.0)])
+    assert [statistics.cost(run, "seconds") for run in (solved, timed_out)] == [1.0, 9.0]
+    assert statistics.cost(timed_out, "failures") == 3
+    row = next(line for line in text(search.summary([solved, timed_out])).splitlines() if line.startswith("b "))
     assert "0%" in row
 
 

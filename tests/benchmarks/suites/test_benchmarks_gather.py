@@ -9,8 +9,8 @@ import pytest
 from test_benchmarks import write_network
 
 from benchmarks.__main__ import main
+from benchmarks.answers import AnswerError
 from benchmarks.suites.gather import _check_decisions
-from benchmarks.suites.search import AnswerError
 from nnsearch.result import InferenceCount, SolveResult, Status
 
 Run = Callable[..., tuple[int, str, str, list[dict[str, Any]]]]
@@ -36,7 +36,7 @@ def test_gather_end_to_end(run: Run) -> None:
     assert code == 0
     arms, stream = lines
     measured = arms["result"]["arms"]
-    assert list(measured) == ["alone", "greenlets", "greenlets, cache", "threads", "2 processes", "2 processes, kept"]
+    assert list(measured) == ["alone", "greenlets", "greenlets, cache", "2 processes", "2 processes, kept"]
     for name, runs in measured.items():
         assert name in out
         assert len(runs["seconds"]) == 2

@@ -14,9 +14,13 @@ from test_benchmarks import call, lines_of
 
 import nnsearch.cpsat
 from benchmarks import records
+from benchmarks.answers import AnswerError, check_agreement
+from benchmarks.arms import Arm
 from benchmarks.instances import instance_sets
 from benchmarks.networks import Network, load_networks
-from benchmarks.suites import policies, race, search
+from benchmarks.report.text import text
+from benchmarks.statistics import compare, cost
+from benchmarks.suites import policies, race
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
@@ -111,7 +115,7 @@ def test_what_a_race_reports_is_recorded() -> None:
     learned = SolveResult(Status.UNKNOWN, None, 30, 20, InferenceCount(5, 5, seconds=0.25), 0.5, "cp", "bp")
     answer = SolveResult(Status.OPTIMAL, [1, 2, 2, 1], 9, 8, InferenceCount(5, 5, seconds=0.25), 1.5, "race", "bp")
     report = nnsearch.cpsat.RaceReport("cp-sat", "it answered first", learned, ValueError("broken"), 1.4)
-    arm = search.Arm({"arm": "race/bp"}, lambda *_, **__: (answer, report), [1])
+    arm = Arm({"arm": "race/bp"}, lambda *_, **__: (answer, report), [1])
     assert race.measure(case, arm, 1) == {
         "status": "OPTIMAL",
         "objective_value": None,
@@ -162,7 +166,7 @@ def test_ratio_of_seconds_within_pairs() -> None:
         made("cp-sat", "a", 2, 4.0),
         made("cp-sat", "a", 1, 4.0),
     ]
-    found = race.compare(one, other)
+    found = compare(one, other)
     assert found is not None
     # Ratios 1/2 and 2 of a, 2 and 1 of b.
     assert found.mean == pytest.approx(2**0.25)
@@ -171,8 +175,8 @@ def test_ratio_of_seconds_within_pairs() -> None:
     # 8 - (1.2 * 4 + 0.5) = 2.7; 9 - (1.2 * 4.5 + 0.5) = 3.1; the others are below 0.
     assert found.excess == pytest.approx(3.1)
     assert (found.worst, found.above) == (("set-b", 1), 2)
-    assert race.compare(one, []) is None
-    assert race.compare(one[-1:], other) is None
+    assert compare(one, []) is None
+    assert compare(one[-1:], other) is None
 
 
 def test_race_table() -> None:
@@ -194,7 +198,7 @@ def test_race_table() -> None:
         "unsatisfiable": 2,
         "unknown": 2,
     }
-    lines = race.table(runs).splitlines()
+    lines = text(race.summary(runs)).splitlines()
     assert lines[0] == "2 workers on 2 usable CPUs, limit 9 s, 1 seed; median [quartiles] over runs"
     heading = "runs solved infeasible seconds maximum won: learned cp-sat nobody"
     blocks = {
@@ -221,10 +225,10 @@ def test_race_table() -> None:
 
 def test_two_best_objectives_are_an_error() -> None:
     runs = [made("cp-sat", "a", 1, 1.0, objective_value=3.0), made("race/bp", "a", 1, 1.0, objective_value=3.0)]
-    search.check_agreement(runs)
+    check_agreement(runs)
     runs.append(made("dives/bp", "a", 1, 1.0, objective_value=4.0))
-    with pytest.raises(search.AnswerError, match=r"dives/bp: said that 4 is the best on set-a, and cp-sat that 3 is"):
-        search.check_agreement(runs)
+    with pytest.raises(AnswerError, match=r"dives/bp: said that 4 is the best on set-a, and cp-sat that 3 is"):
+        check_agreement(runs)
 
 
 def test_a_race_that_gives_up_is_counted(bp: Network) -> None:
@@ -233,7 +237,7 @@ def test_a_race_that_gives_up_is_counted(bp: Network) -> None:
         result = job.measure()
         record = records.Record(config=job.config, result=result, environment={})
         if result["status"] == "UNKNOWN":
-            assert search.cost(record, "seconds") == 0.01
+            assert cost(record, "seconds") == 0.01
             assert result["winner"] in (None, "nobody")
 
 
@@ -254,7 +258,7 @@ def test_a_wrong_answer_is_refused(arm: str, bp: Network, monkeypatch: pytest.Mo
     monkeypatch.setattr(PartialLatinSquare, "build", forgetful)
     jobs = race.jobs(race.Race(repeats=1, dives=True), [instance_sets.Case(instance, True)], [bp])
     (job,) = [job for job in jobs if job.config["arm"] == arm]
-    with pytest.raises(search.AnswerError, match=f"{arm}: what it returned for one is not a solution"):
+    with pytest.raises(AnswerError, match=f"{arm}: what it returned for one is not a solution"):
         job.measure()
 
 
@@ -290,7 +294,7 @@ def test_policies_end_to_end(tmp_path: Path, grids: Path, capsys: Capture) -> No
         # One run of what no seed changes.
         noisy = dives or (config["runs"] is not None and "schedule" in config["runs"])
         assert config["seed"] == 1 or noisy
-    assert len(written) == 3 * (2 + 9 * 2)
+    assert len(written) == 3 * (2 + 8 * 2)
     text = output.read_text()
     assert call(*command) == 0
     assert output.read_text() == text
@@ -342,7 +346,7 @@ def test_policies_count_what_gave_up(bp: Network) -> None:
         )
         for seed, status, failures, seconds in ((1, Status.OPTIMAL, 3, 1.0), (2, Status.UNKNOWN, 99, 5.0))
     ]
-    row = next(line for line in policies.table(runs).splitlines() if line.startswith("every 10"))
+    row = next(line for line in text(policies.summary(runs)).splitlines() if line.startswith("every 10"))
     # Failures 3 and 100: geometric mean of 4 and 101; seconds 1 and 9.
     assert " ".join(row.split()).endswith("depth-first 2 50% 20 52 [27, 76] 7 0.5 5 [3, 7] 5")
 
@@ -352,7 +356,7 @@ def test_policies_refuse_a_wrong_answer(bp: Network, monkeypatch: pytest.MonkeyP
     jobs = policies.jobs(policies.Policies(), [case], bp)
     wrong = SolveResult(Status.INFEASIBLE, None, 0, 0, InferenceCount(), 0.0, "cp", "bp")
     monkeypatch.setattr(nnsearch.cp, "solve", lambda *_, **__: wrong)
-    with pytest.raises(search.AnswerError, match=r"said INFEASIBLE on .*, which has a solution"):
+    with pytest.raises(AnswerError, match=r"said INFEASIBLE on .*, which has a solution"):
         jobs[0].measure()
 
 

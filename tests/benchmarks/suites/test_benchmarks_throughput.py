@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.networks import load_networks
 from benchmarks.records import run_jobs
+from benchmarks.report.text import text
 from benchmarks.suites import throughput
 from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError
@@ -30,7 +31,7 @@ def test_the_table(tmp_path: Path) -> None:
         assert result["difference"] == 0  # the CPU against the CPU, one thread
         assert result["states_per_second"] == pytest.approx(1e3 * record["config"]["states"] / result["ms"], rel=1e-2)
         assert result["share_of_session"] == pytest.approx(result["session_ms"] / result["ms"], rel=1e-2)
-    lines = throughput.table(records).splitlines()
+    lines = text(throughput.summary(records)).splitlines()
     assert len(lines) == 5
     assert len({len(line) for line in lines}) == 1
 

@@ -184,7 +184,7 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
     assert (table["name"], table["seed"], table["problem"]["order"]) == ("tiny-3", 4, 3)
     assert config_of(Config, table) == config_of(Config, json.loads(Path("runs/tiny-3/config.json").read_text()))
     assert scorer.metadata.training["validation_feasibility"] == round(
-        load_checkpoint(Path("runs/tiny-3/checkpoint.pt"))["best"]["feasibility"], 4
+        load_checkpoint(Path("runs/tiny-3/checkpoint.pt"))["best"]["score"], 4
     )
 
 
@@ -344,10 +344,10 @@ def test_export_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
     out = tmp_path / "models" / "early.onnx"
     assert main(["export", str(tmp_path / "run"), "--out", str(out)]) == 0
     best = load_checkpoint(tmp_path / "run" / "checkpoint.pt")["best"]
-    assert capsys.readouterr().out == f"{out}: validation feasibility {best['feasibility']:.4f}\n"
+    assert capsys.readouterr().out == f"{out}: validation feasibility {best['score']:.4f}\n"
     scorer = OnnxScorer(out, provider="cpu")
     record = scorer.metadata.training
-    assert (record["presentations"], record["best_presentations"]) == (160, best["presentations"])
+    assert (record["presentations"], record["best_presentations"]) == (160, best["entry"]["presentations"])
     assert config_of(Config, record["config"]) == config
     state = np.eye(27, dtype=np.float32)
     hidden = np.maximum(

@@ -26,7 +26,7 @@ from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes, joined
 from training.tasks.dense import fit
 from training.tasks.dense_config import read_config
-from training.tasks.graph import GRAPH_KEYS, fit_graph, graph_loss
+from training.tasks.graph import fit_graph, graph_loss
 from training.tasks.graph_config import GraphConfig
 from training.tasks.graph_share import WHOLE, GraphShares, deal
 
@@ -223,11 +223,8 @@ def test_two_processes_end_with_the_weights_of_one(
 ) -> None:
     fit(read_config(configs[0], {}), tmp_path / "mlp")
     fit_graph(graph_config(configs[1]), tmp_path / "graph")
-    for name, keys in (("mlp", None), ("graph", GRAPH_KEYS)):
-        states = [
-            load_checkpoint(folder / name / "checkpoint.pt", *([keys] if keys else []))
-            for folder in (uninterrupted[0], tmp_path)
-        ]
+    for name in ("mlp", "graph"):
+        states = [load_checkpoint(folder / name / "checkpoint.pt") for folder in (uninterrupted[0], tmp_path)]
         assert states[0]["step"] == states[1]["step"]
         for weight, tensor in states[1]["network"].items():
             torch.testing.assert_close(states[0]["network"][weight], tensor, rtol=1e-4, atol=1e-5)
@@ -264,14 +261,14 @@ def test_the_same_command_after_the_death_of_all_processes(
     configs: tuple[Path, Path], uninterrupted: tuple[Path, list[dict[str, Any]]]
 ) -> None:
     killed, whole = uninterrupted[0] / "killed", uninterrupted[0] / "graph"
-    assert load_checkpoint(killed / "checkpoint.pt", GRAPH_KEYS)["step"] == 12
+    assert load_checkpoint(killed / "checkpoint.pt")["step"] == 12
     code, out, err = ended(torchrun("-m", "training", "fit", configs[1], "--out", killed))
     assert code == 0, err
     assert out.startswith(f"{killed / 'graph.onnx'}: best of 24 steps")
     assert "Warning" not in err
     assert_one_finished_run(killed, "graph")
     assert (killed / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
-    states = [load_checkpoint(folder / "checkpoint.pt", GRAPH_KEYS) for folder in (killed, whole)]
+    states = [load_checkpoint(folder / "checkpoint.pt") for folder in (killed, whole)]
     assert flat(states[0]) == flat(states[1])
 
 

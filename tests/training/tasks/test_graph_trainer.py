@@ -25,7 +25,6 @@ from training.networks.belief_propagation import NeuralBeliefPropagation
 from training.running.checkpoint import load_checkpoint
 from training.tasks import graph as graph_trainer
 from training.tasks.graph import (
-    GRAPH_KEYS,
     GraphOutcome,
     block_weights,
     fit_graph,
@@ -86,7 +85,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 def result(folder: Path) -> Any:
     """All that a run leaves but the seconds it took."""
-    state = load_checkpoint(folder / "checkpoint.pt", GRAPH_KEYS)
+    state = load_checkpoint(folder / "checkpoint.pt")
     del state["seconds"]
     return {"checkpoint": flat(state), "metrics": metrics(folder)}
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.studies.cl_ste.training.config import TaskConfig
-from benchmarks.studies.cl_ste.training.networks import PathNetwork
 from training.losses.cnf import Cnf
 from training.losses.cnf_ste import Binariser, binarise
+from training.networks.mlp import MLP
 
 SIDE = 4
 NODES = SIDE * SIDE
@@ -29,7 +29,7 @@ _PAIRS = 30  # of ends in one grid
 
 @dataclass(frozen=True)
 class PathTask:
-    """A :class:`benchmarks.studies.cl_ste.tasks.task.Task` with labels; the clauses are about the ends of a path.
+    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.Task` with labels; the clauses are about the ends of a path.
 
     Atoms: "node is an end" (16), "edge is on the path" (24), and with ``data.degrees`` "edge is missing" (24).
 
@@ -60,7 +60,7 @@ class PathTask:
 
     def network(self) -> nn.Module:
         """Return a new network."""
-        return PathNetwork(len(EDGES) + NODES, self.config.train.hidden, len(EDGES))
+        return MLP(len(EDGES) + NODES, self.config.train.hidden, len(EDGES))
 
     def inputs(self, index: Tensor) -> Tensor:
         """Return float32[B, 40]."""

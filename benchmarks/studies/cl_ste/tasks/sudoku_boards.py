@@ -1,4 +1,4 @@
-"""Sudoku without labels: the network sees boards with holes and the rules, never a solution."""
+"""Sudoku: the network sees boards with holes and the rules, and the solutions of some boards, or never one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmarks.studies.cl_ste.training.config import TaskConfig
 from benchmarks.studies.cl_ste.training.networks import BoardNetwork
+from benchmarks.studies.cl_ste.training.recurrent_relational import RecurrentRelationalNetwork
 from nnsearch.errors import ConfigError
 from nnsearch.problems import sudoku
 from training.losses.cnf import Cnf, from_model
@@ -21,22 +23,26 @@ from training.losses.cnf_ste import Binariser, binarise
 
 IntArray = npt.NDArray[np.int64]
 
+_ROUNDS = 8
+
 
 @dataclass(frozen=True)
 class BoardTask:
-    """A :class:`benchmarks.studies.cl_ste.tasks.task.Task` on boards.
+    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.Task` on boards.
 
     Attributes:
         config: the task.
         clauses: of each value in each row, column and box: somewhere, and not twice; atom = cell * n + value - 1.
         boards: int64[S, n * n], 0 = hole.
         test_boards: int64[T, n * n]; no solution of a training board completes one of them.
+        solutions: int64[L, n * n], of the first L boards; those of the others are not here.
     """
 
     config: TaskConfig
     clauses: Cnf
     boards: Tensor
     test_boards: Tensor
+    solutions: Tensor
 
     @property
     def num_examples(self) -> int:
@@ -49,7 +55,9 @@ class BoardTask:
         return self.config.data.box**2
 
     def network(self) -> nn.Module:
-        """Return a new network."""
+        """Return a new network: convolutions, or one that passes messages where there are labels."""
+        if len(self.solutions):
+            return RecurrentRelationalNetwork(self.config.data.box, self.config.train.hidden[0], _ROUNDS)
         return BoardNetwork(self.order, self.config.train.hidden)
 
     def inputs(self, index: Tensor) -> Tensor:
@@ -57,7 +65,7 @@ class BoardTask:
         return one_hot(self.boards[index], self.order)
 
     def facts(self, index: Tensor) -> Tensor:
-        """Return float32[B, n * n * n], 1 for the given values, 0 for everything else."""
+        """Return float32[B, n * n * n], 1 for the given values, 0 for everything else; labels are not facts."""
         return one_hot(self.boards[index], self.order).flatten(2).transpose(1, 2).flatten(1)
 
     def atoms(self, outputs: Tensor) -> Tensor:
@@ -67,8 +75,12 @@ class BoardTask:
         return binarise(values.flatten(1), form)
 
     def label_loss(self, outputs: Tensor, index: Tensor) -> Tensor:
-        """Return 0: solutions are never shown."""
-        return outputs.new_zeros(())
+        """Return the mean cross-entropy of the cells of labelled boards; 0 when the batch has none."""
+        labelled = index < len(self.solutions)
+        if not labelled.any():
+            return outputs.new_zeros(())
+        values = self.solutions[index[labelled]] - 1
+        return functional.cross_entropy(outputs[labelled].flatten(0, 1), values.flatten())
 
     def measure(self, network: nn.Module) -> dict[str, float]:
         """Return the shares of held-out boards that were completed: at once, and one cell after the other."""
@@ -119,17 +131,36 @@ def iterate(boards: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
     return boards
 
 
-def build(config: TaskConfig, seed: int) -> BoardTask:
+def build(config: TaskConfig, seed: int, labelled: float = 0.0) -> BoardTask:
     """Return the task. A quarter of the distinct solutions that are drawn is for testing.
 
     A test board is a set of holes in a solution that is not a training solution. Where holes leave several solutions,
-    any of them counts, also one that a training board has.
+    any of them counts, also one that a training board has; the label of a board is the one that it was made from.
+    Training board i is of the training solution ``i % A``, with and without labels.
+
+    Args:
+        config: the task; with labels ``train.hidden`` is one number, the width of the states.
+        seed: of the solutions and the holes.
+        labelled: share of the training boards whose solution is shown.
 
     Raises:
-        ConfigError: too few solutions for test boards apart from the training boards.
+        ConfigError: too few solutions for test boards apart from the training boards, or several widths.
     """
+    data = config.data
+    if labelled and len(config.train.hidden) != 1:
+        raise ConfigError(f"train.hidden: expected one width for all rounds, got {config.train.hidden}")
     training, held_out = split_solutions(config, seed)
-    return of_solutions(config, training, held_out, seed)
+    rng = np.random.default_rng([seed, 3])
+    order = data.box**2
+    blank, _ = sudoku.Sudoku("", np.zeros((order, order), dtype=np.int64)).build()
+    shown = max(1, round(labelled * data.examples)) if labelled else 0
+    return BoardTask(
+        config,
+        from_model(blank, one_value=config.loss.binariser != "probability", each_value=True),
+        torch.from_numpy(_with_holes(training, data.examples, config, rng)),
+        torch.from_numpy(_with_holes(held_out, data.test, config, rng)),
+        torch.from_numpy(training[np.arange(shown) % len(training)]),
+    )
 
 
 def split_solutions(config: TaskConfig, seed: int) -> tuple[IntArray, IntArray]:
@@ -145,27 +176,6 @@ def split_solutions(config: TaskConfig, seed: int) -> tuple[IntArray, IntArray]:
     if len(solutions) - held < 1:
         raise ConfigError(f"data.solutions: expected enough for a test solution apart, got {data.solutions}")
     return solutions[held:], solutions[:held]
-
-
-def of_solutions(config: TaskConfig, training: IntArray, held_out: IntArray, seed: int) -> BoardTask:
-    """Return the task on boards with holes. Training board i is of the solution ``training[i % len(training)]``.
-
-    Args:
-        config: the task.
-        training: int64[A, n * n].
-        held_out: int64[B, n * n].
-        seed: of the holes.
-    """
-    data = config.data
-    rng = np.random.default_rng([seed, 3])
-    order = data.box**2
-    blank, _ = sudoku.Sudoku("", np.zeros((order, order), dtype=np.int64)).build()
-    return BoardTask(
-        config,
-        from_model(blank, one_value=config.loss.binariser != "probability", each_value=True),
-        torch.from_numpy(_with_holes(training, data.examples, config, rng)),
-        torch.from_numpy(_with_holes(held_out, data.test, config, rng)),
-    )
 
 
 def _with_holes(solutions: IntArray, count: int, config: TaskConfig, rng: np.random.Generator) -> IntArray:

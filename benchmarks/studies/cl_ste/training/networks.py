@@ -38,28 +38,6 @@ class PictureNetwork(nn.Module):
         return logits.view(*pictures.shape[:2], -1)
 
 
-class PathNetwork(nn.Module):
-    """A multi-layer perceptron with ReLU.
-
-    Args:
-        num_inputs: length of the input.
-        hidden: width of each hidden layer.
-        num_outputs: length of the output.
-    """
-
-    def __init__(self, num_inputs: int, hidden: Sequence[int], num_outputs: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise([num_inputs, *hidden, num_outputs]):
-            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-        self.layers = nn.Sequential(*layers[:-1])
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """float32[B, num_inputs] -> logits, float32[B, num_outputs]."""
-        logits: Tensor = self.layers(inputs)
-        return logits
-
-
 class BoardNetwork(nn.Module):
     """3 x 3 convolutions with batch normalisation over a square board, then one score per cell and value.
 

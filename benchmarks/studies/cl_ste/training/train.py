@@ -1,28 +1,20 @@
-"""The trainer of the study: a fixed number of steps, resumable to the same result; the last weights are measured."""
+"""Training of one task: a fixed number of steps; the last weights are measured."""
 
 from __future__ import annotations
 
 import json
-import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from benchmarks.studies.cl_ste.tasks.task import Task
-from benchmarks.studies.cl_ste.tasks.tasks import build_task
+from benchmarks.studies.cl_ste.tasks.tasks import Task, build_task
 from benchmarks.studies.cl_ste.training.config import LossConfig, TaskConfig
-from nnsearch.errors import ConfigError
-from nnsearch.interrupt import DeferredInterrupt
+from training import loop
+from training.loop import Training
 from training.losses.cnf_ste import ClauseMatrix, bound, cnf_loss, with_facts
-from training.running.checkpoint import load_checkpoint, save_checkpoint
-
-_CHECKPOINT_SECONDS = 30.0
-_KEYS = frozenset({"config", "step", "seconds", "network", "optimizer", "generator"})
+from training.schedule import ExampleOrder, cosine
 
 
 @dataclass(frozen=True)
@@ -58,64 +50,33 @@ def fit(config: TaskConfig, seed: int, run_dir: Path) -> Outcome:
     clauses = ClauseMatrix.of(task.clauses)
     torch.manual_seed(seed)
     network = task.network()
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.train.learning_rate, fused=True)
-    batch_size = min(config.train.batch_size, task.num_examples)
-    steps_per_epoch = task.num_examples // batch_size
-    total = config.train.epochs * steps_per_epoch
-    identity = json.dumps([asdict(config), seed])
-    run_dir.mkdir(parents=True, exist_ok=True)
-    checkpoint = run_dir / "checkpoint.pt"
-    step, before = 0, 0.0
-    if checkpoint.exists():
-        state = load_checkpoint(checkpoint, _KEYS)
-        if state["config"] != identity:
-            raise ConfigError(f"{run_dir} holds a run with another config; choose another --runs folder, or remove it")
-        step, before = state["step"], state["seconds"]
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["generator"])
-    started = saved = time.monotonic()
+    train = config.train
+    order = ExampleOrder(task.num_examples, train.batch_size, seed)
+    steps = train.epochs * order.steps_per_epoch
 
-    def save() -> None:
-        state: dict[str, Any] = {
-            "config": identity,
-            "step": step,
-            "seconds": before + time.monotonic() - started,
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "generator": torch.get_rng_state(),
-        }
-        save_checkpoint(state, checkpoint)
+    def loss(forward: nn.Module, step: int) -> Tensor:
+        index = order.at(step)
+        return total_loss(task, forward(task.inputs(index)), index, clauses, config.loss)
 
-    title = f"{config.name}, seed {seed}"
-    bar = tqdm(total=total, initial=step, desc=title, unit="step", leave=False, disable=None)
-    with DeferredInterrupt() as interrupted, bar:
-        while step < total:
-            if interrupted():
-                save()
-                raise KeyboardInterrupt
-            if config.train.decay == "cosine":
-                rate = 0.5 * config.train.learning_rate * (1 + math.cos(math.pi * step / total))
-                optimizer.param_groups[0]["lr"] = rate
-            epoch, position = divmod(step, steps_per_epoch)
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-            order = torch.randperm(task.num_examples, generator=generator)
-            index = order[position * batch_size : (position + 1) * batch_size]
-            loss = total_loss(task, network(task.inputs(index)), index, clauses, config.loss)
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimizer.step()
-            step += 1
-            bar.update()
-            if time.monotonic() - saved > _CHECKPOINT_SECONDS:
-                save()
-                saved = time.monotonic()
-    seconds = before + time.monotonic() - started
-    save()
+    trained = Training(
+        loop.Task(
+            name=f"{config.name}, seed {seed}",
+            network=network,
+            optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True),
+            rate=cosine(train.learning_rate, steps) if train.decay == "cosine" else lambda _: train.learning_rate,
+            steps=steps,
+            loss=loss,
+            identity=json.dumps([asdict(config), seed]),
+            stranger="a run with another config; choose another --runs folder, or remove it",
+        ),
+        run_dir,
+    ).run()
+    if not trained.finished:
+        raise KeyboardInterrupt
     network.eval()
     with torch.inference_mode():
         measured = task.measure(network)
-    return Outcome(measured, step, seconds, network)
+    return Outcome(measured, trained.step, trained.seconds, network)
 
 
 def total_loss(task: Task, outputs: Tensor, index: Tensor, clauses: ClauseMatrix, config: LossConfig) -> Tensor:

@@ -21,6 +21,7 @@ from benchmarks.studies.cl_ste.training import train
 from benchmarks.studies.cl_ste.training.config import TaskConfig, read_task, task_names
 from nnsearch.errors import ConfigError
 from nnsearch.problems.sudoku.problem import Sudoku
+from training import loop
 from training.config import config_of
 from training.losses.cnf_ste import ClauseMatrix, cnf_loss, with_facts
 
@@ -161,7 +162,7 @@ def test_an_interrupted_run_ends_like_one_that_was_not(tmp_path: Path, monkeypat
             return next(self.presses) == 7
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "DeferredInterrupt", Interrupted)
+        patched.setattr(loop, "DeferredInterrupt", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             train.fit(config, 1, tmp_path / "parts")
     parts = train.fit(config, 1, tmp_path / "parts")
@@ -171,6 +172,32 @@ def test_an_interrupted_run_ends_like_one_that_was_not(tmp_path: Path, monkeypat
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     with pytest.raises(ConfigError, match="holds a run with another config"):
         train.fit(config, 2, tmp_path / "parts")
+
+
+class Killed(BaseException):
+    """Stands for a process that is gone: nothing catches it."""
+
+
+@pytest.mark.parametrize("step", [1, 8, 14])
+def test_a_killed_run_ends_like_one_that_was_not(step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    config = small("shortest-path", train__epochs="3", train__batch_size="4", train__hidden="[8]")
+    whole = train.fit(config, 1, tmp_path / "whole")
+    total_loss, calls = train.total_loss, itertools.count()
+
+    def dying(*arguments: Any) -> Tensor:
+        if next(calls) == step:
+            raise Killed
+        return total_loss(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "total_loss", dying)
+        with pytest.raises(Killed):
+            train.fit(config, 1, tmp_path / "parts")
+    parts = train.fit(config, 1, tmp_path / "parts")
+    assert (parts.steps, parts.measured) == (whole.steps, whole.measured)
+    for one, other in zip(parts.network.state_dict().values(), whole.network.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_task_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.records import run_jobs
+from benchmarks.report.figure import draw
+from benchmarks.report.text import text
 from benchmarks.studies.cl_ste import cost
 from training.losses.cnf import Cnf
 
@@ -52,8 +54,8 @@ def test_costs_are_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not done["sudoku 9", "semantic loss"]["compiled"]
     assert done["sudoku 9", "straight-through"]["ms"] > 0
     assert done["sudoku 9", "straight-through"]["clauses"] == 11745 + 27 * 9
-    assert "permutation 3" in cost.table(records)
-    cost.plot(records, tmp_path / "cost.svg")
+    assert "permutation 3" in text(cost.summary(records))
+    draw(cost.summary(records), tmp_path / "cost.svg")
     assert "straight-through" in (tmp_path / "cost.svg").read_text()
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.studies.cl_ste.tasks import sudoku_boards
-from benchmarks.studies.cl_ste.tasks.labelled_boards import LabelledBoardTask
+from benchmarks.studies.cl_ste.tasks.sudoku_boards import BoardTask
 from benchmarks.studies.cl_ste.tasks.tasks import build_task
 from benchmarks.studies.cl_ste.training.config import TaskConfig, read_task
 from benchmarks.studies.cl_ste.training.recurrent_relational import RecurrentRelationalNetwork, others
@@ -17,9 +17,9 @@ HALF, CLAUSES, ALL = "sudoku-4-half", "sudoku-4-half-clauses", "sudoku-4-all"
 SMALL = {"data.examples": "20", "data.test": "10", "data.solutions": "40"}
 
 
-def build(name: str, seed: int = 1) -> LabelledBoardTask:
+def build(name: str, seed: int = 1) -> BoardTask:
     task = build_task(read_task(name, SMALL), seed)
-    assert isinstance(task, LabelledBoardTask)
+    assert isinstance(task, BoardTask)
     return task
 
 
@@ -38,7 +38,7 @@ def test_labels_are_the_solutions_of_the_first_boards() -> None:
     half, every = build(HALF), build(ALL)
     assert (len(half.solutions), len(every.solutions), half.num_examples) == (10, 20, 20)
     assert torch.equal(half.solutions, every.solutions[:10])
-    for board, solution in zip(every.boards.boards, every.solutions, strict=True):
+    for board, solution in zip(every.boards, every.solutions, strict=True):
         assert bool(((board == 0) | (board == solution)).all())
     atoms = sudoku_boards.one_hot(every.solutions, 4).flatten(2).transpose(1, 2).flatten(1)
     assert every.clauses.satisfied(atoms.numpy()).all()
@@ -46,10 +46,10 @@ def test_labels_are_the_solutions_of_the_first_boards() -> None:
 
 def test_boards_are_those_of_the_task_without_labels() -> None:
     half = build(HALF)
-    without = sudoku_boards.build(half.boards.config, 1)
-    assert torch.equal(half.boards.boards, without.boards)
-    assert torch.equal(half.boards.test_boards, without.test_boards)
-    training, held_out = sudoku_boards.split_solutions(half.boards.config, 1)
+    without = sudoku_boards.build(half.config, 1)
+    assert torch.equal(half.boards, without.boards)
+    assert torch.equal(half.test_boards, without.test_boards)
+    training, held_out = sudoku_boards.split_solutions(half.config, 1)
     assert not set(map(tuple, training.tolist())) & set(map(tuple, held_out.tolist()))
 
 
@@ -68,7 +68,7 @@ def test_only_labelled_boards_have_a_label_loss() -> None:
 def test_a_network_that_knows_the_rules_alone_does_not_know_rows_from_columns() -> None:
     torch.manual_seed(0)
     network = RecurrentRelationalNetwork(box=2, hidden=8, rounds=3)
-    boards = sudoku_boards.one_hot(build(HALF).boards.boards, 4)
+    boards = sudoku_boards.one_hot(build(HALF).boards, 4)
     scores = network(boards).view(-1, 4, 4, 4)
     turned = network(boards.transpose(2, 3)).view(-1, 4, 4, 4)
     torch.testing.assert_close(turned, scores.transpose(1, 2))

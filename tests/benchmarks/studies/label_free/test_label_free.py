@@ -22,6 +22,7 @@ from nnsearch.encoding.candidate_graph import disjoint_union, encode
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
+from training import loop
 from training.data.graph_states import TrainingState, batch_of, planted_state, training_state
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.losses.cnf import from_model
@@ -218,7 +219,7 @@ def test_an_interrupted_training_ends_like_one_that_was_not(
             return next(self.presses) == 4
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "DeferredInterrupt", Interrupted)
+        patched.setattr(loop, "DeferredInterrupt", Interrupted)
         with pytest.raises(KeyboardInterrupt):
             train.fit(config, tmp_path / "parts", "network")
     outcome = train.fit(config, tmp_path / "parts", "network")
@@ -229,6 +230,35 @@ def test_an_interrupted_training_ends_like_one_that_was_not(
         torch.testing.assert_close(parts[name], tensor, rtol=0, atol=0)
     with pytest.raises(ConfigError, match="holds another training"):
         train.fit(small(network__start=start, seed="1"), tmp_path / "parts", "network")
+
+
+class Killed(BaseException):
+    """Stands for a process that is gone: nothing catches it."""
+
+
+@pytest.mark.parametrize("step", [0, 3, 5])
+def test_a_killed_training_ends_like_one_that_was_not(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported: list[Any] = []
+    monkeypatch.setattr(train, "export_graph", lambda network, *_: exported.append(network.state_dict()))
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    config = small(network__start="plain")
+    train.fit(config, tmp_path / "whole", "network")
+    calls = itertools.count()
+
+    def dying(*arguments: Any) -> list[TrainingState]:
+        if next(calls) == step:
+            raise Killed
+        return draw_batch(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "draw_batch", dying)
+        with pytest.raises(Killed):
+            train.fit(config, tmp_path / "parts", "network")
+    train.fit(config, tmp_path / "parts", "network")
+    whole, parts = exported
+    assert all(torch.equal(parts[name], tensor) for name, tensor in whole.items())
 
 
 def test_a_training_lowers_its_loss() -> None:

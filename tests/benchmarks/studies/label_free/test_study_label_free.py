@@ -15,10 +15,10 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
-from benchmarks.studies.label_free import plot as study_label_free_plot
+from benchmarks.report import figure as plots
 from benchmarks.studies.label_free import study as study_label_free
+from benchmarks.studies.label_free.findings import searches, summary
 from benchmarks.studies.label_free.study import BUDGETS, VARIABLES, SearchTest, Study, jobs
-from benchmarks.studies.label_free.table import runs
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, read_label_free
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from nnsearch.encoding.candidate_graph import GraphState
@@ -123,8 +123,8 @@ def test_the_plot_of_one_order_has_room_for_its_title_and_plain_numbers_at_its_t
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = []
-    monkeypatch.setattr(study_label_free_plot, "save", lambda figure, path: figures.append(figure))
-    study_label_free_plot.plot(read_records(finished / "results.jsonl"), tmp_path / "plot.svg")
+    monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
+    plots.draw(summary(read_records(finished / "results.jsonl")), tmp_path / "plot.svg")
     (figure,) = figures
     figure.draw_without_rendering()
     (title,) = (text for text in figure.texts if text.get_text().startswith("What the loss knew"))
@@ -221,15 +221,15 @@ def record(seed: int, failures: list[int], solved: list[bool]) -> Record:
 
 
 def test_searches_that_give_up_count_with_the_limit() -> None:
-    found = runs(
+    found = searches(
         [record(0, [0, 3], [True, True]), record(1, [3, 5], [True, False])], "plain", "clauses", 9, "min-domain"
     )
     assert found is not None
     assert found.means == pytest.approx([2, 20])
     assert found.mean == pytest.approx(40**0.5)
     assert found.failures.tolist() == [[0, 3], [3, 99]]
-    assert found.value == 0.5
-    assert runs([], "plain", "clauses", 9, "min-domain") is None
+    assert found.more[-1] == "0.500"
+    assert searches([], "plain", "clauses", 9, "min-domain") is None
 
 
 def test_the_squares_of_a_test_are_fresh_and_satisfiable() -> None:

@@ -15,9 +15,10 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
+from benchmarks.report.figure import draw
+from benchmarks.statistics import wilson
 from benchmarks.studies.sbr import study as study_sbr
-from benchmarks.studies.sbr import table as study_sbr_table
-from benchmarks.studies.sbr.plots import PANELS, plot, wilson
+from benchmarks.studies.sbr.findings import PANELS, findings, summary
 from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, Study
 from nnsearch.errors import ConfigError, PoolError
 from training.data.pools.pool import Pool
@@ -131,7 +132,7 @@ def test_the_open_questions_are_asked_on_request(tmp_path: Path, capsys: pytest.
 
 
 def test_the_plot_of_the_committed_records_has_every_setting_and_stays_small(tmp_path: Path) -> None:
-    plot(read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl"), tmp_path / "sbr.svg")
+    draw(summary(read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl")), tmp_path / "sbr.svg")
     drawn = (tmp_path / "sbr.svg").read_text(encoding="utf-8")
     assert len(drawn) < 400_000
     assert [title for title, *_ in PANELS if title not in drawn] == []
@@ -144,7 +145,7 @@ def test_random_choice_alone_is_no_plot(tmp_path: Path) -> None:
     records = read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl")
     random = [record for record in records if record["config"]["arm"] == "rnd"]
     with pytest.raises(ConfigError, match="--plot: expected results of networks"):
-        plot(random, tmp_path / "sbr.svg")
+        draw(summary(random), tmp_path / "sbr.svg")
 
 
 @pytest.mark.parametrize(("given", "expected"), [([], 2), (["--processes", "1"], 1)])
@@ -158,7 +159,7 @@ def test_the_small_budget_trains_two_at_a_time(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmarks.studies.sbr.study.jobs", lambda study: [])
-    monkeypatch.setattr("benchmarks.__main__.run_jobs", run_jobs)
+    monkeypatch.setattr("benchmarks.cli.measure.run_jobs", run_jobs)
     assert main(["study", "sbr", "--budget", "small", "--output", str(tmp_path / "r.jsonl"), *given]) == 130
     assert asked["processes"] == expected
 
@@ -266,13 +267,13 @@ def test_findings_hold_for_every_network_or_not_at_all() -> None:
         record(MAIN, "full", 0.80),
         record("100-solutions", "full", 0.76),
     ]
-    assert [line.partition(",")[0] if "<" in line else line for line in study_sbr_table.findings(records)] == [
+    assert [line.partition(",")[0] if "<" in line else line for line in findings(records)] == [
         "rnd < agn",
         "agn < rows",
         "rows < full",
         "full with 100 solutions within 0.05 of full with 10,000: yes, 0.760 and 0.800",
     ]
-    verdicts = ["yes" if ": yes" in line else "no" for line in study_sbr_table.findings(records)]
+    verdicts = ["yes" if ": yes" in line else "no" for line in findings(records)]
     assert verdicts == ["yes", "no", "yes", "yes"]  # one of the two agn overlaps rows
 
 

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.answers import AnswerError
 from benchmarks.records import Record, read_records
+from benchmarks.report.text import text
 from benchmarks.studies.sbr import search as study_sbr_search
 from benchmarks.studies.sbr.backtracking import SOLVED, backtrack
 from benchmarks.studies.sbr.search import ENGINE, Partials, SearchStudy
-from benchmarks.studies.sbr.search_table import log_failures, table
-from benchmarks.suites.search import AnswerError
+from benchmarks.studies.sbr.search_findings import log_failures, summary
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.n_queens.problem import QueensBoard
@@ -181,6 +182,6 @@ def record(arm: str, failures: list[int], status: list[str]) -> Record:
 def test_what_gave_up_counts_with_the_limit() -> None:
     records = [record("rnd", [99, 9], ["gave up", "solved"]), record("bp", [9, 0], ["solved", "solved"])]
     np.testing.assert_allclose(log_failures(records[:1]), np.log([100, 10]))
-    printed = table(records)
+    printed = text(summary(records))
     assert "  50%      54       32" in printed
     assert " 100%     4.5      3.2      0.1 [0.1, 0.1]" in printed

@@ -1,0 +1,89 @@
+"""What all verbs do: measure what the file of results lacks, then print the tables and draw the plot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.records import Job, Record, read_records, run_jobs
+from benchmarks.report.figure import draw
+from benchmarks.report.parts import Group
+from benchmarks.report.text import text
+from nnsearch.cp.trace.plot import check_plot_file
+from nnsearch.errors import NNSearchError
+from training.cli.command_line import BAD_INPUT, DONE, INTERRUPTED
+from training.running.output_file import check_output_file
+
+RESUME = (
+    "Each result is appended to --output as one JSON line as soon as it is measured. The same command again measures "
+    "only what the file does not hold yet, prints the tables and draws the plot."
+)
+
+
+def measure(
+    make_jobs: Callable[[], Sequence[Job]],
+    summary: Callable[[Sequence[Record]], Group],
+    output: Path,
+    fresh: bool,
+    *,
+    threads: int = 1,
+    plot: Path | None = None,
+    ray: str | None = None,
+    processes: int = 1,
+    check: Callable[[Sequence[Record]], None] | None = None,
+) -> int:
+    """Measure, and show what was found; return the exit code.
+
+    Args:
+        make_jobs: what to measure; called once the files are known to be writable.
+        summary: what the records say.
+        output: the file of results.
+        fresh: whether to measure again what it holds.
+        threads: CPU threads of what is measured, for the records.
+        plot: the plot to draw.
+        ray: a Ray cluster to measure on.
+        processes: jobs at a time on this machine.
+        check: compares the answers of all records.
+    """
+
+    def run() -> None:
+        check_output_file(output, "--output")
+        if plot is not None:
+            check_plot_file(plot)
+            check_output_file(plot, "--plot")
+        jobs = list({job.key: job for job in make_jobs()}.values())
+        known = {Job(record["config"], dict).key for record in read_records(output)}
+        done = sum(job.key in known for job in jobs)
+        if done and not fresh:
+            sys.stderr.write(f"{done} of {len(jobs)} results are in {output}; --fresh measures them again\n")
+        records = run_jobs(output, jobs, threads=threads, fresh=fresh, ray=ray, processes=processes)
+        if check is not None:
+            check(records)
+        found = summary(records)
+        sys.stdout.write(text(found) + "\n")
+        if plot is not None:
+            draw(found, plot)
+
+    return guarded(run, output)
+
+
+def guarded(run: Callable[[], None], output: Path) -> int:
+    """Run a verb and return its exit code: 0, 2 for bad input, which is one line, 130 after Ctrl-C.
+
+    Args:
+        run: the verb.
+        output: what keeps the results that an interrupted run has.
+    """
+    try:
+        run()
+    except NNSearchError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
+    except OSError as error:
+        sys.stderr.write(f"expected files that can be read and written, got: {error}\n")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\ninterrupted; {output} keeps what was measured, the same command goes on\n")
+        return INTERRUPTED
+    return DONE

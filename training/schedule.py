@@ -1,0 +1,49 @@
+"""Step sizes and the order of examples: functions of the step alone, so that a resumed run goes on alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def cosine(largest: float, steps: int, *, least: float = 0.0, warm_up: int = 0) -> Callable[[int], float]:
+    """Return the step size of each step, counted from 0: it falls from the largest as a cosine.
+
+    Args:
+        largest: the step size.
+        steps: after which it is 0.
+        least: share of the largest that it does not fall below.
+        warm_up: steps at the beginning in which it rises linearly.
+    """
+
+    def rate(step: int) -> float:
+        decayed = largest * max(least, 0.5 * (1 + math.cos(math.pi * step / steps)))
+        return decayed * min(1.0, (step + 1) / warm_up) if warm_up else decayed
+
+    return rate
+
+
+class ExampleOrder:
+    """The examples of each step: a fresh permutation each epoch, without what is left of it after whole batches.
+
+    Args:
+        count: number of examples.
+        batch_size: examples in a step; at most all of them.
+        seed: of the permutations.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        self.batch_size = min(batch_size, count)
+        self.steps_per_epoch = count // self.batch_size
+        self._count, self._seed, self._epoch = count, seed, -1
+
+    def at(self, step: int) -> Tensor:
+        """Return int64[batch_size], the examples of a step."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+            self._order, self._epoch = torch.randperm(self._count, generator=generator), epoch
+        return self._order[position * self.batch_size : (position + 1) * self.batch_size]
