@@ -22,12 +22,13 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Load the package when something of it is asked for: OR-Tools and ONNX Runtime take a second."""
     from importlib import import_module
+    from importlib.util import find_spec
 
+    if find_spec(f"nnsearch.{name}") is not None:
+        return import_module(f"nnsearch.{name}")
     public = import_module("nnsearch.public")
-    if name in public.__all__:
+    if name == "__all__" or name in public.__all__:
         return getattr(public, name)
-    if name in ("__all__", "cp"):  # cp comes with the rest
-        return public.__all__ if name == "__all__" else import_module("nnsearch.cp")
     raise AttributeError(f"module 'nnsearch' has no attribute {name!r}")
 
 
