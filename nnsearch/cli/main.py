@@ -32,8 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    from importlib import import_module
+
     import nnsearch
     from nnsearch.cli.command_line import command_line, run
+    from nnsearch.interrupt import DeferredInterrupt
 
     app = command_line(
         "nnsearch",
@@ -45,4 +48,11 @@ def _run(argv: Sequence[str] | None) -> int:
     for verb, summary in _VERBS.items():
         # By name: OR-Tools and ONNX Runtime are loaded by the commands that need them, when they are asked for.
         app.command(f"nnsearch.cli.{verb}:app", name=verb, help=summary)
-    return run(app, argv, "error")
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] in _VERBS:
+        # An interrupt in the midst of an import comes out of it as another error.
+        with DeferredInterrupt() as interrupted:
+            import_module(f"nnsearch.cli.{words[0]}")
+        if interrupted():
+            raise KeyboardInterrupt
+    return run(app, words, "error")
