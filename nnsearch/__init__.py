@@ -11,41 +11,26 @@ set of solutions never changes: exhausting the tree still proves infeasibility.
 - ``nnsearch.CandidateGraph``: the structure of a model, which networks for any model and size read
 """
 
-from nnsearch.cp.search_options import SearchOptions
-from nnsearch.errors import NNSearchError
-from nnsearch.limits import Limits
-from nnsearch.many.search_task import SearchTask
-from nnsearch.many.solve_many import ManyProgress, ManySolves, Solved, solve_many
-from nnsearch.model.graph import CandidateGraph
-from nnsearch.problems import PartialLatinSquare, read_latin_square, read_problem
-from nnsearch.processes.search_processes import SearchProcesses
-from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.cache import ScoreCache, cached
-from nnsearch.scorers.onnx import load_scorer
-from nnsearch.scorers.scorer import Advice, PreparedScorer, Scorer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnsearch.public import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Advice",
-    "CandidateGraph",
-    "Limits",
-    "ManyProgress",
-    "ManySolves",
-    "NNSearchError",
-    "PartialLatinSquare",
-    "PreparedScorer",
-    "ScoreCache",
-    "Scorer",
-    "SearchOptions",
-    "SearchProcesses",
-    "SearchTask",
-    "SolveResult",
-    "Solved",
-    "Status",
-    "cached",
-    "load_scorer",
-    "read_latin_square",
-    "read_problem",
-    "solve_many",
-]
+
+def __getattr__(name: str) -> Any:
+    """Load the package when something of it is asked for: OR-Tools and ONNX Runtime take a second."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if find_spec(f"nnsearch.{name}") is not None:
+        return import_module(f"nnsearch.{name}")
+    public = import_module("nnsearch.public")
+    if name == "__all__" or name in public.__all__:
+        return getattr(public, name)
+    raise AttributeError(f"module 'nnsearch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__getattr__("__all__")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Status(StrEnum):
@@ -74,9 +74,7 @@ class SolveResult:
         branches: decisions taken, as the engine counts them (CP-SAT's branches are not search nodes).
         failures: dead ends of the CP engine, which counts one twice where the objective's bound closes a right branch;
             conflicts of CP-SAT.
-        inference_calls: how often the scorer was asked.
-        states_scored: states in those calls.
-        inference_seconds: wall time in the scorer.
+        inference: what the scorer cost.
         wall_seconds: wall time of the solve, model building and inference included, loading the network excluded. Of a
             search that took turns with others (:func:`nnsearch.solve_many`): while it ran itself, and its part of the
             inferences.
@@ -87,17 +85,13 @@ class SolveResult:
         best_objective_bound: no solution is better than this: proved. None if nothing was.
         improvements: the solutions on the way to the best one; empty without an objective.
         answered_by: of a race: the side that answered, and why; else None.
-        states_recalled: states whose scores a cache still had (:class:`nnsearch.CachedScorer`), not in
-            ``states_scored``.
     """
 
     status: Status
     solution: list[int] | None
     branches: int
     failures: int
-    inference_calls: int
-    states_scored: int
-    inference_seconds: float
+    inference: InferenceCount
     wall_seconds: float
     engine: str
     model: str
@@ -105,8 +99,34 @@ class SolveResult:
     best_objective_bound: float | None = None
     improvements: list[Improvement] = field(default_factory=list)
     answered_by: str | None = None
-    states_recalled: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON holds, the cost of inference in fields beside the others."""
+        fields: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            if name == "inference":
+                fields["inference_calls"] = self.inference.calls
+                fields["states_scored"] = self.inference.states
+                fields["inference_seconds"] = self.inference.seconds
+            else:
+                fields[name] = value
+        return {**fields, "states_recalled": self.inference.recalled}
 
     def to_json(self) -> str:
         """Return one JSON object on one line."""
-        return json.dumps(asdict(self))
+        return json.dumps(self.to_dict())
+
+    def statistics(self) -> str:
+        """Return what was found and what it cost, on one line."""
+        failures = {"cp": "failures", "cp-sat": "conflicts"}.get(self.engine, "failures and conflicts")
+        objective = ""
+        if self.objective_value is not None:
+            objective = f"  objective {self.objective_value:g}"
+            if self.best_objective_bound is not None and self.best_objective_bound != self.objective_value:
+                objective += f", bound {self.best_objective_bound:g}"
+        answered = "" if self.answered_by is None else f"; {self.answered_by}"
+        return (
+            f"{self.status}{objective}  {self.branches} branches, {self.failures} {failures}, "
+            f"{self.inference.calls} inferences in {self.inference.seconds * 1000:.1f} ms, "
+            f"{self.wall_seconds * 1000:.1f} ms in total  ({self.engine}, {self.model}{answered})"
+        )

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnsearch.cli.main import DEFAULT_MODEL
 from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.encoding.one_hot import OneHot
+from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import PartialLatinSquare, Problem, graph_colouring, n_queens, sudoku
 from nnsearch.scorers.onnx import OnnxScorer

@@ -14,6 +14,7 @@ import pytest
 from benchmarks.instances.qwh import generate as squares
 from benchmarks.report.command import RESULTS, write
 from nnsearch import cp
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.trace.events import RecordedTrace, TraceEvent, read_trace
 from nnsearch.cp.trace.page import MOST_EVENTS, save_page
 from nnsearch.cp.trace.recorder import Trace, layout_of
@@ -177,7 +178,7 @@ def square(order: int, holes: float) -> PartialLatinSquare:
 def replayed(folder: Path, instance: Any, states: float | None = 8.0, **how: Any) -> tuple[Path, RecordedTrace]:
     path = folder / "trace.jsonl"
     model, variables = instance.build()
-    cp.solve(model, variables, "bp", trace=Trace(path, states=states, about=layout_of(instance)), **how)
+    cp.solve(model, variables, "bp", SearchOptions(**how), trace=Trace(path, states=states, about=layout_of(instance)))
     trace = read_trace(path)
     save_page(trace, folder / "page.html")
     return folder / "page.html", trace

@@ -24,6 +24,7 @@ from benchmarks.networks import Network
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
 from benchmarks.rendering.places import QUASIGROUP
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
@@ -214,16 +215,21 @@ def _measure(suite: Gather, network: Network) -> dict[str, Any]:
 
 def _alone(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network) -> Run:
     started = time.perf_counter()
-    results = [nnsearch.cp.solve(*square.build(), network.scorer, limits=suite.limits) for square in squares]
+    results = [
+        nnsearch.cp.solve(*square.build(), network.scorer, SearchOptions(restarts=None, limits=suite.limits))
+        for square in squares
+    ]
     seconds = time.perf_counter() - started
-    calls = sum(result.inference_calls for result in results)
-    states = sum(result.states_scored for result in results)
-    return Run(seconds, states, calls, sum(result.inference_seconds for result in results), None, results)
+    calls = sum(result.inference.calls for result in results)
+    states = sum(result.inference.states for result in results)
+    return Run(seconds, states, calls, sum(result.inference.seconds for result in results), None, results)
 
 
 def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network, **how: Any) -> Run:
     started = time.perf_counter()
-    solves = nnsearch.solve_many(squares, network.scorer, concurrency=suite.concurrency, limits=suite.limits, **how)
+    solves = nnsearch.solve_many(
+        squares, network.scorer, SearchOptions(restarts=None, limits=suite.limits), concurrency=suite.concurrency, **how
+    )
     found = {solved.index: solved for solved in solves}
     seconds = time.perf_counter() - started
     count = solves.progress.count
@@ -239,7 +245,8 @@ def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network
 def _check_decisions(arm: str, alone: Sequence[SolveResult], results: Sequence[SolveResult]) -> None:
     for one, other in zip(alone, results, strict=True):
         seen = [
-            (r.status, r.solution, r.branches, r.failures, r.states_scored + r.states_recalled) for r in (one, other)
+            (r.status, r.solution, r.branches, r.failures, r.inference.states + r.inference.recalled)
+            for r in (one, other)
         ]
         if seen[0] != seen[1]:
             raise AnswerError(f"{arm}: expected the decisions of a solve alone, {seen[0]}, got {seen[1]}")
@@ -257,7 +264,9 @@ def _stream(suite: Gather, network: Network) -> dict[str, Any]:
     done = 0
     started = time.perf_counter()
     every = max(1, suite.stream // _STREAM_STEPS)
-    for solved in nnsearch.solve_many(endless(), network.scorer, concurrency=suite.concurrency, limits=suite.limits):
+    for solved in nnsearch.solve_many(
+        endless(), network.scorer, SearchOptions(restarts=None, limits=suite.limits), concurrency=suite.concurrency
+    ):
         if solved.result is None:
             raise AnswerError(f"{solved.index}: {solved.error}")
         done += 1

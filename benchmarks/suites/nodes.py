@@ -22,6 +22,7 @@ from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Row, Table
 from benchmarks.rendering.places import place_of
 from nnsearch.cp import ValuePhase
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.translate import translate
 from nnsearch.encoding.one_hot import OneHot, OneHotState
 from nnsearch.errors import ConfigError
@@ -130,7 +131,7 @@ def prepare(arm: str, grid: npt.NDArray[np.int64], branches: int) -> Callable[[]
             solver,
             variables,
             SmallestValue(order),
-            variable_order="most-confident" if arm == "most-confident" else "min-domain",
+            SearchOptions(variable_order="most-confident" if arm == "most-confident" else "min-domain"),
         )
     limit = solver.BranchesLimit(branches)
 

@@ -20,7 +20,7 @@ from benchmarks.rendering.parts import Group
 from benchmarks.statistics import by_set, counted, num_instances
 from benchmarks.suites.search import arm_table, measure
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cpsat import Dives
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
@@ -157,11 +157,13 @@ def _arms(suite: Policies, network: Network) -> list[Arm]:
             model,
             variables,
             network.scorer,
-            variable_order=order,
-            policy=policy,
-            restarts=replace(division, seed=seed) if isinstance(division, Restarts) else None,
-            discrepancies=division if isinstance(division, Discrepancies) else None,
-            limits=suite.limits,
+            SearchOptions(
+                variable_order=order,
+                policy=policy,
+                restarts=replace(division, seed=seed) if isinstance(division, Restarts) else None,
+                discrepancies=division if isinstance(division, Discrepancies) else None,
+                limits=suite.limits,
+            ),
         )
 
     def dives(model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int) -> SolveResult:

@@ -41,7 +41,7 @@ from benchmarks.statistics import (
 from nnsearch.cpsat import Dives, RaceReport
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.limits import Limits
-from nnsearch.result import SolveResult, Status
+from nnsearch.result import InferenceCount, SolveResult, Status
 from training.running.fan_out import Needs
 
 BASELINE = "cp-sat"
@@ -130,8 +130,8 @@ def measure(case: Case, arm: Arm, seed: int) -> dict[str, Any]:
         "wall_seconds": result.wall_seconds,
         "branches": result.branches,  # these two as the side counts them that answered
         "failures": result.failures,
-        "inference_calls": result.inference_calls,
-        "inference_seconds": result.inference_seconds,
+        "inference_calls": result.inference.calls,
+        "inference_seconds": result.inference.seconds,
         "winner": None if race is None else race.winner,
         "why": None if race is None else race.why,
         "learned": None
@@ -352,9 +352,7 @@ def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel) -> _Run:
         solution=list(solver.response_proto.solution)[: len(model.proto.variables)] if found.solved else None,
         branches=solver.num_branches,
         failures=solver.num_conflicts,
-        inference_calls=0 if learned is None else learned.inference_calls,
-        states_scored=0 if learned is None else learned.states_scored,
-        inference_seconds=0.0 if learned is None else learned.inference_seconds,
+        inference=InferenceCount() if learned is None else learned.inference,
         wall_seconds=seconds,
         engine="cp-sat" if race is None else "race",
         model="none" if learned is None else learned.model,

@@ -39,7 +39,7 @@ from nnsearch.cp import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search import solve_by_phase
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult
@@ -240,8 +240,8 @@ def _pairs(configs: Sequence[dict[str, Any]], one: str, other: str) -> list[tupl
 def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
     limits, once = suite.limits, [suite.seed]
 
-    def cp(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, **options: Any) -> SolveResult:
-        return nnsearch.cp.solve(model, variables, limits=limits, **options)
+    def min_value(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int) -> SolveResult:
+        return nnsearch.cp.solve(model, variables, None, SearchOptions(limits=limits))
 
     def by_phase(
         model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, make_phase: Callable[..., Any]
@@ -253,21 +253,23 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
 
     def random_restarts(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int) -> SolveResult:
         # One random order of values for each run, drawn at the root: drawing at every node would cost time for nothing.
-        options: dict[str, Any] = {"sampling": Sampling(seed), "restarts": suite.restarts(seed)}
-        return cp(model, variables, seed=seed, scorer=NoOpinion(), policy=InferencePolicy(0), **options)
+        options = SearchOptions(
+            policy=InferencePolicy(0), sampling=Sampling(seed), restarts=suite.restarts(seed), limits=limits
+        )
+        return nnsearch.cp.solve(model, variables, NoOpinion(), options)
 
     def network_arm(
         model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, network: Network, order: VariableOrder
     ) -> SolveResult:
-        options: dict[str, Any] = {"policy": suite.policy, "restarts": suite.restarts(seed), "variable_order": order}
-        return cp(model, variables, seed=seed, scorer=network.scorer, **options)
+        options = SearchOptions(order, suite.policy, restarts=suite.restarts(seed), limits=limits)
+        return nnsearch.cp.solve(model, variables, network.scorer, options)
 
     restarts: dict[str, Any] = {}
     if (example := suite.restarts(0)) is not None:
         restarts = {"restart_after": example.failures, "growth": example.growth}
     repeats = range(suite.seed, suite.seed + suite.repeats)
     return [
-        Arm({"arm": "min-value"}, partial(cp, scorer=None), once),
+        Arm({"arm": "min-value"}, min_value, once),
         Arm({"arm": "random-value"}, partial(by_phase, make_phase=random_value), repeats),
         *([Arm({"arm": "random-restarts", **restarts}, random_restarts, repeats)] if restarts else []),
         Arm({"arm": "default-phase"}, partial(by_phase, make_phase=default_phase), once),
@@ -305,7 +307,7 @@ def measure(case: Case, arm: Arm, seed: int, limits: Limits) -> dict[str, Any]:
     limit = None
     if result.status not in DECIDED:
         limit = "failures" if limits.failures is not None and result.failures >= limits.failures else "seconds"
-    fields = asdict(result)
+    fields = result.to_dict()
     del fields["solution"]
     return {
         **fields,

@@ -1,7 +1,8 @@
-"""The demo: one large quasigroup, solved by the drop-in solver and then by CP-SAT alone."""
+"""``nnsearch demo``: one large quasigroup, solved by the drop-in solver and then by CP-SAT alone."""
 
 from __future__ import annotations
 
+import os
 import string
 import sys
 import threading
@@ -9,18 +10,42 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from types import TracebackType
+from typing import Annotated
 
 import numpy as np
+from cyclopts import App, Parameter
 from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.solver import CpSolver
 from nnsearch.errors import NNSearchError
+from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.problems import PartialLatinSquare, read_latin_square
 from nnsearch.problems.rendering import highlighted
 
 _WORKERS = 2
 _FRAMES_SECONDS = 0.1
 _SYMBOLS = string.digits[1:] + string.ascii_uppercase + string.ascii_lowercase
+
+
+app = App(name="demo")
+
+
+@app.default
+def demo(*, time_limit: Annotated[float, Parameter(metavar="S")] = 12.0) -> int:
+    """Solve a quasigroup of order 50 by the drop-in solver, and by CP-SAT with its defaults.
+
+    Args:
+        time_limit: seconds for each
+    """
+
+    def write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    terminal = sys.stdout.isatty()
+    colour = terminal and "NO_COLOR" not in os.environ
+    run_demo(DEFAULT_MODEL, time_limit, write=write, live=terminal, colour=colour)
+    return 0
 
 
 def run_demo(model: str, time_limit: float, *, write: Callable[[str], object], live: bool, colour: bool) -> None:
@@ -59,7 +84,7 @@ def run_demo(model: str, time_limit: float, *, write: Callable[[str], object], l
             learned = solver.race.learned
             by = f"by {'learned search' if solver.race.winner == 'learned' else solver.race.winner}"
             if learned is not None:
-                by += f", {learned.failures} failures, {learned.inference_calls} inferences"
+                by += f", {learned.failures} failures, {learned.inference.calls} inferences"
         row = f"{name:34}{status:>9} {seconds:6.1f} s  {by}".rstrip()
         rows.append(row)
         write(row + "\n")

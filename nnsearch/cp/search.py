@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Unpack
+from typing import NamedTuple
 
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
@@ -16,10 +16,10 @@ from nnsearch.clock import CLOCK
 from nnsearch.cp.hints import HintedPhase
 from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
 from nnsearch.cp.restarts import RestartedPhase
-from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_search_options
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cp.trace.recorder import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
-from nnsearch.cp.value_phase import ValuePhase, VariableOrder
+from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
@@ -86,18 +86,17 @@ class _Control:
         return math.inf if self.limits.seconds is None else self.started + self.limits.seconds
 
 
-@lists_search_options
 def solve(
     model: cp_model.CpModel | PreparedModel,
     variables: Sequence[cp_model.IntVar],
     scorer: str | Path | Scorer | None,
+    options: SearchOptions | None = None,
     *,
     on_solution: OnSolution | None = None,
     upper_bound: UpperBound | None = None,
     stop: Callable[[], bool] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     trace: Trace | None = None,
-    **options: Unpack[SearchKeywords],
 ) -> SolveResult:
     """Find one solution or, of a model with an objective, a best one; or prove that there is none.
 
@@ -109,6 +108,7 @@ def solve(
         variables: the variables to assign in learned order; a one-hot network's own, in its order. Others are assigned
             after them, smallest value first.
         scorer: name or path of a network, a scorer, or None for the smallest value first.
+        options: how to search; None is the defaults.
         on_solution: called with every solution that is better than all before; the search waits for it.
         upper_bound: asked at every node for the objective of the best solution known elsewhere, in the integers that
             ``on_solution`` gets; only better ones are looked for. It may tighten at any time, from another thread, too.
@@ -116,7 +116,6 @@ def solve(
             does, from another thread, too.
         on_progress: called at a node about once a second.
         trace: where to write the search tree.
-        **options: the fields of :class:`nnsearch.SearchOptions`, such as ``limits`` and ``restarts``.
 
     Returns:
         The result; ``solution`` holds the values of all variables of the model in their order. Below an ``upper_bound``
@@ -132,25 +131,17 @@ def solve(
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    how = SearchOptions(**options)
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
-    name = "none"
-    if scorer is None:
-        if any(option is not None for option in (how.policy, how.sampling, how.restarts, how.discrepancies)):
-            raise ConfigError(
-                "policy, sampling, restarts and discrepancies are for a scorer, and there is none; leave them out"
-            )
-        order = how.variable_order or "min-domain"
-        if order == "most-confident":
-            raise ConfigError("variable order most-confident needs a network; choose one with --model")
+    loaded = None if scorer is None else load_scorer(scorer)
+    how = (options or SearchOptions()).resolved_for(loaded)
+    if loaded is None:
 
         def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
-            return branch, lambda translation: _smallest_value(translation, branch, order)
+            return branch, lambda translation: _smallest_value(translation, branch, how.variable_order)
 
     else:
-        loaded = load_scorer(scorer)
-        name = loaded.name
+        network = loaded  # for the functions below, where it cannot be None
 
         def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
             graph = prepared.graph(stop=ends)
@@ -160,12 +151,8 @@ def solve(
                 return ValuePhase(
                     translation.solver,
                     translation.variables,
-                    loaded,
-                    variable_order=how.variable_order,
-                    policy=how.policy,
-                    sampling=how.sampling,
-                    restarts=how.restarts,
-                    discrepancies=how.discrepancies,
+                    network,
+                    replace(how, limits=None),
                     hint=translation.hint,
                     graph=graph,
                     branch=assigned,
@@ -175,7 +162,7 @@ def solve(
 
     clock = CLOCK.get()  # loading the network is not part of the solve
     control = _Control(how.limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, clock, clock())
-    return _solve(model, prepare, control, name)
+    return _solve(model, prepare, control, name="none" if loaded is None else loaded.name)
 
 
 def solve_by_phase(
@@ -260,7 +247,7 @@ def _unread(model: cp_model.CpModel, control: _Control, name: str) -> SolveResul
         control.trace.begin(_trace_header(model, name))
         control.trace.close()
     seconds = control.clock() - control.started
-    return SolveResult(Status.UNKNOWN, None, 0, 0, 0, 0, 0.0, seconds, engine="cp", model=name)
+    return SolveResult(Status.UNKNOWN, None, 0, 0, InferenceCount(), seconds, engine="cp", model=name)
 
 
 def _search(
@@ -335,16 +322,13 @@ def _search(
         solution=solution,
         branches=solver.Branches(),
         failures=solver.Failures() if end.failures is None else end.failures,
-        inference_calls=inference.calls,
-        states_scored=inference.states,
-        inference_seconds=inference.seconds,
+        inference=inference,
         wall_seconds=control.clock() - control.started,
         engine="cp",
         model=name,
         objective_value=None if best is None or units is None else units.in_model_units(best),
         best_objective_bound=None if proved is None or units is None else units.in_model_units(proved),
         improvements=improvements,
-        states_recalled=inference.recalled,
     )
 
 
@@ -375,7 +359,7 @@ def _hint_of(translation: Translation, indices: Sequence[int]) -> dict[int, int]
 
 
 def _smallest_value(
-    translation: Translation, indices: Sequence[int], variable_order: VariableOrder
+    translation: Translation, indices: Sequence[int], variable_order: VariableOrder | None
 ) -> pywrapcp.DecisionBuilder:
     solver = translation.solver
     variables = [translation.variables[index] for index in indices]

@@ -1,49 +1,39 @@
-"""How to search: what :func:`nnsearch.cp.solve` is told apart from the model, and :func:`nnsearch.solve_many`, too."""
+"""How to search: one set of options for all that search in the CP engine."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import TypedDict, TypeVar, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 from nnsearch.cp.discrepancies import Discrepancies
-from nnsearch.cp.policy import Policy
+from nnsearch.cp.policy import InferencePolicy, Policy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
-from nnsearch.cp.value_phase import VariableOrder, check_runs, check_variable_order
+from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
+from nnsearch.scorers.network import Network
 
-F = TypeVar("F", bound=Callable[..., object])
-
-_OPTIONS = "    **options:"
-
-
-class SearchKeywords(TypedDict, total=False):
-    """The fields of :class:`SearchOptions` as keyword arguments; type checkers cannot derive the one from the other."""
-
-    variable_order: VariableOrder | None
-    policy: Policy | None
-    sampling: Sampling | None
-    restarts: Restarts | None
-    discrepancies: Discrepancies | None
-    limits: Limits | None
+VariableOrder = Literal["min-domain", "first", "most-confident"]
+_NEEDS_SCORER = {"needs_scorer": True}
+VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How to search. The functions that search take the same as keyword arguments.
+    """How to search.
 
     Args:
         variable_order: ``min-domain`` (fewest values first), ``first`` (as given) or ``most-confident`` (the network
-            picks the best-scored pair among all); None is ``most-confident`` for networks that read graphs, else
-            ``min-domain``.
-        policy: when to ask the network again, such as :class:`nnsearch.cp.InferencePolicy`; None is after 10 decisions
-            and after a failure for networks that read graphs, else at every node.
+            picks the best-scored pair among all); None is ``min-domain`` for networks of one size, else
+            ``most-confident``.
+        policy: when to ask the network again, such as :class:`nnsearch.cp.InferencePolicy`; None is at every node for
+            networks of one size, else after 10 decisions and after a failure.
         sampling: random choices in proportion to the scores; None is greedy.
-        restarts: when to start again from the root; None is never. Failures among the variables that are not assigned
-            in learned order count as well.
+        restarts: when to start again from the root; None is never. ``default`` is never for networks of one size and
+            with discrepancies, else :class:`nnsearch.cp.Restarts` as it is; a :class:`nnsearch.cp.ValuePhase` of your
+            own cannot know whether its search stops at the first solution, so there it is never. Failures among the
+            variables that are not assigned in learned order count as well.
         discrepancies: search in runs of ever more decisions against the order; None is depth-first. Below each leaf,
             the variables that are not assigned in learned order are searched in full.
         limits: when to give up; None is never. The time to read the model counts, that to load a network not. Of
@@ -54,40 +44,47 @@ class SearchOptions:
     """
 
     variable_order: VariableOrder | None = None
-    policy: Policy | None = None
-    sampling: Sampling | None = None
-    restarts: Restarts | None = None
-    discrepancies: Discrepancies | None = None
+    policy: Policy | None = field(default=None, metadata=_NEEDS_SCORER)
+    sampling: Sampling | None = field(default=None, metadata=_NEEDS_SCORER)
+    restarts: Restarts | Literal["default"] | None = field(default="default", metadata=_NEEDS_SCORER)
+    discrepancies: Discrepancies | None = field(default=None, metadata=_NEEDS_SCORER)
     limits: Limits | None = None
 
     def __post_init__(self) -> None:
-        if self.variable_order is not None:
-            check_variable_order(self.variable_order)
-        check_runs(self.restarts, self.discrepancies)
+        if self.variable_order is not None and self.variable_order not in VARIABLE_ORDERS:
+            raise ConfigError(
+                f"variable_order: expected one of {', '.join(VARIABLE_ORDERS)}, got {self.variable_order!r}"
+            )
+        if self.restarts != "default" and not isinstance(self.restarts, Restarts | None):
+            raise ConfigError(f"restarts: expected nnsearch.cp.Restarts, None or 'default', got {self.restarts!r}")
+        if isinstance(self.restarts, Restarts) and self.discrepancies is not None:
+            raise ConfigError("restarts and discrepancies are two ways to divide a search into runs; choose one")
         if not isinstance(self.limits, Limits | None):
             raise ConfigError(f"limits: expected nnsearch.Limits, got {type(self.limits).__name__}")
 
-    def as_keywords(self) -> SearchKeywords:
-        """Return the keyword arguments for a function that searches."""
-        return cast(SearchKeywords, dict(vars(self)))
+    def resolved_for(self, scorer: Network | None) -> SearchOptions:
+        """Return the options with what a search with this scorer does where they leave it open.
 
-
-def lists_search_options(function: F) -> F:
-    """Show ``**options: Unpack[SearchKeywords]`` of a function one by one to ``help`` and to notebooks.
-
-    Its signature gets the fields of :class:`SearchOptions`; its docstring gets their descriptions in place of the line
-    that begins with ``**options:``.
-    """
-    signature = inspect.signature(function)
-    named = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-    options = [
-        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
-        for field in fields(SearchOptions)
-    ]
-    vars(function)["__signature__"] = signature.replace(parameters=named + options)
-    described, text = inspect.getdoc(SearchOptions), inspect.getdoc(function)
-    if described and text:  # python -OO has none
-        of_options = described.partition("Args:\n")[2].partition("\n\n")[0]
-        lines = (of_options if line.startswith(_OPTIONS) else line for line in text.splitlines())
-        function.__doc__ = "\n".join(lines)
-    return function
+        Raises:
+            ConfigError: an option is for a scorer, and there is none.
+        """
+        if scorer is None:
+            for_scorers = [one.name for one in fields(self) if one.metadata.get("needs_scorer")]
+            if any(getattr(self, name) not in (None, "default") for name in for_scorers):
+                *most, last = for_scorers
+                names = f"{', '.join(most)} and {last}"
+                raise ConfigError(f"{names} are for a scorer, and there is none; leave them out")
+            if self.variable_order == "most-confident":
+                raise ConfigError("variable order most-confident needs a network; choose one with --model")
+            return replace(self, variable_order=self.variable_order or "min-domain", restarts=None)
+        one_size = isinstance(scorer.encoder, OneHot)
+        restarts = self.restarts
+        if restarts == "default":
+            restarts = None if one_size or self.discrepancies is not None else Restarts()
+        return replace(
+            self,
+            variable_order=self.variable_order or ("min-domain" if one_size else "most-confident"),
+            # Scores of graphs cost more, and stay useful for some decisions.
+            policy=self.policy or (InferencePolicy(1) if one_size else InferencePolicy(10, after_failure=True)),
+            restarts=restarts,
+        )

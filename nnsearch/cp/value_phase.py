@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.bare_methods import bare_method, bare_methods
-from nnsearch.cp.discrepancies import Discrepancies, DiscrepancyRuns
-from nnsearch.cp.policy import InferencePolicy, Policy
+from nnsearch.cp.discrepancies import DiscrepancyRuns
+from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import RestartedRuns, Restarts, Runs
 from nnsearch.cp.sampling import Sampling
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cp.state import StateReader
-from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, GraphError, NothingToReadError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.model.graph import MAX_VALUES, CandidateGraph
@@ -26,20 +26,6 @@ from nnsearch.result import InferenceCount
 from nnsearch.scorers.network import Network, PreparedNetwork
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
-
-__all__ = [
-    "VARIABLE_ORDERS",
-    "AlivePairs",
-    "Observer",
-    "ValuePhase",
-    "VariableOrder",
-    "check_runs",
-    "check_variable_order",
-    "sort_key",
-]
-
-VariableOrder = Literal["min-domain", "first", "most-confident"]
-VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
 
 FIRST_OF_ALL = -(2**62)
 """The engine's key of a hinted value: below :func:`sort_key` times any number of pairs that fits into memory."""
@@ -95,18 +81,11 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         variables: V variables, those of the graph in its order if there is one; else in the order of the network (row
             by row for a square).
         scorer: name or path of a network, or any :class:`nnsearch.scorers.scorer.Scorer`.
-        variable_order: ``min-domain`` (fewest values first), ``first`` (as given), or ``most-confident`` (the network
-            picks the best-scored pair among all). None is ``min-domain`` for networks of one size, else
-            ``most-confident``.
-        policy: when to ask the network again; None is at every node for networks of one size, else after 10 decisions
-            and after a failure.
-        sampling: random choices in proportion to the scores; None is greedy.
-        restarts: when to start again from the root; None is never. Like ``discrepancies`` it is for a phase that makes
-            the first decision of a search, and for searches that stop at the first solution or go on below a bound:
-            what was found once may be found again. Failures below this phase's decisions count wherever they are, but
-            phases composed after it end a run only within a :class:`nnsearch.cp.restarts.RestartedPhase`, which
-            :func:`nnsearch.cp.solve` sees to.
-        discrepancies: search in runs of ever more decisions against the order; None is depth-first.
+        options: how to search, without limits; of restarts the default is never. Restarts and discrepancies are for a
+            phase that makes the first decision of a search, and for searches that stop at the first solution or go on
+            below a bound: what was found once may be found again. Failures below this phase's decisions count wherever
+            they are, but phases composed after it end a run only within a
+            :class:`nnsearch.cp.restarts.RestartedPhase`, which :func:`nnsearch.cp.solve` sees to.
         hint: values by index of the variable. Until the first failure of a search, the hinted value is tried first;
             from then on the scores decide alone, after restarts, too. The order of the variables stays the same.
         graph: the structure of the model, its variables in this order. A network of one size does without.
@@ -116,7 +95,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     Raises:
         ModelFileError: the network was made for another number of variables or values, or for another model.
         GraphError: the graph does not fit the variables.
-        ConfigError: the variable order is unknown, a graph is missing, or restarts meet discrepancies.
+        ConfigError: a graph is missing, or there are limits.
     """
 
     def __init__(
@@ -124,12 +103,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         solver: pywrapcp.Solver,
         variables: Sequence[pywrapcp.IntVar],
         scorer: str | Path | Scorer,
+        options: SearchOptions | None = None,
         *,
-        variable_order: VariableOrder | None = None,
-        policy: Policy | None = None,
-        sampling: Sampling | None = None,
-        restarts: Restarts | None = None,
-        discrepancies: Discrepancies | None = None,
         hint: Mapping[int, int] | None = None,
         graph: CandidateGraph | None = None,
         branch: Sequence[int] | None = None,
@@ -137,30 +112,32 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         super().__init__()
         self.inference = InferenceCount()
         self.scorer = load_scorer(scorer)
-        one_size = isinstance(self.scorer.encoder, OneHot)
-        variable_order = variable_order or ("min-domain" if one_size else "most-confident")
-        check_variable_order(variable_order)
-        check_runs(restarts, discrepancies)
+        options = options or SearchOptions()
+        if options.limits is not None:
+            raise ConfigError("limits: a phase cannot end its search; leave them to nnsearch.cp.solve or to the solver")
+        if options.restarts == "default":
+            options = replace(options, restarts=None)
+        options = options.resolved_for(self.scorer)
+        assert options.policy is not None
         self.observer: Observer | None = None
         self._variables = list(variables)
         self._branch = list(range(len(self._variables))) if branch is None else list(branch)
         self._check_branch(graph)
         read = _candidates_of(self._variables) if graph is None else graph
         self._reader = StateReader(self._variables, read, _prepared(self.scorer, graph, read, self._branch))
-        # Scores of graphs cost more, and stay useful for some decisions.
-        self._policy = policy or (InferencePolicy(1) if one_size else InferencePolicy(10, after_failure=True))
+        self._policy = options.policy
         self._at_every_node = isinstance(self._policy, InferencePolicy) and self._policy.every == 1
         self._schedule = self._policy.schedule()
         self._below = self._policy.below
         self._runs: Runs | None = None
-        if restarts is not None:
-            self._runs = RestartedRuns(restarts)
-        elif discrepancies is not None:
-            self._runs = DiscrepancyRuns(discrepancies)
-        self._sampling = self._noise = sampling  # the noise is that of the current run
-        self._noise_after_restart = sampling
-        if sampling is None and restarts is not None:
-            self._noise_after_restart = Sampling(restarts.seed, restarts.temperature)
+        self._sampling = self._noise = options.sampling  # the noise is that of the current run
+        self._noise_after_restart = options.sampling
+        if isinstance(options.restarts, Restarts):
+            self._runs = RestartedRuns(options.restarts)
+            if options.sampling is None:
+                self._noise_after_restart = Sampling(options.restarts.seed, options.restarts.temperature)
+        elif options.discrepancies is not None:
+            self._runs = DiscrepancyRuns(options.discrepancies)
         self._rng = np.random.default_rng(self._noise_after_restart.seed if self._noise_after_restart else None)
         self._hint = dict(hint or {})
         self._hint_ends: int | None = None  # failures of the engine at which the hint is no longer followed
@@ -174,7 +151,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._selected = 0  # the variable of the last decision
         self._selected_value: int | None = None  # of the last decision; None where the engine chose it by the scores
         self._error: BaseException | None = None
-        self._phase = None if variable_order == "most-confident" else self._native_phase(solver, variable_order)
+        order = options.variable_order
+        self._phase = None if order in (None, "most-confident") else self._native_phase(solver, order)
         self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
         self._bound = bare_methods(self._variables, "IntExpr_Bound")
         branches = np.isin(np.arange(len(self._variables)), self._branch)
@@ -414,18 +392,6 @@ def _candidates_of(variables: Sequence[pywrapcp.IntVar]) -> CandidateGraph:
             )
         domains.append([value for value in range(variable.Min(), variable.Max() + 1) if variable.Contains(value)])
     return CandidateGraph.from_all_different(domains, [], [variable.Name() for variable in variables])
-
-
-def check_variable_order(name: str) -> None:
-    """Raise a ``ConfigError`` unless the name is one of :data:`VARIABLE_ORDERS`."""
-    if name not in VARIABLE_ORDERS:
-        raise ConfigError(f"variable_order: expected one of {', '.join(VARIABLE_ORDERS)}, got {name!r}")
-
-
-def check_runs(restarts: Restarts | None, discrepancies: Discrepancies | None) -> None:
-    """Raise a ``ConfigError`` if a search is to be divided in two ways."""
-    if restarts is not None and discrepancies is not None:
-        raise ConfigError("restarts and discrepancies are two ways to divide a search into runs; choose one")
 
 
 def sort_key(bits: int) -> int:

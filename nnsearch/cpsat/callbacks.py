@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -12,42 +13,9 @@ from typing import Any
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.model.objective import Objective
+
 _OVERRIDDEN = ("OnSolutionCallback", "StopSearch", "BestObjectiveBound", "WallTime", "Response")
-
-
-class Sense:
-    """Which of two objectives is better, in the units of the model.
-
-    Args:
-        model: the model.
-    """
-
-    def __init__(self, model: cp_model.CpModel) -> None:
-        proto = model.proto
-        self.floating = proto.has_floating_point_objective()
-        self.optimises = model.has_objective()
-        # To read an objective that is not there would create it, and change the model.
-        integer = proto.objective if proto.has_objective() else None
-        self.scale = 1.0 if integer is None else integer.scaling_factor or 1.0
-        self.offset = 0.0 if integer is None else integer.offset
-        self.maximises = proto.floating_point_objective.maximize if self.floating else self.scale < 0
-        self.no_bound = float("inf") if self.maximises else float("-inf")
-
-    def in_engine_units(self, objective: float) -> int:
-        """Return the integer that is minimised, of an objective in the units of the model; not for floating point."""
-        return round(objective / self.scale - self.offset)
-
-    def in_model_units(self, value: float) -> float:
-        """Return what CP-SAT reports for a value of the integer expression that it minimises."""
-        return self.scale * (value + self.offset) + 0.0  # a maximised 0 would be -0.0
-
-    def better(self, one: float, other: float) -> bool:
-        """Tell whether one objective is strictly better than another."""
-        return one > other if self.maximises else one < other
-
-    def tighter(self, one: float, other: float) -> bool:
-        """Tell whether one bound on the objective says strictly more than another."""
-        return self.better(other, one)
 
 
 class Callbacks:
@@ -58,7 +26,7 @@ class Callbacks:
     exception in a callback is kept in ``error``.
 
     Args:
-        sense: of the objective.
+        objective: of the model; None if it has none.
         parameters: the user's.
         solution: the solution callback.
         log: receives log lines.
@@ -67,7 +35,7 @@ class Callbacks:
 
     def __init__(
         self,
-        sense: Sense,
+        objective: Objective | None,
         parameters: cmh.SatParameters,
         solution: cp_model.CpSolverSolutionCallback | None,
         log: Callable[[str], None] | None,
@@ -78,9 +46,9 @@ class Callbacks:
         self.solution = solution
         self.incumbent: float | None = None  # the objective of the best solution so far
         self.seen: float | None = None  # the objective that the solution callback can read now
-        self.bound = sense.no_bound
+        self.bound = self.no_bound = -math.inf if objective is None else objective.no_bound
         self.lines: list[str] = []
-        self._sense, self._log, self._on_bound = sense, log, bound
+        self._objective, self._log, self._on_bound = objective, log, bound
         self._reached: float | None = None  # of the last solution that was passed on
         self._to_stdout = parameters.log_search_progress and parameters.log_to_stdout
         self._to_response = parameters.log_search_progress and parameters.log_to_response
@@ -96,11 +64,13 @@ class Callbacks:
 
     def solution_callback(self) -> cp_model.CpSolverSolutionCallback | None:
         """Return what CP-SAT's solutions go to: the user's callback, or one that only takes note of the objective."""
-        return _Note(self) if self.solution is None and self._sense.optimises else self.solution
+        return _Note(self) if self.solution is None and self._objective is not None else self.solution
 
     def note_solution(self, objective: float) -> None:
         """Take note of the objective of a solution; nothing is called."""
-        if self._sense.optimises and (self.incumbent is None or self._sense.better(objective, self.incumbent)):
+        if self._objective is not None and (
+            self.incumbent is None or self._objective.better(objective, self.incumbent)
+        ):
             self.incumbent = objective
 
     def log_callback(self) -> Callable[[str], None] | None:
@@ -109,7 +79,7 @@ class Callbacks:
 
     def bound_callback(self) -> Callable[[float], None] | None:
         """Return what CP-SAT's bounds go to; None if there are none."""
-        return self.pass_bound if self._sense.optimises else None
+        return None if self._objective is None else self.pass_bound
 
     def log(self, text: str) -> None:
         """Write lines as CP-SAT writes its own."""
@@ -138,7 +108,7 @@ class Callbacks:
 
     def pass_bound(self, bound: float) -> None:
         """Take note of a bound, and pass it on if it is tighter than all before."""
-        if self._sense.tighter(bound, self.bound):
+        if self._objective is not None and self._objective.tighter(bound, self.bound):
             self.bound = bound
             if self._on_bound is not None:
                 self._guarded(self._on_bound, bound)
@@ -162,10 +132,12 @@ class Callbacks:
         get_response, get_bound = engine.Response, engine.BestObjectiveBound
 
         def pass_on() -> None:
-            objective = engine.ObjectiveValue() if self._sense.optimises else 0.0
+            objective = 0.0 if self._objective is None else engine.ObjectiveValue()
             self.seen = objective
             self.note_solution(objective)
-            if self._reached is None or (self._sense.optimises and self._sense.better(objective, self._reached)):
+            if self._reached is None or (
+                self._objective is not None and self._objective.better(objective, self._reached)
+            ):
                 self._reached = objective
                 self._guarded(on_solution)
             if self.over:
@@ -188,7 +160,7 @@ class Callbacks:
         def best_bound() -> float:
             # A solution that is checked with all variables fixed is its own bound, so what the solve itself says
             # counts only where nothing better is known.
-            return get_bound() if self.bound == self._sense.no_bound else self.bound
+            return get_bound() if self.bound == self.no_bound else self.bound
 
         self._replaced = {name: own[name] for name in _OVERRIDDEN if name in own}
         own.update(zip(_OVERRIDDEN, (pass_on, stop, best_bound, wall_time, response), strict=True))

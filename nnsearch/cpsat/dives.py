@@ -22,9 +22,11 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cp.policy import Policy
 from nnsearch.cp.sampling import Sampling
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.parameters import cp_sat_parameters
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
@@ -241,14 +243,11 @@ class _Search:
             domain = rest.proto.variables[variable].domain
             domain.clear()
             domain.extend([value, value])
-        parameters = cmh.SatParameters()
-        parameters.num_workers = self._workers
-        parameters.random_seed = self._dives.seed
-        parameters.catch_sigint_signal = False
-        parameters.max_time_in_seconds = max(min(seconds, self._seconds_left()), 0.0)
-        if self._limits.failures is not None:
-            parameters.max_number_of_conflicts = max(math.ceil(self._failures_left()), 0)
-        run = CpSatRun(rest, parameters)
+        limits = Limits(
+            max(min(seconds, self._seconds_left()), 0.0),
+            None if self._limits.failures is None else max(math.ceil(self._failures_left()), 0),
+        )
+        run = CpSatRun(rest, cp_sat_parameters(limits, self._dives.seed, self._workers))
         try:
             while not run.done.wait(_POLL_SECONDS):
                 if ends():
@@ -286,15 +285,12 @@ class _Search:
             solution=self._solution,
             branches=branches,
             failures=self._failures(),
-            inference_calls=inference.calls,
-            states_scored=inference.states,
-            inference_seconds=inference.seconds,
+            inference=inference,
             wall_seconds=time.perf_counter() - self._started,
             engine="dives",
             model=self._name,
             objective_value=self._objective,
             best_objective_bound=self._objective if status is Status.OPTIMAL else None,
-            states_recalled=inference.recalled,
         )
 
 
@@ -319,9 +315,7 @@ class _Diver:
                 self._solver,
                 self._translation.variables,
                 scorer,
-                variable_order="most-confident",
-                policy=policy,
-                sampling=sampling,
+                SearchOptions("most-confident", policy, sampling),
                 graph=graph,
                 branch=branch,
             )

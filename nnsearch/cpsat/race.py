@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.callbacks import Callbacks, Sense
+from nnsearch.cpsat.callbacks import Callbacks
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.learned_side import LearnedSide
 from nnsearch.cpsat.race_options import OnError, RaceOptions
@@ -27,8 +27,9 @@ from nnsearch.cpsat.race_report import RaceReport, Winner
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
+from nnsearch.model.objective import read_objective
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.scorer import Scorer
+from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
 _KEEP_FROM = 4  # workers beside the learned search from which one more is not worth starting CP-SAT again
@@ -56,7 +57,7 @@ class Race:
         self,
         model: cp_model.CpModel,
         parameters: cmh.SatParameters,
-        scorer: Scorer,
+        scorer: Network,
         options: RaceOptions,
         on_error: OnError,
         *,
@@ -73,10 +74,10 @@ class Race:
         self._parameters.copy_from(parameters)
         self._deadline = self._started + parameters.max_time_in_seconds
         self._workers = parameters.num_workers or parameters.num_search_workers or _num_processors()
-        self._sense = Sense(model)
-        self._callbacks = Callbacks(self._sense, parameters, solution_callback, log_callback, best_bound_callback)
+        self._objective = read_objective(model.proto)
+        self._callbacks = Callbacks(self._objective, parameters, solution_callback, log_callback, best_bound_callback)
         self._side = LearnedSide(
-            model, scorer, options, self._sense, self._callbacks, parameters.random_seed, self._started
+            model, scorer, options, self._objective, self._callbacks, parameters.random_seed, self._started
         )
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
@@ -206,7 +207,7 @@ class Race:
             f"learned search ends: {result.status}"
             + ("" if result.objective_value is None else f", objective {result.objective_value:g}")
             + f", {result.branches} branches, {result.failures} failures, "
-            f"{result.inference_calls} inferences in {result.inference_seconds:.3f}s"
+            f"{result.inference.calls} inferences in {result.inference.seconds:.3f}s"
         )
         proved = result.status in (Status.OPTIMAL, Status.INFEASIBLE) or result.best_objective_bound is not None
         return result if proved else None
@@ -217,7 +218,7 @@ class Race:
 
     def _search(self, beside: CpSatRun | None) -> SolveResult | None:
         ends = self._deadline
-        if self._sense.optimises or beside is None:
+        if self._objective is not None or beside is None:
             ends = min(ends, time.perf_counter() + self._options.slice_seconds)
         # The engine keeps what it calls. This race leads to an error of the scorer, that to the frames of the search,
         # and these to the engine: a circle that nobody would ever free.
@@ -249,7 +250,7 @@ class Race:
             infeasible.status = cp_model.INFEASIBLE
             infeasible.num_branches, infeasible.num_conflicts = answer.branches, answer.failures
             return self._finish(infeasible, "learned", why)
-        if not self._sense.optimises:
+        if self._objective is None:
             response = self._check(answer.solution, self._callbacks.solution)
             if response is None:
                 return None
@@ -260,7 +261,7 @@ class Race:
             seen = before.status in _SOLVED and before.objective_value == response.objective_value
             if seen:
                 response = before  # callbacks have had this one
-            elif before.status in _SOLVED and self._sense.better(before.objective_value, response.objective_value):
+            elif before.status in _SOLVED and self._objective.better(before.objective_value, response.objective_value):
                 self._report_refusal("a proof of optimality")
                 return None
             self._show(response, again=seen)
@@ -274,9 +275,9 @@ class Race:
         self, answer: SolveResult, bound: float, before: cmh.CpSolverResponse
     ) -> cmh.CpSolverResponse | None:
         """Return CP-SAT's solution as the best: the learned search looked for all that are better, and has ended."""
-        if before.status not in _SOLVED:
+        if before.status not in _SOLVED or self._objective is None:
             return None
-        above = self._sense.in_engine_units(before.objective_value) - self._sense.in_engine_units(bound)
+        above = self._objective.in_engine_units(before.objective_value) - self._objective.in_engine_units(bound)
         if above:
             if above < 0:
                 self._report_refusal("a proof of optimality")
@@ -292,7 +293,9 @@ class Race:
         best, winner = before, _side(before)
         learned = None if self._side.best is None else self._check(self._side.best, None)
         if learned is not None and (
-            best.status not in _SOLVED or self._sense.better(learned.objective_value, best.objective_value)
+            best.status not in _SOLVED
+            or self._objective is None
+            or self._objective.better(learned.objective_value, best.objective_value)
         ):
             best, winner = learned, "learned"
             best.status = cp_model.FEASIBLE
@@ -311,7 +314,7 @@ class Race:
             if hint is None or response.status in _PROVED:
                 return self._answer_of(second, "the learned search had ended")
             return self._finish(best, winner, "its solution was the best when the end came")
-        if hint is not None and not self._sense.better(response.objective_value, best.objective_value):
+        if hint and self._objective and not self._objective.better(response.objective_value, best.objective_value):
             if response.status == cp_model.FEASIBLE:
                 return self._finish(best, winner, "its solution was the best when the end came")
             if response.objective_value != best.objective_value:  # a limit on the gap, which holds for a better one too
@@ -327,11 +330,11 @@ class Race:
         return self._finish(response, _side(response), why)
 
     def _finish(self, response: cmh.CpSolverResponse, winner: Winner, why: str) -> cmh.CpSolverResponse:
-        if self._sense.optimises and response.status == cp_model.FEASIBLE:
+        if self._objective is not None and response.status == cp_model.FEASIBLE:
             if self._proved(response):
                 response.status = cp_model.OPTIMAL
             self._set_bound(response)
-        if self._sense.optimises and response.status in _SOLVED:
+        if self._objective is not None and response.status in _SOLVED:
             self._show(response, again=True)
         response.wall_time = self._seconds()
         if winner == "nobody":
@@ -349,21 +352,21 @@ class Race:
 
     def _note_bound(self, response: cmh.CpSolverResponse) -> None:
         """Take note of the bound of a response; without a solution it may be a zero that says nothing."""
-        if self._sense.optimises and response.status in _SOLVED:
+        if self._objective is not None and response.status in _SOLVED:
             self._callbacks.pass_bound(response.best_objective_bound)
 
     def _set_bound(self, response: cmh.CpSolverResponse) -> None:
         bound = response.best_objective_bound = self._callbacks.bound
-        if not self._sense.floating and math.isfinite(bound):
-            response.inner_objective_lower_bound = self._sense.in_engine_units(bound)
+        if self._objective is not None and not self._objective.floating and math.isfinite(bound):
+            response.inner_objective_lower_bound = self._objective.in_engine_units(bound)
 
     def _proved(self, response: cmh.CpSolverResponse) -> bool:
         """Tell whether the best bound proves that no solution is better; with floating point only CP-SAT knows."""
         return (
-            self._sense.optimises
-            and not self._sense.floating
+            self._objective is not None
+            and not self._objective.floating
             and response.status in _SOLVED
-            and not self._sense.better(self._callbacks.bound, response.objective_value)
+            and not self._objective.better(self._callbacks.bound, response.objective_value)
         )
 
     def _show(self, response: cmh.CpSolverResponse, again: bool = False) -> None:
@@ -374,25 +377,12 @@ class Race:
             again: only if the callback has read another one since: after the solve, too, it can be asked for values.
         """
         callbacks = self._callbacks
-        if callbacks.bound == self._sense.no_bound:
-            callbacks.bound = self._bound_of_domains()
+        if self._objective is not None and callbacks.bound == self._objective.no_bound:
+            callbacks.bound = self._objective.bound_of_domains(self._model.proto)
         if callbacks.solution is None or callbacks.error is not None:
             return
         if not again or (callbacks.seen is not None and callbacks.seen != response.objective_value):
             self._check(list(response.solution), callbacks.solution)
-
-    def _bound_of_domains(self) -> float:
-        """Return what the domains alone say of the objective."""
-        proto = self._model.proto
-        objective = proto.floating_point_objective if self._sense.floating else proto.objective
-        lowest = not (self._sense.floating and self._sense.maximises)  # else it is written as one to minimise
-        total = 0.0
-        for reference, coefficient in zip(objective.vars, objective.coeffs, strict=True):
-            if reference < 0:  # CpModel writes the negation of i as -i - 1
-                reference, coefficient = -reference - 1, -coefficient
-            domain = list(proto.variables[reference].domain)
-            total += coefficient * (domain[0] if (coefficient > 0) == lowest else domain[-1])
-        return total + objective.offset if self._sense.floating else self._sense.in_model_units(total)
 
     def _check(
         self, values: Sequence[int], callback: cp_model.CpSolverSolutionCallback | None

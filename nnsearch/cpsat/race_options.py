@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nnsearch.cp.policy import Policy
-from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cpsat.dives import Dives
 from nnsearch.errors import ConfigError
 
@@ -22,23 +21,24 @@ class RaceOptions:
         slice_seconds: how long the learned search may hold a worker that CP-SAT would use well: of a model with an
             objective, or the only worker. To read the model counts. Then CP-SAT gets all workers and the best solution
             as a hint.
-        policy: when the network is asked; None is the default of :class:`nnsearch.cp.ValuePhase`.
-        restarts: of the learned search; None is never. To its seed and that of the dives ``random_seed`` is added.
+        search: how the learned search searches, without limits. To the seed of its restarts and to that of the dives
+            ``random_seed`` is added; the policy holds for the dives, too.
         search_failures: failures of the learned search after which it changes to dives.
         dives: of the learned side, for models without an objective; None is never.
 
     Raises:
-        ConfigError: a number is negative.
+        ConfigError: a number is negative, or the search has limits.
     """
 
     head_start: float = 0.03
     slice_seconds: float = 0.5
-    policy: Policy | None = None
-    restarts: Restarts | None = field(default_factory=Restarts)
+    search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
     dives: Dives | None = field(default_factory=Dives)
 
     def __post_init__(self) -> None:
+        if self.search.limits is not None:
+            raise ConfigError("RaceOptions.search: expected no limits, got some; the solver's parameters hold them")
         for name in ("head_start", "slice_seconds", "search_failures"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")

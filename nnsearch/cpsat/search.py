@@ -11,9 +11,9 @@ from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.guidance import guide
+from nnsearch.cpsat.parameters import cp_sat_parameters
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.solver import CpSolver
-from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.refusal import check_accepted
 from nnsearch.model.variables import check_no_negation
@@ -48,7 +48,7 @@ def solve(
         NNSearchError: CP-SAT finds the model invalid.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    parameters = _parameters(limits or Limits(), seed, workers)
+    parameters = cp_sat_parameters(limits or Limits(), seed, workers)
     loaded = None if scorer is None else load_scorer(scorer)
     started = time.perf_counter()
     inference = InferenceCount()
@@ -97,7 +97,7 @@ def solve_by_race(
         NNSearchError: CP-SAT finds the model invalid.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    parameters = _parameters(limits or Limits(), seed, workers)
+    parameters = cp_sat_parameters(limits or Limits(), seed, workers)
     loaded = load_scorer(scorer)
     solver = CpSolver(loaded)
     solver.parameters.copy_from(parameters)
@@ -105,35 +105,10 @@ def solve_by_race(
     solver.solve(model)
     inference = InferenceCount()
     if solver.race is not None and solver.race.learned is not None:
-        learned = solver.race.learned
-        inference = InferenceCount(
-            learned.inference_calls, learned.states_scored, learned.states_recalled, learned.inference_seconds
-        )
+        inference = solver.race.learned.inference
     seconds = time.perf_counter() - started
     result = _result(model, solver.response_proto, inference, seconds, "race", loaded.name)
     return result if solver.race is None else replace(result, answered_by=f"{solver.race.winner}: {solver.race.why}")
-
-
-def _parameters(limits: Limits, seed: int, workers: int) -> cmh.SatParameters:
-    """Return CP-SAT's parameters.
-
-    Raises:
-        ConfigError: no workers, or a seed that CP-SAT cannot hold.
-    """
-    if workers < 1:
-        raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
-    if not 0 <= seed < 2**31:
-        raise ConfigError(f"seed: expected 0 to 2147483647, got {seed}")
-    parameters = cmh.SatParameters()
-    parameters.random_seed = seed
-    parameters.num_workers = workers
-    # Left to itself, CP-SAT catches Ctrl-C and answers UNKNOWN as if a limit had been reached.
-    parameters.catch_sigint_signal = False
-    if limits.seconds is not None:
-        parameters.max_time_in_seconds = limits.seconds
-    if limits.failures is not None:
-        parameters.max_number_of_conflicts = limits.failures
-    return parameters
 
 
 def _result(
@@ -156,13 +131,10 @@ def _result(
         solution=list(response.solution)[: len(model.proto.variables)] if status.solved else None,
         branches=response.num_branches,
         failures=response.num_conflicts,
-        inference_calls=inference.calls,
-        states_scored=inference.states,
-        inference_seconds=inference.seconds,
+        inference=inference,
         wall_seconds=seconds,
         engine=engine,
         model=name,
         objective_value=response.objective_value if status.solved and model.has_objective() else None,
         best_objective_bound=response.best_objective_bound if status.solved and model.has_objective() else None,
-        states_recalled=inference.recalled,
     )

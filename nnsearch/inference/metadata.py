@@ -47,6 +47,19 @@ class ModelMetadata:
     precision: str = "fp32"
     tolerance: float | None = None
 
+    @property
+    def how_made(self) -> str:
+        """How it was made, in a few words."""
+        training = self.training
+        if "algorithm" in training:
+            return f"{training['algorithm']}, nothing trained"
+        config = training.get("config", {})
+        if "network" in config and "blocks" in config["network"]:
+            blocks = training.get("exported_blocks", config["network"]["blocks"])
+            return f"{blocks} blocks, {training.get('steps', '?')} steps"
+        loss = config.get("loss", {})
+        return f"target {loss.get('target', '?')}, SBR {loss.get('propagator', '?')}"
+
     def to_props(self) -> dict[str, str]:
         """Return the ``metadata_props``."""
         props = {

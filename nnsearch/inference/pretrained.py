@@ -6,6 +6,9 @@ from pathlib import Path
 
 from nnsearch.errors import ModelFileError
 
+DEFAULT_MODEL = "bp"
+"""What solves where nobody names a network: it reads any model, and nothing of it was trained."""
+
 
 def models_dir() -> Path:
     """Return the folder of pretrained networks: inside the installed package, or beside it in a clone."""

@@ -38,7 +38,7 @@ def solve_task(task: AnyTask, options: SearchOptions, scorer: Scorer, stop: Call
     """
     if isinstance(task, SearchTask):
         return solve_task(task.model, task.options, scorer, stop)
-    return cp.solve(*model_and_variables(task), scorer, stop=stop, **options.as_keywords())
+    return cp.solve(*model_and_variables(task), scorer, options, stop=stop)
 
 
 def model_and_variables(model: AnyModel) -> ModelWithVariables:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Unpack
+from typing import Protocol
 
-from nnsearch.cp.search_options import SearchKeywords, SearchOptions, lists_search_options
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.many.gathering import GatherCount, Gathering
@@ -62,10 +62,10 @@ class ManyProgress:
     count: GatherCount
 
 
-@lists_search_options
 def solve_many(
     models: Iterable[AnyTask],
     scorer: str | Path | Scorer,
+    options: SearchOptions | None = None,
     *,
     concurrency: int = 64,
     processes: int | SearchProcesses = 1,
@@ -74,7 +74,6 @@ def solve_many(
     cache_megabytes: float | None = 64.0,
     stop: Callable[[int], bool] | None = None,
     on_progress: Callable[[ManyProgress], None] | None = None,
-    **options: Unpack[SearchKeywords],
 ) -> ManySolves:
     """Solve models as :func:`nnsearch.cp.solve` does, many at a time, their states scored together.
 
@@ -93,6 +92,7 @@ def solve_many(
             (as :func:`nnsearch.read_problem` returns them); any of them as a :class:`nnsearch.SearchTask` with options
             of its own, which then replace all of ``options``.
         scorer: name or path of a network, or a scorer.
+        options: of each search; None is the defaults.
         concurrency: searches at the same time.
         processes: how many processes search. 1: this one. 2 or more: so many new ones, on as many cores; the network
             stays in this process, and the states reach it through shared memory. They take about a second to start;
@@ -102,7 +102,6 @@ def solve_many(
         cache_megabytes: memory for scores of states seen before, in each process; None is no cache.
         stop: asked with the index of a model while it is solved; true ends its search as a limit does.
         on_progress: called about once a second, when a result is waited for.
-        **options: of each search, the fields of :class:`nnsearch.SearchOptions`, such as ``limits`` and ``restarts``.
 
     Returns:
         An iterator over :class:`Solved`; its :attr:`ManySolves.progress` has the costs so far.
@@ -119,7 +118,7 @@ def solve_many(
         raise ConfigError(f"max_wait: expected 0 or more seconds, got {max_wait!r}")
     if not isinstance(models, Iterable):
         raise ConfigError(f"models: expected an iterable of models, got {type(models).__name__}")
-    how = SearchOptions(**options)
+    how = options or SearchOptions()
     cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
     loaded = load_scorer(scorer)
     group: _Group

@@ -1,68 +1,112 @@
-"""The objective of a CpModel, as a sum of integers to minimise."""
+"""The objective of a CpModel, as a sum to minimise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nnsearch.errors import TranslationError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Objective:
     """What the engines minimise, and what the model calls it.
 
+    Its terms are read when they are first asked for: a race wants to know the sense before CP-SAT begins, no more.
+
     Attributes:
-        variables: indices of variables.
-        coefficients: of these, negated where the model maximises.
+        message: of the model, which must not change.
+        floating: its coefficients are floating-point numbers; only if all are whole, the sum is an integer.
         scale: negative where the model maximises.
         offset: of the sum, before it is scaled.
-        domain: flattened ranges that the sum has to be in; empty when it may be anything.
     """
 
-    variables: tuple[int, ...]
-    coefficients: tuple[int, ...]
+    message: Any
+    floating: bool
     scale: float
     offset: float
-    domain: tuple[int, ...] = ()
+
+    @functools.cached_property
+    def _terms(self) -> list[tuple[int, float]]:
+        sign = -1 if self.floating and self.maximises else 1
+        # The reference ~i is the opposite of the variable i. CP-SAT's check of the model finds lists that do not match.
+        terms = zip(list(self.message.vars), list(self.message.coeffs), strict=False)
+        return [(r, sign * c) if r >= 0 else (~r, -sign * c) for r, c in terms]
+
+    @functools.cached_property
+    def variables(self) -> tuple[int, ...]:
+        """Indices of variables."""
+        return tuple(variable for variable, _ in self._terms)
+
+    @functools.cached_property
+    def coefficients(self) -> tuple[int, ...]:
+        """The variables' coefficients, negated where the model maximises.
+
+        Raises:
+            TranslationError: one is a fraction.
+        """
+        if not all(float(coefficient).is_integer() for _, coefficient in self._terms):
+            raise TranslationError(
+                "expected integer coefficients, got fractional ones, which have no translation to the CP engine; "
+                "scale them to integers or leave this model to CP-SAT"
+            )
+        return tuple(int(coefficient) for _, coefficient in self._terms)
+
+    @property
+    def domain(self) -> tuple[int, ...]:
+        """Flattened ranges that the sum has to be in; empty when it may be anything."""
+        return () if self.floating else tuple(self.message.domain)
+
+    @property
+    def maximises(self) -> bool:
+        """The model calls a larger value better."""
+        return self.scale < 0
+
+    @property
+    def no_bound(self) -> float:
+        """The bound that says nothing, in the units of the model."""
+        return math.inf if self.maximises else -math.inf
 
     def of(self, solution: Sequence[int]) -> int:
         """Return the sum of a solution, given by the values of all variables."""
         return sum(c * solution[v] for v, c in zip(self.variables, self.coefficients, strict=True))
 
-    def in_model_units(self, value: int) -> float:
+    def in_model_units(self, value: float) -> float:
         """Return what CP-SAT reports for a sum."""
         return self.scale * (value + self.offset) + 0.0  # a maximised 0 would be -0.0
 
+    def in_engine_units(self, objective: float) -> int:
+        """Return the sum of which CP-SAT reports this; not for floating point."""
+        return round(objective / self.scale - self.offset)
+
+    def better(self, one: float, other: float) -> bool:
+        """Tell whether one objective is strictly better than another, in the units of the model."""
+        return one > other if self.maximises else one < other
+
+    def tighter(self, one: float, other: float) -> bool:
+        """Tell whether one bound says strictly more than another, in the units of the model."""
+        return self.better(other, one)
+
+    def bound_of_domains(self, proto: Any) -> float:
+        """Return what the domains of the model's variables alone say of the objective, in the units of the model."""
+        total = 0.0
+        for variable, coefficient in self._terms:
+            domain = list(proto.variables[variable].domain)
+            total += coefficient * (domain[0] if coefficient > 0 else domain[-1])
+        return self.in_model_units(total)
+
 
 def read_objective(proto: Any) -> Objective | None:
-    """Read the objective of a model's proto, which stays as it is; None if there is none.
-
-    Raises:
-        TranslationError: it has fractional coefficients.
-    """
+    """Read the objective of a model's proto, which stays as it is; None if there is none."""
     # A message is asked for before it is read: to read one that is not there would create it.
     if proto.has_floating_point_objective():
         floating = proto.floating_point_objective
-        coefficients = list(floating.coeffs)
-        if not all(float(coefficient).is_integer() for coefficient in coefficients):
-            raise TranslationError(
-                "expected integer coefficients, got fractional ones, which have no translation to the CP engine; "
-                "scale them to integers or leave this model to CP-SAT"
-            )
-        sign = -1 if floating.maximize else 1
-        return _objective(floating.vars, [sign * int(c) for c in coefficients], float(sign), sign * floating.offset)
+        sign = -1.0 if floating.maximize else 1.0
+        return Objective(floating, True, sign, sign * floating.offset)
     if proto.has_objective():
         objective = proto.objective
-        scale = objective.scaling_factor or 1.0
-        return _objective(objective.vars, objective.coeffs, scale, objective.offset, objective.domain)
+        return Objective(objective, False, objective.scaling_factor or 1.0, objective.offset)
     return None
-
-
-def _objective(
-    references: Iterable[int], coefficients: Iterable[int], scale: float, offset: float, domain: Iterable[int] = ()
-) -> Objective:
-    # The reference ~i is the opposite of the variable i.
-    terms = [(r, c) if r >= 0 else (~r, -c) for r, c in zip(references, coefficients, strict=True)]
-    return Objective(tuple(r for r, _ in terms), tuple(c for _, c in terms), scale, offset, tuple(domain))

@@ -83,11 +83,7 @@ class PreparedModel:
 
     @functools.cached_property
     def objective(self) -> Objective | None:
-        """The objective.
-
-        Raises:
-            TranslationError: It has fractional coefficients.
-        """
+        """The objective."""
         return read_objective(self.model.proto)
 
     @functools.cached_property

@@ -21,6 +21,7 @@ from ortools.sat.python import cp_model
 
 import nnsearch
 from nnsearch import cp, cpsat
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.inference.pretrained import find_model
 from nnsearch.problems import graph_colouring, n_queens, sudoku
 from nnsearch.problems.latin_square.generating import balanced_holes
@@ -188,10 +189,10 @@ def solve(case: Case) -> SolveResult:
         return cpsat.solve_by_race(model, case.network or "")
     options = {**case.options, "limits": nnsearch.Limits(failures=_FAILURES)}
     if case.engine == "many":
-        (solved,) = nnsearch.solve_many([(model, variables)], case.network or "", **options)
+        (solved,) = nnsearch.solve_many([(model, variables)], case.network or "", SearchOptions(**options))
         assert solved.result is not None, solved.error
         return solved.result
-    return cp.solve(model, variables, case.network, **options)
+    return cp.solve(model, variables, case.network, SearchOptions(**options))
 
 
 def figures(case: Case) -> dict[str, Any]:
@@ -207,7 +208,7 @@ def figures(case: Case) -> dict[str, Any]:
     return always | {
         "branches": result.branches,
         "failures": result.failures,
-        "inference_calls": result.inference_calls,
+        "inference_calls": result.inference.calls,
         "solution": None if solution is None else hashlib.sha256(str(solution).encode()).hexdigest()[:16],
     }
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search import solve_by_phase
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
@@ -138,7 +139,7 @@ def search_and_record(
 
     def make_phase(solver: pywrapcp.Solver, variables: list[pywrapcp.IntVar]) -> _RecordingPhase:
         phase = _RecordingPhase(
-            solver, variables, scorer, variable_order="most-confident", policy=policy, restarts=restarts, graph=graph
+            solver, variables, scorer, SearchOptions("most-confident", policy, restarts=restarts), graph=graph
         )
         phase.record(graph, failures)
         phases.append(phase)

@@ -23,6 +23,7 @@ from ortools.sat.python import cp_model
 from tqdm import tqdm
 
 from nnsearch import cp
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import NNSearchError
 from nnsearch.limits import Limits
 from nnsearch.scorers.onnx import load_scorer
@@ -160,8 +161,7 @@ def compare(
                 model,
                 variables,
                 scorer,
-                restarts=None if scorer is None else cp.Restarts(),
-                limits=limits,
+                SearchOptions(limits=limits),
             )
             arms.setdefault(label, [])
             solved.setdefault(label, 0)

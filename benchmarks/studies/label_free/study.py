@@ -37,7 +37,7 @@ from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, Lab
 from benchmarks.studies.label_free.training.train import fit
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
@@ -258,11 +258,13 @@ def _measure_floor(floor: str, seed: int, test: SearchTest) -> dict[str, Any]:
         return nnsearch.cp.solve(
             *case.instance.build(),
             NoOpinion(),
-            variable_order="min-domain",
-            policy=InferencePolicy(0),
-            sampling=Sampling(seed),
-            restarts=Restarts(_RESTART_AFTER, seed=seed),
-            limits=limits,
+            SearchOptions(
+                variable_order="min-domain",
+                policy=InferencePolicy(0),
+                sampling=Sampling(seed),
+                restarts=Restarts(_RESTART_AFTER, seed=seed),
+                limits=limits,
+            ),
         )
 
     return {"searches": list(_searches(floor, solve, VARIABLES[:1], test))}
@@ -298,10 +300,9 @@ def _by_network(network: Network) -> _Solve:
         return nnsearch.cp.solve(
             *case.instance.build(),
             ValueProbabilities(scorer) if variables == "most-probable" else scorer,
-            variable_order=order,
-            policy=_POLICY,
-            restarts=Restarts(_RESTART_AFTER, seed=1),
-            limits=limits,
+            SearchOptions(
+                variable_order=order, policy=_POLICY, restarts=Restarts(_RESTART_AFTER, seed=1), limits=limits
+            ),
         )
 
     return solve
@@ -323,7 +324,7 @@ def _searches(arm: str, solve: _Solve, variables: Sequence[str], test: SearchTes
                 "failures": [result.failures for result in results],
                 "branches": [result.branches for result in results],
                 "seconds": [round(result.wall_seconds, 3) for result in results],
-                "inference_seconds": [round(result.inference_seconds, 3) for result in results],
+                "inference_seconds": [round(result.inference.seconds, 3) for result in results],
                 "checked": True,
             }
 

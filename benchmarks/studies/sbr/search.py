@@ -42,7 +42,7 @@ from benchmarks.studies.sbr.backtracking import (
 from benchmarks.studies.sbr.study import BUDGETS, MAIN, SETTINGS
 from benchmarks.suites.feasibility import QUESTIONS, refuse_leak
 from nnsearch.cp import InferencePolicy
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.encoding.one_hot import OneHot, OneHotState
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
@@ -384,13 +384,16 @@ def _in_engine(
             model,
             variables,
             scorer.alone(index),
-            variable_order=_VARIABLES[question],
-            policy=InferencePolicy(1),
-            limits=Limits(failures=failure_limit),
+            SearchOptions(
+                variable_order=_VARIABLES[question],
+                policy=InferencePolicy(1),
+                restarts=None,
+                limits=Limits(failures=failure_limit),
+            ),
         )
         status.append(_STATUS[result.status])
         found = result.solution[: len(variables)] if result.solution else [problem.first_value - 1] * len(variables)
         values.append(np.array(found) - problem.first_value)
-        counts.append((result.failures, result.branches, result.states_scored))
+        counts.append((result.failures, result.branches, result.inference.states))
     failures, branches, states = np.array(counts, dtype=np.int64).T
     return Searches(tuple(status), np.stack(values), failures, branches, states)

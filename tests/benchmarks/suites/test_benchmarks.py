@@ -35,7 +35,7 @@ from nnsearch.model.graph import KINDS, CandidateGraph
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.problems.latin_square.generating import Pattern
 from nnsearch.problems.latin_square.problem import LatinSquare, is_solution
-from nnsearch.result import SolveResult, Status
+from nnsearch.result import InferenceCount, SolveResult, Status
 from training.data.exact_cover import label_latin_squares
 from training.data.feasibility import fixed_cell, make_states, possible_candidates
 from training.data.pools.jacobson_matthews import JacobsonMatthews
@@ -698,7 +698,7 @@ def test_half_width_covers_the_true_mean() -> None:
 
 
 def result_of(status: Status, solution: list[int] | None) -> SolveResult:
-    return SolveResult(status, solution, 0, 0, 0, 0, 0.0, 0.0, "cp", "none")
+    return SolveResult(status, solution, 0, 0, InferenceCount(), 0.0, "cp", "none")
 
 
 def test_wrong_answers_are_errors() -> None:

@@ -11,7 +11,7 @@ from test_benchmarks import write_network
 from benchmarks.__main__ import main
 from benchmarks.answers import AnswerError
 from benchmarks.suites.gather import _check_decisions
-from nnsearch.result import SolveResult, Status
+from nnsearch.result import InferenceCount, SolveResult, Status
 
 Run = Callable[..., tuple[int, str, str, list[dict[str, Any]]]]
 
@@ -65,8 +65,8 @@ def test_bad_numbers_are_refused(run: Run, option: list[str], message: str) -> N
 
 
 def test_another_decision_is_found() -> None:
-    one = SolveResult(Status.OPTIMAL, [1], 5, 2, 3, 3, 0.0, 0.0, "cp", "x")
-    other = SolveResult(Status.OPTIMAL, [1], 6, 2, 3, 3, 0.0, 0.0, "cp", "x")
+    one = SolveResult(Status.OPTIMAL, [1], 5, 2, InferenceCount(3, 3), 0.0, "cp", "x")
+    other = SolveResult(Status.OPTIMAL, [1], 6, 2, InferenceCount(3, 3), 0.0, "cp", "x")
     _check_decisions("same", [one], [one])
     with pytest.raises(AnswerError, match="expected the decisions of a solve alone"):
         _check_decisions("other", [one], [other])

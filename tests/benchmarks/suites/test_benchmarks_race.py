@@ -21,11 +21,11 @@ from benchmarks.networks import Network, load_networks
 from benchmarks.rendering.text import text
 from benchmarks.statistics import compare, cost
 from benchmarks.suites import policies, race
-from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
-from nnsearch.result import SolveResult, Status
+from nnsearch.result import InferenceCount, SolveResult, Status
 
 Capture = pytest.CaptureFixture[str]
 
@@ -112,8 +112,8 @@ def test_the_learned_side_is_recorded(bp: Network, monkeypatch: pytest.MonkeyPat
 
 def test_what_a_race_reports_is_recorded() -> None:
     case = instance_sets.Case(PartialLatinSquare("two", np.array([[1, 0], [0, 0]])), satisfiable=True)
-    learned = SolveResult(Status.UNKNOWN, None, 30, 20, 5, 5, 0.25, 0.5, "cp", "bp")
-    answer = SolveResult(Status.OPTIMAL, [1, 2, 2, 1], 9, 8, 5, 5, 0.25, 1.5, "race", "bp")
+    learned = SolveResult(Status.UNKNOWN, None, 30, 20, InferenceCount(5, 5, seconds=0.25), 0.5, "cp", "bp")
+    answer = SolveResult(Status.OPTIMAL, [1, 2, 2, 1], 9, 8, InferenceCount(5, 5, seconds=0.25), 1.5, "race", "bp")
     report = nnsearch.cpsat.RaceReport("cp-sat", "it answered first", learned, ValueError("broken"), 1.4)
     arm = Arm({"arm": "race/bp"}, lambda *_, **__: (answer, report), [1])
     assert race.measure(case, arm, 1) == {
@@ -304,14 +304,14 @@ def test_each_policy_is_what_its_name_says(bp: Network, monkeypatch: pytest.Monk
     case = instance_sets.generate("latin-square:4:0.5", 1, 1)[0]
     suite = policies.Policies(seed=7, limits=Limits(9.0, 100))
     jobs = policies.jobs(suite, [case], bp)
-    nothing = SolveResult(Status.UNKNOWN, None, 0, 0, 0, 0, 0.0, 0.0, "cp", "bp")
+    nothing = SolveResult(Status.UNKNOWN, None, 0, 0, InferenceCount(), 0.0, "cp", "bp")
     given: dict[str, Any] = {}
 
-    def solve(model: object, variables: object, scorer: object, **options: Any) -> SolveResult:
+    def solve(model: object, variables: object, scorer: object, options: SearchOptions) -> SolveResult:
         assert scorer is bp.scorer
-        assert options.pop("limits") == suite.limits
-        assert options.pop("variable_order") == "most-confident"
-        given.update(options)
+        assert options.limits == suite.limits
+        assert options.variable_order == "most-confident"
+        given.update(vars(options))
         return nothing
 
     monkeypatch.setattr(nnsearch.cp, "solve", solve)
@@ -354,7 +354,7 @@ def test_policies_count_what_gave_up(bp: Network) -> None:
 def test_policies_refuse_a_wrong_answer(bp: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     case = instance_sets.generate("latin-square:4:0.5", 1, 1)[0]
     jobs = policies.jobs(policies.Policies(), [case], bp)
-    wrong = SolveResult(Status.INFEASIBLE, None, 0, 0, 0, 0, 0.0, 0.0, "cp", "bp")
+    wrong = SolveResult(Status.INFEASIBLE, None, 0, 0, InferenceCount(), 0.0, "cp", "bp")
     monkeypatch.setattr(nnsearch.cp, "solve", lambda *_, **__: wrong)
     with pytest.raises(AnswerError, match=r"said INFEASIBLE on .*, which has a solution"):
         jobs[0].measure()

@@ -14,8 +14,9 @@ import pytest
 from ortools.sat.python import cp_model
 from stand_ins import dzn, graph_network, network, saved
 
-from nnsearch.cli.main import DEFAULT_MODEL, main
+from nnsearch.cli.main import main
 from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.problems import Problem, graph_colouring, n_queens, read_problem, sudoku
 
 NINE = sudoku.generate(3, 0.6, 1, 0)[0][0]
@@ -299,7 +300,6 @@ BAD_INPUT = [
     ("nine.sdk --engine dives --infer-every 2", "--infer-every has no meaning for --engine dives"),
     ("nine.sdk --engine race --failure-limit 9", "--failure-limit has no meaning for --engine race"),
     ("nine.sdk --engine race --trace t.jsonl", "--trace has no meaning for --engine race"),
-    ("nine.sdk --infer-adaptive --infer-below 0.9", "--infer-adaptive has its own rule; leave --infer-below out"),
     ("nine.sdk --discrepancies --restart-after 5", "restarts and discrepancies are two ways to divide a search"),
     ("nine.sdk --restart-after 0 --restart-schedule luby", "--restart-schedule has no meaning without restarts"),
     ("nine.sdk --model none --infer-every 2", "--infer-every has no meaning for --model none"),

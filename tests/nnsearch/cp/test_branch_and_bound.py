@@ -25,10 +25,10 @@ from stand_ins import (
 )
 
 from nnsearch import cp
-from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts, Sampling
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, Sampling
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.trace.events import read_trace
 from nnsearch.cp.trace.recorder import Trace
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
@@ -72,13 +72,12 @@ OPTIONS: list[dict[str, Any]] = [
     {},
     {"policy": InferencePolicy(0, after_failure=True)},
     {"policy": InferencePolicy(3, below=0.6)},
-    {"policy": AdaptivePolicy(3)},
     {"sampling": Sampling(1)},
     {"restarts": Restarts(1)},
-    {"restarts": Restarts(1, schedule="luby"), "policy": AdaptivePolicy(2)},
+    {"restarts": Restarts(1, schedule="luby")},
     {"restarts": Restarts(2, schedule="luby"), "sampling": Sampling(2), "policy": InferencePolicy(4, below=0.4)},
     {"discrepancies": Discrepancies()},
-    {"discrepancies": Discrepancies(2, most=2), "policy": AdaptivePolicy(1)},
+    {"discrepancies": Discrepancies(2, most=2)},
     {"discrepancies": Discrepancies(), "sampling": Sampling(3), "policy": InferencePolicy(2, True, 0.5)},
 ]
 options = st.sampled_from(OPTIONS)
@@ -127,12 +126,12 @@ def test_the_optimum(
 ) -> None:
     model, objective = drawn
     for scorer in scorers(model, seed):
-        result = cp.solve(model, variables_of(model), scorer, variable_order=order, **how)
+        result = cp.solve(model, variables_of(model), scorer, SearchOptions(variable_order=order, **how))
         check_optimum(model, objective, result)
     check_optimum(model, objective, cp.solve(model, variables_of(model), None))
     some = variables_of(model)[:learned]
     for scorer in scorers(model, seed)[1:]:
-        check_optimum(model, objective, cp.solve(model, some, scorer, variable_order=order, **how))
+        check_optimum(model, objective, cp.solve(model, some, scorer, SearchOptions(variable_order=order, **how)))
 
 
 @settings(max_examples=60)
@@ -150,9 +149,8 @@ def test_satisfaction_with_every_option(
             model,
             variables_of(model),
             scorer,
-            variable_order=order,
+            SearchOptions(variable_order=order, **how),
             on_solution=lambda *found: seen.append(found),  # noqa: B023 - called before the loop goes on
-            **how,
         )
         assert result.status is (Status.OPTIMAL if solutions else Status.INFEASIBLE)
         assert seen == ([(result.solution, None)] if solutions else [])
@@ -170,7 +168,7 @@ def test_a_limit_never_lies(
     best = best_of(solutions, objective)
     for scorer in scorers(model, seed):
         limits = Limits(failures=failures)
-        result = cp.solve(model, variables_of(model), scorer, variable_order=order, limits=limits, **how)
+        result = cp.solve(model, variables_of(model), scorer, SearchOptions(variable_order=order, limits=limits, **how))
         # The engine counts twice where the bound closes a right branch.
         assert result.failures <= failures + 1 or result.status in (Status.OPTIMAL, Status.INFEASIBLE)
         if result.solution is None:
@@ -211,7 +209,9 @@ def test_a_bound_from_outside(
         def upper_bound(coming: list[int | None] = coming) -> int | None:
             return coming.pop(0) if len(coming) > 1 else bounds[-1] if bounds else None
 
-        result = cp.solve(model, variables_of(model), scorer, variable_order=order, upper_bound=upper_bound, **how)
+        result = cp.solve(
+            model, variables_of(model), scorer, SearchOptions(variable_order=order, **how), upper_bound=upper_bound
+        )
         lowest = min(bounds, default=None)
         if best is not None and (lowest is None or inner < lowest):
             assert (result.status, result.objective_value) == (Status.OPTIMAL, best)
@@ -273,7 +273,7 @@ def test_solutions_are_told_at_once_and_may_end_the_search() -> None:
 
 @pytest.mark.parametrize("scorer", [None, RandomGraphScorer()], ids=["none", "graph"])
 def test_a_limit_keeps_the_best_solution(scorer: RandomGraphScorer | None) -> None:
-    result = cp.solve(*knapsack(), scorer, limits=Limits(seconds=0.3))
+    result = cp.solve(*knapsack(), scorer, SearchOptions(limits=Limits(seconds=0.3)))
     assert result.status is Status.FEASIBLE
     assert result.objective_value == result.improvements[-1].objective
     assert 0.3 <= result.wall_seconds < 5
@@ -288,7 +288,7 @@ def test_stop_ends_the_search_at_the_next_node(order: VariableOrder, how: dict[s
         asked.append(None)
         return len(asked) >= 50
 
-    result = cp.solve(*hard(), RandomGraphScorer(), variable_order=order, stop=stop, **how)
+    result = cp.solve(*hard(), RandomGraphScorer(), SearchOptions(variable_order=order, **how), stop=stop)
     assert result.status is Status.UNKNOWN
     assert len(asked) == 50
     assert result.failures <= 50
@@ -346,10 +346,8 @@ def test_an_error_of_the_scorer_ends_the_search(
             model,
             variables,
             scorer,
-            variable_order=order,
-            limits=Limits(seconds=20),
+            SearchOptions(variable_order=order, limits=Limits(seconds=20), **how),
             trace=Trace(tmp_path / "trace"),
-            **how,
         )
     read_trace(tmp_path / "trace")
 
@@ -367,7 +365,7 @@ def test_an_error_of_a_callback_reaches_the_caller(where: str, how: dict[str, An
     model, variables = knapsack()
     callback: dict[str, Any] = {where: broken}
     with pytest.raises(ZeroDivisionError, match="told so"):
-        cp.solve(model, variables, RandomGraphScorer(), limits=Limits(seconds=20), **callback, **how)
+        cp.solve(model, variables, RandomGraphScorer(), SearchOptions(limits=Limits(seconds=20), **how), **callback)
 
 
 def test_the_bound_of_another_search_saves_work() -> None:

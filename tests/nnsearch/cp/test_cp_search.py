@@ -33,9 +33,9 @@ from stand_ins import (
 
 from nnsearch import cp
 from nnsearch.cp import Discrepancies, InferencePolicy, Progress, Restarts, Sampling, read_trace, search
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError, ModelFileError, NothingToReadError, TranslationError
 from nnsearch.limits import Limits
 from nnsearch.problems.latin_square.problem import LatinSquare
@@ -79,8 +79,7 @@ def test_solves_or_proves(model: cp_model.CpModel, order: VariableOrder, sample:
         model,
         variables_of(model),
         scorer_for(model, seed),
-        variable_order=order,
-        sampling=Sampling(seed) if sample else None,
+        SearchOptions(variable_order=order, sampling=Sampling(seed) if sample else None),
     )
     unguided = cp.solve(model, variables_of(model), None)
     for result in (guided, unguided):
@@ -93,20 +92,25 @@ def test_solves_or_proves(model: cp_model.CpModel, order: VariableOrder, sample:
 def test_the_fields_of_a_result(policy: InferencePolicy) -> None:
     grid = with_holes(latin_square(6, 1), 30, 1)
     scorer = LinearScorer(36, 6)
-    result = cp.solve(*LatinSquare(6).build(grid), scorer, policy=policy)
+    result = cp.solve(*LatinSquare(6).build(grid), scorer, SearchOptions(policy=policy))
     assert (result.status, result.engine, result.model) == (Status.OPTIMAL, "cp", "linear")
     assert result.solution is not None
     assert completes(result.solution, grid)
-    assert result.inference_calls == result.states_scored == len(scorer.shown)
-    assert 1 <= result.inference_calls <= 1 + result.branches
+    assert result.inference.calls == result.inference.states == len(scorer.shown)
+    assert 1 <= result.inference.calls <= 1 + result.branches
     assert result.branches > 4
-    assert 0 < result.inference_seconds < result.wall_seconds
+    assert 0 < result.inference.seconds < result.wall_seconds
 
 
 def test_without_a_network_nothing_is_scored() -> None:
     result = cp.solve(*pigeons(6, 5), None)
     assert result.status is Status.INFEASIBLE
-    assert (result.model, result.inference_calls, result.states_scored, result.inference_seconds) == ("none", 0, 0, 0)
+    assert (result.model, result.inference.calls, result.inference.states, result.inference.seconds) == (
+        "none",
+        0,
+        0,
+        0,
+    )
     assert result.solution is None
     assert result.failures > 50
 
@@ -114,7 +118,7 @@ def test_without_a_network_nothing_is_scored() -> None:
 @pytest.mark.parametrize("scorer", [None, LinearScorer(5, 4)], ids=["none", "linear"])
 def test_a_failure_limit_is_not_a_proof(scorer: LinearScorer | None) -> None:
     needed = cp.solve(*pigeons(5, 4), scorer).failures
-    results = [cp.solve(*pigeons(5, 4), scorer, limits=Limits(failures=n)) for n in range(needed + 2)]
+    results = [cp.solve(*pigeons(5, 4), scorer, SearchOptions(limits=Limits(failures=n))) for n in range(needed + 2)]
     statuses = [result.status for result in results]
     first_proof = statuses.index(Status.INFEASIBLE)
     assert first_proof >= needed
@@ -126,7 +130,9 @@ def test_a_failure_limit_is_not_a_proof(scorer: LinearScorer | None) -> None:
 @settings(max_examples=60)
 @given(models(), st.integers(0, 5), st.integers(0, 99))
 def test_a_limit_never_lies(model: cp_model.CpModel, failures: int, seed: int) -> None:
-    result = cp.solve(model, variables_of(model), scorer_for(model, seed), limits=Limits(failures=failures))
+    result = cp.solve(
+        model, variables_of(model), scorer_for(model, seed), SearchOptions(limits=Limits(failures=failures))
+    )
     possible = {Status.OPTIMAL, Status.UNKNOWN} if brute_force(model) else {Status.INFEASIBLE, Status.UNKNOWN}
     assert result.status in possible
 
@@ -134,7 +140,7 @@ def test_a_limit_never_lies(model: cp_model.CpModel, failures: int, seed: int) -
 @pytest.mark.parametrize("scorer", [None, LinearScorer(14, 13)], ids=["none", "linear"])
 @pytest.mark.parametrize("seconds", [0, 0.2])
 def test_a_time_limit_is_kept(scorer: LinearScorer | None, seconds: float) -> None:
-    result = cp.solve(*pigeons(14, 13), scorer, limits=Limits(seconds=seconds))
+    result = cp.solve(*pigeons(14, 13), scorer, SearchOptions(limits=Limits(seconds=seconds)))
     assert (result.status, result.solution) == (Status.UNKNOWN, None)
     assert seconds <= result.wall_seconds < seconds + 5
     assert (result.branches == 0) == (seconds == 0)
@@ -178,7 +184,9 @@ def test_the_seed_decides() -> None:
 
     def run(seed: int) -> dict[str, object]:
         return without_times(
-            cp.solve(*LatinSquare(6).build(grid), LinearScorer(36, 6), sampling=Sampling(seed, temperature=5))
+            cp.solve(
+                *LatinSquare(6).build(grid), LinearScorer(36, 6), SearchOptions(sampling=Sampling(seed, temperature=5))
+            )
         )
 
     runs = [run(seed) for seed in range(4)]
@@ -196,7 +204,7 @@ def test_a_network_by_its_path(tmp_path: Path, as_given: type) -> None:
 def test_what_cannot_be_solved_is_refused() -> None:
     model, variables = pigeons(3, 3)
     with pytest.raises(ConfigError, match="most-confident needs a network"):
-        cp.solve(model, variables, None, variable_order="most-confident")
+        cp.solve(model, variables, None, SearchOptions(variable_order="most-confident"))
     with pytest.raises(ModelFileError, match="expected 4 variables, the problem has 3"):
         cp.solve(model, variables, LinearScorer(4, 3))
     with pytest.raises(ModelFileError, match="unknown model 'no-such'"):
@@ -208,7 +216,7 @@ def test_what_cannot_be_solved_is_refused() -> None:
 
 def test_an_unknown_variable_order_is_refused() -> None:
     with pytest.raises(ConfigError, match="variable_order"):
-        cp.solve(*pigeons(3, 3), None, variable_order="random")  # type: ignore[arg-type]
+        cp.solve(*pigeons(3, 3), None, SearchOptions(variable_order="random"))  # type: ignore[arg-type]
 
 
 def test_an_error_of_the_scorer_reaches_the_caller() -> None:
@@ -239,7 +247,7 @@ class Interrupting(LinearScorer):
 def test_ctrl_c_reaches_the_caller_and_leaves_the_handler_as_it_was() -> None:
     scorer = Interrupting(14, 13)
     with pytest.raises(KeyboardInterrupt):
-        cp.solve(*pigeons(14, 13), scorer, limits=Limits(seconds=20))
+        cp.solve(*pigeons(14, 13), scorer, SearchOptions(limits=Limits(seconds=20)))
     assert len(scorer.shown) <= 4
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -260,7 +268,7 @@ def test_a_stop_is_heard_while_the_model_is_read(by_graph: bool, tmp_path: Path)
     scorer = RandomGraphScorer(1) if by_graph else LinearScorer(6, 5)
     stop = Countdown(5)  # there are more constraints
     result = cp.solve(*pigeons(6, 5), scorer, stop=stop, trace=Trace(tmp_path / "trace"))
-    assert (result.status, result.branches, result.failures, result.inference_calls) == (Status.UNKNOWN, 0, 0, 0)
+    assert (result.status, result.branches, result.failures, result.inference.calls) == (Status.UNKNOWN, 0, 0, 0)
     assert result.model == scorer.name
     assert stop.left == 0
     trace = read_trace(tmp_path / "trace")
@@ -287,9 +295,9 @@ def test_the_limit_of_time_counts_the_reading_of_the_model(monkeypatch: pytest.M
         return translation
 
     limits = Limits(seconds=0.25)
-    assert cp.solve(*pigeons(5, 5), None, limits=limits).status is Status.OPTIMAL
+    assert cp.solve(*pigeons(5, 5), None, SearchOptions(limits=limits)).status is Status.OPTIMAL
     monkeypatch.setattr(search, "translate", slow)
-    result = cp.solve(*pigeons(5, 5), None, limits=limits)
+    result = cp.solve(*pigeons(5, 5), None, SearchOptions(limits=limits))
     assert (result.status, result.branches) == (Status.UNKNOWN, 0)
     result = search.solve_by_phase(
         *pigeons(5, 5),
@@ -311,7 +319,11 @@ def test_failures_among_the_other_variables_end_runs(order: VariableOrder, monke
         failures.setdefault(progress.restarts, progress.failures)
 
     result = cp.solve(
-        model, [known], LinearScorer(1, 2), variable_order=order, restarts=Restarts(5, growth=2), on_progress=note
+        model,
+        [known],
+        LinearScorer(1, 2),
+        SearchOptions(variable_order=order, restarts=Restarts(5, growth=2)),
+        on_progress=note,
     )
     assert result.status is Status.INFEASIBLE
     assert failures[1] < 5 + 7, "5, and some to leave the tree"
@@ -323,7 +335,10 @@ def test_failures_among_the_other_variables_end_runs(order: VariableOrder, monke
     planted = int(np.dot(weights, first[::-1]))
     model.add(sum(w * x for w, x in zip(weights, others, strict=True)) == planted)
     result = cp.solve(
-        model, [model.new_int_var(0, 3, "known")], LinearScorer(1, 4), variable_order=order, restarts=Restarts(1)
+        model,
+        [model.new_int_var(0, 3, "known")],
+        LinearScorer(1, 4),
+        SearchOptions(variable_order=order, restarts=Restarts(1)),
     )
     assert result.status is Status.OPTIMAL
 
@@ -357,7 +372,7 @@ def test_nothing_is_kept_of_a_solve(runs: dict[str, Any], optimise: bool, tmp_pa
     others: dict[str, Any] = {"upper_bound": lambda: 30} if optimise else {}
     for _ in range(3):
         trace = Trace(tmp_path / "trace", states=1.0)
-        cp.solve(model, variables, scorer, trace=trace, stop=lambda: False, **runs, **others)
+        cp.solve(model, variables, scorer, SearchOptions(**runs), trace=trace, stop=lambda: False, **others)
     del scorer
     for _ in range(3):  # the engine's objects go first, then what they held
         gc.collect()
@@ -377,7 +392,7 @@ def test_solves_or_proves_by_graph(
         with pytest.raises(NothingToReadError, match=r"^universal: .* use no network$"):
             cp.solve(model, variables, "universal")
     for given_variables in (variables, variables[::-1], variables[:1]):
-        result = cp.solve(model, given_variables, scorer, variable_order=order, restarts=restarts)
+        result = cp.solve(model, given_variables, scorer, SearchOptions(variable_order=order, restarts=restarts))
         assert result.status == (Status.OPTIMAL if solutions else Status.INFEASIBLE)
         assert (tuple(result.solution) in solutions) if result.solution is not None else not solutions
         assert result.model == "random"
@@ -388,7 +403,9 @@ def test_solves_or_proves_by_graph(
 @pytest.mark.parametrize("limit", [0, 1, 2, 5, 20, 60])
 def test_failures_never_exceed_the_limit(order: VariableOrder, restarts: Restarts | None, limit: int) -> None:
     result = cp.solve(
-        *pigeons(8, 7), RandomGraphScorer(), variable_order=order, restarts=restarts, limits=Limits(failures=limit)
+        *pigeons(8, 7),
+        RandomGraphScorer(),
+        SearchOptions(variable_order=order, restarts=restarts, limits=Limits(failures=limit)),
     )
     assert result.status is Status.UNKNOWN
     assert result.failures <= limit
@@ -405,7 +422,7 @@ def test_the_network_s_values_by_graph() -> None:
 
 def test_restarts_need_a_network() -> None:
     with pytest.raises(ConfigError, match="restarts and discrepancies are for a scorer"):
-        cp.solve(*pigeons(3, 3), None, restarts=Restarts())
+        cp.solve(*pigeons(3, 3), None, SearchOptions(restarts=Restarts()))
 
 
 def test_a_variable_without_candidates_among_those_to_assign() -> None:

@@ -11,8 +11,8 @@ from ortools.sat.python import cp_model
 from stand_ins import FixedGraphScorer, FixedScorer, LinearScorer, Solution, brute_force, domains, enumerated, models
 
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, ValuePhase
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
 
@@ -35,9 +35,7 @@ def test_the_leaves_of_every_run(order: VariableOrder, graph: bool, step: int, m
         solver,
         variables,
         FixedGraphScorer(scores.ravel()) if graph else FixedScorer(scores),
-        variable_order=order,
-        policy=InferencePolicy(1),  # asked less often, the order depends on the path
-        discrepancies=Discrepancies(step, most),
+        SearchOptions(variable_order=order, policy=InferencePolicy(1), discrepancies=Discrepancies(step, most)),
         graph=CandidateGraph.from_all_different([range(3)] * 3, []) if graph else None,
     )
     allowed, highest = [0], 6  # 3 variables, ranks up to 2
@@ -59,7 +57,7 @@ def test_the_best_leaf_first_and_again_in_another_search(order: VariableOrder) -
     solver = pywrapcp.Solver("independent")
     variables = [solver.IntVar(0, 1, f"v{i}") for i in range(3)]
     phase = ValuePhase(
-        solver, variables, FixedScorer([[0, 1]] * 3), variable_order=order, discrepancies=Discrepancies()
+        solver, variables, FixedScorer([[0, 1]] * 3), SearchOptions(variable_order=order, discrepancies=Discrepancies())
     )
     first = enumerated(solver, variables, phase)
     assert first[0] == (1, 1, 1)
@@ -81,7 +79,7 @@ def test_complete_and_sound(
     solver, variables = translation.solver, translation.variables
     values = [value for domain in domains(model) for value in domain]
     scorer = LinearScorer(len(variables), max(values) - min(values) + 1, seed)
-    phase = ValuePhase(solver, variables, scorer, variable_order=order, discrepancies=discrepancies)
+    phase = ValuePhase(solver, variables, scorer, SearchOptions(variable_order=order, discrepancies=discrepancies))
     # What one run found, the next one finds again.
     assert sorted(set(enumerated(solver, variables, phase))) == brute_force(model)
 
@@ -94,4 +92,6 @@ def test_wrong_discrepancies_are_refused() -> None:
     solver = pywrapcp.Solver("one variable")
     variables = [solver.IntVar(0, 1, "v0")]
     with pytest.raises(ConfigError, match=r"restarts and discrepancies are two ways .* choose one"):
-        ValuePhase(solver, variables, FixedScorer([[0, 1]]), restarts=Restarts(), discrepancies=Discrepancies())
+        ValuePhase(
+            solver, variables, FixedScorer([[0, 1]]), SearchOptions(restarts=Restarts(), discrepancies=Discrepancies())
+        )

@@ -13,8 +13,8 @@ from stand_ins import FixedGraphScorer, FixedScorer, LinearScorer, brute_force, 
 from nnsearch import cp
 from nnsearch.cp import Restarts, ValuePhase
 from nnsearch.cp.hints import HintedPhase
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.model.graph import CandidateGraph
 
 SCORES = np.tile([0.0, 1.0, 2.0], (3, 1))  # 2, then 1, then 0
@@ -34,7 +34,7 @@ def permutation(hint: dict[int, int]) -> tuple[cp_model.CpModel, list[cp_model.I
 def test_a_hinted_solution_is_found_without_a_failure(scorer: Any, order: VariableOrder) -> None:
     if scorer is None and order == "most-confident":
         pytest.skip("needs a network")
-    result = cp.solve(*permutation({0: 1, 1: 2, 2: 0}), scorer, variable_order=order)
+    result = cp.solve(*permutation({0: 1, 1: 2, 2: 0}), scorer, SearchOptions(variable_order=order))
     assert (result.solution, result.failures) == ([1, 2, 0], 0)
 
 
@@ -65,7 +65,7 @@ def test_the_scores_decide_after_the_first_failure(order: VariableOrder, graph: 
         solver,
         variables,
         FixedGraphScorer(scores.ravel()[inside]) if graph else FixedScorer(scores),
-        variable_order=order,
+        SearchOptions(variable_order=order),
         hint={0: 0, 4: 0},
         graph=CandidateGraph.from_all_different(domains, []) if graph else None,
     )
@@ -107,7 +107,7 @@ def test_runs_after_a_restart_do_not_return_to_the_hint() -> None:
     solver, variables = pigeons()
     scores = np.tile([0.0, 0.0, 0.0, 0.0, 50.0], (6, 1))
     phase = ValuePhase(
-        solver, variables, FixedScorer(scores), variable_order="first", hint={0: 2}, restarts=Restarts(3)
+        solver, variables, FixedScorer(scores), SearchOptions(variable_order="first", restarts=Restarts(3)), hint={0: 2}
     )
     watch = Decisions(solver)
     assert enumerated(solver, variables, phase, [watch]) == []
@@ -147,7 +147,9 @@ def test_a_hint_never_changes_the_set_of_solutions(
     translation = translate(model)
     solver, variables = translation.solver, translation.variables
     span = max(v.Max() for v in variables) - min(v.Min() for v in variables) + 1
-    phase = ValuePhase(solver, variables, LinearScorer(count, span, seed), variable_order=order, hint=hint)
+    phase = ValuePhase(
+        solver, variables, LinearScorer(count, span, seed), SearchOptions(variable_order=order), hint=hint
+    )
     found = enumerated(solver, variables, phase)
     assert sorted(found) == solutions
     if len(hint) == count and tuple(hint[i] for i in range(count)) in solutions:

@@ -1,47 +1,13 @@
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
+from stand_ins import LinearScorer, RandomGraphScorer
 
-from nnsearch import Limits, SearchOptions, cp, solve_many
-from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, Sampling
-from nnsearch.cp.search_options import SearchKeywords
+from nnsearch import SearchOptions
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
 from nnsearch.errors import ConfigError
-
-SEARCHES = [cp.solve, solve_many]
-
-
-def test_the_keywords_are_the_fields() -> None:
-    assert get_type_hints(SearchKeywords) == get_type_hints(SearchOptions)
-
-
-@pytest.mark.parametrize("search", SEARCHES)
-def test_help_lists_the_options(search: Callable[..., Any]) -> None:
-    shown = inspect.signature(search).parameters
-    for field in fields(SearchOptions):
-        assert (shown[field.name].kind, shown[field.name].default) == (inspect.Parameter.KEYWORD_ONLY, None)
-    assert "options" not in shown
-    described = inspect.getdoc(search) or ""
-    for field in fields(SearchOptions):
-        assert f"\n    {field.name}: " in described
-    assert "**options" not in described
-    assert described.count("\n\nRaises:") == 1
-
-
-def test_the_decision_builder_has_the_same_names_and_defaults() -> None:
-    taken = inspect.signature(cp.ValuePhase).parameters
-    for field in fields(SearchOptions):
-        if field.name != "limits":  # the engine's own, for a search by hand
-            assert taken[field.name].default == field.default
-
-
-def test_options_as_keywords() -> None:
-    options = SearchOptions("first", InferencePolicy(3), Sampling(1), Restarts(5), None, Limits(failures=3))
-    assert SearchOptions(**options.as_keywords()) == options
 
 
 @pytest.mark.parametrize(
@@ -52,17 +18,33 @@ def test_options_as_keywords() -> None:
             "variable_order: expected one of min-domain, first, most-confident, got 'random'",
         ),
         ({"restarts": Restarts(), "discrepancies": Discrepancies()}, "two ways to divide a search into runs"),
+        ({"restarts": "never"}, "restarts: expected nnsearch.cp.Restarts, None or 'default', got 'never'"),
         ({"limits": 5}, "limits: expected nnsearch.Limits, got int"),
     ],
 )
-def test_wrong_options_are_refused_before_the_search(wrong: dict[str, Any], message: str) -> None:
-    for search, arguments in ((SearchOptions, ()), (cp.solve, (None, None, None)), (solve_many, ([], "bp"))):
-        with pytest.raises(ConfigError, match=message):
-            search(*arguments, **wrong)
+def test_wrong_options_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SearchOptions(**wrong)
 
 
-def test_an_unknown_option_is_named() -> None:
-    wrong: Any = {"restart": Restarts()}
-    for search, arguments in ((cp.solve, (None, None, None)), (solve_many, ([], "bp"))):
-        with pytest.raises(TypeError, match="unexpected keyword argument 'restart'"):
-            search(*arguments, **wrong)
+def test_the_defaults_by_scorer() -> None:
+    anything, one_size = RandomGraphScorer(), LinearScorer(4, 3)
+    graph = SearchOptions("most-confident", InferencePolicy(10, after_failure=True), restarts=Restarts())
+    assert SearchOptions().resolved_for(anything) == graph
+    assert SearchOptions().resolved_for(one_size) == SearchOptions("min-domain", InferencePolicy(1), restarts=None)
+    assert SearchOptions().resolved_for(None) == SearchOptions("min-domain", restarts=None)
+    runs = SearchOptions(discrepancies=Discrepancies()).resolved_for(anything)
+    assert (runs.restarts, runs.discrepancies) == (None, Discrepancies())
+    assert SearchOptions(restarts=None).resolved_for(anything).restarts is None
+    assert graph.resolved_for(anything) == graph
+
+
+def test_what_needs_a_scorer_is_refused_without() -> None:
+    wrong: list[SearchOptions] = [
+        SearchOptions(policy=InferencePolicy()),
+        SearchOptions(restarts=Restarts()),
+        SearchOptions(discrepancies=Discrepancies()),
+    ]
+    for options in wrong:
+        with pytest.raises(ConfigError, match="are for a scorer, and there is none; leave them out"):
+            options.resolved_for(None)

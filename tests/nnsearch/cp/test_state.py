@@ -25,9 +25,9 @@ from stand_ins import (
 from nnsearch.cp import InferencePolicy, ValuePhase, solve
 from nnsearch.cp.discrepancies import Discrepancies
 from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.state import StateReader
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import GraphError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
@@ -48,10 +48,8 @@ def test_states_are_the_domains(
         translation.solver,
         translation.variables,
         scorer,
+        SearchOptions(variable_order=order, policy=policy, restarts=restarts),
         graph=graph_of(model),
-        variable_order=order,
-        policy=policy,
-        restarts=restarts,
     )
     translation.solver.NewSearch(phase)
     while translation.solver.NextSolution() and restarts is None:
@@ -70,7 +68,7 @@ def test_states_of_a_search_that_fails_a_lot(order: VariableOrder) -> None:
         solver.Add(variables[i] != variables[j])
     scorer = WatchingScorer(variables)
     graph = CandidateGraph.from_all_different([range(1, 6)] * 6, pairs)
-    phase = ValuePhase(solver, variables, scorer, graph=graph, variable_order=order)
+    phase = ValuePhase(solver, variables, scorer, SearchOptions(variable_order=order), graph=graph)
     for _ in range(2):
         assert enumerated(solver, variables, phase) == []
     assert scorer.mistakes == []
@@ -126,7 +124,7 @@ def test_a_domain_outside_the_graph_is_refused_below_the_root(order: VariableOrd
     solver = pywrapcp.Solver("outside")
     front, back = solver.IntVar(0, 1, "front"), solver.IntVar(1, 2, "back")
     graph = CandidateGraph.from_all_different([[1, 3]], [], ["back"])
-    phase = ValuePhase(solver, [back], RandomGraphScorer(), graph=graph, variable_order=order)
+    phase = ValuePhase(solver, [back], RandomGraphScorer(), SearchOptions(variable_order=order), graph=graph)
     before = solver.Phase([front], solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)
     solver.NewSearch(solver.Compose([before, phase]))
     try:
@@ -244,7 +242,12 @@ def test_alive_pairs_of_a_search_that_fails_a_lot(
     scorer = RandomGraphScorer(1) if reads_graphs else LinearScorer(7, 6)
     policy = InferencePolicy(every, after_failure=every == 4)
     phase = ValuePhase(
-        solver, variables, scorer, graph=graph, variable_order=order, policy=policy, branch=range(6), **how
+        solver,
+        variables,
+        scorer,
+        SearchOptions(variable_order=order, policy=policy, **how),
+        graph=graph,
+        branch=range(6),
     )
     comparing = Comparing(phase)
     rest = solver.Phase(variables[6:], solver.CHOOSE_FIRST_UNBOUND, solver.ASSIGN_MIN_VALUE)

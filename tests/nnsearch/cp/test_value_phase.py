@@ -33,10 +33,11 @@ from stand_ins import (
     saved,
 )
 
-from nnsearch.cp import AdaptivePolicy, InferencePolicy, Restarts, Sampling, ValuePhase
+from nnsearch.cp import InferencePolicy, Restarts, Sampling, ValuePhase
 from nnsearch.cp.policy import Policy
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.translate import translate
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder, sort_key
+from nnsearch.cp.value_phase import sort_key
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, GraphError, ModelFileError, ScoreError
 from nnsearch.model.graph import CandidateGraph
@@ -53,7 +54,7 @@ POLICIES = [
 ]
 
 orders = st.sampled_from(VARIABLE_ORDERS)
-policies = st.sampled_from([*POLICIES, InferencePolicy(every=0, below=0.6), AdaptivePolicy(2)])
+policies = st.sampled_from([*POLICIES, InferencePolicy(every=0, below=0.6)])
 seeds = st.integers(0, 2**32)
 every_order = pytest.mark.parametrize("order", VARIABLE_ORDERS)
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=str)
@@ -85,9 +86,7 @@ def test_the_solutions_are_those_of_the_model(
         translation.solver,
         translation.variables,
         scorer,
-        variable_order=order,
-        policy=policy,
-        sampling=sampling,
+        SearchOptions(variable_order=order, policy=policy, sampling=sampling),
     )
     assert sorted(enumerated(translation.solver, translation.variables, phase)) == brute_force(model)
     assert phase.inference.calls == phase.inference.states == len(scorer.shown)
@@ -98,7 +97,9 @@ def test_the_solutions_are_those_of_the_model(
 @pytest.mark.parametrize("sampling", [None, Sampling(0)], ids=["greedy", "sampled"])
 def test_infeasibility_is_proved(order: VariableOrder, policy: InferencePolicy, sampling: Sampling | None) -> None:
     solver, variables = pigeons(6, 5)
-    phase = ValuePhase(solver, variables, LinearScorer(6, 5), variable_order=order, policy=policy, sampling=sampling)
+    phase = ValuePhase(
+        solver, variables, LinearScorer(6, 5), SearchOptions(variable_order=order, policy=policy, sampling=sampling)
+    )
     assert enumerated(solver, variables, phase) == []
     assert solver.Failures() > 50
 
@@ -161,7 +162,9 @@ def test_best_scored_value_first_scored_when_the_policy_says(
     translation = translate(model)
     first_value, num_values = span(model)
     scorer = LinearScorer(len(translation.variables), num_values, seed)
-    phase = ValuePhase(translation.solver, translation.variables, scorer, variable_order=order, policy=policy)
+    phase = ValuePhase(
+        translation.solver, translation.variables, scorer, SearchOptions(variable_order=order, policy=policy)
+    )
     prediction = Prediction(translation.solver, translation.variables, scorer, first_value, order, policy)
     enumerated(translation.solver, translation.variables, phase, [prediction])
     assert prediction.mistakes == []
@@ -180,7 +183,7 @@ def test_best_scored_value_first_scored_when_the_policy_says(
 def test_many_failures_as_predicted(order: VariableOrder, policy: InferencePolicy) -> None:
     solver, variables = pigeons(6, 5)
     scorer = LinearScorer(6, 5)
-    phase = ValuePhase(solver, variables, scorer, variable_order=order, policy=policy)
+    phase = ValuePhase(solver, variables, scorer, SearchOptions(variable_order=order, policy=policy))
     prediction = Prediction(solver, variables, scorer, 1, order, policy)
     assert enumerated(solver, variables, phase, [prediction]) == []
     assert prediction.mistakes == []
@@ -197,7 +200,7 @@ def test_many_failures_as_predicted(order: VariableOrder, policy: InferencePolic
 )
 def test_equal_scores_go_to_the_lowest_value(order: VariableOrder) -> None:
     solver, (variable,) = pigeons(1, 4)
-    phase = ValuePhase(solver, [variable], FixedScorer([[0, 1, 0, 1]]), variable_order=order)
+    phase = ValuePhase(solver, [variable], FixedScorer([[0, 1, 0, 1]]), SearchOptions(variable_order=order))
     assert enumerated(solver, [variable], phase) == [(2,), (4,), (1,), (3,)]
 
 
@@ -216,7 +219,7 @@ def sampled_order(scores: list[float], sampling: Sampling) -> Solution:
     """The order in which the values of a single variable are tried."""
     solver = pywrapcp.Solver("one variable")
     variable = solver.IntVar(0, len(scores) - 1, "v0")
-    phase = ValuePhase(solver, [variable], FixedScorer([scores]), sampling=sampling)
+    phase = ValuePhase(solver, [variable], FixedScorer([scores]), SearchOptions(sampling=sampling))
     return tuple(value for (value,) in enumerated(solver, [variable], phase))
 
 
@@ -238,7 +241,7 @@ def test_sampled_in_proportion_to_the_softmax(temperature: float) -> None:
 def test_sampling_draws_anew_at_every_inference() -> None:
     solver = pywrapcp.Solver("independent variables")
     variables = [solver.IntVar(0, 1, f"v{i}") for i in range(400)]
-    phase = ValuePhase(solver, variables, FixedScorer(np.zeros((400, 2))), sampling=Sampling(1))
+    phase = ValuePhase(solver, variables, FixedScorer(np.zeros((400, 2))), SearchOptions(sampling=Sampling(1)))
     solver.NewSearch(phase)
     assert solver.NextSolution()
     ones = sum(variable.Value() for variable in variables)
@@ -257,7 +260,10 @@ def test_a_low_temperature_is_greedy() -> None:
 def test_no_temperature_is_too_low(order: VariableOrder, temperature: float) -> None:
     solver, variables = pigeons(4, 4)
     phase = ValuePhase(
-        solver, variables, FixedScorer(-np.ones((4, 4))), variable_order=order, sampling=Sampling(0, temperature)
+        solver,
+        variables,
+        FixedScorer(-np.ones((4, 4))),
+        SearchOptions(variable_order=order, sampling=Sampling(0, temperature)),
     )
     solver.NewSearch(phase)
     try:
@@ -271,7 +277,9 @@ def test_no_temperature_is_too_low(order: VariableOrder, temperature: float) -> 
 def test_the_seed_decides(order: VariableOrder) -> None:
     def run(seed: int) -> list[Solution]:
         solver, variables = pigeons(4, 4)
-        phase = ValuePhase(solver, variables, LinearScorer(4, 4), variable_order=order, sampling=Sampling(seed))
+        phase = ValuePhase(
+            solver, variables, LinearScorer(4, 4), SearchOptions(variable_order=order, sampling=Sampling(seed))
+        )
         return enumerated(solver, variables, phase)
 
     runs = [tuple(run(seed)) for seed in range(5)]
@@ -315,7 +323,7 @@ def test_a_wrong_size_is_refused(num_variables: int, num_values: int, first_valu
 def test_wrong_options_are_refused() -> None:
     solver, variables = pigeons(3, 3)
     with pytest.raises(ConfigError, match="expected one of min-domain, first, most-confident, got 'random'"):
-        ValuePhase(solver, variables, LinearScorer(3, 3), variable_order="random")  # type: ignore[arg-type]
+        ValuePhase(solver, variables, LinearScorer(3, 3), SearchOptions(variable_order="random"))  # type: ignore[arg-type]
     for temperature in (0.0, -1.0, float("nan")):
         with pytest.raises(ConfigError, match="expected above 0"):
             Sampling(temperature=temperature)
@@ -352,7 +360,7 @@ class Failing(LinearScorer):
 @pytest.mark.parametrize("error", [ValueError("told so"), KeyboardInterrupt()], ids=repr)
 def test_an_error_of_the_scorer_reaches_the_caller(order: VariableOrder, error: BaseException) -> None:
     solver, variables = pigeons(6, 5)
-    phase = ValuePhase(solver, variables, Broken(error), variable_order=order)
+    phase = ValuePhase(solver, variables, Broken(error), SearchOptions(variable_order=order))
     solver.NewSearch(phase)
     with pytest.raises(type(error)) as caught:
         solver.NextSolution()
@@ -390,7 +398,9 @@ def test_scores_of_a_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_not_finite_are_refused(order: VariableOrder, bad: float) -> None:
     solver, variables = pigeons(6, 5)
-    phase = ValuePhase(solver, variables, Broken(np.full((1, 30), bad, dtype=np.float32)), variable_order=order)
+    phase = ValuePhase(
+        solver, variables, Broken(np.full((1, 30), bad, dtype=np.float32)), SearchOptions(variable_order=order)
+    )
     solver.NewSearch(phase)
     try:
         with pytest.raises(ScoreError, match="linear"):
@@ -452,7 +462,10 @@ def test_restarts_keep_the_search_complete(order: VariableOrder, policy: Inferen
     for count, holes, feasible in ((6, 5, False), (6, 6, True)):
         solver, variables = pigeons(count, holes)
         phase = ValuePhase(
-            solver, variables, LinearScorer(count, holes), variable_order=order, policy=policy, sampling=Sampling(3)
+            solver,
+            variables,
+            LinearScorer(count, holes),
+            SearchOptions(variable_order=order, policy=policy, sampling=Sampling(3)),
         )
         solver.NewSearch(phase, [solver.LubyRestart(5)])
         assert solver.NextSolution() == feasible
@@ -516,7 +529,7 @@ def test_the_first_of_several_errors_is_raised_and_the_scorer_left_alone() -> No
 def test_asked_at_the_root_of_every_search() -> None:
     solver, variables = pigeons(4, 4)
     scorer = LinearScorer(4, 4)
-    phase = ValuePhase(solver, variables, scorer, policy=InferencePolicy(every=0))
+    phase = ValuePhase(solver, variables, scorer, SearchOptions(policy=InferencePolicy(every=0)))
     for searches in (1, 2, 3):
         assert solver.Solve(phase)
         assert len(scorer.shown) == searches
@@ -548,9 +561,7 @@ def test_the_solutions_are_those_of_the_model_by_graph(
         translation.solver,
         translation.variables,
         scorer,
-        variable_order=order,
-        policy=policy,
-        sampling=sampling,
+        SearchOptions(variable_order=order, policy=policy, sampling=sampling),
         graph=graph_of(model),
     )
     assert sorted(enumerated(translation.solver, translation.variables, phase)) == brute_force(model)
@@ -569,8 +580,7 @@ def test_some_of_the_variables(
         solver,
         variables,
         RandomGraphScorer(seed) if graph else LinearScorer(len(variables), span(model)[1], seed),
-        variable_order=order,
-        policy=policy,
+        SearchOptions(variable_order=order, policy=policy),
         graph=graph_of(model) if graph else None,
         branch=branch,
     )
@@ -592,7 +602,7 @@ def test_the_branch_is_assigned_first_and_alone(order: VariableOrder, graph: boo
         solver,
         variables,
         FixedGraphScorer(scores.ravel()) if graph else FixedScorer(scores),
-        variable_order=order,
+        SearchOptions(variable_order=order),
         graph=CandidateGraph.from_all_different([range(3)] * 3, []) if graph else None,
         branch=[2, 1],
     )
@@ -618,9 +628,7 @@ def test_restarts_of_its_own_keep_the_search_complete(
             solver,
             variables,
             RandomGraphScorer() if graph else LinearScorer(count, holes),
-            variable_order=order,
-            policy=policy,
-            restarts=restarts,
+            SearchOptions(variable_order=order, policy=policy, restarts=restarts),
             graph=pigeon_graph(count, holes) if graph else None,
         )
         solver.NewSearch(phase)
@@ -647,7 +655,9 @@ class CountingRestarts(pywrapcp.SearchMonitor):  # type: ignore[misc]
 def test_runs_grow_and_are_counted() -> None:
     solver, variables = pigeons(7, 6)
     restarts = Restarts(10, growth=1.5)
-    phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(7, 6), restarts=restarts)
+    phase = ValuePhase(
+        solver, variables, RandomGraphScorer(), SearchOptions(restarts=restarts), graph=pigeon_graph(7, 6)
+    )
     for _ in range(2):
         monitor = CountingRestarts(solver)
         before, failures = phase.num_restarts, solver.Failures()
@@ -662,7 +672,9 @@ def test_runs_grow_and_are_counted() -> None:
 def test_another_search_is_not_a_restart() -> None:
     def run(restarts: Restarts | None) -> tuple[int, int]:
         solver, variables = pigeons(5, 4)
-        phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(5, 4), restarts=restarts)
+        phase = ValuePhase(
+            solver, variables, RandomGraphScorer(), SearchOptions(restarts=restarts), graph=pigeon_graph(5, 4)
+        )
         assert enumerated(solver, variables, phase) == []
         failures = solver.Failures()
         assert not solver.Solve(phase)
@@ -675,7 +687,9 @@ def test_another_search_is_not_a_restart() -> None:
 def test_the_first_run_has_no_noise() -> None:
     def decisions(restarts: Restarts | None) -> tuple[list[Solution], int]:
         solver, variables = pigeons(5, 5)
-        phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(5, 5), restarts=restarts)
+        phase = ValuePhase(
+            solver, variables, RandomGraphScorer(), SearchOptions(restarts=restarts), graph=pigeon_graph(5, 5)
+        )
         return enumerated(solver, variables, phase), phase.num_restarts
 
     assert decisions(None) == decisions(Restarts(10**6))
@@ -690,9 +704,8 @@ def test_the_seed_decides_after_a_restart(order: VariableOrder) -> None:
             solver,
             variables,
             FixedGraphScorer(np.zeros(49)),
-            variable_order=order,
+            SearchOptions(variable_order=order, restarts=Restarts(1, seed=seed)),
             graph=pigeon_graph(7, 7),
-            restarts=Restarts(1, seed=seed),
         )
         solver.NewSearch(phase)
         assert solver.NextSolution()
@@ -735,7 +748,9 @@ def test_a_graph_that_does_not_fit_is_refused() -> None:
 @every_order
 def test_a_domain_outside_the_graph_reaches_the_caller(order: VariableOrder) -> None:
     solver, variables = pigeons(3, 3)
-    phase = ValuePhase(solver, variables, RandomGraphScorer(), graph=pigeon_graph(3, 2), variable_order=order)
+    phase = ValuePhase(
+        solver, variables, RandomGraphScorer(), SearchOptions(variable_order=order), graph=pigeon_graph(3, 2)
+    )
     solver.NewSearch(phase)
     message = r"^variable v0: expected a domain within the graph's 2 values 1\.\.2, got 3 values of which 2 are there$"
     with pytest.raises(GraphError, match=message):
@@ -787,11 +802,13 @@ def test_an_error_of_a_graph_scorer_reaches_the_caller(
     solver, variables = pigeons(6, 5)
     scorer = BrokenGraphScorer(outcome)
     graph = pigeon_graph(6, 5)
-    phase = ValuePhase(solver, variables, scorer, graph=graph, variable_order=order, restarts=restarts)
+    phase = ValuePhase(solver, variables, scorer, SearchOptions(variable_order=order, restarts=restarts), graph=graph)
     solver.NewSearch(phase)
     with pytest.raises(kind, match=message):
         solver.NextSolution()
     solver.EndSearch()
     assert len(scorer.shown) == 3
-    working = ValuePhase(solver, variables, RandomGraphScorer(), graph=graph, variable_order=order, restarts=restarts)
+    working = ValuePhase(
+        solver, variables, RandomGraphScorer(), SearchOptions(variable_order=order, restarts=restarts), graph=graph
+    )
     assert enumerated(solver, variables, working) == []

@@ -81,16 +81,16 @@ def test_the_fields_of_a_result() -> None:
     assert (result.status, result.engine, result.model) == (Status.OPTIMAL, "cp-sat", "linear")
     assert result.solution is not None
     assert completes(result.solution, grid)
-    assert result.inference_calls == result.states_scored == len(scorer.shown) == 1
-    assert 0 < result.inference_seconds < result.wall_seconds
+    assert result.inference.calls == result.inference.states == len(scorer.shown) == 1
+    assert 0 < result.inference.seconds < result.wall_seconds
     state = scorer.shown[0].reshape(64, 8)
     np.testing.assert_array_equal(state.argmax(1) + state.any(1), grid.ravel())
 
 
 def test_without_a_network_nothing_is_scored() -> None:
     result = cpsat.solve(*LatinSquare(4).build(), None)
-    assert (result.status, result.model, result.inference_calls, result.states_scored) == ("OPTIMAL", "none", 0, 0)
-    assert result.inference_seconds == 0
+    assert (result.status, result.model, result.inference.calls, result.inference.states) == ("OPTIMAL", "none", 0, 0)
+    assert result.inference.seconds == 0
 
 
 @pytest.mark.parametrize("scorer", [None, FixedScorer(np.zeros((900, 30)))], ids=["none", "fixed"])

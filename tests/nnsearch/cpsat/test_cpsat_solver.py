@@ -22,6 +22,7 @@ from stand_ins import RandomGraphScorer
 
 from nnsearch.cp import search as cp_search
 from nnsearch.cp.restarts import Restarts
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cpsat import CpSolver, Dives, RaceOptions, learned_side, race, solve_by_dives
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.encoding.candidate_graph import GraphState
@@ -423,7 +424,9 @@ def test_a_gap_that_is_small_enough_for_a_worse_solution(maximise: bool, monkeyp
 
 @pytest.mark.parametrize("seed", [-(2**31), -1, 2**31 - 1])
 def test_every_seed_of_cp_sat_is_one_of_the_learned_search(seed: int) -> None:
-    options = RaceOptions(head_start=0, search_failures=0, restarts=Restarts(seed=7), dives=Dives(seed=7))
+    options = RaceOptions(
+        head_start=0, search_failures=0, search=SearchOptions(restarts=Restarts(seed=7)), dives=Dives(seed=7)
+    )
     for workers in (1, 2):
         solver = drop_in(workers, options, on_error="raise")
         solver.parameters.random_seed = seed

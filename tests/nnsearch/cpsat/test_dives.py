@@ -197,7 +197,7 @@ def test_a_stop_is_heard_while_the_model_is_read() -> None:
         return asked[-1]
 
     result = solve_by_dives(model, [scorer, scorer], stop=stop)
-    assert (result.status, result.branches, result.inference_calls) == (Status.UNKNOWN, 0, 0)
+    assert (result.status, result.branches, result.inference.calls) == (Status.UNKNOWN, 0, 0)
     assert len(asked) == 4
 
     def press() -> bool:

@@ -68,18 +68,18 @@ def squares(order: int, holes: int, count: int) -> list[PartialLatinSquare]:
 def what_happened(result: SolveResult | None) -> tuple[Any, ...]:
     """All of a result that does not depend on the clock or on who scored a state."""
     assert result is not None
-    asked = result.states_scored + result.states_recalled
+    asked = result.inference.states + result.inference.recalled
     return result.status, result.solution, result.branches, result.failures, asked, result.objective_value
 
 
 def assert_the_same_as_alone(problems: list[Any], scorer: Scorer, many: dict[str, Any], **options: Any) -> ManySolves:
     """Solve side by side and alone, and compare node for node."""
-    solves = solve_many(problems, scorer, **many, **options)
+    solves = solve_many(problems, scorer, SearchOptions(**options), **many)
     found = {solved.index: solved for solved in solves}
     assert sorted(found) == list(range(len(problems)))
     for index, problem in enumerate(problems):
         model, variables = problem if isinstance(problem, tuple) else problem.build()
-        alone = nnsearch.cp.solve(model, variables, scorer, **options)
+        alone = nnsearch.cp.solve(model, variables, scorer, SearchOptions(**options))
         assert found[index].error is None
         assert what_happened(found[index].result) == what_happened(alone)
     return solves
@@ -183,7 +183,7 @@ def test_options_of_a_model_s_own(processes: int) -> None:
     _, variables = model_and_variables(model)
     for index, one in enumerate(options):
         alone = nnsearch.cp.solve(
-            model, variables, "bp", sampling=one.sampling, restarts=one.restarts, limits=one.limits
+            model, variables, "bp", SearchOptions(sampling=one.sampling, restarts=one.restarts, limits=one.limits)
         )
         assert what_happened(found[index]) == what_happened(alone)
     assert len({result.failures for result in found.values() if result}) > 1
@@ -244,13 +244,13 @@ def test_trouble_with_the_states_of_one_is_told_for_it_alone(
     problems = [one for one in problems if one.grid[0, 0] in (0, 5)]
     healthy, sick = LinearScorer(25, 5), Fussy(25, 5, trouble=trouble)
     limits = Limits(failures=40)
-    found = {one.index: one for one in solve_many(problems, sick, limits=limits, processes=processes)}
+    found = {one.index: one for one in solve_many(problems, sick, SearchOptions(limits=limits), processes=processes)}
     assert len(found) == len(problems)
     told = 0
     for index, problem in enumerate(problems):
         model, variables = problem.build()
         try:
-            alone = nnsearch.cp.solve(model, variables, sick, limits=limits)
+            alone = nnsearch.cp.solve(model, variables, sick, SearchOptions(limits=limits))
         except (ZeroDivisionError, ScoreError):
             told += 1
             assert isinstance(found[index].error, kind)
@@ -315,7 +315,10 @@ def test_a_search_that_asks_for_nothing_does_not_hold_up_the_others() -> None:
     stop = False
     order = []
     solves = solve_many(
-        problems, "bp", policy=InferencePolicy(0), stop=lambda index: stop or time.perf_counter() > begun + 60
+        problems,
+        "bp",
+        SearchOptions(policy=InferencePolicy(0)),
+        stop=lambda index: stop or time.perf_counter() > begun + 60,
     )
     for solved in solves:
         order.append(solved.index)
@@ -329,7 +332,10 @@ def test_limits_count_the_seconds_of_the_search_itself() -> None:
     results = [
         solved.result
         for solved in solve_many(
-            [pigeons(13)] * 6, "bp", policy=InferencePolicy(0), limits=Limits(seconds=limit), cache_megabytes=None
+            [pigeons(13)] * 6,
+            "bp",
+            SearchOptions(policy=InferencePolicy(0), limits=Limits(seconds=limit)),
+            cache_megabytes=None,
         )
     ]
     for result in results:
@@ -346,12 +352,14 @@ def test_an_error_in_the_iterable_ends_all() -> None:
         raise LookupError("no more files")
 
     with pytest.raises(LookupError, match="no more files"):
-        list(solve_many(broken(), "bp", policy=InferencePolicy(0)))
+        list(solve_many(broken(), "bp", SearchOptions(policy=InferencePolicy(0))))
 
 
 def test_leaving_early_ends_the_searches() -> None:
     for leave in ("close", "drop"):
-        solves = solve_many([pigeons(12), *squares(6, 12, 2)], "bp", policy=InferencePolicy(0), concurrency=3)
+        solves = solve_many(
+            [pigeons(12), *squares(6, 12, 2)], "bp", SearchOptions(policy=InferencePolicy(0)), concurrency=3
+        )
         assert next(solves).index in (1, 2)
         if leave == "close":
             solves.close()
@@ -430,7 +438,7 @@ def test_progress_is_told() -> None:
         solve_many(
             [pigeons(12)],
             "bp",
-            policy=InferencePolicy(0),
+            SearchOptions(policy=InferencePolicy(0)),
             stop=lambda index: time.perf_counter() > begun + 2.5,
             on_progress=told.append,
         )
@@ -446,7 +454,6 @@ def test_progress_is_told() -> None:
     [
         ({"concurrency": 0}, "concurrency: expected an integer of 1 or more, got 0"),
         ({"concurrency": "3"}, "concurrency: expected an integer of 1 or more, got '3'"),
-        ({"limits": 5}, "limits: expected nnsearch.Limits, got int"),
         ({"cache_megabytes": float("inf"), "processes": 2}, "cache: expected a number of megabytes above 0, got inf"),
         ({"processes": 0}, "processes: expected an integer of 1 or more, got 0"),
         ({"max_batch": 0}, "max_batch: expected an integer of 1 or more, got 0"),
@@ -477,7 +484,10 @@ def test_ctrl_c_ends_all(processes: int) -> None:
 
         try:
             for solved in nnsearch.solve_many(
-                [*squares(6, 12, 2), pigeons(13), pigeons(13)], "bp", policy=InferencePolicy(0), processes={processes}
+                [*squares(6, 12, 2), pigeons(13), pigeons(13)],
+                "bp",
+                nnsearch.SearchOptions(policy=InferencePolicy(0)),
+                processes={processes},
             ):
                 print(solved.index, flush=True)
         except KeyboardInterrupt:
@@ -534,7 +544,12 @@ class TestProcesses:
         killed = False
         found = {}
         solves = solve_many(
-            problems, "bp", processes=2, concurrency=2, policy=InferencePolicy(0), on_progress=lambda progress: None
+            problems,
+            "bp",
+            SearchOptions(policy=InferencePolicy(0)),
+            processes=2,
+            concurrency=2,
+            on_progress=lambda progress: None,
         )
         group = solves._running.group
         assert isinstance(group, ProcessGroup)
@@ -556,7 +571,7 @@ class TestProcesses:
             pass
 
         with pytest.raises(ConfigError, match="processes: expected options that can be sent to another process"):
-            solve_many(squares(5, 9, 1), "bp", processes=2, policy=Local(3))
+            solve_many(squares(5, 9, 1), "bp", SearchOptions(policy=Local(3)), processes=2)
 
     def test_processes_that_cannot_start_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("nnsearch.processes.process._START", "import sys; sys.exit(3)")
@@ -565,7 +580,7 @@ class TestProcesses:
 
     def test_each_process_has_its_share(self) -> None:
         most: dict[int, int] = {}
-        solves = solve_many([pigeons(9)] * 6, "bp", processes=3, policy=InferencePolicy(0))
+        solves = solve_many([pigeons(9)] * 6, "bp", SearchOptions(policy=InferencePolicy(0)), processes=3)
         group = solves._running.group
         assert isinstance(group, ProcessGroup)
         for _ in solves:
@@ -579,7 +594,9 @@ class TestProcesses:
         before = descriptors()
         for _ in range(3):
             if leave == "break":
-                for _ in solve_many([*squares(5, 9, 3), pigeons(13)], "bp", processes=2, policy=InferencePolicy(0)):
+                for _ in solve_many(
+                    [*squares(5, 9, 3), pigeons(13)], "bp", SearchOptions(policy=InferencePolicy(0)), processes=2
+                ):
                     break
             elif leave == "unused":
                 solve_many(squares(5, 9, 3), "bp", processes=2)
@@ -596,7 +613,9 @@ class TestProcesses:
 
         list(solve_many(squares(5, 9, 2), "bp", processes=2))
         before = descriptors()
-        solves = solve_many([pigeons(13), *squares(5, 9, 3)], "bp", processes=3, policy=InferencePolicy(0))
+        solves = solve_many(
+            [pigeons(13), *squares(5, 9, 3)], "bp", SearchOptions(policy=InferencePolicy(0)), processes=3
+        )
         next(solves)
         group = solves._running.group
         assert isinstance(group, ProcessGroup)
@@ -668,7 +687,9 @@ class TestKeptProcesses:
     def test_what_a_call_leaves_behind_is_for_its_own(self) -> None:
         """Leaving early ends the processes that are busy; the next call has as many as ever."""
         with SearchProcesses(2) as processes:
-            first = solve_many([pigeons(13), *squares(5, 9, 8)], "bp", processes=processes, policy=InferencePolicy(0))
+            first = solve_many(
+                [pigeons(13), *squares(5, 9, 8)], "bp", SearchOptions(policy=InferencePolicy(0)), processes=processes
+            )
             for _ in range(8):
                 next(first)
             started = process_ids(first)
@@ -766,7 +787,8 @@ class TestKeptProcesses:
             with nnsearch.SearchProcesses(2) as processes:
                 try:
                     models = [*squares(6, 12, 2), pigeons(13), pigeons(13)]
-                    for solved in nnsearch.solve_many(models, "bp", policy=InferencePolicy(0), processes=processes):
+                    how = nnsearch.SearchOptions(policy=InferencePolicy(0))
+                    for solved in nnsearch.solve_many(models, "bp", how, processes=processes):
                         print(solved.index, flush=True)
                 except KeyboardInterrupt:
                     print("interrupted", flush=True)

@@ -12,6 +12,7 @@ from stand_ins import LinearScorer, RandomGraphScorer, graph_of, models
 import nnsearch
 from nnsearch import Limits, ScoreCache, cached
 from nnsearch.cp import Restarts
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.encoding.one_hot import OneHotState
 from nnsearch.errors import ConfigError
@@ -103,14 +104,14 @@ def test_a_search_is_the_same_and_counts_what_was_known(kind: str) -> None:
         model.add(one != other)
     restarts, limits = Restarts(3, growth=1.01), Limits(failures=40)
     scorer = LinearScorer(6, 5) if kind == "one size" else RandomGraphScorer()
-    plain = nnsearch.cp.solve(model, variables, scorer, restarts=restarts, limits=limits)
+    plain = nnsearch.cp.solve(model, variables, scorer, SearchOptions(restarts=restarts, limits=limits))
     asked = len(scorer.shown)
     scorer.shown.clear()
     remembering = cached(scorer)
     assert isinstance(remembering, Cached)
-    result = nnsearch.cp.solve(model, variables, remembering, restarts=restarts, limits=limits)
+    result = nnsearch.cp.solve(model, variables, remembering, SearchOptions(restarts=restarts, limits=limits))
     assert (result.status, result.solution, result.branches) == (plain.status, plain.solution, plain.branches)
-    assert len(scorer.shown) == result.states_scored == result.inference_calls
-    assert result.states_recalled + result.states_scored == asked == plain.states_scored
-    assert result.states_recalled > 0
-    assert plain.states_recalled == 0
+    assert len(scorer.shown) == result.inference.states == result.inference.calls
+    assert result.inference.recalled + result.inference.states == asked == plain.inference.states
+    assert result.inference.recalled > 0
+    assert plain.inference.recalled == 0

@@ -10,7 +10,7 @@ from stand_ins import FixedGraphScorer
 import nnsearch
 from benchmarks.instances.qwh import generate
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
-from nnsearch.cp.value_phase import VariableOrder
+from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
@@ -59,7 +59,7 @@ def test_it_drives_a_search_and_orders_the_values_of_a_cell_as_before(variable_o
     (square,) = generate(8, 0.5, 1, seed=3)
     scorer = FixedGraphScorer(np.random.default_rng(0).normal(size=8**3).astype(np.float32))
     results = [
-        nnsearch.cp.solve(*square.build(), read, variable_order=variable_order)
+        nnsearch.cp.solve(*square.build(), read, SearchOptions(variable_order=variable_order))
         for read in list[Network]([scorer, ValueProbabilities(scorer)])
     ]
     assert all(result.status is Status.OPTIMAL for result in results)

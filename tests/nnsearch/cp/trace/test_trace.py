@@ -25,12 +25,12 @@ from stand_ins import (
 
 from nnsearch import cp
 from nnsearch.cli.main import main
-from nnsearch.cp import AdaptivePolicy, Discrepancies, InferencePolicy, Restarts
+from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
+from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.trace.events import RecordedTrace, TraceError, TraceEvent, read_trace
 from nnsearch.cp.trace.plot import save_plot
 from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.trace.report import report, right_tries
-from nnsearch.cp.value_phase import VARIABLE_ORDERS, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
@@ -50,7 +50,7 @@ def pigeons(count: int, holes: int) -> cp_model.CpModel:
 
 
 def recorded(path: Path, model: cp_model.CpModel, scorer: Any, **how: Any) -> tuple[SolveResult, RecordedTrace]:
-    result = cp.solve(model, variables_of(model), scorer, trace=Trace(path), **how)
+    result = cp.solve(model, variables_of(model), scorer, SearchOptions(**how), trace=Trace(path))
     return result, read_trace(path)
 
 
@@ -113,7 +113,7 @@ def test_the_format(tmp_path: Path, order: VariableOrder) -> None:
     models(),
     st.sampled_from(VARIABLE_ORDERS),
     st.sampled_from([{}, {"restarts": Restarts(1)}, {"discrepancies": Discrepancies()}]),
-    st.sampled_from([InferencePolicy(), InferencePolicy(3, below=0.5), AdaptivePolicy(2)]),
+    st.sampled_from([InferencePolicy(), InferencePolicy(3, below=0.5)]),
     st.booleans(),
     st.integers(0, 99),
 )
@@ -122,7 +122,7 @@ def test_a_trace_is_the_tree_of_the_search(
     model: cp_model.CpModel,
     order: VariableOrder,
     how: dict[str, Any],
-    policy: InferencePolicy | AdaptivePolicy,
+    policy: InferencePolicy,
     optimise: bool,
     seed: int,
 ) -> None:
@@ -139,7 +139,7 @@ def test_a_trace_is_the_tree_of_the_search(
         return RandomGraphScorer(seed) if reads_graph else LinearScorer(*size, seed)
 
     result, trace = recorded(path, model, scorer(), **how)
-    untraced = cp.solve(model, variables_of(model), scorer(), **how)
+    untraced = cp.solve(model, variables_of(model), scorer(), SearchOptions(**how))
     assert (untraced.solution, untraced.failures, untraced.branches) == (
         result.solution,
         result.failures,
@@ -190,7 +190,7 @@ def test_the_decisions_on_the_path_make_the_solution(tmp_path: Path, seed: int) 
         model,
         variables_of(model),
         RandomGraphScorer(seed),
-        policy=InferencePolicy(3),
+        SearchOptions(policy=InferencePolicy(3)),
         on_solution=lambda values, _: solutions.append(values),
         trace=Trace(path),
     )
@@ -253,7 +253,7 @@ def test_a_trace_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_ends_the_search() -> None:
     model = pigeons(14, 13)
     with pytest.raises(TraceError, match=r"^/dev/full: the trace cannot be written: No space left on device$"):
-        cp.solve(model, variables_of(model), None, trace=Trace("/dev/full"), limits=Limits(seconds=20))
+        cp.solve(model, variables_of(model), None, SearchOptions(limits=Limits(seconds=20)), trace=Trace("/dev/full"))
 
 
 HEADER = '{"format": "nnsearch.trace", "version": 2}'

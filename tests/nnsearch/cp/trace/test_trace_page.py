@@ -13,6 +13,7 @@ from stand_ins import FixedScorer, RandomGraphScorer
 
 from nnsearch import cp
 from nnsearch.cli.main import main
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.trace import page as trace_page
 from nnsearch.cp.trace.events import RecordedTrace, TraceError, TraceEvent, read_trace
 from nnsearch.cp.trace.page import page, payload, save_page
@@ -38,7 +39,7 @@ def small_model() -> cp_model.CpModel:
 
 
 def traced(path: Path, model: cp_model.CpModel, scorer: Any, megabytes: float = 1.0, **how: Any) -> RecordedTrace:
-    cp.solve(model, variables_of(model), scorer, trace=Trace(path, states=megabytes), **how)
+    cp.solve(model, variables_of(model), scorer, SearchOptions(**how), trace=Trace(path, states=megabytes))
     return read_trace(path)
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
-from functools import partial
 from typing import NamedTuple
 
-from nnsearch.errors import NNSearchError, NothingToReadError
-from nnsearch.many.solve_many import ManyProgress, ManySolves
+from nnsearch.many.solve_many import ManyProgress
 from nnsearch.problems.problem import Problem
 from nnsearch.result import SolveResult, Status
 
 _SHOW_SECONDS = 0.2
-
-Alone = Callable[[Problem], SolveResult]
-Gathered = Callable[[Iterable[Problem]], ManySolves]
 
 
 class Tally(NamedTuple):
@@ -41,11 +34,10 @@ class Lines:
     Args:
         total: how many instances are expected; None if nobody knows.
         as_json: JSON objects instead of text.
-        statistics: makes the text of a result.
     """
 
-    def __init__(self, total: int | None, as_json: bool, statistics: Callable[[SolveResult], str]) -> None:
-        self._total, self._as_json, self._statistics = total, as_json, statistics
+    def __init__(self, total: int | None, as_json: bool) -> None:
+        self._total, self._as_json = total, as_json
         self._decided = self._undecided = self._failed = 0
         self._started = self._shown = time.perf_counter()
         self._live = sys.stderr.isatty()
@@ -56,14 +48,11 @@ class Lines:
         return Tally(self._decided, self._undecided, self._failed)
 
     def solved(self, instance: Problem, result: SolveResult) -> None:
-        """Check a result, and write it."""
-        if result.solution is not None and not instance.is_solution(result.solution):
-            self.failed(f"{instance.name}: the engine returned a wrong solution; please report this")
-            return
+        """Write a result."""
         decided = result.status is not Status.UNKNOWN
         self._decided += decided
         self._undecided += not decided
-        text = as_json(instance, result) if self._as_json else f"{instance.name}: {self._statistics(result)}"
+        text = as_json(instance, result) if self._as_json else f"{instance.name}: {result.statistics()}"
         self._wipe()
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
@@ -110,53 +99,4 @@ class Lines:
 
 def as_json(instance: Problem, result: SolveResult) -> str:
     """Return one JSON object on one line."""
-    return json.dumps({"instance": instance.name, **asdict(result)})
-
-
-def solve_each(instances: Iterable[Problem], alone: Alone, lines: Lines) -> None:
-    """Solve one instance after the other."""
-    for instance in instances:
-        try:
-            result = alone(instance)
-        except NNSearchError as error:
-            lines.failed(f"{instance.name}: {error}")
-        else:
-            lines.solved(instance, result)
-
-
-def solve_gathered(
-    instances: Iterable[Problem],
-    gathered: Gathered,
-    unread: Callable[[NothingToReadError, Problem], SolveResult],
-    lines: Lines,
-) -> None:
-    """Solve instances side by side.
-
-    Args:
-        instances: what to solve.
-        gathered: solves them.
-        unread: solves one that the network can read nothing of.
-        lines: where the results go.
-
-    Raises:
-        Exception: of a solve, if it is not one of nnsearch's own.
-    """
-    open_instances: dict[int, Problem] = {}
-
-    def remembered() -> Iterator[Problem]:
-        for index, instance in enumerate(instances):
-            open_instances[index] = instance
-            yield instance
-
-    with gathered(remembered()) as solves:
-        for solved in solves:
-            instance, error = open_instances.pop(solved.index), solved.error
-            if solved.result is not None:
-                lines.solved(instance, solved.result)
-            elif isinstance(error, NothingToReadError):
-                solve_each([instance], partial(unread, error), lines)
-            elif isinstance(error, NNSearchError):
-                lines.failed(f"{instance.name}: {error}")
-            elif error is not None:
-                raise error
-        lines.summary(solves.progress)
+    return json.dumps({"instance": instance.name, **result.to_dict()})

@@ -1,0 +1,111 @@
+"""The command lines of this project: options are the parameters of a function, errors are one line."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter
+from cyclopts.help.formatters.plain import PlainFormatter
+
+from nnsearch.errors import NNSearchError
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+class _Help(PlainFormatter):
+    """Help as plain text, filled to the width of the terminal, that begins with the usage."""
+
+    def render_usage(self, console: Any, options: Any, usage: Any) -> None:
+        """Render the first line."""
+        console.on_broken_pipe = _reader_is_gone  # its own ends the process with code 1
+        self._print_plain(console, f"usage: {usage}")
+        console.print()
+
+    def _print_plain(self, console: Any, text: str) -> None:
+        indent = " " * (len(text) - len(text.lstrip()))  # of an option
+        paragraphs = text.rstrip().split("\n\n")
+        for index, paragraph in enumerate(paragraphs):
+            if indent or "\n " not in f"\n{paragraph}":  # else it is an example
+                paragraphs[index] = textwrap.fill(
+                    " ".join(paragraph.split()),
+                    console.width,
+                    initial_indent=indent,
+                    subsequent_indent=3 * indent,
+                    break_on_hyphens=False,
+                )
+        super()._print_plain(console, "\n\n".join(paragraphs))
+
+
+def command_line(name: str, description: str, version: str | None = None) -> App:
+    """Return a command line to which commands can be added.
+
+    Args:
+        name: what users type.
+        description: what it is for.
+        version: what ``--version`` says; None is no such option.
+    """
+    return App(
+        name=name,
+        help=description,
+        help_format="plaintext",
+        help_formatter=_Help(),
+        version=version,
+        version_flags=() if version is None else ("--version",),
+        default_parameter=Parameter(negative=()),
+    )
+
+
+def run(app: App, argv: Sequence[str] | None = None, prefix: str | None = None) -> int:
+    """Run a command line; return the exit code of the command, 2 after bad input, 130 after Ctrl-C.
+
+    Args:
+        app: the command line; its commands return exit codes.
+        argv: the words, those of this process by default.
+        prefix: of the line that says why words cannot be read; the command by default.
+
+    Raises:
+        SystemExit: with code 0 after help, with code 2 when the words cannot be read; one line on stderr says why.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        if not words:
+            _refuse(prefix or app.name[0], "the following arguments are required: COMMAND")
+        if words[0] in app:
+            app[words[0]].help = None  # what the list of commands says; its own page is longer
+        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        code: int | None = command(*bound.args, **bound.kwargs)
+        if code is None:
+            raise SystemExit(DONE)
+    except CycloptsError as error:
+        _refuse(prefix or " ".join([app.name[0], *(error.command_chain or ())]), _message(error))
+    except BrokenPipeError:
+        raise
+    except (NNSearchError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    return code
+
+
+def _reader_is_gone() -> NoReturn:
+    raise BrokenPipeError
+
+
+def _refuse(prefix: str, message: str) -> NoReturn:
+    sys.stderr.write(f"{prefix}: {message} (see --help)\n")
+    raise SystemExit(BAD_INPUT)
+
+
+def _message(error: CycloptsError) -> str:
+    error.verbose = False
+    option = error.argument.name if error.argument is not None else ""
+    if isinstance(error, MissingArgumentError) and error.keyword is None:
+        return f"the following arguments are required: {option}"
+    if isinstance(error, CoercionError) and error.token is not None and isinstance(error.target_type, type):
+        return f"argument {option}: invalid {error.target_type.__name__} value: {error.token.value!r}"
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,137 @@
+"""``nnsearch solve``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from nnsearch.cli.lines import Lines, as_json
+from nnsearch.cli.search_flags import SWITCH, SearchFlags
+from nnsearch.cp.trace.recorder import STATE_MEGABYTES, Trace, layout_of
+from nnsearch.engines import Engine, ProblemSolver
+from nnsearch.errors import ConfigError, InstanceError, NothingToReadError
+from nnsearch.inference.pretrained import DEFAULT_MODEL
+from nnsearch.inference.providers import Provider
+from nnsearch.problems import PROBLEMS, read_problems
+from nnsearch.problems.problem import Problem
+from nnsearch.result import SolveResult, Status
+from nnsearch.scorers.onnx import OnnxScorer
+
+DONE, LIMIT_REACHED, BAD_INPUT = 0, 1, 2
+
+app = App(name="solve")
+_DEFAULT_FLAGS = SearchFlags()
+
+
+@app.default
+def solve(
+    instances: Annotated[list[str], Parameter(metavar="INSTANCE...")],
+    /,
+    *,
+    problem: Literal[tuple(PROBLEMS)] | None = None,  # type: ignore[valid-type]
+    colours: Annotated[int | None, Parameter(metavar="K")] = None,
+    model: Annotated[str | None, Parameter(metavar="NAME|PATH|none")] = None,
+    engine: Engine = "cp",
+    flags: Annotated[SearchFlags, Parameter(name="*")] = _DEFAULT_FLAGS,
+    trace: Annotated[str | None, Parameter(metavar="FILE")] = None,
+    trace_scores: Annotated[bool, SWITCH] = False,
+    workers: Annotated[int | None, Parameter(metavar="N")] = None,
+    concurrency: Annotated[int | None, Parameter(metavar="N")] = None,
+    processes: Annotated[int | None, Parameter(metavar="N")] = None,
+    cache: Annotated[float | None, Parameter(metavar="MB")] = None,
+    provider: Provider = "auto",
+    json: Annotated[bool, SWITCH] = False,
+) -> int:
+    """Solve an instance, values in the order of a network, and print the solution and what it cost.
+
+    Args:
+        instances: Latin square: .dzn, .pls; sudoku: .sdk, .sdm, .sudoku, .txt; n-queens: .txt; graph-colouring: .col;
+            cp-model: .pb, .binpb, .pbtxt, .textproto; the first three also .jsonl. Of several, each is one line;
+            FILE#NAME or FILE#LINE is one of a file of several
+        problem: problem family (default: the one that the file tells)
+        colours: number of colours, for graph-colouring
+        model: pretrained network (see: nnsearch models), .onnx file, or none for no network (default bp)
+        engine: cp: depth-first search, the network at its nodes; cp-sat: CP-SAT guided at the root; dives: the network
+            decides the beginning, CP-SAT the rest; race: both side by side
+        flags: how to search
+        trace: cp engine: write the search tree (read it by: nnsearch trace)
+        trace_scores: with --trace: also write what the network thinks at every node, at most 64 MB of it, for
+            nnsearch trace --html; it takes about 1 ms for each node of a square of order 50
+        workers: cp-sat, dives, race: number of workers (default 1, race 2)
+        concurrency: of several instances, cp engine: searches at the same time, whose inferences are gathered
+            (default 64)
+        processes: of several instances, cp engine: processes that search (default 1)
+        cache: cp engine: memory for the scores of states seen before, 0 = none (default 64 for several instances)
+        provider: where the network runs; auto: CUDA where there is a GPU, else the CPU
+        json: print one JSON object for each instance
+    """
+    given = dict(flags.given())
+    needs_network = [name for name, needs in given.items() if needs]
+    needs_network += ["--cache"] * (cache is not None) + ["--trace-scores"] * trace_scores
+    for_cp = [*given, *needs_network, *(["--trace"] if trace is not None else [])]
+    _refuse(for_cp if engine != "cp" else ["--workers"] * (workers is not None), f"--engine {engine}")
+    _refuse(needs_network if model == "none" else [], "--model none")
+    if engine == "race" and flags.failure_limit is not None:
+        raise ConfigError("--failure-limit has no meaning for --engine race: its sides count differently; leave it out")
+    if cache is not None and not cache >= 0:
+        raise ConfigError(f"cache: expected 0 or more megabytes, got {cache:g}")
+    if trace_scores and trace is None:
+        raise ConfigError("--trace-scores is for --trace; add it or leave the scores out")
+    flags.check()
+
+    def unread(one: Problem, error: NothingToReadError) -> None:
+        if model is not None or needs_network or flags.variables == "most-confident":
+            raise error
+        sys.stderr.write(
+            f"warning: the default network, {DEFAULT_MODEL}, can read nothing of {one.name} and is left out; "
+            "say so with --model none\n"
+        )
+
+    alone = list(read_problems(instances[0], problem, colours).values()) if len(instances) == 1 else []
+    if trace is not None and len(alone) != 1:
+        raise ConfigError("--trace is for one instance; leave it out, or solve them one by one")
+    network = None if model == "none" else OnnxScorer(DEFAULT_MODEL if model is None else model, provider)
+    solver = ProblemSolver(engine, network, flags.options(), unread, flags.seed or 0, workers, cache)
+    if len(alone) == 1:
+        record = None
+        if trace is not None:
+            record = Trace(trace, states=STATE_MEGABYTES if trace_scores else None, about=layout_of(alone[0]))
+        return _show(alone[0], solver.solve(alone[0], record), json)
+    lines = Lines(len(alone) or len(instances), json)
+
+    def readable() -> Iterator[Problem]:
+        for spec in instances:
+            try:
+                yield from read_problems(spec, problem, colours).values()
+            except InstanceError as error:
+                lines.failed(str(error))
+
+    for one, outcome in solver.solve_all(alone or readable(), concurrency, processes):
+        if isinstance(outcome, SolveResult):
+            lines.solved(one, outcome)
+        else:
+            lines.failed(f"{one.name}: {outcome}")
+    lines.summary(solver.progress)
+    return BAD_INPUT if lines.tally.failed else LIMIT_REACHED if lines.tally.undecided else DONE
+
+
+def _refuse(unused: Sequence[str], choice: str) -> None:
+    """Refuse options that the choice of engine or model would silently ignore."""
+    for option in unused:
+        raise ConfigError(f"{option} has no meaning for {choice}; leave it out")
+
+
+def _show(problem: Problem, result: SolveResult, json: bool) -> int:
+    if json:
+        sys.stdout.write(as_json(problem, result) + "\n")
+    else:
+        sys.stdout.write(f"{problem.name}: {problem.describe()}\n")
+        if result.solution is not None:
+            colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+            sys.stdout.write(problem.render(result.solution, colour) + "\n")
+        sys.stdout.write(f"{result.statistics()}\n")
+    return LIMIT_REACHED if result.status is Status.UNKNOWN else DONE

@@ -1,0 +1,35 @@
+"""CP-SAT's parameters for a solve of our own."""
+
+from __future__ import annotations
+
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.errors import ConfigError
+from nnsearch.limits import Limits
+
+
+def cp_sat_parameters(limits: Limits, seed: int, workers: int) -> cmh.SatParameters:
+    """Return CP-SAT's parameters.
+
+    Args:
+        limits: when to give up; a failure is a conflict here.
+        seed: the random seed.
+        workers: number of workers.
+
+    Raises:
+        ConfigError: no workers, or a seed that CP-SAT cannot hold.
+    """
+    if workers < 1:
+        raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f"seed: expected 0 to 2147483647, got {seed}")
+    parameters = cmh.SatParameters()
+    parameters.random_seed = seed
+    parameters.num_workers = workers
+    # Left to itself, CP-SAT catches Ctrl-C and answers UNKNOWN as if a limit had been reached.
+    parameters.catch_sigint_signal = False
+    if limits.seconds is not None:
+        parameters.max_time_in_seconds = limits.seconds
+    if limits.failures is not None:
+        parameters.max_number_of_conflicts = limits.failures
+    return parameters
