@@ -181,10 +181,10 @@ class Training:
                     self._show(bar)
                     shown = now
                 if processes.first and (measured or now - saved > CHECKPOINT_SECONDS):
-                    progress.seconds = before + time.monotonic() - started
+                    progress.seconds, progress.finished = before + time.monotonic() - started, self._finished()
                     self._save()
                     saved = time.monotonic()
-            progress.seconds = before + time.monotonic() - started
+            progress.seconds, progress.finished = before + time.monotonic() - started, self._finished()
             if processes.first:
                 self._save()
                 self._show(bar)
@@ -193,9 +193,8 @@ class Training:
 
     def _finished(self) -> bool:
         progress, measuring = self._progress, self._task.measuring
-        spent = measuring is not None and 0 < measuring.patience <= progress.stale
-        progress.finished = spent or progress.step >= self._task.steps
-        return progress.finished
+        out_of_patience = measuring is not None and 0 < measuring.patience <= progress.stale
+        return out_of_patience or progress.step >= self._task.steps
 
     def _step(self) -> None:
         task, progress = self._task, self._progress
@@ -268,7 +267,6 @@ class Training:
         bar.update(progress.step * self._task.per_step - bar.n)
 
     def _save(self) -> None:
-        self._finished()
         state = {
             **vars(self._progress),
             "identity": self._task.identity,

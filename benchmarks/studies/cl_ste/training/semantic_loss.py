@@ -54,11 +54,6 @@ class Diagram:
         """Elements of the diagram."""
         return int(self._root.size())
 
-    @property
-    def num_models(self) -> int:
-        """Assignments of all atoms that satisfy the clauses."""
-        return round(float(np.exp(self._counter().propagate())))
-
     def log_probability(self, probability: Any) -> tuple[float, Any]:
         """Return the logarithm of the probability that the clauses hold, and its derivative by each atom.
 
