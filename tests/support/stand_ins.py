@@ -36,6 +36,9 @@ Solution = tuple[int, ...]
 ROOT = Path(nnsearch.__file__).parents[1]
 SUPPORT = Path(__file__).parent
 INSTANCES = ROOT.parent / "shared" / "instances"
+PATIENCE = 20.0
+"""Seconds within which everything ends that does not hang, on any machine: a bound to stop at, not a measurement."""
+
 COMMAND = [sys.executable, "-m", "nnsearch"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # users have buffers

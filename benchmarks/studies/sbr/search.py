@@ -327,6 +327,8 @@ class _BeliefPropagation:
             states = [encoding.encode(one) for one in alive]
             scores = np.where(alive, np.float32(_CERTAIN), np.float32(-_CERTAIN))
             asked = [index for index, state in enumerate(states) if state.num_scores]
+            if not asked:
+                return scores
             for index, scored in zip(asked, scorer.score([states[index] for index in asked]), strict=True):
                 scores[index, states[index].candidate] = scored
             return scores

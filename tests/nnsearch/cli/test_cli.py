@@ -16,6 +16,7 @@ from stand_ins import (
     COMMAND,
     ENVIRONMENT,
     INSTANCES,
+    PATIENCE,
     completes,
     dzn,
     graph_network,
@@ -494,7 +495,7 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, arguments: list[str])
 )
 def test_ctrl_c_ends_a_search_within_a_second(folder: Path, options: list[str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", READY, "solve", *options, "--time-limit", "30"],
+        [sys.executable, "-c", READY, "solve", *options, "--time-limit", "300"],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -508,7 +509,7 @@ def test_ctrl_c_ends_a_search_within_a_second(folder: Path, options: list[str]) 
     process.send_signal(signal.SIGINT)
     sent = time.monotonic()
     out, err = process.communicate(timeout=60)
-    assert time.monotonic() - sent < 2  # one second, on a busy machine
+    assert time.monotonic() - sent < PATIENCE
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 

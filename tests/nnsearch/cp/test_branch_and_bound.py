@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from stand_ins import (
+    PATIENCE,
     LinearScorer,
     RandomGraphScorer,
     Solution,
@@ -276,7 +277,7 @@ def test_a_limit_keeps_the_best_solution(scorer: RandomGraphScorer | None) -> No
     result = cp.solve(*knapsack(), scorer, SearchOptions(limits=Limits(seconds=0.3)))
     assert result.status is Status.FEASIBLE
     assert result.objective_value == result.improvements[-1].objective
-    assert 0.3 <= result.wall_seconds < 5
+    assert 0.3 <= result.wall_seconds < PATIENCE
 
 
 @every_option
@@ -292,7 +293,7 @@ def test_stop_ends_the_search_at_the_next_node(order: VariableOrder, how: dict[s
     assert result.status is Status.UNKNOWN
     assert len(asked) == 50
     assert result.failures <= 50
-    assert result.wall_seconds < 5
+    assert result.wall_seconds < PATIENCE
 
 
 def test_stop_from_another_thread() -> None:
@@ -304,7 +305,7 @@ def test_stop_from_another_thread() -> None:
         event.set()
         started = time.perf_counter()
         assert answer.result(timeout=20).status is Status.UNKNOWN
-        assert time.perf_counter() - started < 2
+        assert time.perf_counter() - started < PATIENCE
 
 
 def test_a_bound_from_outside_needs_an_objective() -> None:

