@@ -16,8 +16,8 @@ from nnsearch.inference.providers import Provider
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
-from training.export.network_file import NetworkFile
 from training.running.fan_out import Needs
+from training.running.network_file import NetworkFile
 
 
 @dataclass(frozen=True)

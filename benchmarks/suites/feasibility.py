@@ -47,9 +47,9 @@ from training.data.feasibility import (
     smallest_domain,
 )
 from training.data.pools.pool import read_pool
-from training.export.network_file import file_digest
 from training.losses.propagation import SinglesPropagation
 from training.running.fan_out import ONE_CPU, Needs
+from training.running.network_file import file_digest
 
 QUESTIONS = ("free choice", "fixed cell")
 GRAPH_PROPAGATIONS = ("full", "singles")

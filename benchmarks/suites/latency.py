@@ -16,8 +16,8 @@ from benchmarks.rendering.parts import Cell, Group, Row, Table
 from benchmarks.rendering.places import place_of
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
-from nnsearch.inference.latency import milliseconds
 from nnsearch.model.graph import CandidateGraph
+from nnsearch.scorers.latency import milliseconds
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
 from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError
-from nnsearch.inference.latency import batches, milliseconds
 from nnsearch.inference.providers import CPU
+from nnsearch.scorers.latency import batches, milliseconds
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
 
@@ -53,7 +53,7 @@ class Throughput:
 
 
 def jobs(suite: Throughput, networks: Sequence[Network]) -> list[Job]:
-    """Return one job for each network and batch size of :func:`nnsearch.inference.latency.batches`.
+    """Return one job for each network and batch size of :func:`nnsearch.scorers.latency.batches`.
 
     Args:
         suite: how to measure.

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TextIO
 from cyclopts import App
 
 from nnsearch.cli.search_flags import SWITCH
-from nnsearch.inference.latency import HEADER, Latency, measure, recommend
 from nnsearch.inference.providers import Provider
+from nnsearch.scorers.latency import HEADER, Latency, measure, recommend
 from nnsearch.scorers.onnx import OnnxScorer
 
 app = App(name="inspect")

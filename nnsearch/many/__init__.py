@@ -1,1 +1,1 @@
-"""Many models solved side by side, their inferences gathered."""
+"""Many models solved side by side, in one process or several, their inferences gathered."""

@@ -15,10 +15,10 @@ from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.many.gathering import GatherCount, Gathering
+from nnsearch.many.messages import Setup
+from nnsearch.many.process_group import ProcessGroup
+from nnsearch.many.search_processes import SearchProcesses
 from nnsearch.many.search_task import AnyTask, solve_task
-from nnsearch.processes.group import ProcessGroup
-from nnsearch.processes.messages import Setup
-from nnsearch.processes.search_processes import SearchProcesses
 from nnsearch.result import SolveResult
 from nnsearch.scorers.batching import BatchedScorer
 from nnsearch.scorers.cache import Cached, ScoreCache

@@ -11,8 +11,8 @@ from cyclopts import App, Parameter
 from nnsearch.errors import ConfigError
 from training.cli.command_line import DONE, OnnxFile, check_out
 from training.export.stored_run import export_stored_dense, export_stored_graph
-from training.running.run_folder import read_claim
 from training.tasks.graph_config import GraphConfig
+from training.tasks.run_folder import read_claim
 
 app = App(name="export")
 

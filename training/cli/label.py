@@ -15,7 +15,7 @@ from training.cli.command_line import DONE, INTERRUPTED, NpzFile, Ray, check_out
 from training.config import at_least
 from training.data.families import planted_instances
 from training.data.search_labels import LabelInstance, SearchLabels, label_searches
-from training.export.network_file import NetworkFile
+from training.running.network_file import NetworkFile
 from training.running.parts import Parts
 
 app = App(name="label")

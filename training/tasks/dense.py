@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from nnsearch.errors import ConfigError
-from training.data.dense_examples import ExampleBatches, TrainingData, prepare
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
     FeasibilityStates,
@@ -30,9 +29,10 @@ from training.losses.sbr import SBRForm, semantic_based_regularisation
 from training.networks.mlp import MLP
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
-from training.running.run_folder import check_claim, claim
 from training.schedule import ExampleOrder, cosine
 from training.tasks.dense_config import Config, LossConfig
+from training.tasks.dense_examples import ExampleBatches, TrainingData, prepare
+from training.tasks.run_folder import check_claim, claim
 
 Propagator = Callable[[Tensor], Tensor]
 """assignment float32[B, N] -> [B, N], non-zero where the candidate is still a possible next decision."""

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
-from training.data.graph_source import GraphData, prepare_graph_data
 from training.data.graph_states import GraphBatch, batch_of
 from training.loop import Measurement, Measuring, Progress, Task, Training
 from training.losses.candidate_graph import (
@@ -27,11 +26,12 @@ from training.losses.candidate_graph import (
 from training.networks.belief_propagation import NeuralBeliefPropagation
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
-from training.running.run_folder import check_claim, claim
 from training.schedule import cosine
 from training.tasks.dense import choose_device
 from training.tasks.graph_config import GraphConfig, GraphLossConfig, GraphNetworkConfig
 from training.tasks.graph_share import WHOLE, GraphShares, TermShares
+from training.tasks.graph_source import GraphData, prepare_graph_data
+from training.tasks.run_folder import check_claim, claim
 
 WARM_UP_STEPS = 50
 LEAST_RATE = 0.003

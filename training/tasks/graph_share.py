@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsearch.model.graph import EXACTLY_ONE
-from training.data.graph_source import GraphData
 from training.data.graph_states import TrainingState
 from training.running.distributed import Processes
+from training.tasks.graph_source import GraphData
 
 
 @dataclass(frozen=True)

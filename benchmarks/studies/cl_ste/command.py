@@ -11,7 +11,7 @@ from benchmarks.cli.measure import RESUME, measure
 from benchmarks.cli.options import PlotFile
 from benchmarks.records import Job
 from benchmarks.studies.cl_ste import cost, study
-from benchmarks.studies.cl_ste.training.config import read_task, task_names
+from benchmarks.studies.cl_ste.tasks.config import read_task, task_names
 from nnsearch.errors import ConfigError
 from training.running.output_file import check_output_folder
 
@@ -34,7 +34,7 @@ def run_cl_ste(
 ) -> int:
     """Logical constraints through straight-through estimators: Yang, Lee and Park, ICML 2022.
 
-    Each task has a committed config (benchmarks/studies/cl_ste/training/configs), and each seed draws its own data,
+    Each task has a committed config (benchmarks/studies/cl_ste/tasks/configs), and each seed draws its own data,
     split and weights. The last weights are measured on held-out pictures, boards or grids; nothing is chosen by them.
     The published figure of a record is on other pictures (MNIST, HASY) or boards, for orientation. Seconds are of
     training alone.

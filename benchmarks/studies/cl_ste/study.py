@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.records import Job, Record, grouped
 from benchmarks.rendering.parts import Cell, Group, Row, Table
-from benchmarks.studies.cl_ste.training.config import TaskConfig
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig
 from benchmarks.studies.cl_ste.training.train import fit
 from nnsearch.errors import ConfigError
 from training.running.fan_out import Needs

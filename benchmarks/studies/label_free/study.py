@@ -43,7 +43,7 @@ from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.result import SolveResult, Status
 from training.data.graph_states import batch_of, planted_state, training_state
-from training.export.network_file import file_digest
+from training.running.network_file import file_digest
 from training.tasks.graph import measure
 
 VARIABLES = ("min-domain", "most-confident", "most-probable")

@@ -55,11 +55,11 @@ from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import Scorer
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, propagators_of
-from training.export.network_file import file_digest
 from training.networks.mlp import MLP
-from training.running.run_folder import read_claim
+from training.running.network_file import file_digest
 from training.tasks.dense import stored_outcome
 from training.tasks.dense_config import Config
+from training.tasks.run_folder import read_claim
 
 ENGINE = "engine"
 PROPAGATIONS = (*PROPAGATORS, ENGINE)

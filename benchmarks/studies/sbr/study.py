@@ -32,7 +32,6 @@ from benchmarks.suites.feasibility import QUESTIONS, draw_states, refuse_leak, s
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from training.config import config_to_table
-from training.data.dense_examples import prepare, sample_solutions
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
     FeasibilityStates,
@@ -47,9 +46,10 @@ from training.data.feasibility import (
 )
 from training.data.pools.pool import read_pool
 from training.running.output_file import save_npz
-from training.running.run_folder import check_claim, claim
 from training.tasks.dense import Outcome, fit
 from training.tasks.dense_config import Config, ProblemConfig, read_config
+from training.tasks.dense_examples import prepare, sample_solutions
+from training.tasks.run_folder import check_claim, claim
 
 CONFIGS = Path(__file__).resolve().parents[3] / "training" / "configs" / "study-sbr"
 

@@ -16,13 +16,13 @@ from nnsearch.encoding.one_hot import OneHotState
 from nnsearch.errors import ModelFileError, ScoreError
 from nnsearch.inference import device
 from nnsearch.inference.bound import BoundGraph, BoundOneHot
-from nnsearch.inference.latency import random_assignments
 from nnsearch.inference.opening import open_session
 from nnsearch.inference.pretrained import pretrained_models
 from nnsearch.inference.providers import CPU, CUDA, TENSORRT, gpu_count
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers import onnx as session
+from nnsearch.scorers.latency import random_assignments
 from nnsearch.scorers.onnx import OnnxScorer
 
 V, D = 4, 2

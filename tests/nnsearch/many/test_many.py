@@ -38,12 +38,12 @@ from nnsearch import Limits, SearchOptions, SearchProcesses, SearchTask, SolveRe
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
 from nnsearch.encoding.candidate_graph import GraphEncoding, GraphState
 from nnsearch.errors import ConfigError, NNSearchError, ScoreError
+from nnsearch.many.process_group import ProcessGroup, WorkerError
+from nnsearch.many.search_process import SearchProcess
 from nnsearch.many.search_task import AnyModel, model_and_variables
 from nnsearch.many.solve_many import ManySolves
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import PartialLatinSquare
-from nnsearch.processes.group import ProcessGroup, WorkerError
-from nnsearch.processes.process import SearchProcess
 from nnsearch.scorers.scorer import FloatArray, Scorer
 
 
@@ -574,7 +574,7 @@ class TestProcesses:
             solve_many(squares(5, 9, 1), "bp", SearchOptions(policy=Local(3)), processes=2)
 
     def test_processes_that_cannot_start_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("nnsearch.processes.process._START", "import sys; sys.exit(3)")
+        monkeypatch.setattr("nnsearch.many.search_process._START", "import sys; sys.exit(3)")
         with pytest.raises(WorkerError, match=r"ended at once \(exit code 3"):
             list(solve_many(squares(5, 9, 1), "bp", processes=2))
 

@@ -12,11 +12,11 @@ from nnsearch.errors import ConfigError, PoolError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from training.config import config_of
 from training.data.deconstruction import Examples, deconstruct
-from training.data.dense_examples import ExampleBatches, TrainingData, prepare
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.latin_squares import sample_pool
 from training.data.pools.pool import Pool, read_pool
 from training.tasks.dense_config import Config
+from training.tasks.dense_examples import ExampleBatches, TrainingData, prepare
 
 CPU = torch.device("cpu")
 

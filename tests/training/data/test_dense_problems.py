@@ -15,11 +15,11 @@ from nnsearch.problems.sudoku.problem import SudokuGrid
 from nnsearch.scorers.onnx import OnnxScorer
 from training.__main__ import main
 from training.config import config_of
-from training.data.dense_examples import prepare
 from training.data.dense_problems import DenseProblem, dense_problem, random_solutions
 from training.data.feasibility import forward_checking, propagators_of
 from training.data.pools.pool import Pool
 from training.tasks.dense_config import Config
+from training.tasks.dense_examples import prepare
 
 PROBLEMS: list[DenseProblem] = [LatinSquare(4), SudokuGrid(4), SudokuGrid(9), QueensBoard(4), QueensBoard(7)]
 

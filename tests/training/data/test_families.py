@@ -20,8 +20,8 @@ from training.data.families import (
     planted_instances,
     sudoku_pool,
 )
-from training.data.graph_source import prepare_graph_data
 from training.tasks.graph_config import GraphConfig, GraphDataConfig, GraphTrainConfig
+from training.tasks.graph_source import prepare_graph_data
 
 FAMILIES: list[Family] = [
     LatinSquares(latin_square_pool((5, 8), 6, 0)),

@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
 from training.config import config_of, read_table
-from training.data.dense_examples import prepare
-from training.data.graph_source import prepare_graph_data
 from training.data.graph_states import TrainingState, batch_of
 from training.networks.mlp import MLP
 from training.running.distributed import ALONE, Processes, joined
 from training.tasks.dense import fit, load_propagator, total_loss
 from training.tasks.dense_config import read_config
+from training.tasks.dense_examples import prepare
 from training.tasks.graph import _AllBlocks, block_weights, fit_graph, graph_loss, make_network
 from training.tasks.graph_config import GraphConfig
 from training.tasks.graph_share import GraphShare, GraphShares, deal
+from training.tasks.graph_source import prepare_graph_data
 
 CPU = torch.device("cpu")
 

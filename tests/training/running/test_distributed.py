@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from training.config import config_of, read_table
-from training.data.graph_source import GraphData, prepare_graph_data
 from training.data.graph_states import TrainingState, batch_of
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes, joined
@@ -29,6 +28,7 @@ from training.tasks.dense_config import read_config
 from training.tasks.graph import fit_graph, graph_loss
 from training.tasks.graph_config import GraphConfig
 from training.tasks.graph_share import WHOLE, GraphShares, deal
+from training.tasks.graph_source import GraphData, prepare_graph_data
 
 ROOT = Path(__file__).parents[3]
 WORKER = Path(__file__).with_name("distributed_worker.py")

@@ -17,7 +17,6 @@ from nnsearch.errors import ConfigError, NNSearchError, PoolError
 from nnsearch.scorers.onnx import OnnxScorer
 from training.config import config_of, config_to_table
 from training.data.families import Colourings, LatinSquares, latin_square_pool
-from training.data.graph_source import possible_in, prepare_graph_data
 from training.data.graph_states import batch_of, tensor_inputs, training_state
 from training.data.search_labels import SearchLabels
 from training.export.export import export_graph, graph_metadata
@@ -34,6 +33,7 @@ from training.tasks.graph import (
     measure,
 )
 from training.tasks.graph_config import GraphConfig
+from training.tasks.graph_source import possible_in, prepare_graph_data
 
 # 12 steps, 4 measurements and the one before the first step.
 TINY: dict[str, Any] = {

@@ -22,7 +22,6 @@ from nnsearch.problems.latin_square.problem import LatinSquare
 from training import loop
 from training.__main__ import main
 from training.config import config_of, config_to_toml
-from training.data.dense_examples import prepare
 from training.data.pools.pool import Pool
 from training.losses.cross_entropy import candidate_cross_entropy
 from training.losses.sbr import semantic_based_regularisation
@@ -30,6 +29,7 @@ from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
 from training.tasks.dense import Outcome, choose_device, fit, load_propagator, measure, total_loss
 from training.tasks.dense_config import Config, LossConfig
+from training.tasks.dense_examples import prepare
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,1 +1,1 @@
-"""The tasks of the study."""
+"""The tasks of the study, and the networks that learn them."""

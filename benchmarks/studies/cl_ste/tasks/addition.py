@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig
 from benchmarks.studies.cl_ste.tasks.digits import Digits
 from benchmarks.studies.cl_ste.tasks.picture_task import PictureAtoms, PictureTask, build
-from benchmarks.studies.cl_ste.training.config import TaskConfig
 
 _LINES = ((0, 1), (2, 3), (0, 2), (1, 3))  # rows and columns of a 2 x 2 grid
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig
 from benchmarks.studies.cl_ste.tasks.digits import Digits
 from benchmarks.studies.cl_ste.tasks.picture_task import PictureAtoms, PictureTask, build
-from benchmarks.studies.cl_ste.training.config import TaskConfig
 
 
 def member(config: TaskConfig, seed: int) -> PictureTask:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig
 from benchmarks.studies.cl_ste.tasks.digits import Digits
-from benchmarks.studies.cl_ste.training.config import TaskConfig
-from benchmarks.studies.cl_ste.training.networks import PictureNetwork
+from benchmarks.studies.cl_ste.tasks.networks import PictureNetwork
 from training.losses.cnf import Cnf
 from training.losses.cnf_ste import Binariser, binarise
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.studies.cl_ste.training.config import TaskConfig
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig
 from training.losses.cnf import Cnf
 from training.losses.cnf_ste import Binariser, binarise
 from training.networks.mlp import MLP

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.studies.cl_ste.training.config import TaskConfig
-from benchmarks.studies.cl_ste.training.networks import BoardNetwork
-from benchmarks.studies.cl_ste.training.recurrent_relational import RecurrentRelationalNetwork
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig
+from benchmarks.studies.cl_ste.tasks.networks import BoardNetwork
+from benchmarks.studies.cl_ste.tasks.recurrent_relational import RecurrentRelationalNetwork
 from nnsearch.errors import ConfigError
 from nnsearch.problems import sudoku
 from training.losses.cnf import Cnf, from_model

@@ -14,7 +14,7 @@ from benchmarks.studies.cl_ste.tasks import (
     shortest_path,
     sudoku_boards,
 )
-from benchmarks.studies.cl_ste.training.config import TaskConfig
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig
 from nnsearch.errors import ConfigError
 from training.losses.cnf import Cnf
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from benchmarks.studies.cl_ste.tasks.config import LossConfig, TaskConfig
 from benchmarks.studies.cl_ste.tasks.tasks import Task, build_task
-from benchmarks.studies.cl_ste.training.config import LossConfig, TaskConfig
 from training import loop
 from training.loop import Training
 from training.losses.cnf_ste import ClauseMatrix, bound, cnf_loss, with_facts

@@ -13,12 +13,12 @@ from torch import Tensor
 
 import benchmarks.__main__ as command_line
 from benchmarks.studies.cl_ste.tasks import shortest_path, sudoku_boards
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig, read_task, task_names
 from benchmarks.studies.cl_ste.tasks.picture_task import PictureTask
 from benchmarks.studies.cl_ste.tasks.shortest_path import EDGES, NODES, PathTask
 from benchmarks.studies.cl_ste.tasks.sudoku_boards import BoardTask
 from benchmarks.studies.cl_ste.tasks.tasks import build_task
 from benchmarks.studies.cl_ste.training import train
-from benchmarks.studies.cl_ste.training.config import TaskConfig, read_task, task_names
 from nnsearch.errors import ConfigError
 from nnsearch.problems.sudoku.problem import Sudoku
 from training import loop

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from benchmarks.studies.cl_ste.tasks import sudoku_boards
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig, read_task
+from benchmarks.studies.cl_ste.tasks.recurrent_relational import RecurrentRelationalNetwork, others
 from benchmarks.studies.cl_ste.tasks.sudoku_boards import BoardTask
 from benchmarks.studies.cl_ste.tasks.tasks import build_task
-from benchmarks.studies.cl_ste.training.config import TaskConfig, read_task
-from benchmarks.studies.cl_ste.training.recurrent_relational import RecurrentRelationalNetwork, others
 from nnsearch.errors import ConfigError
 
 HALF, CLAUSES, ALL = "sudoku-4-half", "sudoku-4-half-clauses", "sudoku-4-all"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 
 from nnsearch.errors import ConfigError
-from nnsearch.processes.process import SearchProcess
+from nnsearch.many.search_process import SearchProcess
 
 
 class SearchProcesses:

@@ -12,9 +12,9 @@ from stand_ins import graph_network, network, saved
 
 from nnsearch.cli import main as cli
 from nnsearch.errors import ModelFileError
-from nnsearch.inference import latency
-from nnsearch.inference.latency import Latency, Setting, measure, milliseconds, random_assignments, recommend, settings
 from nnsearch.inference.providers import Provider
+from nnsearch.scorers import latency
+from nnsearch.scorers.latency import Latency, Setting, measure, milliseconds, random_assignments, recommend, settings
 
 ONE, TWO, GPU = Setting("cpu", 1), Setting("cpu", 2), Setting("cuda", 1)
 

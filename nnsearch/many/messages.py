@@ -11,14 +11,18 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from ortools.sat.python import cp_model
 
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.encoding.encoder import Encoder
 from nnsearch.errors import NNSearchError
 from nnsearch.many.gathering import GatherCount
+from nnsearch.many.search_task import AnyModel, AnyTask, SearchTask, model_and_variables
+from nnsearch.many.shared_arrays import Layout
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.processes.shared_arrays import Layout
+from nnsearch.model.variables import check_no_negation
 from nnsearch.result import SolveResult
 
 R = TypeVar("R")
@@ -109,3 +113,51 @@ def sendable(outcome: R) -> R | NNSearchError:
         except Exception:
             return NNSearchError(f"{type(outcome).__name__}: {outcome}")
     return outcome
+
+
+def pack(task: AnyTask) -> bytes:
+    """Return a task as bytes for another process, which :func:`unpack` makes the same task from.
+
+    Raises:
+        ConfigError: it is not a model.
+    """
+    if isinstance(task, SearchTask):
+        return pickle.dumps(SearchTask(_packed(task.model), task.options))
+    return pickle.dumps(_packed(task))
+
+
+def unpack(packed: bytes) -> AnyTask:
+    """Return the task of :func:`pack`."""
+    task = pickle.loads(packed)
+    if isinstance(task, SearchTask):
+        return SearchTask(_unpacked(task.model), task.options)
+    return _unpacked(task)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A CpModel, which cannot be pickled, and the indices of the variables to assign."""
+
+    model: str
+    indices: list[int]
+
+
+def _packed(model: AnyModel) -> object:
+    if type(model).__module__.startswith("nnsearch."):
+        try:
+            pickle.dumps(model)
+        except TypeError:  # it holds a CpModel
+            pass
+        else:
+            return model  # an instance is smaller and faster than the model that it builds
+    built, variables = model_and_variables(model)
+    check_no_negation([variable.index for variable in variables])
+    return _Text(str(built.proto), [variable.index for variable in variables])
+
+
+def _unpacked(packed: object) -> AnyModel:
+    if not isinstance(packed, _Text):
+        return cast(AnyModel, packed)
+    model = cp_model.CpModel()
+    model.proto.parse_text_format(packed.model)
+    return model, [model.get_int_var_from_proto_index(index) for index in packed.indices]

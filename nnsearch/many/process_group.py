@@ -14,12 +14,11 @@ from multiprocessing.connection import wait
 from nnsearch.encoding.encoder import State
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.many.gathering import GatherCount
+from nnsearch.many.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, pack, sendable
+from nnsearch.many.search_process import SearchProcess
+from nnsearch.many.search_processes import SearchProcesses
 from nnsearch.many.search_task import AnyTask
-from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, sendable
-from nnsearch.processes.models import pack
-from nnsearch.processes.process import SearchProcess
-from nnsearch.processes.search_processes import SearchProcesses
-from nnsearch.processes.shared_arrays import SharedArrays
+from nnsearch.many.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
 from nnsearch.scorers.batching import BatchedScorer
 from nnsearch.scorers.network import DirectEncoding, Network

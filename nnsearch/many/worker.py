@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from nnsearch.encoding.encoder import State
 from nnsearch.many.gathering import Gathering
+from nnsearch.many.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, sendable, unpack
 from nnsearch.many.search_task import solve_task
+from nnsearch.many.shared_arrays import SharedArrays
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, sendable
-from nnsearch.processes.models import unpack
-from nnsearch.processes.shared_arrays import SharedArrays
 from nnsearch.result import SolveResult
 from nnsearch.scorers.cache import ScoreCache
 from nnsearch.scorers.network import DirectEncoding, DirectState, Network

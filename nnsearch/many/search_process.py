@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection, Pipe
 from typing import TextIO, cast
 
 from nnsearch.many.gathering import GatherCount
-from nnsearch.processes.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup
-from nnsearch.processes.shared_arrays import SharedArrays, new_memory
+from nnsearch.many.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup
+from nnsearch.many.shared_arrays import SharedArrays, new_memory
 from nnsearch.scorers.network import DirectEncoding
 
 # What multiprocessing starts would import the user's script once more, which then needs a guard.
@@ -23,7 +23,7 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; th
 import json, sys
 paths, descriptors = json.loads(sys.stdin.readline())
 sys.path[:] = paths
-from nnsearch.processes.worker import main
+from nnsearch.many.worker import main
 main(*descriptors)
 """
 
