@@ -15,7 +15,7 @@ class AnswerError(NNSearchError):
     """An arm gave a wrong answer: not a solution, or infeasible where there is a solution."""
 
 
-def check(case: Case, arm: str, result: SolveResult) -> None:
+def check_answer(case: Case, arm: str, result: SolveResult) -> None:
     """Check an answer without any solver (a CP-SAT model from a file: with one that has nothing left to search).
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 from ortools.constraint_solver import pywrapcp
 
 from benchmarks.instances.instance_sets import Case, set_of
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from nnsearch.errors import ModelFileError
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.problems import PartialLatinSquare, Problem
@@ -71,7 +71,7 @@ def rotated(arms: Sequence[Arm], turn: int) -> list[Arm]:
     return [*arms[first:], *arms[:first]]
 
 
-def misfits(cases: Sequence[Case], networks: Sequence[Network]) -> list[str]:
+def misfits(cases: Sequence[Case], networks: Sequence[LoadedNetwork]) -> list[str]:
     """Return one line for each one-hot network and set of instances that it is not run on."""
     lines = []
     for network in networks:

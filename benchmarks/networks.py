@@ -21,7 +21,7 @@ from training.running.network_file import NetworkFile
 
 
 @dataclass(frozen=True)
-class Network:
+class LoadedNetwork:
     """A loaded network that has run once, so that no measurement pays for its first inference.
 
     Pickled, it is its file, which another process opens and runs once.
@@ -34,7 +34,7 @@ class Network:
     scorer: OnnxScorer
     file: NetworkFile
 
-    def __reduce__(self) -> tuple[Callable[[NetworkFile], Network], tuple[NetworkFile]]:
+    def __reduce__(self) -> tuple[Callable[[NetworkFile], LoadedNetwork], tuple[NetworkFile]]:
         return _network, (self.file,)
 
     @property
@@ -64,7 +64,7 @@ class Network:
         return self.file.needs
 
 
-def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int) -> list[Network]:
+def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int) -> list[LoadedNetwork]:
     """Load networks by name or path.
 
     Args:
@@ -78,21 +78,21 @@ def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int)
     """
     if threads < 1:
         raise ConfigError(f"threads: expected 1 or more, got {threads}")
-    networks: list[Network] = []
+    networks: list[LoadedNetwork] = []
     for spec in pretrained_models() if specs is None else specs:
         scorer = OnnxScorer(spec, provider, threads)
         if scorer.name in (network.name for network in networks):
             raise ConfigError(f"two networks are named {scorer.name!r}, which mixes up their results; rename one")
         _run_once(scorer)
-        networks.append(Network(scorer, NetworkFile.of(scorer, threads)))
+        networks.append(LoadedNetwork(scorer, NetworkFile.of(scorer, threads)))
     return networks
 
 
 @functools.cache
-def _network(file: NetworkFile) -> Network:
+def _network(file: NetworkFile) -> LoadedNetwork:
     scorer = file.open()
     _run_once(scorer)
-    return Network(scorer, file)
+    return LoadedNetwork(scorer, file)
 
 
 def _run_once(scorer: OnnxScorer) -> None:

@@ -180,7 +180,7 @@ class Comparison:
     above: int
 
 
-def compare(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Comparison | None:
+def compare_seconds(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Comparison | None:
     """Compare the seconds of two arms; a run that gave up counts with the limit.
 
     Args:

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from pathlib import Path
 
 from scripts.rooms import PACKAGES, ROOT, cycles, imports
+
+SAME_VERBS = {
+    "build": "a task, a model",
+    "export": "a command, and what it does",
+    "find": "of a section of the page",
+    "fit": "a network",
+    "generate": "instances of a family",
+    "groups": "of what a study found",
+    "headlines": "of a section of the page",
+    "jobs": "of a suite",
+    "main": "of a program",
+    "measure": "a network, an arm, a suite",
+    "payload": "of a page",
+    "random_solution": "of a family",
+    "read_json": "a file of a family",
+    "report": "a command, and its page",
+    "section": "of the page",
+    "solve": "by one engine or the other",
+    "summary": "of a suite's records",
+}
+"""What several modules each have a function for, and of what; it is called by the module's name, or is the only one."""
 
 MOST_FILES = 14
 """Python files in a folder."""
@@ -30,6 +52,13 @@ def test_a_folder_has_few_files() -> None:
     files = [path for package in (*PACKAGES, "tests") for path in (ROOT / package).rglob("*.py")]
     count = Counter(path.parent.relative_to(ROOT).as_posix() for path in files)
     assert [folder for folder, number in count.items() if number > MOST_FILES] == []
+
+
+def test_a_name_is_one_thing() -> None:
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    nodes = [node for path in files for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    count = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef))
+    assert {name for name, number in count.items() if number > 1 and name[0] != "_"} == SAME_VERBS.keys()
 
 
 def test_cycles_and_lazy_imports_are_seen(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.instances.qwh import generate as squares
-from benchmarks.report.command import RESULTS, write
+from benchmarks.report.command import RESULTS, write_page
 from nnsearch import cp
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.trace.events import RecordedTrace, TraceEvent, read_trace
@@ -86,7 +86,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics = folder / "run" / "metrics.jsonl"
     metrics.parent.mkdir()
     metrics.write_text('{"presentations": 1, "loss": 2}\n{"presentations": 2, "loss": 1}\n', encoding="utf-8")
-    write([ROOT / RESULTS], folder / "report.html", [metrics])
+    write_page([ROOT / RESULTS], folder / "report.html", [metrics])
     return folder / "report.html"
 
 

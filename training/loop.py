@@ -107,7 +107,7 @@ class Task:
 
 
 @dataclass(eq=False)
-class Progress:
+class TrainingProgress:
     """What a run has reached; its checkpoint holds this, the network, the optimizer and torch's generator.
 
     Attributes:
@@ -134,7 +134,7 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, checkpoint: dict[str, Any]) -> Progress:
+    def of(cls, checkpoint: dict[str, Any]) -> TrainingProgress:
         """Return the part of a checkpoint that is not the network's, the optimizer's or the generator's."""
         return cls(**{one.name: checkpoint[one.name] for one in fields(cls)})
 
@@ -156,11 +156,11 @@ class Training:
         self._device = next(task.network.parameters()).device
         self._status = ""
         best = {"score": -math.inf, "step": 0, "entry": {}, "weights": weights_of(task.network)}
-        self._progress = Progress(best, torch.zeros((), device=self._device), task.facts)
+        self._progress = TrainingProgress(best, torch.zeros((), device=self._device), task.facts)
         if (run_dir / "checkpoint.pt").exists():
             self._restore(load_checkpoint(run_dir / "checkpoint.pt"))
 
-    def run(self) -> Progress:
+    def run(self) -> TrainingProgress:
         """Train to the end, to an early stop, or to Ctrl-C; the network is left with its last weights."""
         task, progress, processes = self._task, self._progress, self._processes
         self._run_dir.mkdir(parents=True, exist_ok=True)
@@ -280,7 +280,7 @@ class Training:
         task = self._task
         if state["identity"] != task.identity:
             raise ConfigError(f"{self._run_dir} holds {task.stranger}")
-        self._progress = Progress.of(state)
+        self._progress = TrainingProgress.of(state)
         self._progress.loss_sum = self._progress.loss_sum.to(self._device)
         task.network.load_state_dict(state["network"])
         task.optimizer.load_state_dict(state["optimizer"])

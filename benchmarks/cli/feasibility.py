@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from benchmarks.cli.measure import RESUME, measure
 from benchmarks.cli.options import Models, Pair, PlotFile
-from benchmarks.networks import Network, load_networks
+from benchmarks.networks import LoadedNetwork, load_networks
 from benchmarks.records import Job
 from benchmarks.suites.feasibility import Feasibility, jobs, summary
 from nnsearch.errors import ConfigError
@@ -109,7 +109,7 @@ def _one_for_each(values: Sequence[T], orders: Sequence[int], option: str) -> Se
     return values if len(values) > 1 else [*values] * len(orders)
 
 
-def _named(networks: Sequence[Network], name: str) -> Network:
+def _named(networks: Sequence[LoadedNetwork], name: str) -> LoadedNetwork:
     for network in networks:
         if network.name == name:
             return network

@@ -11,10 +11,10 @@ from benchmarks.cli.measure import RESUME, measure
 from benchmarks.cli.options import Models
 from benchmarks.networks import load_networks
 from benchmarks.records import Job
-from benchmarks.suites.latency import Latency, jobs, summary
+from benchmarks.suites.latency import LatencySuite, jobs, summary
 from nnsearch.inference.providers import Provider
 
-_USUAL = Latency()
+_USUAL = LatencySuite()
 
 app = App(name="latency", help_epilogue=RESUME)
 
@@ -22,7 +22,7 @@ app = App(name="latency", help_epilogue=RESUME)
 @app.default
 def latency(
     *,
-    suite: Annotated[Latency, Parameter(name="*")] = _USUAL,
+    suite: Annotated[LatencySuite, Parameter(name="*")] = _USUAL,
     thread_counts: tuple[int, ...] = (1,),
     models: Models = None,
     provider: Provider = "auto",

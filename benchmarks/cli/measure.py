@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.records import Job, Record, read_records, run_jobs
-from benchmarks.rendering.figure import draw
+from benchmarks.rendering.figure import draw_charts
 from benchmarks.rendering.parts import Group
 from benchmarks.rendering.text import text
 from nnsearch.cp.trace.plot import check_plot_file
@@ -63,7 +63,7 @@ def measure(
         found = summary(records)
         sys.stdout.write(text(found) + "\n")
         if plot is not None:
-            draw(found, plot)
+            draw_charts(found, plot)
 
     return guarded(run, output)
 

@@ -12,8 +12,9 @@ from benchmarks.cli.measure import RESUME, measure
 from benchmarks.cli.options import Instances, Models, warn
 from benchmarks.networks import load_networks
 from benchmarks.records import Job
-from benchmarks.suites.race import Race, jobs, summary, usable_cpus
+from benchmarks.suites.race import RaceSuite, jobs, summary
 from nnsearch.inference.providers import Provider
+from nnsearch.scorers.latency import usable_cpus
 from training.cli.command_line import Ray
 
 _USUAL = Instances()
@@ -68,7 +69,7 @@ def race(
     """
 
     def make_jobs() -> list[Job]:
-        suite = Race(instances.seed, repeats, workers, dives, time_limit)
+        suite = RaceSuite(instances.seed, repeats, workers, dives, time_limit)
         cases = instances.cases()
         networks = load_networks(models, provider, threads)
         made = jobs(suite, cases, networks)

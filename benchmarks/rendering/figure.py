@@ -36,7 +36,7 @@ _MOST_COLUMNS = 3
 _MOST_POINTS = 100  # of a line: neighbours are averaged, which keeps the file small
 
 
-def draw(group: Group, path: Path) -> None:
+def draw_charts(group: Group, path: Path) -> None:
     """Draw a panel for each chart.
 
     Args:

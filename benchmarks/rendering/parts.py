@@ -33,7 +33,7 @@ ANYWHERE = Place()
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table.
 
     Attributes:
@@ -63,7 +63,7 @@ class Table:
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
     note: str = ""
     folded: bool = False
     page_only: Sequence[str] = ()
@@ -148,7 +148,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """One suite, or one study.
 
     Attributes:

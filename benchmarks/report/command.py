@@ -45,13 +45,13 @@ def report(
 
     def run() -> None:
         check_output_file(output, "--output")
-        write(results, output, metrics)
+        write_page(results, output, metrics)
         sys.stdout.write(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser\n")
 
     return guarded(run, output)
 
 
-def write(results: Sequence[Path], output: Path, metrics: Sequence[Path] = ()) -> None:
+def write_page(results: Sequence[Path], output: Path, metrics: Sequence[Path] = ()) -> None:
     """Read results and write the page.
 
     Args:

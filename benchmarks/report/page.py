@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Chart, Section
-from benchmarks.report import provenance, training_section
+from benchmarks.rendering.parts import Chart, PageSection
+from benchmarks.report import training_section
+from benchmarks.report.provenance import provenance_table, summary
 from benchmarks.report.sections import make_headlines, make_sections
 
 _FOLDER = Path(__file__).parent
@@ -38,10 +39,10 @@ def payload(
         sections.append(training_section.section(metrics))
     return {
         "title": TITLE,
-        "summary": provenance.summary(records) if records else "No results.",
+        "summary": summary(records) if records else "No results.",
         "headlines": [asdict(headline) for headline in make_headlines(suites)],
         "sections": [asdict(section) for section in sections],
-        "provenance": asdict(provenance.table(files)),
+        "provenance": asdict(provenance_table(files)),
         "arms": _arms(sections),
     }
 
@@ -65,7 +66,7 @@ def render(content: Mapping[str, Any]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)  # in one pass: parts hold braces, too
 
 
-def _arms(sections: Sequence[Section]) -> list[dict[str, Any]]:
+def _arms(sections: Sequence[PageSection]) -> list[dict[str, Any]]:
     """Return the arms by the section in which each is seen first, for the filter and the colours."""
     seen: set[str] = set()
     found = []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.records import Record
-from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Row, Section, Series, Table
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, PageSection, Series, Table, TableRow
 from benchmarks.rendering.places import place_of
 
 PUBLISHED = "published"
@@ -22,9 +22,9 @@ PUBLISHED = "published"
 _LONGEST_TEXT = 60
 
 
-def section(name: str, records: Sequence[Record]) -> Section:
+def section(name: str, records: Sequence[Record]) -> PageSection:
     """Return the part of the page of a suite that this project does not know."""
-    return Section(name, name, "A suite of its own, as it was recorded.", [table(records), *curves(records)])
+    return PageSection(name, name, "A suite of its own, as it was recorded.", [table(records), *curves(records)])
 
 
 def table(records: Sequence[Record]) -> Table:
@@ -48,7 +48,7 @@ def table(records: Sequence[Record]) -> Table:
         cells = [_together([flat[name] for flat in flats if name in flat]) for name in measured]
         seeds: list[Cell] = [len(same)] if several else []
         config = same[0]["config"]
-        body.append(Row([*values, *seeds, *cells], _arm(config), place_of(same[0])))
+        body.append(TableRow([*values, *seeds, *cells], _arm(config), place_of(same[0])))
     same_note = "; ".join(f"{name}: {value}" for name, value in shared.items() if value is not None)
     return Table(
         "All results",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.records import Record
-from benchmarks.rendering.parts import Row, Table
+from benchmarks.rendering.parts import Table, TableRow
 
 _COMMIT = 7
 
@@ -24,7 +24,7 @@ def summary(records: Sequence[Record]) -> str:
     )
 
 
-def table(files: Mapping[Path, Sequence[Record]]) -> Table:
+def provenance_table(files: Mapping[Path, Sequence[Record]]) -> Table:
     """Return a row for each suite in each file.
 
     Args:
@@ -42,7 +42,7 @@ def table(files: Mapping[Path, Sequence[Record]]) -> Table:
                 if "model" in record["config"]
             )
             rows.append(
-                Row(
+                TableRow(
                     [
                         suite,
                         path.name,

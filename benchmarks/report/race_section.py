@@ -11,8 +11,18 @@ from benchmarks.records import Record
 from benchmarks.rendering.curves import cactus, profile, scatter
 from benchmarks.rendering.parts import Block, Group, Headline, Side
 from benchmarks.rendering.places import common_place, title_of
-from benchmarks.statistics import Comparison, by_arm, by_set, compare, cost, counted, is_decided, num_instances, short
-from benchmarks.suites.race import BASELINE, arm_table, by_answer, comparison_table
+from benchmarks.statistics import (
+    Comparison,
+    by_arm,
+    by_set,
+    compare_seconds,
+    cost,
+    counted,
+    is_decided,
+    num_instances,
+    short,
+)
+from benchmarks.suites.race import BASELINE, by_answer, seconds_table, speed_table
 
 _COUNTS = "Failures are those of the side that answered: conflicts of CP-SAT, or dead ends of the learned search."
 
@@ -22,11 +32,11 @@ ANSWERS = {"satisfiable": "", "unsatisfiable": ", without a solution", "unknown"
 def find(records: Sequence[Record]) -> tuple[list[Block], list[Group]]:
     """Return the comparison, and tables and charts of each set of instances."""
     groups = _groups(records)
-    return [comparison_table(groups)], [
+    return [speed_table(groups)], [
         Group(
             f"{title}, {counted(num_instances(same), 'instance')}",
             [
-                arm_table(_limits(same), same),
+                seconds_table(_limits(same), same),
                 *filter(None, (cactus(same, "seconds"), profile(same, "seconds"), scatter(same, _COUNTS))),
             ],
             common_place(same),
@@ -43,7 +53,7 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
         compared = {
             arm: pairs
             for arm, runs in arms.items()
-            if arm != BASELINE and (pairs := compare(runs, arms.get(BASELINE, []))) is not None
+            if arm != BASELINE and (pairs := compare_seconds(runs, arms.get(BASELINE, []))) is not None
         }
         if compared:
             arm = min(compared, key=lambda name: compared[name].mean)

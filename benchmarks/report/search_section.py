@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.records import Record
 from benchmarks.rendering.curves import cactus, counts_dead_ends, profile, scatter
-from benchmarks.rendering.parts import Block, Cell, Group, Headline, Row, Side, Table
+from benchmarks.rendering.parts import Block, Cell, Group, Headline, Side, Table, TableRow
 from benchmarks.rendering.places import common_place, title_of
 from benchmarks.statistics import (
     by_arm,
@@ -106,7 +106,7 @@ def _crossed(sets: Sequence[Sequence[Record]]) -> Table:
             seconds = float(np.mean([cost(run, "seconds") for run in runs]))
             share = sum(map(is_decided, runs)) / len(runs)
             cells.append(f"{share:.0%}; {short(mean_failures(runs))}; {short(seconds)} s")
-        rows.append(Row([arm, *cells], arm))
+        rows.append(TableRow([arm, *cells], arm))
     return Table(
         "Decided; geometric mean of failures + 1; mean seconds",
         ["arm", *map(title_of, sets)],
@@ -134,7 +134,7 @@ def _gains(sets: Sequence[Sequence[Record]]) -> Table:
             compared = ratio(arms[network], arms[other])
             if compared is not None:
                 rows.append(
-                    Row(
+                    TableRow(
                         [
                             title_of(same),
                             network,
@@ -180,7 +180,7 @@ def _overview(sets: Sequence[Sequence[Record]]) -> Table:
             mean = mean_failures(runs)
             best = counts_dead_ends(runs) and mean <= fewest * 1.0001
             rows.append(
-                Row(
+                TableRow(
                     [
                         title_of(same),
                         arm,

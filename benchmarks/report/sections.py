@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmarks.records import Record
-from benchmarks.rendering.parts import Block, Group, Headline, Section
+from benchmarks.rendering.parts import Block, Group, Headline, PageSection
 from benchmarks.report import feasibility_section, plain_section, race_section, sbr_headline, search_section
 from benchmarks.studies.cl_ste import cost, study
 from benchmarks.studies.label_free import findings as label_free
@@ -111,10 +111,10 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
 """In the order of the page; suites that are not here follow as plain tables."""
 
 
-def make_sections(suites: dict[str, list[Record]]) -> list[Section]:
+def make_sections(suites: dict[str, list[Record]]) -> list[PageSection]:
     """Return a section for each suite."""
     known = [
-        Section(name, title, lead, *find(suites[name]))
+        PageSection(name, title, lead, *find(suites[name]))
         for name, (title, lead, find) in BY_SUITE.items()
         if name in suites
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.records import RecordError
-from benchmarks.rendering.parts import Axis, Chart, Section, Series
+from benchmarks.rendering.parts import Axis, Chart, PageSection, Series
 
 PROGRESS = ("presentations", "states", "step", "steps", "epoch", "seconds")
 """The fields that may be the horizontal axis, the first that every line has."""
@@ -33,7 +33,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def section(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
+def section(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> PageSection:
     """Return the part of the page on training.
 
     Args:
@@ -59,7 +59,7 @@ def section(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
             if points:
                 series.append(Series(run, points, "line", f"{points[-1][1]:.4g}"))
         charts.append(Chart(name.replace("_", " "), Axis(across), Axis(name.replace("_", " ")), series))
-    return Section(
+    return PageSection(
         "training",
         "Training curves",
         f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} of training; beside the names: the last measurement.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.rendering.parts import ANYWHERE, Axis, Cell, Chart, Place, Row, Series, Table
+from benchmarks.rendering.parts import ANYWHERE, Axis, Cell, Chart, Place, Series, Table, TableRow
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def search_table(
         median, mean = float(np.median(arm.failures)), float(f"{arm.mean:.3g}")
         shares = [f"{arm.solved.mean():.0%}"] if share else []
         cells: list[Cell] = [arm.name, len(arm.failures), solved, *shares, median, mean, *arm.more]
-        rows.append(Row(cells, arm.name, place))
+        rows.append(TableRow(cells, arm.name, place))
     return Table(
         title,
         ["arm", "networks", "solved", *(["share"] if share else []), "median", "geomean", *more],

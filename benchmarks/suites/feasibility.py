@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from benchmarks.instances.labels import labeller
 from benchmarks.instances.squares import fresh_squares
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
 from benchmarks.rendering.places import QUASIGROUP
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError, PoolError
@@ -63,7 +63,7 @@ _WORDS = {
 
 _UNION_CANDIDATES = 20_000  # states are scored together up to this many candidates: a larger union is not faster
 
-Outcome = Callable[[FeasibilityStates, BoolArray], FloatArray]
+Judgement = Callable[[FeasibilityStates, BoolArray], FloatArray]
 """(states, possible suggestions) -> float64[P], 1 (or its expectation) where the suggestion is feasible."""
 
 Judge = Callable[[FeasibilityStates, npt.NDArray[np.float32], BoolArray], FloatArray]
@@ -126,7 +126,9 @@ class Drawn:
     left_out: dict[int, int]
 
 
-def jobs(suite: Feasibility, networks: Sequence[Network], compare: Sequence[tuple[Network, Network]] = ()) -> list[Job]:
+def jobs(
+    suite: Feasibility, networks: Sequence[LoadedNetwork], compare: Sequence[tuple[LoadedNetwork, LoadedNetwork]] = ()
+) -> list[Job]:
     """Return one job for each arm, propagation and question, and one for each comparison.
 
     Args:
@@ -156,16 +158,18 @@ def jobs(suite: Feasibility, networks: Sequence[Network], compare: Sequence[tupl
 
     shared_states = _States(suite)
 
-    def suggest(judge: Judge, network: Network, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
+    def suggest(judge: Judge, network: LoadedNetwork, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
         scorer = network.scorer
         if network.order is not None:
             return judge(states, shared_states.scores(scorer), possible)
         return judge(states, score_graph_states(scorer, states, possible), possible)
 
-    def difference(one: Network, other: Network, states: FeasibilityStates, possible: BoolArray) -> FloatArray:
+    def difference(
+        one: LoadedNetwork, other: LoadedNetwork, states: FeasibilityStates, possible: BoolArray
+    ) -> FloatArray:
         return suggest(fixed_cell, one, states, possible) - suggest(fixed_cell, other, states, possible)
 
-    def measure(outcome: Outcome, propagation: str, signs: bool = False) -> dict[str, Any]:
+    def measure(outcome: Judgement, propagation: str, signs: bool = False) -> dict[str, Any]:
         drawn = shared_states.drawn
         states = drawn.states
         values = outcome(states, _possible(states, propagation))
@@ -176,7 +180,7 @@ def jobs(suite: Feasibility, networks: Sequence[Network], compare: Sequence[tupl
             result["left_out"] = {str(filled): count for filled, count in sorted(drawn.left_out.items())}
         return result
 
-    arms: list[tuple[dict[str, Any], Sequence[str], str, Outcome, Needs]] = [
+    arms: list[tuple[dict[str, Any], Sequence[str], str, Judgement, Needs]] = [
         ({"arm": "rnd"}, PROPAGATORS, "free choice", random_free_choice, ONE_CPU),
         ({"arm": "rnd"}, PROPAGATORS, "fixed cell", random_fixed_cell, ONE_CPU),
         # It chooses the cell itself, so there is no fixed cell.
@@ -401,7 +405,7 @@ def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
 
     Args:
         states: P states.
-        outcome: float64[P], see :data:`Outcome`.
+        outcome: float64[P], see :data:`Judgement`.
     """
     levels = states.problem.num_variables
     curve = states.by_level(outcome)
@@ -470,7 +474,7 @@ def share_table(records: Sequence[Record]) -> Table:
                 result["worst_filled"],
                 sum((result.get("left_out") or {}).values()),
             ]
-            rows.append(Row(cells, asked["arm"]))
+            rows.append(TableRow(cells, asked["arm"]))
     return Table(
         f"order {config['order']}: {config['states']} states{levels} from {config['squares']} squares, {leaks}; "
         f"seed {config['seed']}",
@@ -496,7 +500,7 @@ def comparison_table(records: Sequence[Record]) -> Table:
             len(result["levels_better"]),
             f"{result['worst']:+.3f} ({result['worst_filled']})",
         ]
-        rows.append(Row(cells, config["arm"], Place(QUASIGROUP, order)))
+        rows.append(TableRow(cells, config["arm"], Place(QUASIGROUP, order)))
     return Table(
         "Two networks on the same states, a value for a fixed cell",
         ["difference", "± 95 %", "squares", "fill levels", "significantly worse", "better", "lowest (filled)"],

@@ -20,9 +20,9 @@ from cyclopts import Parameter
 import nnsearch
 from benchmarks.answers import AnswerError
 from benchmarks.instances import qwh
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
 from benchmarks.rendering.places import QUASIGROUP
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
@@ -107,7 +107,7 @@ class Run:
     results: list[SolveResult]
 
 
-def jobs(suite: Gather, networks: Sequence[Network]) -> list[Job]:
+def jobs(suite: Gather, networks: Sequence[LoadedNetwork]) -> list[Job]:
     """Return one job for each network: all arms, because they take turns; and one for the stream."""
     config = {"suite": "gather", **asdict(suite), "cpus": os.cpu_count()}
     found = []
@@ -134,7 +134,9 @@ def _table(record: Record) -> Table:
     if "arms" not in result:
         cells = [f"{megabytes:.0f}" for megabytes in result["resident_mb"]]
         title = f"{config['arm']}: {result['solves']:,} solves in {result['seconds']:.0f} s"
-        return Table(title, ["resident MB, in equal steps"], [Row([" ".join(cells)], config["arm"], _place(config))])
+        return Table(
+            title, ["resident MB, in equal steps"], [TableRow([" ".join(cells)], config["arm"], _place(config))]
+        )
     alone = result["arms"]["alone"]
     rows = []
     for name, runs in result["arms"].items():
@@ -155,7 +157,7 @@ def _table(record: Record) -> Table:
             f"{np.median(around):.1f}",
             f"{np.median(told):.1f}" if told else None,
         ]
-        rows.append(Row(cells_, name, _place(config)))
+        rows.append(TableRow(cells_, name, _place(config)))
     return Table(
         f"{config['arm']}: {config['count']} squares of order {config['order']}, {config['holes']:.0%} holes, "
         f"solved {config['rounds']} times, concurrency {config['concurrency']}; "
@@ -183,7 +185,7 @@ def _place(config: dict[str, Any]) -> Place:
     return Place(QUASIGROUP, f"order {config['order']}")
 
 
-def _measure(suite: Gather, network: Network) -> dict[str, Any]:
+def _measure(suite: Gather, network: LoadedNetwork) -> dict[str, Any]:
     squares = suite.squares()
     arms: dict[str, Callable[[], Run]] = {
         "alone": partial(_alone, suite, squares, network),
@@ -213,7 +215,7 @@ def _measure(suite: Gather, network: Network) -> dict[str, Any]:
     }
 
 
-def _alone(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network) -> Run:
+def _alone(suite: Gather, squares: Sequence[PartialLatinSquare], network: LoadedNetwork) -> Run:
     started = time.perf_counter()
     results = [
         nnsearch.cp.solve(*square.build(), network.scorer, SearchOptions(restarts=None, limits=suite.limits))
@@ -225,7 +227,7 @@ def _alone(suite: Gather, squares: Sequence[PartialLatinSquare], network: Networ
     return Run(seconds, states, calls, sum(result.inference.seconds for result in results), None, results)
 
 
-def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: Network, **how: Any) -> Run:
+def _many(suite: Gather, squares: Sequence[PartialLatinSquare], network: LoadedNetwork, **how: Any) -> Run:
     started = time.perf_counter()
     solves = nnsearch.solve_many(
         squares, network.scorer, SearchOptions(restarts=None, limits=suite.limits), concurrency=suite.concurrency, **how
@@ -252,7 +254,7 @@ def _check_decisions(arm: str, alone: Sequence[SolveResult], results: Sequence[S
             raise AnswerError(f"{arm}: expected the decisions of a solve alone, {seen[0]}, got {seen[1]}")
 
 
-def _stream(suite: Gather, network: Network) -> dict[str, Any]:
+def _stream(suite: Gather, network: LoadedNetwork) -> dict[str, Any]:
     """Solve many squares through one call, and watch the memory."""
     squares = suite.squares()
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.instances import qwh
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Cell, Group, Row, Table
+from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import place_of
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
@@ -21,7 +21,7 @@ from nnsearch.scorers.latency import milliseconds
 
 
 @dataclass(frozen=True)
-class Latency:
+class LatencySuite:
     """What to score.
 
     Args:
@@ -57,7 +57,7 @@ def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.
     return graph, alive
 
 
-def jobs(suite: Latency, networks: Sequence[Sequence[Network]]) -> list[Job]:
+def jobs(suite: LatencySuite, networks: Sequence[Sequence[LoadedNetwork]]) -> list[Job]:
     """Return one job for each network and number of threads.
 
     Args:
@@ -77,7 +77,7 @@ def jobs(suite: Latency, networks: Sequence[Sequence[Network]]) -> list[Job]:
     def root() -> tuple[CandidateGraph, np.ndarray[Any, np.dtype[np.bool_]]]:
         return root_state(suite.order, suite.holes, suite.seed)
 
-    def measure(network: Network) -> dict[str, Any]:
+    def measure(network: LoadedNetwork) -> dict[str, Any]:
         graph, alive = root()
         scorer = network.scorer
         prepared = scorer.prepare(graph)
@@ -122,7 +122,7 @@ def summary(records: Sequence[Record]) -> Group:
             f"{result['ms_fastest']:.2f}",
             f"{result['encode_ms']:.2f}",
         ]
-        rows.append(Row(cells, config["arm"], place_of(record)))
+        rows.append(TableRow(cells, config["arm"], place_of(record)))
     return Group(
         "",
         [

@@ -19,7 +19,7 @@ from ortools.constraint_solver import pywrapcp
 from benchmarks.answers import AnswerError
 from benchmarks.instances import qwh
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Cell, Group, Row, Table
+from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import place_of
 from nnsearch.cp import ValuePhase
 from nnsearch.cp.search_options import SearchOptions
@@ -192,7 +192,7 @@ def _table(record: Record) -> Table:
             f"{max(each):.1f}",
             *(walks[name] for name in ("branches", "failures", "solutions", "calls")),
         ]
-        rows.append(Row(cells, arm, place_of(record)))
+        rows.append(TableRow(cells, arm, place_of(record)))
     return Table(
         f"order {config['order']}, {config['holes']:.0%} holes: microseconds per branch outside inference "
         f"(over native), {config['repeats']} walks of each arm in turns",

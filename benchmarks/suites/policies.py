@@ -14,7 +14,7 @@ import nnsearch.cp
 import nnsearch.cpsat
 from benchmarks.arms import Arm, rotated
 from benchmarks.instances.instance_sets import Case
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Group
 from benchmarks.statistics import by_set, counted, num_instances
@@ -81,7 +81,7 @@ def name_of(policy: InferencePolicy, division: _Division) -> str:
     return f"{_policy_name(policy)}; {_division_name(division)}"
 
 
-def jobs(suite: Policies, cases: Sequence[Case], network: Network) -> list[Job]:
+def jobs(suite: Policies, cases: Sequence[Case], network: LoadedNetwork) -> list[Job]:
     """Return one job for each case, arm and seed, where the network's size fits.
 
     The arms take turns on each instance, each time with another one first, so that a change in the machine's speed hits
@@ -140,7 +140,7 @@ def _division_name(division: _Division) -> str:
     return f"{division.schedule} {division.failures}{growth}"
 
 
-def _arms(suite: Policies, network: Network) -> list[Arm]:
+def _arms(suite: Policies, network: LoadedNetwork) -> list[Arm]:
     seeds = range(suite.seed, suite.seed + suite.repeats)
     # What the engine chooses by itself, in words for the record.
     order: VariableOrder = "most-confident" if network.order is None else "min-domain"

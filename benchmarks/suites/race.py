@@ -7,7 +7,6 @@ solve alone, for all arms alike: building the model and loading the network come
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,19 +18,19 @@ from typing import Any, NamedTuple
 from ortools.sat.python import cp_model
 
 import nnsearch.cpsat
-from benchmarks.answers import check
+from benchmarks.answers import check_answer
 from benchmarks.arms import Arm, rotated, warm_up
 from benchmarks.instances.instance_sets import Case
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Cell, Group, Row, Table
+from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import common_place
 from benchmarks.statistics import (
     FACTOR,
     SLACK,
     by_arm,
     by_set,
-    compare,
+    compare_seconds,
     cost,
     counted,
     is_decided,
@@ -42,6 +41,7 @@ from nnsearch.cpsat import Dives, RaceReport
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.limits import Limits
 from nnsearch.result import InferenceCount, SolveResult, Status
+from nnsearch.scorers.latency import usable_cpus
 from training.running.fan_out import Needs
 
 BASELINE = "cp-sat"
@@ -49,7 +49,7 @@ _POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
-class Race:
+class RaceSuite:
     """What every arm is given.
 
     Args:
@@ -89,7 +89,7 @@ class _Run(NamedTuple):
     race: RaceReport | None  # of a race
 
 
-def jobs(suite: Race, cases: Sequence[Case], networks: Sequence[Network]) -> list[Job]:
+def jobs(suite: RaceSuite, cases: Sequence[Case], networks: Sequence[LoadedNetwork]) -> list[Job]:
     """Return one job for each case, seed and arm; networks only where their size fits.
 
     The arms of a pair run one after the other, each time with another one first, so that a change in the machine's
@@ -122,7 +122,7 @@ def measure(case: Case, arm: Arm, seed: int) -> dict[str, Any]:
     warm_up(arm)
     model, variables = case.instance.build()
     result, race = arm.solve(model, variables, seed=seed)
-    check(case, arm.config["arm"], result)
+    check_answer(case, arm.config["arm"], result)
     learned = None if race is None else race.learned
     return {
         "status": str(result.status),
@@ -142,11 +142,6 @@ def measure(case: Case, arm: Arm, seed: int) -> dict[str, Any]:
         "usable_cpus": usable_cpus(),
         "checked": True,
     }
-
-
-def usable_cpus() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def by_answer(records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -181,13 +176,16 @@ def summary(records: Sequence[Record]) -> Group:
         f"{counted(config['workers'], 'worker')} on {' or '.join(map(str, cpus))} usable CPUs, "
         f"limit {config['time_limit']:g} s, {counted(seeds, 'seed')}; median [quartiles] over runs",
         [
-            *(arm_table(f"{name}, {counted(num_instances(same), 'instance')}", same) for name, same in groups.items()),
-            comparison_table(groups),
+            *(
+                seconds_table(f"{name}, {counted(num_instances(same), 'instance')}", same)
+                for name, same in groups.items()
+            ),
+            speed_table(groups),
         ],
     )
 
 
-def arm_table(title: str, records: Sequence[Record]) -> Table:
+def seconds_table(title: str, records: Sequence[Record]) -> Table:
     """Return a row for each arm.
 
     Args:
@@ -201,7 +199,7 @@ def arm_table(title: str, records: Sequence[Record]) -> Table:
         won = Counter(run["result"]["winner"] for run in runs)
         wins = [None if None in won else won[side] for side in ("learned", "cp-sat", "nobody")]
         slowest = float(f"{max(cost(run, 'seconds') for run in runs):.3g}")
-        rows.append(Row([arm, len(runs), solved, infeasible, quartiles(runs, "seconds"), slowest, *wins], arm))
+        rows.append(TableRow([arm, len(runs), solved, infeasible, quartiles(runs, "seconds"), slowest, *wins], arm))
     notes = [
         "solved: a solution; infeasible: a proof that there is none. Unsolved runs count as the limit in seconds.",
         "won: the side of a race whose answer was returned. Rows are divided by what any arm found of an instance.",
@@ -216,7 +214,7 @@ def arm_table(title: str, records: Sequence[Record]) -> Table:
     return Table(title, columns, rows, "\n".join(notes))
 
 
-def comparison_table(groups: Mapping[str, Sequence[Record]]) -> Table:
+def speed_table(groups: Mapping[str, Sequence[Record]]) -> Table:
     """Return a row for each arm but the baseline on each set.
 
     Args:
@@ -227,7 +225,7 @@ def comparison_table(groups: Mapping[str, Sequence[Record]]) -> Table:
         arms = by_arm(same)
         baseline = arms.get(BASELINE, [])
         for arm, runs in arms.items():
-            pairs = None if arm == BASELINE else compare(runs, baseline)
+            pairs = None if arm == BASELINE else compare_seconds(runs, baseline)
             if pairs is not None:
                 cells: list[Cell] = [
                     f"{title}: {arm} / {BASELINE}",
@@ -241,7 +239,7 @@ def comparison_table(groups: Mapping[str, Sequence[Record]]) -> Table:
                     pairs.above,
                     f"{pairs.worst[0]}, seed {pairs.worst[1]}",
                 ]
-                rows.append(Row(cells, arm, common_place(same)))
+                rows.append(TableRow(cells, arm, common_place(same)))
     decided = [f"decided by {BASELINE}", "decided by the arm"]
     return Table(
         f"Seconds / seconds of {BASELINE}",
@@ -264,7 +262,7 @@ def comparison_table(groups: Mapping[str, Sequence[Record]]) -> Table:
     )
 
 
-def _arms(suite: Race, networks: Sequence[Network]) -> list[Arm]:
+def _arms(suite: RaceSuite, networks: Sequence[LoadedNetwork]) -> list[Arm]:
     def by_solver(
         model: cp_model.CpModel,
         variables: Sequence[cp_model.IntVar],
@@ -278,7 +276,9 @@ def _arms(suite: Race, networks: Sequence[Network]) -> list[Arm]:
         solver.parameters.max_time_in_seconds = suite.seconds
         return _solve(solver, model)
 
-    def by_dives(model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int, network: Network) -> _Run:
+    def by_dives(
+        model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int, network: LoadedNetwork
+    ) -> _Run:
         limits = Limits(suite.seconds)
         started = time.perf_counter()
         result = nnsearch.cpsat.solve_by_dives(
@@ -286,7 +286,7 @@ def _arms(suite: Race, networks: Sequence[Network]) -> list[Arm]:
         )
         return _Run(replace(result, wall_seconds=time.perf_counter() - started), None)
 
-    def drop_in(network: Network) -> cp_model.CpSolver:
+    def drop_in(network: LoadedNetwork) -> cp_model.CpSolver:
         return nnsearch.cpsat.CpSolver(network.scorer)
 
     beside = max(1, suite.workers - 1)

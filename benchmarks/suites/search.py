@@ -16,13 +16,13 @@ from ortools.sat.python import cp_model
 
 import nnsearch.cp
 import nnsearch.cpsat
-from benchmarks.answers import check
+from benchmarks.answers import check_answer
 from benchmarks.arms import Arm, NoOpinion, default_phase, random_value, rotated, warm_up
 from benchmarks.instances.instance_sets import Case
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.curves import DEAD_ENDS, cactus
-from benchmarks.rendering.parts import Block, Cell, Group, Row, Table
+from benchmarks.rendering.parts import Block, Cell, Group, Table, TableRow
 from benchmarks.statistics import (
     DECIDED,
     by_arm,
@@ -87,7 +87,7 @@ class Search:
         return None if self.restart_after is None else Restarts(self.restart_after, seed=seed)
 
 
-def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[Network]) -> list[Job]:
+def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[LoadedNetwork]) -> list[Job]:
     """Return one job for each case, arm and seed; networks only where their size fits.
 
     The arms take turns on each instance, each time with another one first, so that a change in the machine's speed hits
@@ -151,7 +151,7 @@ def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> T
         ]
         if branches:
             cells.append(None if conflicts else quartiles(runs, "branches"))
-        rows.append(Row(cells, arm))
+        rows.append(TableRow(cells, arm))
     return Table(
         title,
         [
@@ -203,7 +203,7 @@ def ratio_table(records: Sequence[Record], one: str, other: str) -> Table:
                     found.instances,
                     counts,
                 ]
-                rows.append(Row(row, first))
+                rows.append(TableRow(row, first))
     columns = ["sets and arms", "geometric mean", "95 % interval", "instances", "fewer/same/more"]
     return Table("(failures + 1) / (failures + 1)", columns, rows)
 
@@ -237,7 +237,7 @@ def _pairs(configs: Sequence[dict[str, Any]], one: str, other: str) -> list[tupl
     ]
 
 
-def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
+def _arms(suite: Search, networks: Sequence[LoadedNetwork]) -> list[Arm]:
     limits, once = suite.limits, [suite.seed]
 
     def min_value(model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int) -> SolveResult:
@@ -259,7 +259,12 @@ def _arms(suite: Search, networks: Sequence[Network]) -> list[Arm]:
         return nnsearch.cp.solve(model, variables, NoOpinion(), options)
 
     def network_arm(
-        model: cp_model.CpModel, variables: list[cp_model.IntVar], *, seed: int, network: Network, order: VariableOrder
+        model: cp_model.CpModel,
+        variables: list[cp_model.IntVar],
+        *,
+        seed: int,
+        network: LoadedNetwork,
+        order: VariableOrder,
     ) -> SolveResult:
         options = SearchOptions(order, suite.policy, restarts=suite.restarts(seed), limits=limits)
         return nnsearch.cp.solve(model, variables, network.scorer, options)
@@ -303,7 +308,7 @@ def measure(case: Case, arm: Arm, seed: int, limits: Limits) -> dict[str, Any]:
     warm_up(arm)
     model, variables = case.instance.build()
     result = arm.solve(model, variables, seed=seed)
-    check(case, arm.config["arm"], result)
+    check_answer(case, arm.config["arm"], result)
     limit = None
     if result.status not in DECIDED:
         limit = "failures" if limits.failures is not None and result.failures >= limits.failures else "seconds"

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from benchmarks.networks import Network
+from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
+from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Series, Table, TableRow
 from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import ConfigError, ScoreError
 from nnsearch.inference.providers import CPU
@@ -52,7 +52,7 @@ class Throughput:
             raise ConfigError(f"expected 1 or more repeats and seconds above 0, got {self.repeats} and {self.seconds}")
 
 
-def jobs(suite: Throughput, networks: Sequence[Network]) -> list[Job]:
+def jobs(suite: Throughput, networks: Sequence[LoadedNetwork]) -> list[Job]:
     """Return one job for each network and batch size of :func:`nnsearch.scorers.latency.batches`.
 
     Args:
@@ -156,7 +156,7 @@ def summary(records: Sequence[Record]) -> Group:
             f"{result['share_of_session']:.0%}",
             f"{result['difference']:.1e}",
         ]
-        rows.append(Row(cells, arm))
+        rows.append(TableRow(cells, arm))
     columns = ["network", "runs on", "threads", "states", "ms", "states/s", "session/s", "share", "difference"]
     return Group(
         "",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
 from training import loop
-from training.loop import Measurement, Measuring, Progress, Task, Training
+from training.loop import Measurement, Measuring, Task, Training, TrainingProgress
 from training.running.checkpoint import load_checkpoint
 from training.schedule import ExampleOrder, cosine
 
@@ -124,7 +124,7 @@ def test_the_best_measurement_is_kept_and_patience_ends_the_run(tmp_path: Path) 
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert lines[0] == '{"step": 0, "score": 0.5}'
     assert len(lines) == 5
-    stored = Progress.of(load_checkpoint(tmp_path / "checkpoint.pt"))
+    stored = TrainingProgress.of(load_checkpoint(tmp_path / "checkpoint.pt"))
     assert (stored.history, stored.best["step"]) == (reached.history, 4)
 
 

@@ -21,7 +21,7 @@ from training.export.export import export, export_graph, graph_metadata, trainin
 from training.running.distributed import Processes, joined
 from training.running.output_file import check_output_folder
 from training.tasks.dense import fit
-from training.tasks.dense_config import Config
+from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import fit_graph
 from training.tasks.graph_config import GraphConfig
 
@@ -30,7 +30,7 @@ _USER_MODEL_CONFIG = Path(__file__).parents[1] / "configs" / "cp-model.toml"
 File = Annotated[Path | None, Parameter(metavar="FILE")]
 
 
-def _keys(config: Config | GraphConfig) -> Iterator[str]:
+def _keys(config: DenseConfig | GraphConfig) -> Iterator[str]:
     """Describe every key of a config by the string under it."""
     for prefix, table in [("", config), *((f"{f.name}.", getattr(config, f.name)) for f in dataclasses.fields(config))]:
         if not dataclasses.is_dataclass(table):
@@ -47,7 +47,7 @@ app = App(
     help_epilogue="\n".join(
         [
             "keys of the TOML file and of --set with their defaults, for a network of one size:",
-            *_keys(Config()),
+            *_keys(DenseConfig()),
             '\nfor a network on the candidate graph (encoder = "candidate_graph"):',
             *_keys(GraphConfig()),
         ]
@@ -127,7 +127,7 @@ def fit_command(
         return _fit_dense(run, folder, path, processes)
 
 
-def _run_of(path: Path | None, options: FitOptions) -> tuple[Config | GraphConfig, Path]:
+def _run_of(path: Path | None, options: FitOptions) -> tuple[DenseConfig | GraphConfig, Path]:
     """Return what ``fit`` is asked to train, and the folder of the run."""
     overrides = options.overrides()
     if path is None and options.cp_model is None:
@@ -136,24 +136,24 @@ def _run_of(path: Path | None, options: FitOptions) -> tuple[Config | GraphConfi
     table = read_table(file, overrides)
     if path is None and options.cp_model is not None and "name" not in overrides:
         table["name"] = options.cp_model.stem
-    config: Config | GraphConfig
+    config: DenseConfig | GraphConfig
     if table.get("encoder") == "candidate_graph":
         for option in ("order", "pool"):
             if getattr(options, option) is not None:
                 raise ConfigError(f"--{option} is for networks of one size; {file} trains one on the candidate graph")
         config = config_of(GraphConfig, table, file)
     else:
-        config = config_of(Config, table, file)
+        config = config_of(DenseConfig, table, file)
         if options.order is not None:
             table["name"] = f"{config.name}-{options.order}"
             table.setdefault("problem", {})["order"] = options.order
-            config = config_of(Config, table, file)
+            config = config_of(DenseConfig, table, file)
     folder = options.out or Path("runs") / config.name
     check_output_folder(folder, "--out")
     return config, folder
 
 
-def _fit_dense(config: Config, folder: Path, path: Path, processes: Processes) -> int:
+def _fit_dense(config: DenseConfig, folder: Path, path: Path, processes: Processes) -> int:
     outcome = fit(config, folder, processes)
     shown = f"{outcome.presentations:,} presentations"
     if outcome.interrupted:

@@ -28,8 +28,8 @@ from training.config import config_to_table
 from training.data.dense_problems import DenseProblem
 from training.data.graph_states import tensor_inputs
 from training.export.half_precision import half_precision
-from training.tasks.dense import Outcome
-from training.tasks.dense_config import Config
+from training.tasks.dense import DenseOutcome
+from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import GraphOutcome
 from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
 
@@ -49,7 +49,7 @@ families, the worst of them sudokus on which belief propagation does not converg
 than 0.0002 below the best of float32."""
 
 
-def training_record(config: Config, outcome: Outcome) -> dict[str, Any]:
+def training_record(config: DenseConfig, outcome: DenseOutcome) -> dict[str, Any]:
     """Return what goes into ``nnsearch.training``: how the network was made, as plain values."""
     table = config_to_table(config)
     table["pool"]["file"] = Path(config.pool.file).name  # the name alone: a path says nothing elsewhere

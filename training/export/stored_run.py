@@ -8,12 +8,12 @@ from pathlib import Path
 from nnsearch.errors import ConfigError
 from training.export.export import export, export_graph, graph_metadata, training_record
 from training.tasks.dense import stored_outcome
-from training.tasks.dense_config import Config
+from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import stored_graph_outcome
 from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
 
 
-def export_stored_dense(config: Config, folder: Path, out: Path, *, precision: str) -> float:
+def export_stored_dense(config: DenseConfig, folder: Path, out: Path, *, precision: str) -> float:
     """Export a network of one size; return its validation feasibility.
 
     Args:

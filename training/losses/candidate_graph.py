@@ -53,7 +53,7 @@ def choice_cross_entropy(scores: Tensor, target: Tensor, state_of: Tensor, num_s
     return (total.clamp(min=_TINY).log() - right.clamp(min=_TINY).log()).mean()
 
 
-def candidate_cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
+def candidate_binary_cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy of every candidate, divided by the number of right ones: it makes scores log-odds.
 
     Args:

@@ -23,15 +23,15 @@ from training.data.feasibility import (
     possible_candidates,
     score_states,
 )
-from training.loop import Measurement, Measuring, Progress, Task, Training
+from training.loop import Measurement, Measuring, Task, Training, TrainingProgress
 from training.losses.cross_entropy import candidate_cross_entropy
 from training.losses.sbr import SBRForm, semantic_based_regularisation
 from training.networks.mlp import MLP
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
 from training.schedule import ExampleOrder, cosine
-from training.tasks.dense_config import Config, LossConfig
-from training.tasks.dense_examples import ExampleBatches, TrainingData, prepare
+from training.tasks.dense_config import DenseConfig, DenseLossConfig
+from training.tasks.dense_examples import ExampleBatches, TrainingData, prepare_dense_data
 from training.tasks.run_folder import check_claim, claim
 
 Propagator = Callable[[Tensor], Tensor]
@@ -39,7 +39,7 @@ Propagator = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DenseOutcome:
     """What a run ended with.
 
     Attributes:
@@ -63,7 +63,7 @@ class Outcome:
     interrupted: bool
 
 
-def fit(config: Config, run_dir: Path, processes: Processes = ALONE) -> Outcome:
+def fit(config: DenseConfig, run_dir: Path, processes: Processes = ALONE) -> DenseOutcome:
     """Train, or go on where an earlier call in the same folder stopped; see :mod:`training.loop`.
 
     Several processes split each batch; they take the same steps as one, up to the rounding of sums.
@@ -85,7 +85,7 @@ def fit(config: Config, run_dir: Path, processes: Processes = ALONE) -> Outcome:
         check_claim(run_dir, config)
         if processes.first and not config.pool.file:
             claim(run_dir, config)  # before the sampled pool is written there
-        data = prepare(config, run_dir / "pool.npz")
+        data = prepare_dense_data(config, run_dir / "pool.npz")
         if processes.first:
             claim(run_dir, config)
         torch.manual_seed(config.seed)
@@ -96,7 +96,7 @@ def fit(config: Config, run_dir: Path, processes: Processes = ALONE) -> Outcome:
     return _outcome(network, training.run())
 
 
-def stored_outcome(config: Config, run_dir: Path) -> Outcome:
+def stored_outcome(config: DenseConfig, run_dir: Path) -> DenseOutcome:
     """Return what the run in a folder has reached; ``interrupted`` tells that it is not at its end.
 
     Before the first measurement ``best_presentations`` is 0, and the weights are the initial ones.
@@ -109,12 +109,12 @@ def stored_outcome(config: Config, run_dir: Path) -> Outcome:
         ConfigError: the folder holds no checkpoint of such a run.
     """
     network = MLP(config.problem.dense().num_candidates, config.network.hidden)
-    return _outcome(network, Progress.of(load_checkpoint(run_dir / "checkpoint.pt")))
+    return _outcome(network, TrainingProgress.of(load_checkpoint(run_dir / "checkpoint.pt")))
 
 
-def _outcome(network: MLP, progress: Progress) -> Outcome:
+def _outcome(network: MLP, progress: TrainingProgress) -> DenseOutcome:
     network.load_state_dict(progress.best["weights"])
-    return Outcome(
+    return DenseOutcome(
         network=network.cpu().eval(),
         feasibility=progress.best["score"],
         presentations=progress.step * progress.facts["batch_size"],
@@ -159,11 +159,11 @@ def load_propagator(name: str, problem: DenseProblem) -> Propagator | None:
         ) from None
 
 
-def total_loss(
+def dense_loss(
     scores: Tensor,
     assignment: Tensor,
     target: Tensor,
-    config: LossConfig,
+    config: DenseLossConfig,
     propagator: Propagator | None,
     mask: Propagator | None = None,
 ) -> Tensor:
@@ -200,7 +200,7 @@ def measure(
 
 
 def _task(
-    config: Config,
+    config: DenseConfig,
     data: TrainingData,
     network: MLP,
     device: torch.device,
@@ -221,7 +221,7 @@ def _task(
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=train.precision == "bf16"):
             scores = forward(assignment)
         # Every term is a mean over the examples.
-        return share * total_loss(scores, assignment, target, config.loss, propagator, mask)
+        return share * dense_loss(scores, assignment, target, config.loss, propagator, mask)
 
     def measured(step: int, mean_loss: float | None) -> Measurement:
         found = measure(network, data.validation, device, config.loss.mask)

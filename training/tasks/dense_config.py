@@ -71,7 +71,7 @@ class PoolConfig(Section, name="pool"):
 
 
 @dataclass(frozen=True)
-class DataConfig(Section, name="data"):
+class DenseDataConfig(Section, name="data"):
     """From solutions to examples."""
 
     passes: Annotated[int, at_least(1)] = 1
@@ -87,7 +87,7 @@ class DataConfig(Section, name="data"):
 
 
 @dataclass(frozen=True)
-class NetworkConfig(Section, name="network"):
+class DenseNetworkConfig(Section, name="network"):
     """The network."""
 
     hidden: Annotated[tuple[int, ...], WIDTHS] = (512, 512, 512)
@@ -95,7 +95,7 @@ class NetworkConfig(Section, name="network"):
 
 
 @dataclass(frozen=True)
-class LossConfig(Section, name="loss"):
+class DenseLossConfig(Section, name="loss"):
     """Cross-entropy + weight * SBR."""
 
     target: Annotated[str, one_of("single", "solution")] = "single"
@@ -113,7 +113,7 @@ class LossConfig(Section, name="loss"):
 
 
 @dataclass(frozen=True)
-class TrainConfig(Section, name="train"):
+class DenseTrainConfig(Section, name="train"):
     """The optimisation."""
 
     presentations: Annotated[int, at_least(1)] = 3_000_000
@@ -137,7 +137,7 @@ class TrainConfig(Section, name="train"):
 
 
 @dataclass(frozen=True)
-class Config(Section):
+class DenseConfig(Section):
     """A whole run."""
 
     name: Annotated[str, FILE_NAME] = "pls"
@@ -146,10 +146,10 @@ class Config(Section):
     """Seed of the split, the deconstruction, the initial weights and the order of the examples."""
     problem: ProblemConfig = field(default_factory=ProblemConfig)
     pool: PoolConfig = field(default_factory=PoolConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    data: DenseDataConfig = field(default_factory=DenseDataConfig)
+    network: DenseNetworkConfig = field(default_factory=DenseNetworkConfig)
+    loss: DenseLossConfig = field(default_factory=DenseLossConfig)
+    train: DenseTrainConfig = field(default_factory=DenseTrainConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -160,6 +160,6 @@ class Config(Section):
             )
 
 
-def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> Config:
+def read_config(path: Path, overrides: Mapping[str, str] | None = None) -> DenseConfig:
     """Read the TOML file of a run; see :func:`training.config.read_table`."""
-    return config_of(Config, read_table(path, overrides), path)
+    return config_of(DenseConfig, read_table(path, overrides), path)

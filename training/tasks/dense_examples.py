@@ -19,7 +19,7 @@ from training.data.dense_problems import DenseProblem, random_solutions
 from training.data.feasibility import FeasibilityStates, make_states, states_of_examples
 from training.data.pools.latin_squares import sample_pool
 from training.data.pools.pool import Pool, read_pool
-from training.tasks.dense_config import Config
+from training.tasks.dense_config import DenseConfig
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def sample_solutions(problem: DenseProblem, count: int, seed: int) -> Pool:
     return Pool(np.stack(list(drawn)), problem.first_value, problem.num_values)
 
 
-def prepare(config: Config, pool_file: Path) -> TrainingData:
+def prepare_dense_data(config: DenseConfig, pool_file: Path) -> TrainingData:
     """Build everything that a run needs, the same for the same config.
 
     Args:
@@ -130,7 +130,7 @@ class ExampleBatches:
     Args:
         examples: the examples.
         num_values: D.
-        target: ``single`` or ``solution`` (see ``training.tasks.dense_config.LossConfig``).
+        target: ``single`` or ``solution`` (see ``training.tasks.dense_config.DenseLossConfig``).
         device: where the batches are wanted.
     """
 

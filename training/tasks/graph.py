@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
 from training.data.graph_states import GraphBatch, batch_of
-from training.loop import Measurement, Measuring, Progress, Task, Training
+from training.loop import Measurement, Measuring, Task, Training, TrainingProgress
 from training.losses.candidate_graph import (
-    candidate_cross_entropy,
+    candidate_binary_cross_entropy,
     choice_cross_entropy,
     group_cross_entropy,
     refuted_penalty,
@@ -112,12 +112,12 @@ def stored_graph_outcome(config: GraphConfig, run_dir: Path, network: GraphNetwo
     Raises:
         ConfigError: the folder holds no checkpoint of such a run.
     """
-    progress = Progress.of(load_checkpoint(run_dir / "checkpoint.pt"))
+    progress = TrainingProgress.of(load_checkpoint(run_dir / "checkpoint.pt"))
     data = prepare_graph_data(config, run_dir / "pool.npz")
     return _outcome(make_network(replace(config, network=network), data), data, progress)
 
 
-def _outcome(network: NeuralBeliefPropagation, data: GraphData, progress: Progress) -> GraphOutcome:
+def _outcome(network: NeuralBeliefPropagation, data: GraphData, progress: TrainingProgress) -> GraphOutcome:
     network.load_state_dict(progress.best["weights"])
     return GraphOutcome(
         network=network.cpu().eval(),
@@ -184,7 +184,7 @@ def graph_loss(scores: Tensor, batch: GraphBatch, config: GraphLossConfig, share
         choice = choice_cross_entropy(scores, batch.holds, batch.state_of, batch.num_states)
         loss = loss + config.choice * shares.states * choice
     if config.candidate:
-        loss = loss + config.candidate * shares.right * candidate_cross_entropy(scores, batch.holds)
+        loss = loss + config.candidate * shares.right * candidate_binary_cross_entropy(scores, batch.holds)
     if config.refuted:
         loss = loss + config.refuted * shares.states * refuted_penalty(scores, batch.possible, batch.num_states)
     return loss

@@ -8,10 +8,10 @@ from typing import Any
 
 from nnsearch.errors import ConfigError
 from training.config import config_of, config_to_table, config_to_toml
-from training.tasks.dense_config import Config
+from training.tasks.dense_config import DenseConfig
 from training.tasks.graph_config import GraphConfig
 
-AnyRunConfig = Config | GraphConfig
+AnyRunConfig = DenseConfig | GraphConfig
 
 
 def read_claim(run_dir: Path) -> AnyRunConfig:
@@ -26,7 +26,7 @@ def read_claim(run_dir: Path) -> AnyRunConfig:
     try:
         table: Any = json.loads(path.read_text(encoding="utf-8"))
         graph = table.get("encoder") == "candidate_graph"
-        return config_of(GraphConfig, table, path) if graph else config_of(Config, table, path)
+        return config_of(GraphConfig, table, path) if graph else config_of(DenseConfig, table, path)
     except (ConfigError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}: expected the config of a run ({error})") from None
 

@@ -17,8 +17,8 @@ from ortools.sat.python import cp_model
 from torch import Tensor
 
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Row, Series, Table
-from benchmarks.studies.cl_ste.tasks.membership import clauses as member_clauses
+from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Series, Table, TableRow
+from benchmarks.studies.cl_ste.tasks.membership import membership_clauses
 from benchmarks.studies.cl_ste.tasks.picture_task import PictureAtoms
 from benchmarks.studies.cl_ste.training.semantic_loss import Diagram, semantic_loss
 from nnsearch.errors import ConfigError
@@ -63,7 +63,7 @@ class Cost:
 
 
 def problems() -> dict[str, list[str]]:
-    """Return the problems by family, smallest first; :func:`clauses_of` knows their names."""
+    """Return the problems by family, smallest first; :func:`problem_clauses` knows their names."""
     return {
         "member": [f"member {n}" for n in (1, 2, 3, 5, 10)],
         "sum": ["sum 3", "sum 5", "sum 10"],
@@ -73,7 +73,7 @@ def problems() -> dict[str, list[str]]:
     }
 
 
-def clauses_of(problem: str) -> Cnf:
+def problem_clauses(problem: str) -> Cnf:
     """Return the clauses of a problem, those on single values included.
 
     ``member n``: is this digit among n pictures; ``sum n``: two numbers below n and their sum; the others are what
@@ -83,7 +83,7 @@ def clauses_of(problem: str) -> Cnf:
     n = int(number)
     if name == "member":
         about = PictureAtoms(n, 10)
-        return Cnf.from_clauses(about.size + 20, member_clauses(about) + about.one_class())
+        return Cnf.from_clauses(about.size + 20, membership_clauses(about) + about.one_class())
     if name == "latin-square":
         return from_model(LatinSquare(n).build()[0], each_value=True)
     if name == "sudoku":
@@ -142,7 +142,7 @@ def summary(records: Sequence[Record]) -> Group:
             result.get("compile_seconds") if compiled is not False else f"over {config['compile_seconds']:.3g}",
             result.get("size"),
         ]
-        rows.append(Row(cells, config["arm"]))
+        rows.append(TableRow(cells, config["arm"]))
         done, given_up = dots.setdefault(config["arm"], ([], []))
         if seconds is not None:
             done.append((float(result["clauses"]), seconds))
@@ -167,7 +167,7 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def _measure(suite: Cost, problem: str, arm: str) -> dict[str, Any]:
-    cnf = clauses_of(problem)
+    cnf = problem_clauses(problem)
     result: dict[str, Any] = {
         "atoms": cnf.num_atoms,
         "clauses": cnf.num_clauses,
@@ -231,7 +231,7 @@ def _answer(answers: Any, process: Any, limit: float) -> dict[str, Any]:
 def _exact(suite: Cost, problem: str, answers: Any) -> None:
     """Compile and time, and say so after each part."""
     torch.set_num_threads(suite.threads)
-    cnf = clauses_of(problem)
+    cnf = problem_clauses(problem)
     answers.put({"started": True})
     started = time.perf_counter()
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from benchmarks.records import Job, Record, grouped
-from benchmarks.rendering.parts import Cell, Group, Row, Table
+from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.studies.cl_ste.tasks.config import TaskConfig
 from benchmarks.studies.cl_ste.training.train import fit
 from nnsearch.errors import ConfigError
@@ -39,7 +39,7 @@ def summary(records: Sequence[Record]) -> Group:
                 float(f"{statistics.median(run['result']['seconds'] for run in runs):.3g}"),
                 theirs.get("seconds") or None,
             ]
-            rows.append(Row(cells, task))
+            rows.append(TableRow(cells, task))
     table = Table(
         "Held-out data, all seeds",
         ["task", "measure", "seeds", "median", "range", "published", "our aim", "seconds", "published seconds"],

@@ -14,7 +14,7 @@ from benchmarks.studies.label_free import study
 from benchmarks.studies.label_free.findings import summary
 from training.running.output_file import check_output_folder
 
-_USUAL = study.Study()
+_USUAL = study.LabelFreeStudy()
 
 label_free = App(name="label-free", help_epilogue=RESUME)
 
@@ -22,7 +22,7 @@ label_free = App(name="label-free", help_epilogue=RESUME)
 @label_free.default
 def run_label_free(
     *,
-    options: Annotated[study.Study, Parameter(name="*")] = _USUAL,
+    options: Annotated[study.LabelFreeStudy, Parameter(name="*")] = _USUAL,
     plot: PlotFile = None,
     output: Path = Path("runs/benchmarks/study-label-free.jsonl"),
     fresh: bool = False,

@@ -26,12 +26,12 @@ import numpy.typing as npt
 import torch
 
 import nnsearch.cp
-from benchmarks.answers import check
+from benchmarks.answers import check_answer
 from benchmarks.arms import NoOpinion
 from benchmarks.instances.instance_sets import Case
 from benchmarks.instances.qwh import generate
 from benchmarks.instances.squares import fresh_squares
-from benchmarks.networks import Network, load_networks
+from benchmarks.networks import LoadedNetwork, load_networks
 from benchmarks.records import Job
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, LabelFreeConfig, read_label_free
 from benchmarks.studies.label_free.training.train import fit
@@ -60,7 +60,7 @@ _SECONDS = 60.0  # of one search: the limit that counts is that of failures
 
 
 @dataclass(frozen=True)
-class Budget:
+class LabelFreeBudget:
     """How much is spent.
 
     Attributes:
@@ -81,8 +81,8 @@ class Budget:
 
 
 BUDGETS = {
-    "full": Budget(seeds=5, orders=(20, 25, 30, 35), count=50, failures=2000),
-    "small": Budget(
+    "full": LabelFreeBudget(seeds=5, orders=(20, 25, 30, 35), count=50, failures=2000),
+    "small": LabelFreeBudget(
         seeds=3,
         orders=(20, 25),
         count=10,
@@ -94,7 +94,7 @@ BUDGETS = {
             "train.candidates_per_step": "1500",
         },
     ),
-    "tiny": Budget(
+    "tiny": LabelFreeBudget(
         seeds=1,
         orders=(6,),
         count=2,
@@ -116,7 +116,7 @@ BUDGETS = {
 
 
 @dataclass(frozen=True)
-class Study:
+class LabelFreeStudy:
     """What to run.
 
     Args:
@@ -196,7 +196,7 @@ def _cases(order: int, holes: float, count: int, seed: int) -> list[Case]:
     return [Case(square, True) for square in generate(order, holes, count, seed)]
 
 
-def jobs(study: Study) -> list[Job]:
+def jobs(study: LabelFreeStudy) -> list[Job]:
     """Return one job for each floor and each network.
 
     The order of the jobs makes an unfinished study useful: all knowledge with one seed, then the next seed; plain
@@ -220,7 +220,7 @@ def jobs(study: Study) -> list[Job]:
         for knowledge in study.knowledge
     ]
     for number, config in enumerate(trainings, start=1):
-        refuse_leak(config, test)
+        refuse_shared_orders(config, test)
         start, knowledge = config.network.start, config.loss.knowledge
         settings = asdict(config)
         del settings["seed"], settings["network"]["start"], settings["loss"]["knowledge"]
@@ -231,7 +231,7 @@ def jobs(study: Study) -> list[Job]:
     return made
 
 
-def refuse_leak(config: LabelFreeConfig, test: SearchTest) -> None:
+def refuse_shared_orders(config: LabelFreeConfig, test: SearchTest) -> None:
     """Refuse to search squares of an order that a network is trained on: only so can no square be on both sides.
 
     Raises:
@@ -292,7 +292,7 @@ _Solve = Callable[[Case, str, Limits], SolveResult]
 """(square, one of :data:`VARIABLES`, limits)"""
 
 
-def _by_network(network: Network) -> _Solve:
+def _by_network(network: LoadedNetwork) -> _Solve:
     scorer = network.scorer
 
     def solve(case: Case, variables: str, limits: Limits) -> SolveResult:
@@ -316,7 +316,7 @@ def _searches(arm: str, solve: _Solve, variables: Sequence[str], test: SearchTes
         for choice in variables:
             results = [solve(case, choice, limits) for case in cases]
             for case, result in zip(cases, results, strict=True):
-                check(case, arm, result)
+                check_answer(case, arm, result)
             yield {
                 "order": order,
                 "variables": choice,
@@ -329,7 +329,7 @@ def _searches(arm: str, solve: _Solve, variables: Sequence[str], test: SearchTes
             }
 
 
-def _root(network: Network, test: SearchTest) -> list[dict[str, Any]]:
+def _root(network: LoadedNetwork, test: SearchTest) -> list[dict[str, Any]]:
     """Return, for each order, the share of exactly-one groups whose best-scored candidate is of the planted solution.
 
     Of the squares as a search first sees them. Other candidates may be right too, for a square has several solutions.

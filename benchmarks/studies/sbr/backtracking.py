@@ -40,7 +40,7 @@ STATUSES = (SOLVED, INFEASIBLE, GAVE_UP)
 
 
 @dataclass(frozen=True)
-class Searches:
+class BacktrackingResult:
     """What the searches on I instances ended with.
 
     Attributes:
@@ -68,7 +68,7 @@ def backtrack(
     question: str,
     failure_limit: int,
     title: str = "",
-) -> Searches:
+) -> BacktrackingResult:
     """Search for one solution of every instance.
 
     Args:
@@ -93,7 +93,7 @@ def backtrack(
             run.try_values()
             run.stop(failure_limit)
             bar.update(len(assignment) - len(run.running) - bar.n)
-    return Searches(tuple(run.status), run.values, run.failures, run.decisions, run.states)
+    return BacktrackingResult(tuple(run.status), run.values, run.failures, run.decisions, run.states)
 
 
 class _Run:

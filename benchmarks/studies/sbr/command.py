@@ -14,7 +14,7 @@ from benchmarks.studies.sbr import findings, search, search_findings, study
 from nnsearch.errors import ConfigError
 from training.running.output_file import check_output_folder
 
-_USUAL = study.Study()
+_USUAL = study.SbrStudy()
 _USUAL_SEARCH = search.SearchStudy()
 
 sbr = App(name="sbr", help_epilogue=RESUME)
@@ -24,7 +24,7 @@ sbr_search = App(name="sbr-search", help_epilogue=RESUME)
 @sbr.default
 def run_sbr(
     *,
-    options: Annotated[study.Study, Parameter(name="*")] = _USUAL,
+    options: Annotated[study.SbrStudy, Parameter(name="*")] = _USUAL,
     processes: int | None = None,
     plot: PlotFile = None,
     output: Path = Path("runs/benchmarks/study-sbr.jsonl"),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.records import Record
-from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Row, Series, Table
+from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
 from benchmarks.rendering.places import QUASIGROUP
 from benchmarks.statistics import wilson
 from benchmarks.studies.sbr.study import FRESH, LEAKING, MAIN, PAPER, SETTINGS
@@ -137,13 +137,13 @@ def summary(records: Sequence[Record]) -> Group:
     out, and those of another problem or order than the first say which.
     """
     size = size_of(records[0])
-    blocks: list[Block] = [share_table(_of_size(records, one)) for one in dict.fromkeys(map(size_of, records))]
+    blocks: list[Block] = [setting_table(_of_size(records, one)) for one in dict.fromkeys(map(size_of, records))]
     for title, setting, propagation, test in PANELS:
         networks = [r for r in records if r["config"]["setting"] == setting and test in r["result"]["tests"]]
         if networks:
             own = size_of(networks[0])
             name = title if own == size else f"{title} ({own[0]} {own[1]})"
-            blocks.append(curve_chart(name, _of_size(records, own), setting, propagation, test))
+            blocks.append(setting_chart(name, _of_size(records, own), setting, propagation, test))
     others = "" if len(set(map(size_of, records))) == 1 else " where no other is named"
     budget = records[0]["config"]["budget"]
     return Group(f"{size[0]} of order {size[1]}{others}, budget {budget}, free choice", blocks)
@@ -156,7 +156,7 @@ def groups(records: Sequence[Record]) -> list[Group]:
         same = [r for r in _of_size(records, (problem, order)) if r["config"]["budget"] == budget]
         tests = dict.fromkeys(test for record in same for test in record["result"]["tests"])
         charts = [
-            curve_chart(f"{setting}: free choice, no propagation, {test}", same, setting, "none", test)
+            setting_chart(f"{setting}: free choice, no propagation, {test}", same, setting, "none", test)
             for setting in dict.fromkeys(record["config"]["setting"] for record in same)
             for test in tests
             if setting != "none"
@@ -164,7 +164,7 @@ def groups(records: Sequence[Record]) -> list[Group]:
         made.append(
             Group(
                 f"Budget {budget}, {problem} of order {order}",
-                [share_table(same), *(chart for chart in charts if chart.series)],
+                [setting_table(same), *(chart for chart in charts if chart.series)],
                 Place(QUASIGROUP if problem == LatinSquare.name else problem, f"order {order}"),
             )
         )
@@ -175,7 +175,7 @@ def _of_size(records: Sequence[Record], size: tuple[str, int]) -> list[Record]:
     return [record for record in records if size_of(record) == size]
 
 
-def share_table(records: Sequence[Record]) -> Table:
+def setting_table(records: Sequence[Record]) -> Table:
     """Return a row for each setting, arm and test.
 
     Args:
@@ -206,7 +206,7 @@ def share_table(records: Sequence[Record]) -> Table:
             None if fixed is None else str(fixed),
             None if on == LEAKING or setting == "none" else PUBLISHED.get((setting, arm, "none")),
         ]
-        rows.append(Row(cells, arm))
+        rows.append(TableRow(cells, arm))
     notes = ["free choice: mean over fill levels and networks [lowest, highest 95 % limit of any network]"]
     if any(LEAKING in record["result"]["tests"] for record in records):
         notes.append(f"* asked about {LEAKING} of the squares it was trained on: the paper's test, which leaks")
@@ -232,7 +232,7 @@ def share_table(records: Sequence[Record]) -> Table:
     )
 
 
-def curve_chart(title: str, records: Sequence[Record], setting: str, propagation: str, test: str) -> Chart:
+def setting_chart(title: str, records: Sequence[Record], setting: str, propagation: str, test: str) -> Chart:
     """Draw the mean curve of the networks of each arm with its confidence band, random choice beside them.
 
     A band reaches from the lowest to the highest limit of the Wilson 95 % intervals of the single networks, over the

@@ -33,10 +33,10 @@ from benchmarks.studies.sbr.backtracking import (
     GAVE_UP,
     INFEASIBLE,
     SOLVED,
+    BacktrackingResult,
     FloatArray,
     IntArray,
     Score,
-    Searches,
     backtrack,
 )
 from benchmarks.studies.sbr.study import BUDGETS, MAIN, SETTINGS
@@ -58,7 +58,7 @@ from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, 
 from training.networks.mlp import MLP
 from training.running.network_file import file_digest
 from training.tasks.dense import stored_outcome
-from training.tasks.dense_config import Config
+from training.tasks.dense_config import DenseConfig
 from training.tasks.run_folder import read_claim
 
 ENGINE = "engine"
@@ -127,7 +127,7 @@ class Trained:
 
     setting: str
     arm: str
-    config: Config
+    config: DenseConfig
     network: MLP
 
     @property
@@ -217,7 +217,7 @@ def _trained(study: SearchStudy) -> Iterator[Trained]:
         for arm in SETTINGS[setting]:
             for folder in sorted((study.runs / study.budget).glob(f"{setting}-{arm}-*/checkpoint.pt")):
                 config = read_claim(folder.parent)
-                assert isinstance(config, Config)
+                assert isinstance(config, DenseConfig)
                 outcome = stored_outcome(config, folder.parent)
                 if outcome.interrupted:
                     sys.stderr.write(f"{folder.parent.name}: left out, its training is not finished\n")
@@ -377,7 +377,7 @@ def _measure(
 
 def _in_engine(
     problem: DenseProblem, instances: Sequence[Problem], scorer: _Scorer, question: str, failure_limit: int
-) -> Searches:
+) -> BacktrackingResult:
     """Search in the CP engine, with the constraints of the model, without restarts."""
     status, values, counts = [], [], []
     for index, instance in enumerate(tqdm(instances, disable=None, desc=f"{ENGINE}, {question}", leave=False)):
@@ -398,4 +398,4 @@ def _in_engine(
         values.append(np.array(found) - problem.first_value)
         counts.append((result.failures, result.branches, result.inference.states))
     failures, branches, states = np.array(counts, dtype=np.int64).T
-    return Searches(tuple(status), np.stack(values), failures, branches, states)
+    return BacktrackingResult(tuple(status), np.stack(values), failures, branches, states)

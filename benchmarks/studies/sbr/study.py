@@ -46,9 +46,9 @@ from training.data.feasibility import (
 )
 from training.data.pools.pool import read_pool
 from training.running.output_file import save_npz
-from training.tasks.dense import Outcome, fit
-from training.tasks.dense_config import Config, ProblemConfig, read_config
-from training.tasks.dense_examples import prepare, sample_solutions
+from training.tasks.dense import DenseOutcome, fit
+from training.tasks.dense_config import DenseConfig, ProblemConfig, read_config
+from training.tasks.dense_examples import prepare_dense_data, sample_solutions
 from training.tasks.run_folder import check_claim, claim
 
 CONFIGS = Path(__file__).resolve().parents[3] / "training" / "configs" / "study-sbr"
@@ -83,7 +83,7 @@ OTHER_SOLUTIONS = 2_000
 
 
 @dataclass(frozen=True)
-class Budget:
+class SbrBudget:
     """How much is spent.
 
     Attributes:
@@ -106,8 +106,8 @@ class Budget:
 _ONE_THREAD = {"train.device": "cpu", "train.threads": "1", "train.patience": "0"}
 
 BUDGETS = {
-    "full": Budget(seeds=dict.fromkeys(SETTINGS, 5), states=20_000),
-    "small": Budget(
+    "full": SbrBudget(seeds=dict.fromkeys(SETTINGS, 5), states=20_000),
+    "small": SbrBudget(
         seeds={**dict.fromkeys(PAPER[1:5], 2), MAIN: 3},
         states=20_000,
         overrides={
@@ -118,7 +118,7 @@ BUDGETS = {
         },
         processes=2,
     ),
-    "tiny": Budget(
+    "tiny": SbrBudget(
         seeds={MAIN: 2},
         states=720,
         order=6,
@@ -137,7 +137,7 @@ BUDGETS = {
 
 
 @dataclass(frozen=True)
-class Study:
+class SbrStudy:
     """What to run.
 
     Args:
@@ -166,7 +166,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Training:
+class SbrTraining:
     """One network to train.
 
     Attributes:
@@ -179,12 +179,12 @@ class Training:
 
     setting: str
     arm: str
-    config: Config
+    config: DenseConfig
     folder: Path
     pool: Path
 
 
-def jobs(study: Study) -> list[Job]:
+def jobs(study: SbrStudy) -> list[Job]:
     """Sample the pools and the test solutions, and return one job for each network, and one for random choice.
 
     The order of the jobs makes an unfinished study useful: a first network of every setting and arm, then a second.
@@ -215,14 +215,14 @@ def jobs(study: Study) -> list[Job]:
             "split": training.config.data.split,
             "presentations": training.config.train.presentations,
             "pool_sha256": _digest(training.pool, training.config.problem.dense()),
-            "training": _differences(config_to_table(training.config), config_to_table(Config())),
+            "training": _differences(config_to_table(training.config), config_to_table(DenseConfig())),
         }
         progress = f"{number} of {len(trainings)}"
         made.append(Job(config, partial(_measure, training, tests[training.config.problem], study.seed, progress)))
     return made
 
 
-def _shared(study: Study, problem: ProblemConfig) -> dict[str, Any]:
+def _shared(study: SbrStudy, problem: ProblemConfig) -> dict[str, Any]:
     """Return what the records of one problem have in common."""
     budget = BUDGETS[study.budget]
     test: dict[str, Any] = {"order": problem.order, "states": budget.states, "squares": budget.states}
@@ -231,7 +231,7 @@ def _shared(study: Study, problem: ProblemConfig) -> dict[str, Any]:
     return {"suite": "study-sbr", "budget": study.budget, "test": {**test, "seed": study.seed}}
 
 
-def _sample_pool(training: Training, solutions: npt.NDArray[np.uint8]) -> None:
+def _sample_pool(training: SbrTraining, solutions: npt.NDArray[np.uint8]) -> None:
     """Sample the pool of a training unless another one has, and refuse one with a test solution."""
     problem = training.config.problem.dense()
     if not training.pool.exists():
@@ -241,7 +241,7 @@ def _sample_pool(training: Training, solutions: npt.NDArray[np.uint8]) -> None:
     refuse_leak(solutions, training.pool, problem.first_value)
 
 
-def _trainings(study: Study) -> Iterator[Training]:
+def _trainings(study: SbrStudy) -> Iterator[SbrTraining]:
     budget = BUDGETS[study.budget]
     for seed in range(max(budget.seeds.values())):
         for setting in study.settings:
@@ -264,7 +264,7 @@ def _trainings(study: Study) -> Iterator[Training]:
                 )
                 name = f"{kind}{problem.order}-{config.pool.solutions}-{config.pool.seed}.npz"
                 folder = study.runs / study.budget / f"{setting}-{arm}-{seed}"
-                yield Training(setting, arm, config, folder, study.runs / "pools" / name)
+                yield SbrTraining(setting, arm, config, folder, study.runs / "pools" / name)
 
 
 def _digest(pool: Path, problem: DenseProblem) -> str:
@@ -301,7 +301,7 @@ def _measure_random(test: Path, problem: DenseProblem) -> dict[str, Any]:
     }
 
 
-def _measure(training: Training, test: Path, seed: int, progress: str) -> dict[str, Any]:
+def _measure(training: SbrTraining, test: Path, seed: int, progress: str) -> dict[str, Any]:
     """Train a network, or go on with its training, and ask it about the test states."""
     config = training.config
     check_claim(training.folder, config)
@@ -317,7 +317,7 @@ def _measure(training: Training, test: Path, seed: int, progress: str) -> dict[s
     fresh = _read_test(test, config.problem.dense())
     tests = {FRESH: _ask(outcome, fresh)}
     if config.data.split == "example":
-        data = prepare(config, own)
+        data = prepare_dense_data(config, own)
         assert data.held_out is not None
         rng = np.random.default_rng([seed, config.seed])
         leaking = states_of_examples(data.problem, data.held_out, len(fresh.filled), rng)
@@ -338,11 +338,11 @@ def _measure(training: Training, test: Path, seed: int, progress: str) -> dict[s
     }
 
 
-def _on_cuda(config: Config) -> bool:
+def _on_cuda(config: DenseConfig) -> bool:
     return config.train.device != "cpu" and torch.cuda.is_available()
 
 
-def _ask(outcome: Outcome, states: FeasibilityStates) -> dict[str, Any]:
+def _ask(outcome: DenseOutcome, states: FeasibilityStates) -> dict[str, Any]:
     """Ask a network both questions about the same states, with every propagation at test time."""
 
     def score(assignment: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

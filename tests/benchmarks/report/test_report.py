@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
 from benchmarks.rendering.curves import cactus, profile, scatter
 from benchmarks.rendering.parts import Chart, Series
-from benchmarks.report.command import RESULTS, write
+from benchmarks.report.command import RESULTS, write_page
 from benchmarks.report.page import payload, render
 from benchmarks.report.plain_section import table as plain_table
 from benchmarks.report.training_section import read_metrics, section
@@ -94,7 +94,7 @@ class Page(HTMLParser):
 
 def test_the_committed_results_make_one_small_page_that_loads_nothing(tmp_path: Path) -> None:
     output = tmp_path / "folder" / "report.html"
-    write([ROOT / RESULTS], output)
+    write_page([ROOT / RESULTS], output)
     text = output.read_text(encoding="utf-8")
     assert len(text.encode()) < MOST_BYTES
     page = Page(text)
@@ -331,7 +331,7 @@ def test_training_curves(tmp_path: Path) -> None:
     assert chart.kind == "chart"
     assert (chart.x.label, list(chart.series[0].points)) == ("presentations", [(10.0, 2.5), (20.0, 1.5)])
     page = tmp_path / "page.html"
-    write([ROOT / RESULTS / "latency.jsonl"], page, [path])
+    write_page([ROOT / RESULTS / "latency.jsonl"], page, [path])
     assert '"name":"training"' in page.read_text(encoding="utf-8")
 
 

@@ -704,8 +704,8 @@ def result_of(status: Status, solution: list[int] | None) -> SolveResult:
 
 def test_wrong_answers_are_errors() -> None:
     case = instance_sets.Case(PartialLatinSquare("two", np.array([[1, 0], [0, 0]])), satisfiable=True)
-    answers.check(case, "arm", result_of(Status.OPTIMAL, [1, 2, 2, 1]))
-    answers.check(case, "arm", result_of(Status.UNKNOWN, None))
+    answers.check_answer(case, "arm", result_of(Status.OPTIMAL, [1, 2, 2, 1]))
+    answers.check_answer(case, "arm", result_of(Status.UNKNOWN, None))
     for status, solution in (
         (Status.OPTIMAL, [2, 1, 1, 2]),
         (Status.OPTIMAL, [1, 2, 1, 2]),
@@ -713,7 +713,7 @@ def test_wrong_answers_are_errors() -> None:
         (Status.INFEASIBLE, None),
     ):
         with pytest.raises(AnswerError):
-            answers.check(case, "arm", result_of(status, solution))
+            answers.check_answer(case, "arm", result_of(status, solution))
 
 
 def record(arm: str, status: Status, seconds: float) -> records.Record:

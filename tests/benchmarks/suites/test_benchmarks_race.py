@@ -17,15 +17,16 @@ from benchmarks import records
 from benchmarks.answers import AnswerError, check_agreement
 from benchmarks.arms import Arm
 from benchmarks.instances import instance_sets
-from benchmarks.networks import Network, load_networks
+from benchmarks.networks import LoadedNetwork, load_networks
 from benchmarks.rendering.text import text
-from benchmarks.statistics import compare, cost
+from benchmarks.statistics import compare_seconds, cost
 from benchmarks.suites import policies, race
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.result import InferenceCount, SolveResult, Status
+from nnsearch.scorers.latency import usable_cpus
 
 Capture = pytest.CaptureFixture[str]
 
@@ -33,7 +34,7 @@ IMPOSSIBLE = [[1, 2, 0, 0], [0, 0, 3, 0], [0, 0, 4, 0], [0, 0, 0, 0]]  # nothing
 
 
 @pytest.fixture(scope="module")
-def bp() -> Network:
+def bp() -> LoadedNetwork:
     return load_networks(["bp"], "cpu", 1)[0]
 
 
@@ -98,11 +99,11 @@ def test_race_end_to_end(tmp_path: Path, grids: Path, capsys: Capture) -> None:
     assert "18 of 18 results are in" in capsys.readouterr().err
 
 
-def test_the_learned_side_is_recorded(bp: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_learned_side_is_recorded(bp: LoadedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     case = instance_sets.generate("latin-square:25:0.42", 1, 2)[0]
     at_once = partial(nnsearch.cpsat.CpSolver, options=nnsearch.cpsat.RaceOptions(head_start=0.0))
     monkeypatch.setattr(nnsearch.cpsat, "CpSolver", at_once)
-    job = race.jobs(race.Race(repeats=1), [case], [bp])[1]
+    job = race.jobs(race.RaceSuite(repeats=1), [case], [bp])[1]
     result = job.measure()
     assert job.config["arm"] == "race/bp"
     assert result["winner"] in ("learned", "cp-sat")
@@ -129,14 +130,14 @@ def test_what_a_race_reports_is_recorded() -> None:
         "learned": {"status": "UNKNOWN", "branches": 30, "failures": 20},
         "scorer_error": "ValueError('broken')",
         "planted": True,
-        "usable_cpus": race.usable_cpus(),
+        "usable_cpus": usable_cpus(),
         "checked": True,
     }
 
 
-def test_the_clock_runs_around_the_solve_alone(bp: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_runs_around_the_solve_alone(bp: LoadedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     case = instance_sets.Case(PartialLatinSquare("open", np.zeros((4, 4), dtype=np.int64)), False, "set")
-    jobs = race.jobs(race.Race(repeats=1, dives=True), [case], [bp])
+    jobs = race.jobs(race.RaceSuite(repeats=1, dives=True), [case], [bp])
     build, built = PartialLatinSquare.build, 0.0
 
     def slowly(instance: PartialLatinSquare) -> Any:
@@ -166,7 +167,7 @@ def test_ratio_of_seconds_within_pairs() -> None:
         made("cp-sat", "a", 2, 4.0),
         made("cp-sat", "a", 1, 4.0),
     ]
-    found = compare(one, other)
+    found = compare_seconds(one, other)
     assert found is not None
     # Ratios 1/2 and 2 of a, 2 and 1 of b.
     assert found.mean == pytest.approx(2**0.25)
@@ -175,8 +176,8 @@ def test_ratio_of_seconds_within_pairs() -> None:
     # 8 - (1.2 * 4 + 0.5) = 2.7; 9 - (1.2 * 4.5 + 0.5) = 3.1; the others are below 0.
     assert found.excess == pytest.approx(3.1)
     assert (found.worst, found.above) == (("set-b", 1), 2)
-    assert compare(one, []) is None
-    assert compare(one[-1:], other) is None
+    assert compare_seconds(one, []) is None
+    assert compare_seconds(one[-1:], other) is None
 
 
 def test_race_table() -> None:
@@ -231,9 +232,9 @@ def test_two_best_objectives_are_an_error() -> None:
         check_agreement(runs)
 
 
-def test_a_race_that_gives_up_is_counted(bp: Network) -> None:
+def test_a_race_that_gives_up_is_counted(bp: LoadedNetwork) -> None:
     case = instance_sets.generate("latin-square:25:0.42", 1, 1)[0]
-    for job in race.jobs(race.Race(repeats=1, seconds=0.01, dives=True), [case], [bp]):
+    for job in race.jobs(race.RaceSuite(repeats=1, seconds=0.01, dives=True), [case], [bp]):
         result = job.measure()
         record = records.Record(config=job.config, result=result, environment={})
         if result["status"] == "UNKNOWN":
@@ -242,7 +243,7 @@ def test_a_race_that_gives_up_is_counted(bp: Network) -> None:
 
 
 @pytest.mark.parametrize("arm", ["cp-sat", "race/bp", "dives/bp"])
-def test_a_wrong_answer_is_refused(arm: str, bp: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_answer_is_refused(arm: str, bp: LoadedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     # The model asks for less than the instance does.
     instance = PartialLatinSquare("one", np.zeros((3, 3), dtype=np.int64))
 
@@ -256,7 +257,7 @@ def test_a_wrong_answer_is_refused(arm: str, bp: Network, monkeypatch: pytest.Mo
         return model, cells
 
     monkeypatch.setattr(PartialLatinSquare, "build", forgetful)
-    jobs = race.jobs(race.Race(repeats=1, dives=True), [instance_sets.Case(instance, True)], [bp])
+    jobs = race.jobs(race.RaceSuite(repeats=1, dives=True), [instance_sets.Case(instance, True)], [bp])
     (job,) = [job for job in jobs if job.config["arm"] == arm]
     with pytest.raises(AnswerError, match=f"{arm}: what it returned for one is not a solution"):
         job.measure()
@@ -300,7 +301,7 @@ def test_policies_end_to_end(tmp_path: Path, grids: Path, capsys: Capture) -> No
     assert output.read_text() == text
 
 
-def test_each_policy_is_what_its_name_says(bp: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_policy_is_what_its_name_says(bp: LoadedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     case = instance_sets.generate("latin-square:4:0.5", 1, 1)[0]
     suite = policies.Policies(seed=7, limits=Limits(9.0, 100))
     jobs = policies.jobs(suite, [case], bp)
@@ -334,7 +335,7 @@ def test_each_policy_is_what_its_name_says(bp: Network, monkeypatch: pytest.Monk
     }
 
 
-def test_policies_count_what_gave_up(bp: Network) -> None:
+def test_policies_count_what_gave_up(bp: LoadedNetwork) -> None:
     case = instance_sets.generate("latin-square:6:0.5", 1, 1)[0]
     jobs = policies.jobs(policies.Policies(limits=Limits(9.0, 100)), [case], bp)
     zeros = {"inference_calls": 7, "inference_seconds": 0.5}
@@ -351,7 +352,7 @@ def test_policies_count_what_gave_up(bp: Network) -> None:
     assert " ".join(row.split()).endswith("depth-first 2 50% 20 52 [27, 76] 7 0.5 5 [3, 7] 5")
 
 
-def test_policies_refuse_a_wrong_answer(bp: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_policies_refuse_a_wrong_answer(bp: LoadedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     case = instance_sets.generate("latin-square:4:0.5", 1, 1)[0]
     jobs = policies.jobs(policies.Policies(), [case], bp)
     wrong = SolveResult(Status.INFEASIBLE, None, 0, 0, InferenceCount(), 0.0, "cp", "bp")
@@ -389,6 +390,6 @@ def test_bad_input_is_one_line(
 
 def test_repeats_are_checked_without_the_command_line() -> None:
     with pytest.raises(ConfigError, match="seed: expected 0 or more"):
-        race.Race(seed=-1)
+        race.RaceSuite(seed=-1)
     with pytest.raises(ConfigError, match="expected a time limit"):
         policies.Policies(limits=Limits())

@@ -18,7 +18,7 @@ from test_benchmarks import ROOT, call, lines_of
 from benchmarks import records
 from benchmarks.answers import AnswerError
 from benchmarks.instances import instance_sets
-from benchmarks.networks import Network, load_networks
+from benchmarks.networks import LoadedNetwork, load_networks
 from benchmarks.suites import feasibility, policies, race, search
 from nnsearch.cp import InferencePolicy
 from nnsearch.errors import ModelFileError
@@ -33,7 +33,7 @@ SUITE = ["search", "--order", 10, "--holes", 0.5, "--count", 10, "--repeats", 1,
 
 
 @pytest.fixture(scope="module")
-def networks() -> list[Network]:
+def networks() -> list[LoadedNetwork]:
     return load_networks(["bp", "pls-10-full"], "cpu", 1)
 
 
@@ -165,7 +165,7 @@ def model_file() -> instance_sets.Case:
     return instance_sets.Case(CpModelFile("mine", model), False, "files")
 
 
-def test_the_jobs_of_searches_travel(networks: list[Network]) -> None:
+def test_the_jobs_of_searches_travel(networks: list[LoadedNetwork]) -> None:
     square = instance_sets.generate("latin-square:10:0.5", 1, 1)[0]
     limits = Limits(20.0)
     policy = InferencePolicy(3, after_failure=True)
@@ -182,16 +182,16 @@ def test_the_jobs_of_searches_travel(networks: list[Network]) -> None:
     assert {job.needs for job in jobs if job.config["arm"] != "cp-sat"} == {Needs()}
 
 
-def test_the_jobs_of_races_travel_and_keep_all_workers_busy(networks: list[Network]) -> None:
+def test_the_jobs_of_races_travel_and_keep_all_workers_busy(networks: list[LoadedNetwork]) -> None:
     square = instance_sets.generate("latin-square:10:0.5", 1, 1)[0]
-    jobs = race.jobs(race.Race(repeats=1, workers=3, dives=True, seconds=20), [square, model_file()], networks)
+    jobs = race.jobs(race.RaceSuite(repeats=1, workers=3, dives=True, seconds=20), [square, model_file()], networks)
     assert len(jobs) == 5 + 3
     for job in jobs:
         assert travelled(job).measure()["status"] == "OPTIMAL"
         assert job.needs == Needs(cpus=3)
 
 
-def test_the_jobs_of_the_feasibility_suite_travel_with_their_states(networks: list[Network]) -> None:
+def test_the_jobs_of_the_feasibility_suite_travel_with_their_states(networks: list[LoadedNetwork]) -> None:
     graph, dense = networks
     suite = feasibility.Feasibility(order=10, states=40, levels=5, label_seconds=60.0)
     jobs = feasibility.jobs(suite, [graph, dense], [(graph, graph)])

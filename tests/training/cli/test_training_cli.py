@@ -23,7 +23,7 @@ from training.data.pools.pool import Pool, read_pool
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
 from training.tasks.dense import fit
-from training.tasks.dense_config import Config
+from training.tasks.dense_config import DenseConfig
 from training.tasks.graph_config import GraphConfig
 
 TOML = """
@@ -106,7 +106,7 @@ def test_help_explains_every_key_of_the_config(capsys: pytest.CaptureFixture[str
         main(["fit", "--help"])
     lines = capsys.readouterr().out.splitlines()
     (middle,) = [i for i, line in enumerate(lines) if line.startswith("for a network on the candidate graph")]
-    for config, part in ((Config(), lines[:middle]), (GraphConfig(), lines[middle:])):
+    for config, part in ((DenseConfig(), lines[:middle]), (GraphConfig(), lines[middle:])):
         keys = [f.name for f in dataclasses.fields(config) if not dataclasses.is_dataclass(getattr(config, f.name))]
         for name, table in config_to_table(config).items():
             keys += [f"{name}.{key}" for key in table] if isinstance(table, dict) else []
@@ -182,7 +182,9 @@ def test_fit_prints_the_path_and_the_order_changes_size_and_name(
     assert (scorer.metadata.num_variables, scorer.metadata.num_values) == (9, 3)
     table = scorer.metadata.training["config"]
     assert (table["name"], table["seed"], table["problem"]["order"]) == ("tiny-3", 4, 3)
-    assert config_of(Config, table) == config_of(Config, json.loads(Path("runs/tiny-3/config.json").read_text()))
+    assert config_of(DenseConfig, table) == config_of(
+        DenseConfig, json.loads(Path("runs/tiny-3/config.json").read_text())
+    )
     assert scorer.metadata.training["validation_feasibility"] == round(
         load_checkpoint(Path("runs/tiny-3/checkpoint.pt"))["best"]["score"], 4
     )
@@ -310,10 +312,10 @@ def test_a_foreign_model_cannot_be_evaluated(tmp_path: Path, capsys: pytest.Capt
     )
 
 
-def unfinished(folder: Path, steps: int) -> Config:
+def unfinished(folder: Path, steps: int) -> DenseConfig:
     """Stop a run after a number of steps, as Ctrl-C does."""
     config = config_of(
-        Config,
+        DenseConfig,
         {
             "problem": {"order": 3},
             "pool": {"solutions": 30},
@@ -323,7 +325,7 @@ def unfinished(folder: Path, steps: int) -> Config:
         },
     )
     calls = 0
-    real = trainer.total_loss
+    real = trainer.dense_loss
 
     def counted(*arguments: Any) -> Any:
         nonlocal calls
@@ -348,7 +350,7 @@ def test_export_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
     scorer = OnnxScorer(out, provider="cpu")
     record = scorer.metadata.training
     assert (record["presentations"], record["best_presentations"]) == (160, best["entry"]["presentations"])
-    assert config_of(Config, record["config"]) == config
+    assert config_of(DenseConfig, record["config"]) == config
     state = np.eye(27, dtype=np.float32)
     hidden = np.maximum(
         state @ best["weights"]["layers.0.weight"].numpy().T + best["weights"]["layers.0.bias"].numpy(), 0
@@ -366,7 +368,7 @@ def test_export_gives_what_fit_gave(learned: Path, tmp_path: Path) -> None:
 
 
 def test_export_needs_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config_to_table(Config())))
+    (tmp_path / "config.json").write_text(json.dumps(config_to_table(DenseConfig())))
     message = refusal(["export", str(tmp_path), "--out", str(tmp_path / "x.onnx")], capsys)
     assert f"{tmp_path}: expected a checkpoint, found none" in message
 

@@ -18,8 +18,8 @@ from training.config import config_of
 from training.data.dense_problems import DenseProblem, dense_problem, random_solutions
 from training.data.feasibility import forward_checking, propagators_of
 from training.data.pools.pool import Pool
-from training.tasks.dense_config import Config
-from training.tasks.dense_examples import prepare
+from training.tasks.dense_config import DenseConfig
+from training.tasks.dense_examples import prepare_dense_data
 
 PROBLEMS: list[DenseProblem] = [LatinSquare(4), SudokuGrid(4), SudokuGrid(9), QueensBoard(4), QueensBoard(7)]
 
@@ -71,7 +71,7 @@ def test_data_of_other_problems(kind: str, order: int, tmp_path: Path) -> None:
         "pool": {"solutions": 12},
         "data": {"validation_states": 40},
     }
-    data = prepare(config_of(Config, table), tmp_path / "pool.npz")
+    data = prepare_dense_data(config_of(DenseConfig, table), tmp_path / "pool.npz")
     assert data.problem == dense_problem(kind, order)
     assert (tmp_path / "pool.npz").is_file()
     assert data.validation.labels.any()
@@ -86,7 +86,7 @@ def test_a_pool_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         PoolError, match=r"line\.npz: expected solutions of n-queens of order 8; 1 of 1 distinct ones are"
     ):
-        prepare(config_of(Config, table), tmp_path / "pool.npz")
+        prepare_dense_data(config_of(DenseConfig, table), tmp_path / "pool.npz")
 
 
 def test_a_network_for_queens_is_fitted_exported_and_solves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,8 +18,8 @@ from nnsearch.scorers.onnx import OnnxScorer
 from training.config import config_of, config_to_table
 from training.export.export import export, training_record
 from training.networks.mlp import MLP
-from training.tasks.dense import Outcome
-from training.tasks.dense_config import Config
+from training.tasks.dense import DenseOutcome
+from training.tasks.dense_config import DenseConfig
 
 ORDER = 4
 PROBLEM = LatinSquare(ORDER)
@@ -175,8 +175,8 @@ def test_any_module_of_the_right_shape(tmp_path: Path) -> None:
 
 
 def test_the_training_record() -> None:
-    config = config_of(Config, {"pool": {"file": "/home/someone/secret/history.csv"}, "seed": 3})
-    outcome = Outcome(
+    config = config_of(DenseConfig, {"pool": {"file": "/home/someone/secret/history.csv"}, "seed": 3})
+    outcome = DenseOutcome(
         network=network(),
         feasibility=0.123456,
         presentations=100,

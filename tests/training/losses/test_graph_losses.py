@@ -14,7 +14,7 @@ from nnsearch.problems.latin_square.problem import LatinSquare
 from training.data.families import LatinSquares, Queens, latin_square_pool
 from training.data.graph_states import GraphBatch, TrainingState, batch_of, training_state
 from training.losses.candidate_graph import (
-    candidate_cross_entropy,
+    candidate_binary_cross_entropy,
     choice_cross_entropy,
     group_cross_entropy,
     refuted_penalty,
@@ -25,7 +25,7 @@ Loss = Callable[[Tensor, GraphBatch], Tensor]
 LOSSES: dict[str, Loss] = {
     "group": lambda s, b: group_cross_entropy(s, b.holds, b.inputs[0], b.inputs[1], b.exactly_one),
     "choice": lambda s, b: choice_cross_entropy(s, b.holds, b.state_of, b.num_states),
-    "candidate": lambda s, b: candidate_cross_entropy(s, b.holds),
+    "candidate": lambda s, b: candidate_binary_cross_entropy(s, b.holds),
     "refuted": lambda s, b: refuted_penalty(s, b.possible, b.num_states),
 }
 # What each mean runs over, so that a batch is the mean of its singles with these weights.
@@ -91,8 +91,10 @@ def test_choice_cross_entropy_by_hand() -> None:
 def test_candidate_cross_entropy_by_hand() -> None:
     scores, target = torch.tensor([0.0, math.log(3.0), -math.log(3.0)]), torch.tensor([1.0, 1.0, 0.0])
     expected = -(math.log(1 / 2) + math.log(3 / 4) + math.log(3 / 4)) / 2
-    assert candidate_cross_entropy(scores, target).item() == pytest.approx(expected, rel=1e-5)
-    assert candidate_cross_entropy(torch.zeros(2), torch.zeros(2)).item() == pytest.approx(2 * math.log(2), rel=1e-5)
+    assert candidate_binary_cross_entropy(scores, target).item() == pytest.approx(expected, rel=1e-5)
+    assert candidate_binary_cross_entropy(torch.zeros(2), torch.zeros(2)).item() == pytest.approx(
+        2 * math.log(2), rel=1e-5
+    )
 
 
 def test_refuted_penalty_by_hand() -> None:

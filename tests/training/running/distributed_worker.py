@@ -19,9 +19,9 @@ from training.config import config_of, read_table
 from training.data.graph_states import TrainingState, batch_of
 from training.networks.mlp import MLP
 from training.running.distributed import ALONE, Processes, joined
-from training.tasks.dense import fit, load_propagator, total_loss
+from training.tasks.dense import dense_loss, fit, load_propagator
 from training.tasks.dense_config import read_config
-from training.tasks.dense_examples import prepare
+from training.tasks.dense_examples import prepare_dense_data
 from training.tasks.graph import _AllBlocks, block_weights, fit_graph, graph_loss, make_network
 from training.tasks.graph_config import GraphConfig
 from training.tasks.graph_share import GraphShare, GraphShares, deal
@@ -54,7 +54,7 @@ def gradients(network: nn.Module) -> dict[str, Tensor | None]:
 def dense_gradients(config_file: Path, folder: Path, processes: Processes, size: int) -> dict[str, Tensor | None]:
     """The gradient of one batch of some size; the same examples for any number of processes."""
     config = read_config(config_file, {})
-    data = prepare(config, folder / "mlp" / "pool.npz")
+    data = prepare_dense_data(config, folder / "mlp" / "pool.npz")
     torch.manual_seed(3)
     assignment = torch.rand(size, data.problem.num_candidates).round()
     target = torch.softmax(torch.randn(size, data.problem.num_candidates), dim=1)
@@ -63,7 +63,7 @@ def dense_gradients(config_file: Path, folder: Path, processes: Processes, size:
     parallel = processes.parallel(network, CPU)  # has to live until backward
     scores = parallel(assignment[index])
     propagator = load_propagator("full", data.problem)
-    processes.backward(share * total_loss(scores, assignment[index], target[index], config.loss, propagator))
+    processes.backward(share * dense_loss(scores, assignment[index], target[index], config.loss, propagator))
     return gradients(network)
 
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from nnsearch.errors import ConfigError
 from training.config import config_of, config_to_table, config_to_toml, read_table
 from training.tasks.dense_config import (
-    Config,
-    DataConfig,
-    LossConfig,
-    NetworkConfig,
+    DenseConfig,
+    DenseDataConfig,
+    DenseLossConfig,
+    DenseNetworkConfig,
+    DenseTrainConfig,
     PoolConfig,
     ProblemConfig,
-    TrainConfig,
     read_config,
 )
 from training.tasks.graph_config import GraphConfig
@@ -29,27 +29,27 @@ COMMITTED = sorted((Path(__file__).parents[3] / "training" / "configs").glob("*.
 positive = st.integers(1, 2**40)
 text = st.text(st.characters(min_codepoint=32, max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc"]))
 configs = st.builds(
-    Config,
+    DenseConfig,
     name=text.map(lambda t: "run" + t.replace("/", "").replace("\\", "")),
     seed=st.integers(0, 2**31),
     problem=st.builds(ProblemConfig, order=st.integers(2, 64)),
     pool=st.builds(PoolConfig, solutions=st.integers(2), seed=st.integers(0, 2**31), file=text),
     data=st.builds(
-        DataConfig,
+        DenseDataConfig,
         passes=positive,
         held_out=st.floats(0, 1, exclude_min=True, exclude_max=True),
         validation_states=positive,
     ),
-    network=st.builds(NetworkConfig, hidden=st.lists(positive).map(tuple)),
+    network=st.builds(DenseNetworkConfig, hidden=st.lists(positive).map(tuple)),
     loss=st.builds(
-        LossConfig,
+        DenseLossConfig,
         target=st.sampled_from(["single", "solution"]),
         propagator=st.sampled_from(["none", "rows", "full", "my.module:function"]),
         form=st.sampled_from(["mse", "bce", "negative"]),
         weight=st.floats(0, 1e300),
     ),
     train=st.builds(
-        TrainConfig,
+        DenseTrainConfig,
         presentations=positive,
         batch_size=positive,
         learning_rate=st.floats(0, 1e300, exclude_min=True),
@@ -63,7 +63,7 @@ configs = st.builds(
 )
 
 
-def read(tmp_path: Path, toml: str, **overrides: str) -> Config:
+def read(tmp_path: Path, toml: str, **overrides: str) -> DenseConfig:
     path = tmp_path / "run.toml"
     path.write_text(toml, encoding="utf-8")
     return read_config(path, {key.replace("__", "."): value for key, value in overrides.items()})
@@ -78,11 +78,11 @@ def refusal(tmp_path: Path, toml: str, **overrides: str) -> str:
 
 
 @given(config=configs)
-def test_toml_and_tables_give_the_config_back(config: Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_toml_and_tables_give_the_config_back(config: DenseConfig, tmp_path_factory: pytest.TempPathFactory) -> None:
     toml = config_to_toml(config)
     assert tomllib.loads(toml) == config_to_table(config)
     assert read(tmp_path_factory.mktemp("config"), toml) == config
-    assert config_of(Config, json.loads(json.dumps(config_to_table(config)))) == config
+    assert config_of(DenseConfig, json.loads(json.dumps(config_to_table(config)))) == config
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_toml_and_tables_give_the_config_back(config: Config, tmp_path_factory: 
     ],
 )
 def test_awkward_strings_survive(text: str, tmp_path: Path) -> None:
-    config = Config(pool=PoolConfig(file=text))
+    config = DenseConfig(pool=PoolConfig(file=text))
     assert read(tmp_path, config_to_toml(config)) == config
 
 
 def test_every_key_is_optional(tmp_path: Path) -> None:
-    assert read(tmp_path, "") == Config()
-    assert read(tmp_path, "[train]\n[loss]\nweight = 2") == Config(loss=LossConfig(weight=2.0))
+    assert read(tmp_path, "") == DenseConfig()
+    assert read(tmp_path, "[train]\n[loss]\nweight = 2") == DenseConfig(loss=DenseLossConfig(weight=2.0))
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.name)
@@ -119,8 +119,8 @@ def test_the_committed_configs(path: Path) -> None:
 
 
 def test_the_paper_is_the_default_network() -> None:
-    assert NetworkConfig().hidden == (512, 512, 512)
-    assert (LossConfig().target, LossConfig().form, LossConfig().weight) == ("single", "mse", 1.0)
+    assert DenseNetworkConfig().hidden == (512, 512, 512)
+    assert (DenseLossConfig().target, DenseLossConfig().form, DenseLossConfig().weight) == ("single", "mse", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -203,26 +203,26 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("seed", "7", Config(seed=7)),
-        ("name", "bare", Config(name="bare")),
-        ("name", '"quoted"', Config(name="quoted")),
-        ("loss__weight", "0.1", Config(loss=LossConfig(weight=0.1))),
-        ("loss__propagator", "my.module:function", Config(loss=LossConfig(propagator="my.module:function"))),
-        ("network__hidden", "[8, 9]", Config(network=NetworkConfig((8, 9)))),
-        ("pool__file", "/data/my squares.csv", Config(pool=PoolConfig(file="/data/my squares.csv"))),
-        ("problem__order", "7", Config(problem=ProblemConfig(order=7))),
+        ("seed", "7", DenseConfig(seed=7)),
+        ("name", "bare", DenseConfig(name="bare")),
+        ("name", '"quoted"', DenseConfig(name="quoted")),
+        ("loss__weight", "0.1", DenseConfig(loss=DenseLossConfig(weight=0.1))),
+        ("loss__propagator", "my.module:function", DenseConfig(loss=DenseLossConfig(propagator="my.module:function"))),
+        ("network__hidden", "[8, 9]", DenseConfig(network=DenseNetworkConfig((8, 9)))),
+        ("pool__file", "/data/my squares.csv", DenseConfig(pool=PoolConfig(file="/data/my squares.csv"))),
+        ("problem__order", "7", DenseConfig(problem=ProblemConfig(order=7))),
     ],
 )
-def test_overrides(key: str, value: str, expected: Config, tmp_path: Path) -> None:
+def test_overrides(key: str, value: str, expected: DenseConfig, tmp_path: Path) -> None:
     assert read(tmp_path, "", **{key: value}) == expected
     other: dict[str, Any] = {"problem": {"order": 12}, "seed": 3, "name": "file", "loss": {"weight": 5}}
-    in_file = config_to_toml(config_of(Config, other))
+    in_file = config_to_toml(config_of(DenseConfig, other))
     assert read(tmp_path, in_file, **{key: value}) != read(tmp_path, in_file)
 
 
 def test_an_override_wins_over_the_file_and_leaves_its_neighbours(tmp_path: Path) -> None:
     config = read(tmp_path, "[loss]\nweight = 5\nform = 'bce'", loss__weight="0.5")
-    assert config.loss == LossConfig(weight=0.5, form="bce")
+    assert config.loss == DenseLossConfig(weight=0.5, form="bce")
 
 
 @pytest.mark.parametrize(
@@ -241,6 +241,6 @@ def test_malformed_overrides(key: str, value: str, message: str, tmp_path: Path)
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"loss": {"weight": 2}}, {"network": {"hidden": [8]}}])
 def test_configs_are_frozen_and_compare_by_value(change: dict[str, Any]) -> None:
-    assert config_of(Config, change) == config_of(Config, change) != Config()
+    assert config_of(DenseConfig, change) == config_of(DenseConfig, change) != DenseConfig()
     with pytest.raises(AttributeError):
-        setattr(Config(), "seed", 2)  # noqa: B010
+        setattr(DenseConfig(), "seed", 2)  # noqa: B010

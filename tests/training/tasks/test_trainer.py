@@ -27,9 +27,9 @@ from training.losses.cross_entropy import candidate_cross_entropy
 from training.losses.sbr import semantic_based_regularisation
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
-from training.tasks.dense import Outcome, choose_device, fit, load_propagator, measure, total_loss
-from training.tasks.dense_config import Config, LossConfig
-from training.tasks.dense_examples import prepare
+from training.tasks.dense import DenseOutcome, choose_device, dense_loss, fit, load_propagator, measure
+from training.tasks.dense_config import DenseConfig, DenseLossConfig
+from training.tasks.dense_examples import prepare_dense_data
 
 ROOT = Path(__file__).parents[3]
 
@@ -94,11 +94,11 @@ def propagator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
     del sys.modules["my_propagator"]
 
 
-def tiny(**tables: Any) -> Config:
+def tiny(**tables: Any) -> DenseConfig:
     table = {key: dict(value) if isinstance(value, dict) else value for key, value in TINY.items()}
     for name, values in tables.items():
         table[name] = {**table.get(name, {}), **values} if isinstance(values, dict) else values
-    return config_of(Config, table)
+    return config_of(DenseConfig, table)
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:
@@ -129,13 +129,13 @@ def without_loss(a_result: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, dict[str, Any]]:
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[DenseOutcome, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("whole") / "run"
     outcome = fit(tiny(), folder)
     return outcome, result(folder)
 
 
-def same_weights(a: Outcome, b: Outcome) -> bool:
+def same_weights(a: DenseOutcome, b: DenseOutcome) -> bool:
     return bool(flat(a.network.state_dict()) == flat(b.network.state_dict()))
 
 
@@ -160,12 +160,12 @@ def test_the_outcome_is_the_best_measurement(tmp_path: Path) -> None:
     assert outcome.feasibility == best["free_choice"]
     assert outcome.best_presentations == best["presentations"] < outcome.presentations
     assert not outcome.network.training
-    validation = prepare(tiny(), tmp_path / "pool.npz").validation
+    validation = prepare_dense_data(tiny(), tmp_path / "pool.npz").validation
     again = measure(outcome.network, validation, torch.device("cpu"))
     assert again == {key: best[key] for key in ("free_choice", "fixed_cell_full")}
 
 
-def test_the_seed_decides_everything(tmp_path: Path, whole_run: tuple[Outcome, dict[str, Any]]) -> None:
+def test_the_seed_decides_everything(tmp_path: Path, whole_run: tuple[DenseOutcome, dict[str, Any]]) -> None:
     outcome, expected = whole_run
     assert same_weights(fit(tiny(), tmp_path / "a"), outcome)
     assert result(tmp_path / "a") == expected
@@ -183,7 +183,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", [1, 4, 5, 23, 40])
 def test_a_run_that_dies_in_any_step_ends_like_one_that_does_not(
-    call: int, tmp_path: Path, propagator: Any, whole_run: tuple[Outcome, dict[str, Any]]
+    call: int, tmp_path: Path, propagator: Any, whole_run: tuple[DenseOutcome, dict[str, Any]]
 ) -> None:
     def die(calls: int) -> None:
         if calls == call:
@@ -205,7 +205,7 @@ def test_a_run_that_dies_around_a_checkpoint_ends_like_one_that_does_not(
     moment: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    whole_run: tuple[Outcome, dict[str, Any]],
+    whole_run: tuple[DenseOutcome, dict[str, Any]],
 ) -> None:
     written = 0
 
@@ -230,7 +230,7 @@ def test_a_run_that_dies_around_a_checkpoint_ends_like_one_that_does_not(
 
 @pytest.mark.parametrize("kept", [0, 40])
 def test_a_run_that_dies_while_it_claims_its_folder_ends_like_one_that_does_not(
-    kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_run: tuple[Outcome, dict[str, Any]]
+    kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_run: tuple[DenseOutcome, dict[str, Any]]
 ) -> None:
     write_text = Path.write_text
 
@@ -249,7 +249,7 @@ def test_a_run_that_dies_while_it_claims_its_folder_ends_like_one_that_does_not(
 
 @pytest.mark.parametrize("call", [2, 4, 38])
 def test_ctrl_c_ends_after_the_step_and_the_run_goes_on_to_the_same_weights(
-    call: int, tmp_path: Path, propagator: Any, whole_run: tuple[Outcome, dict[str, Any]]
+    call: int, tmp_path: Path, propagator: Any, whole_run: tuple[DenseOutcome, dict[str, Any]]
 ) -> None:
     propagator.on_call = lambda calls: signal.raise_signal(signal.SIGINT) if calls == call else None
     config = tiny(loss={"propagator": "my_propagator:propagate"})
@@ -264,7 +264,7 @@ def test_ctrl_c_ends_after_the_step_and_the_run_goes_on_to_the_same_weights(
 
 
 def test_ctrl_c_between_two_measurements_keeps_their_mean_loss(
-    tmp_path: Path, propagator: Any, whole_run: tuple[Outcome, dict[str, Any]]
+    tmp_path: Path, propagator: Any, whole_run: tuple[DenseOutcome, dict[str, Any]]
 ) -> None:
     propagator.on_call = lambda calls: signal.raise_signal(signal.SIGINT) if calls == 6 else None
     config = tiny(loss={"propagator": "my_propagator:propagate"})
@@ -470,7 +470,7 @@ def test_batches_larger_than_the_data_are_the_data(tmp_path: Path) -> None:
     assert outcome.num_examples <= outcome.presentations == 500 // outcome.num_examples * outcome.num_examples
 
 
-def test_a_users_propagator_is_used(tmp_path: Path, propagator: Any, whole_run: tuple[Outcome, Any]) -> None:
+def test_a_users_propagator_is_used(tmp_path: Path, propagator: Any, whole_run: tuple[DenseOutcome, Any]) -> None:
     mine = fit(tiny(loss={"propagator": "my_propagator:propagate"}), tmp_path / "mine")
     assert propagator.calls == 40
     assert same_weights(mine, whole_run[0])
@@ -518,23 +518,23 @@ def test_a_mistake_leaves_the_folder_free(mistake: dict[str, Any], tmp_path: Pat
 def test_total_loss() -> None:
     scores, assignment, target = torch.randn(4, 27), torch.zeros(4, 27), torch.eye(27)[:4]
     plain = candidate_cross_entropy(scores, target)
-    assert total_loss(scores, assignment, target, LossConfig(weight=3.0), None) == plain
+    assert dense_loss(scores, assignment, target, DenseLossConfig(weight=3.0), None) == plain
     possible = torch.rand(4, 27) < 0.5
     for form in ("mse", "bce", "negative"):
-        config = LossConfig(weight=0.25, form=form)
+        config = DenseLossConfig(weight=0.25, form=form)
         expected = plain + 0.25 * semantic_based_regularisation(scores, possible, form)
-        torch.testing.assert_close(total_loss(scores, assignment, target, config, lambda _: possible), expected)
+        torch.testing.assert_close(dense_loss(scores, assignment, target, config, lambda _: possible), expected)
 
 
 def test_a_mask_takes_pairs_out_of_the_softmax_and_out_of_validation(tmp_path: Path) -> None:
     scores, assignment = torch.randn(4, 27), torch.zeros(4, 27)
     possible = torch.arange(27) % 3 == 0
     for target in (torch.eye(27)[[0, 3, 6, 9]], possible.repeat(4, 1) / possible.sum()):
-        masked = total_loss(scores, assignment, target, LossConfig(), None, lambda _: possible.repeat(4, 1))
+        masked = dense_loss(scores, assignment, target, DenseLossConfig(), None, lambda _: possible.repeat(4, 1))
         torch.testing.assert_close(masked, candidate_cross_entropy(scores[:, possible], target[:, possible]))
     config = tiny(loss={"target": "solution", "propagator": "none", "mask": "full"})
     outcome = fit(config, tmp_path)
-    validation = prepare(config, tmp_path / "pool.npz").validation
+    validation = prepare_dense_data(config, tmp_path / "pool.npz").validation
     assert outcome.feasibility == measure(outcome.network, validation, torch.device("cpu"), "full")["free_choice"]
 
 
@@ -562,4 +562,4 @@ def test_a_propagator_of_another_shape_is_refused() -> None:
     scores = torch.zeros(4, 27)
     for possible in (torch.ones(27), torch.ones(())):
         with pytest.raises(ConfigError, match=r"loss\.propagator: expected it to return shape \(4, 27\)"):
-            total_loss(scores, scores, scores, LossConfig(), lambda _, answer=possible: answer)  # type: ignore[misc]
+            dense_loss(scores, scores, scores, DenseLossConfig(), lambda _, answer=possible: answer)  # type: ignore[misc]

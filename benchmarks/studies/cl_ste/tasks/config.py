@@ -16,7 +16,7 @@ _FORMS = get_args(Binariser)
 
 
 @dataclass(frozen=True)
-class DataConfig(Section, name="data"):
+class TaskDataConfig(Section, name="data"):
     """What is learned from. Everything is drawn from the seed of the run; test data are apart from the start."""
 
     examples: Annotated[int, at_least(1)] = 3000
@@ -46,7 +46,7 @@ class DataConfig(Section, name="data"):
 
 
 @dataclass(frozen=True)
-class LossConfig(Section, name="loss"):
+class TaskLossConfig(Section, name="loss"):
     """``cnf`` * L_cnf + ``bound`` * L_bound + ``label`` * cross-entropy."""
 
     binariser: Annotated[str, Rule(f"one of {', '.join(_FORMS)}", _FORMS.__contains__)] = "probability"
@@ -64,7 +64,7 @@ class LossConfig(Section, name="loss"):
 
 
 @dataclass(frozen=True)
-class TrainConfig(Section, name="train"):
+class TaskTrainConfig(Section, name="train"):
     """The optimisation, Adam."""
 
     epochs: Annotated[int, at_least(1)] = 3
@@ -101,9 +101,9 @@ class TaskConfig:
     """Name in results."""
     task: str = "member"
     """Kind of task; see ``benchmarks.studies.cl_ste.tasks.tasks``."""
-    data: DataConfig = field(default_factory=DataConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    data: TaskDataConfig = field(default_factory=TaskDataConfig)
+    loss: TaskLossConfig = field(default_factory=TaskLossConfig)
+    train: TaskTrainConfig = field(default_factory=TaskTrainConfig)
     published: PublishedConfig = field(default_factory=PublishedConfig)
 
 

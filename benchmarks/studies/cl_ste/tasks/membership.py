@@ -21,10 +21,10 @@ def member(config: TaskConfig, seed: int) -> PictureTask:
         answer = bool(rng.integers(2))
         asked = rng.choice(row if answer else np.setdiff1d(np.arange(10), row))
         labels.append([2 * int(asked) + answer])
-    return build(config, pictures, about, clauses(about), 20, examples, labels)
+    return build(config, pictures, about, membership_clauses(about), 20, examples, labels)
 
 
-def clauses(about: PictureAtoms) -> list[list[int]]:
+def membership_clauses(about: PictureAtoms) -> list[list[int]]:
     """Return for each digit: not yes, or some picture has it; not no, or this picture does not have it.
 
     The label atoms of digit d are "d, no" and "d, yes", in this order.

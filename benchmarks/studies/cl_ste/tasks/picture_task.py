@@ -77,7 +77,7 @@ class PictureAtoms:
 
 @dataclass(frozen=True)
 class PictureTask:
-    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.Task` on pictures.
+    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` on pictures.
 
     Attributes:
         config: the task.

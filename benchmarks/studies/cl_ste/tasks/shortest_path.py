@@ -29,7 +29,7 @@ _PAIRS = 30  # of ends in one grid
 
 @dataclass(frozen=True)
 class PathTask:
-    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.Task` with labels; the clauses are about the ends of a path.
+    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` with labels; the clauses are about the ends of a path.
 
     Atoms: "node is an end" (16), "edge is on the path" (24), and with ``data.degrees`` "edge is missing" (24).
 
@@ -122,7 +122,7 @@ def build(config: TaskConfig, seed: int) -> PathTask:
     held = config.data.test
     return PathTask(
         config,
-        clauses(config.data.degrees),
+        path_clauses(config.data.degrees),
         grids[held:],
         paths[held:],
         grids[:held],
@@ -150,7 +150,7 @@ def _draw(rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(grids[:count], dtype=torch.float32), torch.tensor(paths[:count], dtype=torch.float32)
 
 
-def clauses(degrees: bool) -> Cnf:
+def path_clauses(degrees: bool) -> Cnf:
     """Return the knowledge about paths.
 
     The 68 clauses of the authors' code: an end has an edge of the path, and no two. With ``degrees`` also: a node that

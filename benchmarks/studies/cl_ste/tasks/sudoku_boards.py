@@ -28,7 +28,7 @@ _ROUNDS = 8
 
 @dataclass(frozen=True)
 class BoardTask:
-    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.Task` on boards.
+    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` on boards.
 
     Attributes:
         config: the task.
@@ -62,11 +62,11 @@ class BoardTask:
 
     def inputs(self, index: Tensor) -> Tensor:
         """Return float32[B, n, n, n]."""
-        return one_hot(self.boards[index], self.order)
+        return value_planes(self.boards[index], self.order)
 
     def facts(self, index: Tensor) -> Tensor:
         """Return float32[B, n * n * n], 1 for the given values, 0 for everything else; labels are not facts."""
-        return one_hot(self.boards[index], self.order).flatten(2).transpose(1, 2).flatten(1)
+        return value_planes(self.boards[index], self.order).flatten(2).transpose(1, 2).flatten(1)
 
     def atoms(self, outputs: Tensor) -> Tensor:
         """Return float32[B, n * n * n] from logits, float32[B, n * n, n]."""
@@ -86,7 +86,7 @@ class BoardTask:
         """Return the shares of held-out boards that were completed: at once, and one cell after the other."""
 
         def score(boards: Tensor) -> Tensor:
-            return torch.cat([network(one_hot(part, self.order)) for part in torch.split(boards, 256)])
+            return torch.cat([network(value_planes(part, self.order)) for part in torch.split(boards, 256)])
 
         return {
             "one_shot": self._solved(fill(self.test_boards, score(self.test_boards), cells=None)),
@@ -101,7 +101,7 @@ class BoardTask:
         return right / len(boards)
 
 
-def one_hot(boards: Tensor, order: int) -> Tensor:
+def value_planes(boards: Tensor, order: int) -> Tensor:
     """Return float32[B, n, n, n] (value, row, column) of boards, int64[B, n * n] with 0 for holes."""
     return (
         (boards.unsqueeze(1) == torch.arange(1, order + 1).view(1, -1, 1)).float().view(len(boards), order, order, -1)

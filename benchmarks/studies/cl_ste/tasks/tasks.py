@@ -19,7 +19,7 @@ from nnsearch.errors import ConfigError
 from training.losses.cnf import Cnf
 
 
-class Task(Protocol):
+class LogicTask(Protocol):
     """Examples whose labels are facts about clauses, and a measure on data that no example was made from."""
 
     @property
@@ -49,7 +49,7 @@ class Task(Protocol):
         """Return shares of right answers on held-out data, by name."""
 
 
-TASKS: dict[str, Callable[[TaskConfig, int], Task]] = {
+TASKS: dict[str, Callable[[TaskConfig, int], LogicTask]] = {
     "add": lambda config, seed: addition.numbers(config, seed, 1),
     "add-two-digits": lambda config, seed: addition.numbers(config, seed, 2),
     "add2x2": addition.grid,
@@ -63,7 +63,7 @@ TASKS: dict[str, Callable[[TaskConfig, int], Task]] = {
 """Kind -> (config, seed) -> the task."""
 
 
-def build_task(config: TaskConfig, seed: int) -> Task:
+def build_task(config: TaskConfig, seed: int) -> LogicTask:
     """Build a task.
 
     Raises:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.studies.cl_ste.tasks.config import LossConfig, TaskConfig
-from benchmarks.studies.cl_ste.tasks.tasks import Task, build_task
+from benchmarks.studies.cl_ste.tasks.config import TaskConfig, TaskLossConfig
+from benchmarks.studies.cl_ste.tasks.tasks import LogicTask, build_task
 from training import loop
 from training.loop import Training
 from training.losses.cnf_ste import ClauseMatrix, bound, cnf_loss, with_facts
@@ -18,7 +18,7 @@ from training.schedule import ExampleOrder, cosine
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskOutcome:
     """What a run ended with.
 
     Attributes:
@@ -34,7 +34,7 @@ class Outcome:
     network: nn.Module
 
 
-def fit(config: TaskConfig, seed: int, run_dir: Path) -> Outcome:
+def fit(config: TaskConfig, seed: int, run_dir: Path) -> TaskOutcome:
     """Train one task with one seed, or go on where an earlier call in the same folder stopped.
 
     Args:
@@ -56,7 +56,7 @@ def fit(config: TaskConfig, seed: int, run_dir: Path) -> Outcome:
 
     def loss(forward: nn.Module, step: int) -> Tensor:
         index = order.at(step)
-        return total_loss(task, forward(task.inputs(index)), index, clauses, config.loss)
+        return task_loss(task, forward(task.inputs(index)), index, clauses, config.loss)
 
     trained = Training(
         loop.Task(
@@ -76,10 +76,10 @@ def fit(config: TaskConfig, seed: int, run_dir: Path) -> Outcome:
     network.eval()
     with torch.inference_mode():
         measured = task.measure(network)
-    return Outcome(measured, trained.step, trained.seconds, network)
+    return TaskOutcome(measured, trained.step, trained.seconds, network)
 
 
-def total_loss(task: Task, outputs: Tensor, index: Tensor, clauses: ClauseMatrix, config: LossConfig) -> Tensor:
+def task_loss(task: LogicTask, outputs: Tensor, index: Tensor, clauses: ClauseMatrix, config: TaskLossConfig) -> Tensor:
     """Return the loss of some examples, a scalar.
 
     Args:

@@ -20,7 +20,7 @@ KNOWLEDGE = ("clauses", "agn", "sbr", "planted")
 
 
 @dataclass(frozen=True)
-class DataConfig(Section, name="data"):
+class LabelFreeDataConfig(Section, name="data"):
     """Partial Latin squares, as a search first sees them or deeper."""
 
     orders: Annotated[tuple[int, ...], _ORDERS] = (8, 10, 12)
@@ -36,7 +36,7 @@ class DataConfig(Section, name="data"):
 
 
 @dataclass(frozen=True)
-class NetworkConfig(Section, name="network"):
+class LabelFreeNetworkConfig(Section, name="network"):
     """A network on the candidate graph; both kinds take as many rounds of messages."""
 
     start: Annotated[str, one_of(*STARTS)] = "plain"
@@ -50,7 +50,7 @@ class NetworkConfig(Section, name="network"):
 
 
 @dataclass(frozen=True)
-class LossConfig(Section, name="loss"):
+class LabelFreeLossConfig(Section, name="loss"):
     """What the loss knows, and the weights of the papers."""
 
     knowledge: Annotated[str, Rule(f"one of {', '.join(KNOWLEDGE)}", KNOWLEDGE.__contains__)] = "clauses"
@@ -62,7 +62,7 @@ class LossConfig(Section, name="loss"):
 
 
 @dataclass(frozen=True)
-class TrainConfig(Section, name="train"):
+class LabelFreeTrainConfig(Section, name="train"):
     """The optimisation, Adam; the same for all knowledge."""
 
     steps: Annotated[int, at_least(1)] = 10_000
@@ -81,10 +81,10 @@ class LabelFreeConfig(Section):
 
     seed: Annotated[int, SEED] = 0
     """Of the squares, the weights and the batches: the same squares in the same batches for all knowledge."""
-    data: DataConfig = field(default_factory=DataConfig)
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    data: LabelFreeDataConfig = field(default_factory=LabelFreeDataConfig)
+    network: LabelFreeNetworkConfig = field(default_factory=LabelFreeNetworkConfig)
+    loss: LabelFreeLossConfig = field(default_factory=LabelFreeLossConfig)
+    train: LabelFreeTrainConfig = field(default_factory=LabelFreeTrainConfig)
 
 
 def read_label_free(overrides: dict[str, str] | None = None) -> LabelFreeConfig:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.studies.label_free.training.clauses import clauses_of, variable_group
-from benchmarks.studies.label_free.training.config import LossConfig
+from benchmarks.studies.label_free.training.config import LabelFreeLossConfig
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
 from training.data.graph_states import GraphBatch, TrainingState
 from training.losses.candidate_graph import choice_cross_entropy
@@ -30,7 +30,7 @@ _PLANTED = GraphLossConfig(group=1.0, choice=0.0, candidate=0.1, refuted=0.0)  #
 
 
 def batch_loss(
-    config: LossConfig, states: Sequence[TrainingState], batch: GraphBatch, rng: np.random.Generator
+    config: LabelFreeLossConfig, states: Sequence[TrainingState], batch: GraphBatch, rng: np.random.Generator
 ) -> BatchLoss:
     """Return the loss of a batch under the knowledge of a config.
 

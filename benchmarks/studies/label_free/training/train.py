@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.studies.label_free.training.config import LabelFreeConfig, NetworkConfig
+from benchmarks.studies.label_free.training.config import LabelFreeConfig, LabelFreeNetworkConfig
 from benchmarks.studies.label_free.training.knowledge import batch_loss
 from benchmarks.studies.label_free.training.message_passing import MessagePassing
 from benchmarks.studies.label_free.training.partial_squares import draw_batch, draw_squares
@@ -25,11 +25,11 @@ from training.tasks.graph import LEAST_RATE, WARM_UP_STEPS, block_loss
 
 _EXAMPLES = 3  # states on which the exported network is compared with torch
 
-Network = MessagePassing | NeuralBeliefPropagation
+GraphNetwork = MessagePassing | NeuralBeliefPropagation
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LabelFreeOutcome:
     """What a training ended with.
 
     Attributes:
@@ -45,14 +45,14 @@ class Outcome:
     seconds: float
 
 
-def make_network(config: NetworkConfig) -> Network:
+def untrained_network(config: LabelFreeNetworkConfig) -> GraphNetwork:
     """Return an untrained network; its weights are drawn from torch's generator."""
     if config.start == "bp":
         return NeuralBeliefPropagation(config.blocks, config.rounds, config.hidden)
     return MessagePassing(config.blocks, config.rounds, config.hidden)
 
 
-def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> Outcome:
+def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
     """Train a network and export it, or go on where an earlier call in the same folder stopped.
 
     Args:
@@ -66,7 +66,7 @@ def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> Outcome:
         KeyboardInterrupt: Ctrl-C was pressed; the checkpoint holds what was done.
     """
     torch.manual_seed(config.seed)
-    network = make_network(config.network)
+    network = untrained_network(config.network)
     train = config.train
     states: list[TrainingState] = []
 
@@ -102,4 +102,6 @@ def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> Outcome:
         kinds=TRAINED_KINDS,
     )
     export_graph(network.eval(), metadata, [one.state for one in states[:_EXAMPLES]], file)
-    return Outcome(file, sum(parameter.numel() for parameter in network.parameters()), trained.step, trained.seconds)
+    return LabelFreeOutcome(
+        file, sum(parameter.numel() for parameter in network.parameters()), trained.step, trained.seconds
+    )

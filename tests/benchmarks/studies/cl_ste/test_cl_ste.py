@@ -126,7 +126,7 @@ def test_boards_of_different_solutions() -> None:
         Sudoku("", board.reshape(4, 4))  # refuses a value that stands twice
         assert 4 <= (board == 0).sum() <= 10
     solution = torch.tensor([1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1])
-    atoms = sudoku_boards.one_hot(solution[None], 4).flatten(2).transpose(1, 2).flatten(1)
+    atoms = sudoku_boards.value_planes(solution[None], 4).flatten(2).transpose(1, 2).flatten(1)
     assert task.clauses.satisfied(atoms.numpy()).all()
 
 
@@ -183,7 +183,7 @@ def test_a_killed_run_ends_like_one_that_was_not(step: int, tmp_path: Path, monk
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     config = small("shortest-path", train__epochs="3", train__batch_size="4", train__hidden="[8]")
     whole = train.fit(config, 1, tmp_path / "whole")
-    total_loss, calls = train.total_loss, itertools.count()
+    total_loss, calls = train.task_loss, itertools.count()
 
     def dying(*arguments: Any) -> Tensor:
         if next(calls) == step:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.records import run_jobs
-from benchmarks.rendering.figure import draw
+from benchmarks.rendering.figure import draw_charts
 from benchmarks.rendering.text import text
 from benchmarks.studies.cl_ste import cost
 from training.losses.cnf import Cnf
@@ -55,12 +55,12 @@ def test_costs_are_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done["sudoku 9", "straight-through"]["ms"] > 0
     assert done["sudoku 9", "straight-through"]["clauses"] == 11745 + 27 * 9
     assert "permutation 3" in text(cost.summary(records))
-    draw(cost.summary(records), tmp_path / "cost.svg")
+    draw_charts(cost.summary(records), tmp_path / "cost.svg")
     assert "straight-through" in (tmp_path / "cost.svg").read_text()
 
 
 @pytest.mark.parametrize("problem", [name for names in cost.problems().values() for name in names])
 def test_every_problem_has_clauses(problem: str) -> None:
-    cnf = cost.clauses_of(problem)
+    cnf = cost.problem_clauses(problem)
     assert cnf.num_clauses > 0
     assert (cnf.width > 0).all()

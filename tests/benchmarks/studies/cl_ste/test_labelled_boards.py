@@ -40,7 +40,7 @@ def test_labels_are_the_solutions_of_the_first_boards() -> None:
     assert torch.equal(half.solutions, every.solutions[:10])
     for board, solution in zip(every.boards, every.solutions, strict=True):
         assert bool(((board == 0) | (board == solution)).all())
-    atoms = sudoku_boards.one_hot(every.solutions, 4).flatten(2).transpose(1, 2).flatten(1)
+    atoms = sudoku_boards.value_planes(every.solutions, 4).flatten(2).transpose(1, 2).flatten(1)
     assert every.clauses.satisfied(atoms.numpy()).all()
 
 
@@ -68,7 +68,7 @@ def test_only_labelled_boards_have_a_label_loss() -> None:
 def test_a_network_that_knows_the_rules_alone_does_not_know_rows_from_columns() -> None:
     torch.manual_seed(0)
     network = RecurrentRelationalNetwork(box=2, hidden=8, rounds=3)
-    boards = sudoku_boards.one_hot(build(HALF).boards, 4)
+    boards = sudoku_boards.value_planes(build(HALF).boards, 4)
     scores = network(boards).view(-1, 4, 4, 4)
     turned = network(boards.transpose(2, 3)).view(-1, 4, 4, 4)
     torch.testing.assert_close(turned, scores.transpose(1, 2))

@@ -266,7 +266,7 @@ def test_a_training_lowers_its_loss() -> None:
     states = draw_squares(config)
     batch = batch_of(states, CPU)
     torch.manual_seed(0)
-    network = train.make_network(config.network)
+    network = train.untrained_network(config.network)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
     loss_of = batch_loss(replace(config.loss, knowledge="planted"), states, batch, np.random.default_rng(0))
     losses = []

@@ -18,7 +18,7 @@ from benchmarks.records import Record, read_records
 from benchmarks.rendering import figure as plots
 from benchmarks.studies.label_free import study as study_label_free
 from benchmarks.studies.label_free.findings import searches, summary
-from benchmarks.studies.label_free.study import BUDGETS, VARIABLES, SearchTest, Study, jobs
+from benchmarks.studies.label_free.study import BUDGETS, VARIABLES, LabelFreeStudy, SearchTest, jobs
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, read_label_free
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from nnsearch.encoding.candidate_graph import GraphState
@@ -85,7 +85,7 @@ def test_most_probable_reads_probabilities_and_no_other_order_does(
             return super().score(states)
 
     monkeypatch.setattr(study_label_free, "ValueProbabilities", Spy)
-    (bp,) = [job for job in jobs(Study("tiny", tmp_path)) if job.config["knowledge"] == "bp"]
+    (bp,) = [job for job in jobs(LabelFreeStudy("tiny", tmp_path)) if job.config["knowledge"] == "bp"]
     bp.measure()
     assert read
     read.clear()
@@ -124,7 +124,7 @@ def test_the_plot_of_one_order_has_room_for_its_title_and_plain_numbers_at_its_t
 ) -> None:
     figures = []
     monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
-    plots.draw(summary(read_records(finished / "results.jsonl")), tmp_path / "plot.svg")
+    plots.draw_charts(summary(read_records(finished / "results.jsonl")), tmp_path / "plot.svg")
     (figure,) = figures
     figure.draw_without_rendering()
     (title,) = (text for text in figure.texts if text.get_text().startswith("What the loss knew"))
@@ -155,7 +155,7 @@ def test_a_killed_study_goes_on(finished: Path, tmp_path: Path) -> None:
 
 
 def test_trainings_differ_in_seed_start_and_knowledge_alone_and_plain_ones_come_first(tmp_path: Path) -> None:
-    configs = [job.config for job in jobs(Study("small", tmp_path))]
+    configs = [job.config for job in jobs(LabelFreeStudy("small", tmp_path))]
     budget = BUDGETS["small"]
     trained = [config for config in configs if "training" in config]
     names = [(config["start"], config["seed"], config["knowledge"]) for config in trained]
@@ -175,7 +175,7 @@ def test_an_order_on_both_sides_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
     leaking = {**BUDGETS["tiny"].overrides, "data.orders": "[5, 6]"}
     monkeypatch.setitem(BUDGETS["tiny"].overrides, "data.orders", leaking["data.orders"])
     with pytest.raises(ConfigError, match="orders: expected other ones than those of the training, got 6"):
-        jobs(Study("tiny", tmp_path))
+        jobs(LabelFreeStudy("tiny", tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_an_order_on_both_sides_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
 )
 def test_malformed_studies(study: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
-        Study(**{"budget": "tiny", "runs": tmp_path, **study})
+        LabelFreeStudy(**{"budget": "tiny", "runs": tmp_path, **study})
 
 
 @pytest.mark.parametrize("study", [["label-free", "--budget", "tiny"], ["cl-ste", "--task", "add"]])

@@ -9,7 +9,7 @@ from extendable import is_extendable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.studies.sbr.backtracking import GAVE_UP, INFEASIBLE, SOLVED, Searches, backtrack
+from benchmarks.studies.sbr.backtracking import GAVE_UP, INFEASIBLE, SOLVED, BacktrackingResult, backtrack
 from benchmarks.suites.feasibility import QUESTIONS
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.n_queens.problem import QueensBoard
@@ -151,7 +151,7 @@ def test_many_searches_are_those_of_each_alone(asked: tuple[DenseProblem, str, s
     assert all((together.failures == limit) <= (np.array(together.status) != SOLVED))
 
 
-def search(state: list[int], limit: int, propagation: str = "none") -> Searches:
+def search(state: list[int], limit: int, propagation: str = "none") -> BacktrackingResult:
     """Fill a Latin square of order 2 whose values are given, -1 for none, smallest value first."""
     assignment = one_hot(LatinSquare(2), np.array(state))[None]
 

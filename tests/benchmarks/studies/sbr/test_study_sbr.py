@@ -15,11 +15,11 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
-from benchmarks.rendering.figure import draw
+from benchmarks.rendering.figure import draw_charts
 from benchmarks.statistics import wilson
 from benchmarks.studies.sbr import study as study_sbr
 from benchmarks.studies.sbr.findings import PANELS, findings, summary
-from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, Study
+from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, SbrStudy
 from nnsearch.errors import ConfigError, PoolError
 from training.data.pools.pool import Pool
 from training.tasks.dense_config import read_config
@@ -132,7 +132,7 @@ def test_the_open_questions_are_asked_on_request(tmp_path: Path, capsys: pytest.
 
 
 def test_the_plot_of_the_committed_records_has_every_setting_and_stays_small(tmp_path: Path) -> None:
-    draw(summary(read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl")), tmp_path / "sbr.svg")
+    draw_charts(summary(read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl")), tmp_path / "sbr.svg")
     drawn = (tmp_path / "sbr.svg").read_text(encoding="utf-8")
     assert len(drawn) < 400_000
     assert [title for title, *_ in PANELS if title not in drawn] == []
@@ -145,7 +145,7 @@ def test_random_choice_alone_is_no_plot(tmp_path: Path) -> None:
     records = read_records(ROOT / "benchmarks" / "results" / "study_sbr.jsonl")
     random = [record for record in records if record["config"]["arm"] == "rnd"]
     with pytest.raises(ConfigError, match="--plot: expected results of networks"):
-        draw(summary(random), tmp_path / "sbr.svg")
+        draw_charts(summary(random), tmp_path / "sbr.svg")
 
 
 @pytest.mark.parametrize(("given", "expected"), [([], 2), (["--processes", "1"], 1)])
@@ -201,7 +201,7 @@ def test_a_pool_with_a_test_square_is_refused(finished: Path, tmp_path: Path) ->
     with np.load(next((tmp_path / "test").glob("*.npz"))) as arrays:
         Pool(arrays["squares"][:25].reshape(25, -1), 1, 6).save(tmp_path / "pools" / "6-25-1.npz")
     with pytest.raises(PoolError, match="25 of 720 test squares occur in this pool"):
-        study_sbr.jobs(Study("tiny", tmp_path, ("10000-solutions",)))
+        study_sbr.jobs(SbrStudy("tiny", tmp_path, ("10000-solutions",)))
 
 
 def test_folders_and_files_that_cannot_be_written_are_refused_before_the_pools_are_sampled(
@@ -228,7 +228,7 @@ def test_folders_and_files_that_cannot_be_written_are_refused_before_the_pools_a
 )
 def test_malformed_studies(study: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
-        Study(**{"budget": "tiny", "runs": tmp_path, **study})
+        SbrStudy(**{"budget": "tiny", "runs": tmp_path, **study})
 
 
 def test_committed_configs_are_the_arms_and_differ_in_what_their_names_say() -> None:
