@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.instances.qwh import generate
+from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.suites.latency import root_state
 from nnsearch.encoding.one_hot import OneHot, one_hot
 from nnsearch.inference.pretrained import pretrained_models
@@ -28,7 +28,7 @@ def scorer() -> OnnxScorer:
 @pytest.mark.parametrize("batch", [1, 4, 16, 64, _LARGEST])
 def test_latency(benchmark: BenchmarkFixture, scorer: OnnxScorer, batch: int) -> None:
     order = scorer.metadata.num_values or 0
-    squares = generate(order, holes=0.5, count=batch, seed=1, pattern="uniform")
+    squares = fresh_quasigroups(order, holes=0.5, count=batch, seed=1, pattern="uniform")
     states = one_hot(np.stack([square.grid.ravel() for square in squares]), order, first_value=1)
     benchmark.extra_info.update(model=scorer.name, provider=scorer.provider)
 

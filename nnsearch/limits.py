@@ -1,10 +1,20 @@
-"""When a search gives up, the same for every engine."""
+"""When a search gives up, the same for every engine, and the clock that it is charged by."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from nnsearch.errors import ConfigError
+
+CLOCK: ContextVar[Callable[[], float]] = ContextVar("nnsearch_clock", default=time.perf_counter)
+"""Seconds since some moment, of the search that runs in this context: the wall's, unless several share a processor.
+
+Limits, results and the cost of inference are all read from it. Searches that take turns in one thread set it to a clock
+that stands still while another one runs; see :class:`nnsearch.many.gathering.Gathering`.
+"""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.instances.qwh import generate as squares
+from benchmarks.instances.squares import fresh_quasigroups as squares
 from benchmarks.report.command import RESULTS, write_page
 from nnsearch import cp
 from nnsearch.cp.search_options import SearchOptions

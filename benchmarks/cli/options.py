@@ -10,7 +10,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from benchmarks.instances import instance_sets, qwh
+from benchmarks.instances import instance_sets
+from benchmarks.instances.squares import fresh_quasigroups
 from nnsearch.errors import ConfigError
 from nnsearch.problems import PROBLEMS
 from nnsearch.problems.latin_square.generating import Pattern
@@ -78,7 +79,7 @@ class Instances:
         planted: list[instance_sets.Case] = []
         if count:
             for order in dict.fromkeys(orders):
-                squares = qwh.generate(order, self.holes, count, self.seed, self.pattern)
+                squares = fresh_quasigroups(order, self.holes, count, self.seed, self.pattern)
                 planted += [instance_sets.Case(square, True) for square in squares]
             for spec in dict.fromkeys(self.generate):
                 planted += instance_sets.generate(spec, count, self.seed)

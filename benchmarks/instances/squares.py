@@ -1,4 +1,4 @@
-"""Latin squares, and solutions of other problems, that no training pool was sampled with."""
+"""Latin squares, these with holes, and solutions of other problems, that no training pool was sampled with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
+from nnsearch.problems import PartialLatinSquare, latin_square
+from nnsearch.problems.latin_square.generating import Pattern
 from training.data.dense_problems import GroupedProblem, random_solutions
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 
@@ -36,6 +38,13 @@ def fresh_squares(order: int, count: int, seed: int) -> npt.NDArray[np.uint8]:
     sampler = JacobsonMatthews(order, _stream(seed))
     # In chunks of about half a second, because Ctrl-C is seen between them only.
     return np.concatenate(list(sampler.chunks(count, size=max(1, 4_000_000 // order**4))))
+
+
+def fresh_quasigroups(
+    order: int, holes: float, count: int, seed: int, pattern: Pattern = "balanced"
+) -> list[PartialLatinSquare]:
+    """Return :func:`fresh_squares` with holes, see :func:`nnsearch.problems.latin_square.generate`."""
+    return [one for one, _ in latin_square.generate(order, holes, count, seed, fresh_squares, pattern)]
 
 
 def fresh_solutions(problem: GroupedProblem, count: int, seed: int) -> npt.NDArray[np.uint8]:

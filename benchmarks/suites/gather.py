@@ -19,7 +19,7 @@ from cyclopts import Parameter
 
 import nnsearch
 from benchmarks.answers import AnswerError
-from benchmarks.instances import qwh
+from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
@@ -78,7 +78,7 @@ class Gather:
 
     def squares(self) -> list[PartialLatinSquare]:
         """Return the instances."""
-        return qwh.generate(self.order, self.holes, self.count, self.seed) * self.rounds
+        return fresh_quasigroups(self.order, self.holes, self.count, self.seed) * self.rounds
 
     @property
     def limits(self) -> Limits:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.instances import qwh
+from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
@@ -50,7 +50,7 @@ def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.
     Raises:
         ConfigError: a number is out of range, or nothing is left open.
     """
-    graph = CandidateGraph.from_model(qwh.generate(order, holes, 1, seed)[0].build()[0])
+    graph = CandidateGraph.from_model(fresh_quasigroups(order, holes, 1, seed)[0].build()[0])
     alive = graph.propagate(np.ones(graph.num_candidates, dtype=bool))
     if (graph.count(alive) < 2).all():
         raise ConfigError("propagation alone completes this square, so there is nothing to score; use more holes")

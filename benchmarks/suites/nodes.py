@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
 from benchmarks.answers import AnswerError
-from benchmarks.instances import qwh
+from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import place_of
@@ -62,7 +62,7 @@ class Nodes:
 
     def grid(self) -> npt.NDArray[np.int64]:
         """Return int64[order, order], 0 = hole."""
-        return qwh.generate(self.order, self.holes, 1, self.seed)[0].grid
+        return fresh_quasigroups(self.order, self.holes, 1, self.seed)[0].grid
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
-from nnsearch.clock import CLOCK
 from nnsearch.cp.hints import HintedPhase
 from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
 from nnsearch.cp.restarts import RestartedPhase
@@ -22,7 +21,7 @@ from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.limits import Limits
+from nnsearch.limits import CLOCK, Limits
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import check_no_negation

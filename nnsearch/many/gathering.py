@@ -18,8 +18,8 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import greenlet
 import numpy as np
 
-from nnsearch.clock import CLOCK
 from nnsearch.encoding.encoder import FloatArray, State
+from nnsearch.limits import CLOCK
 from nnsearch.scorers.cache import ScoreCache, key_of
 from nnsearch.scorers.network import Network
 
@@ -80,7 +80,7 @@ class Gathering(Generic[K, R]):
     seconds, or those that do not wait take much longer than usual to ask: they run on, and the others with them. One
     that ends is gone at once.
 
-    To be used from one thread. Each search has its own :data:`nnsearch.clock.CLOCK`, which runs while the search does
+    To be used from one thread. Each search has its own :data:`nnsearch.limits.CLOCK`, which runs while the search does
     and has an equal part of the inferences it shares.
 
     Args:

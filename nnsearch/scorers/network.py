@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnsearch.clock import CLOCK
 from nnsearch.encoding.encoder import Encoder, Encoding, FloatArray, State
 from nnsearch.errors import ConfigError, ScoreError
+from nnsearch.limits import CLOCK
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.result import InferenceCount
 from nnsearch.scorers.scorer import Advice, PreparedScorer, Scorer

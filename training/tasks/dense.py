@@ -24,8 +24,7 @@ from training.data.feasibility import (
     score_states,
 )
 from training.loop import Measurement, Measuring, Task, Training, TrainingProgress
-from training.losses.cross_entropy import candidate_cross_entropy
-from training.losses.sbr import SBRForm, semantic_based_regularisation
+from training.losses.dense import SBRForm, candidate_cross_entropy, semantic_based_regularisation
 from training.networks.mlp import MLP
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes

@@ -29,8 +29,7 @@ import nnsearch.cp
 from benchmarks.answers import check_answer
 from benchmarks.arms import NoOpinion
 from benchmarks.instances.instance_sets import Case
-from benchmarks.instances.qwh import generate
-from benchmarks.instances.squares import fresh_squares
+from benchmarks.instances.squares import fresh_quasigroups, fresh_squares
 from benchmarks.networks import LoadedNetwork, load_networks
 from benchmarks.records import Job
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, LabelFreeConfig, read_label_free
@@ -193,7 +192,7 @@ class SearchTest:
 @functools.cache
 def _cases(order: int, holes: float, count: int, seed: int) -> list[Case]:
     """Sample large squares once: it takes seconds."""
-    return [Case(square, True) for square in generate(order, holes, count, seed)]
+    return [Case(square, True) for square in fresh_quasigroups(order, holes, count, seed)]
 
 
 def jobs(study: LabelFreeStudy) -> list[Job]:

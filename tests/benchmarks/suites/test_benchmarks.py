@@ -21,8 +21,8 @@ import nnsearch.cp
 from benchmarks import answers, records, statistics
 from benchmarks.__main__ import main
 from benchmarks.answers import AnswerError
-from benchmarks.instances import instance_sets, labels, qwh
-from benchmarks.instances.squares import fresh_squares
+from benchmarks.instances import instance_sets, labels
+from benchmarks.instances.squares import fresh_quasigroups, fresh_squares
 from benchmarks.networks import load_networks
 from benchmarks.rendering.parts import Group
 from benchmarks.rendering.text import text
@@ -626,14 +626,14 @@ def test_no_commit_outside_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 @settings(max_examples=40)
 def test_generated_holes(order: int, share: float, seed: int, uniform: bool) -> None:
     pattern: Pattern = "uniform" if uniform else "balanced"
-    instances = qwh.generate(order, share, 2, seed, pattern)
+    instances = fresh_quasigroups(order, share, 2, seed, pattern)
     for instance in instances:
         assert instance.num_holes == round(share * order**2)
         if not uniform:
             holes = instance.grid == 0
             for lines in (holes.sum(0), holes.sum(1)):
                 assert lines.max() - lines.min() <= 1
-    again = qwh.generate(order, share, 1, seed, pattern)
+    again = fresh_quasigroups(order, share, 1, seed, pattern)
     assert (again[0].grid == instances[0].grid).all()
 
 
@@ -649,13 +649,13 @@ def test_generated_holes(order: int, share: float, seed: int, uniform: bool) -> 
 def test_the_instances_of_committed_records_stay_the_same(
     order: int, share: float, count: int, seed: int, pattern: Pattern, digest: str
 ) -> None:
-    instances = qwh.generate(order, share, count, seed, pattern)
+    instances = fresh_quasigroups(order, share, count, seed, pattern)
     grids = b"".join(instance.grid.astype(np.int64).tobytes() for instance in instances)
     assert hashlib.sha256(grids).hexdigest()[:16] == digest
 
 
 def test_generated_instances_are_satisfiable_and_differ() -> None:
-    instances = qwh.generate(6, 0.5, 3, seed=1) + qwh.generate(6, 0.5, 3, seed=2)
+    instances = fresh_quasigroups(6, 0.5, 3, seed=1) + fresh_quasigroups(6, 0.5, 3, seed=2)
     assert len({instance.grid.tobytes() for instance in instances}) == 6
     assert len({instance.name for instance in instances}) == 6
     for instance in instances:
@@ -736,7 +736,7 @@ def test_disagreement_is_an_error_and_timeouts_count() -> None:
 
 
 def test_limits_stop_every_arm() -> None:
-    instance = qwh.generate(30, 0.42, 1, seed=1)[0]
+    instance = fresh_quasigroups(30, 0.42, 1, seed=1)[0]
     suite = search.Search(repeats=1, limits=Limits(seconds=0.2, failures=20))
     for job in search.jobs(suite, [instance_sets.Case(instance, True)], []):
         result = job.measure()

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from training.losses.cross_entropy import candidate_cross_entropy
-from training.losses.sbr import SBRForm, semantic_based_regularisation
+from training.losses.dense import SBRForm, candidate_cross_entropy, semantic_based_regularisation
 
 FORMS: tuple[SBRForm, ...] = ("mse", "bce", "negative")
 few = settings(max_examples=20)

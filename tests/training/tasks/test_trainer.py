@@ -23,8 +23,7 @@ from training import loop
 from training.__main__ import main
 from training.config import config_of, config_to_toml
 from training.data.pools.pool import Pool
-from training.losses.cross_entropy import candidate_cross_entropy
-from training.losses.sbr import semantic_based_regularisation
+from training.losses.dense import candidate_cross_entropy, semantic_based_regularisation
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 from training.tasks import dense as trainer
 from training.tasks.dense import DenseOutcome, choose_device, dense_loss, fit, load_propagator, measure

@@ -18,7 +18,7 @@ from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
 from training.data.graph_states import GraphBatch, TrainingState
 from training.losses.candidate_graph import choice_cross_entropy
 from training.losses.cnf_ste import ClauseMatrix, binarise, bound, cnf_loss
-from training.losses.sbr import semantic_based_regularisation
+from training.losses.dense import semantic_based_regularisation
 from training.tasks.graph import graph_loss
 from training.tasks.graph_config import GraphLossConfig
 

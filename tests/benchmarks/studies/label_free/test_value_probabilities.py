@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stand_ins import FixedGraphScorer
 
 import nnsearch
-from benchmarks.instances.qwh import generate
+from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.studies.label_free.value_probabilities import ValueProbabilities
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union, encode
@@ -56,7 +56,7 @@ def test_the_level_of_a_variables_scores_is_gone_and_a_union_is_its_states(seed:
 
 @pytest.mark.parametrize("variable_order", ["min-domain", "most-confident"])
 def test_it_drives_a_search_and_orders_the_values_of_a_cell_as_before(variable_order: VariableOrder) -> None:
-    (square,) = generate(8, 0.5, 1, seed=3)
+    (square,) = fresh_quasigroups(8, 0.5, 1, seed=3)
     scorer = FixedGraphScorer(np.random.default_rng(0).normal(size=8**3).astype(np.float32))
     results = [
         nnsearch.cp.solve(*square.build(), read, SearchOptions(variable_order=variable_order))

@@ -1,13 +1,34 @@
-"""Semantic-based regularisation: the outputs are pulled towards what a propagator says is still possible."""
+"""Losses of all assignments at a time: cross-entropy, and semantic-based regularisation.
+
+The latter pulls the outputs towards what a propagator says is still possible.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 SBRForm = Literal["mse", "bce", "negative"]
+
+
+def candidate_cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
+    r"""Mean over the batch of :math:`-\sum_j t_j \log \mathrm{softmax}(s)_j` (Silvestri et al. 2021, eq. 4).
+
+    With a one-hot target this is the paper's loss. A target uniform over all remaining pairs of the example's own
+    solution has the same expectation over deconstruction orders and far less variance: which of the solution's pairs
+    was removed last is a coin toss that the network would otherwise have to average out.
+
+    Args:
+        scores: float[B, N], logits.
+        target: float[B, N], non-negative, each row sums to 1.
+
+    Returns:
+        A scalar, at least 0; it is 0 in the limit of all mass on a one-hot target.
+    """
+    return -(target * torch.log_softmax(scores, dim=1)).sum(1).mean()
 
 
 def semantic_based_regularisation(scores: Tensor, possible: Tensor, form: SBRForm = "mse") -> Tensor:
