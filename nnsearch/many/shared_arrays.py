@@ -31,6 +31,8 @@ class SharedArrays:
 
     def put(self, arrays: Sequence[npt.NDArray[Any]]) -> Layout:
         """Write arrays; return where the reader finds them."""
+        if not arrays:
+            return []
         layout: Layout = []
         end = 0
         for array in arrays:

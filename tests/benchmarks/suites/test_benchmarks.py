@@ -245,7 +245,7 @@ def test_a_different_tree_is_refused() -> None:
         (["feasibility", "--states", "0", "--models"], "states: expected 1 or more"),
         (["feasibility", "--states", "many"], "invalid int value: 'many'"),
         (["feasibility", "--models", "--pool", "missing.npz"], "missing.npz: expected a file of solutions"),
-        (["feasibility", "--models", "--plot", "curves.pdf"], "ends in .svg or .png"),
+        (["feasibility", "--models", "--plot", "curves.gif"], "ends in .svg, .png or .pdf"),
         (["search", "--holes", "1.5", "--models"], "holes: expected a share"),
         (["search", "--count", "0", "--models"], "expected instances"),
         (["search", "--instances", "missing.dzn", "--models"], "missing.dzn: expected a file"),
