@@ -76,7 +76,3 @@ class Rows:
             self.coefficients[self.entries.places(rows)],
             self.domain.take(rows),
         )
-
-    def of_kind(self, kind: str) -> Rows:
-        """Return the rows of one of ``ROW_KINDS``, such as the linear constraints."""
-        return self.take(np.flatnonzero(self.kind == ROW_KINDS.index(kind)))

@@ -14,6 +14,7 @@ from nnsearch.errors import GraphError, NNSearchError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.lists import Lists
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.rows import ROW_KINDS
 from nnsearch.model.stopping import ReadingStoppedError
 
 
@@ -39,7 +40,7 @@ def test_reads_rows_with_coefficients_ranges_and_enforcement() -> None:
         (3, "at_most_one", [], [2, 3], [1, 1], []),
     ]
     assert [(index, kind) for index, kind, _ in prepared.others] == [(1, "all_diff")]
-    linear = prepared.rows.of_kind("linear")
+    linear = prepared.rows.take(np.flatnonzero(prepared.rows.kind == ROW_KINDS.index("linear")))
     assert linear.constraint.tolist() == [0]
     assert linear.coefficients.tolist() == [2, -1]
     assert prepared.objective is not None
