@@ -335,7 +335,7 @@ def unfinished(folder: Path, steps: int) -> DenseConfig:
         return real(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "total_loss", counted)
+        patch.setattr(trainer, "dense_loss", counted)
         assert fit(config, folder).interrupted
     return config
 

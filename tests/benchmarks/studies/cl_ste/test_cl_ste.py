@@ -191,7 +191,7 @@ def test_a_killed_run_ends_like_one_that_was_not(step: int, tmp_path: Path, monk
         return total_loss(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "total_loss", dying)
+        patched.setattr(train, "task_loss", dying)
         with pytest.raises(Killed):
             train.fit(config, 1, tmp_path / "parts")
     parts = train.fit(config, 1, tmp_path / "parts")

@@ -25,6 +25,7 @@ from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.n_queens.problem import QueensBoard
 from training.data.pools.pool import Pool
+from training.running.checkpoint import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[4]
 TRAINED = ("1000-solutions", "n-queens-20")
@@ -123,9 +124,8 @@ def test_a_pool_with_a_test_square_is_refused(
 def test_an_unfinished_training_is_left_out(searched: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "runs" / "tiny" / "1000-solutions-agn-0"
     shutil.copytree(searched / "runs" / "tiny" / "1000-solutions-agn-0", folder)
-    table_ = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    table_["train"]["presentations"] *= 2
-    (folder / "config.json").write_text(json.dumps(table_), encoding="utf-8")
+    state = load_checkpoint(folder / "checkpoint.pt")
+    save_checkpoint({**state, "finished": False}, folder / "checkpoint.pt")
     assert main(arguments(tmp_path)) == 2
     errors = capsys.readouterr().err
     assert "1000-solutions-agn-0: left out, its training is not finished" in errors
