@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a suite and return the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     app = command_line("python -m benchmarks", "Measure networks and searches; see COMMAND --help.")
-    app.default_parameter = Parameter(negative=(), consume_multiple=True, allow_repeating=True)
+    app.default_parameter = Parameter.combine(
+        app.default_parameter, Parameter(consume_multiple=True, allow_repeating=True)
+    )
     # By name: what a verb needs is loaded when it is asked for.
     for verb, summary in _VERBS.items():
         app.command(f"benchmarks.cli.{verb}:app", name=verb, help=summary)

@@ -24,6 +24,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
     from importlib.util import find_spec
 
+    if (name.startswith("__") and name != "__all__") or "." in name:
+        raise AttributeError(f"module 'nnsearch' has no attribute {name!r}")
     if find_spec(f"nnsearch.{name}") is not None:
         return import_module(f"nnsearch.{name}")
     public = import_module("nnsearch.public")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -63,10 +64,15 @@ class ProblemSolver:
             ModelFileError: the network is for another family, or does not fit.
             NNSearchError: as the engine; the returned solution is wrong.
         """
+        return self._solve_one(problem, self._cached(), trace)
+
+    def _cached(self) -> Network | None:
+        if self.network is None or not self.cache_megabytes:
+            return self.network
+        return cached(self.network, ScoreCache(self.cache_megabytes))
+
+    def _solve_one(self, problem: Problem, network: Network | None, trace: Trace | None = None) -> SolveResult:
         self._check_family(problem)
-        network = self.network
-        if network is not None and self.cache_megabytes:
-            network = cached(network, ScoreCache(self.cache_megabytes))
         try:
             result = self._solve(problem, network, trace)
         except NothingToReadError as error:
@@ -93,16 +99,17 @@ class ProblemSolver:
         for name, number in (("concurrency", concurrency), ("processes", processes)):
             if number is not None:
                 raise ConfigError(f"--{name} gathers inferences at the nodes: for --engine cp with a network only")
-        if self.network is not None and self.cache_megabytes:
-            self.network = cached(self.network, ScoreCache(self.cache_megabytes))
+        network = self._cached()
         for problem in problems:
-            yield problem, _outcome(lambda problem=problem: self.solve(problem))  # type: ignore[misc]
+            yield problem, _outcome(lambda problem=problem: self._solve_one(problem, network))  # type: ignore[misc]
 
     def _gathered(
         self, network: Network, problems: Iterable[Problem], concurrency: int | None, processes: int | None
     ) -> Iterator[tuple[Problem, SolveResult | NNSearchError]]:
         taken: dict[int, Problem] = {}
+        numbers = itertools.count()  # those of solve_many
         misfits: list[tuple[Problem, NNSearchError]] = []
+        unread: list[tuple[Problem, NothingToReadError]] = []
 
         def fitting() -> Iterator[Problem]:
             for problem in problems:
@@ -111,7 +118,7 @@ class ProblemSolver:
                 except ModelFileError as error:
                     misfits.append((problem, error))
                 else:
-                    taken[len(taken)] = problem
+                    taken[next(numbers)] = problem
                     yield problem
 
         megabytes = _USUAL_CACHE_MEGABYTES if self.cache_megabytes is None else self.cache_megabytes
@@ -126,17 +133,19 @@ class ProblemSolver:
             for solved in solves:
                 while misfits:
                     yield misfits.pop(0)
-                problem, error, result = taken[solved.index], solved.error, solved.result
+                problem, error, result = taken.pop(solved.index), solved.error, solved.result
                 if result is not None:
                     yield problem, _outcome(lambda: _checked(problem, result))  # noqa: B023 - called at once
                 elif isinstance(error, NothingToReadError):
-                    yield problem, _outcome(lambda: _checked(problem, self._without_network(problem, error)))  # noqa: B023
+                    unread.append((problem, error))  # a search of its own, which would hold up the others
                 elif isinstance(error, NNSearchError):
                     yield problem, error
                 elif error is not None:
                     raise error
             yield from misfits
             self.progress = solves.progress
+        for problem, error in unread:
+            yield problem, _outcome(lambda: _checked(problem, self._without_network(problem, error)))  # noqa: B023
 
     def _without_network(self, problem: Problem, error: NothingToReadError, trace: Trace | None = None) -> SolveResult:
         if self.engine == "dives":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
-from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Parameter, convert
 from cyclopts.help.formatters.plain import PlainFormatter
 
 from nnsearch.errors import NNSearchError
@@ -54,12 +56,23 @@ def command_line(name: str, description: str, version: str | None = None) -> App
         help_formatter=_Help(),
         version=version,
         version_flags=() if version is None else ("--version",),
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), converter=_whole_numbers),
     )
+
+
+def _whole_numbers(kind: Any, tokens: Any) -> Any:
+    """Convert as cyclopts does, but no fraction to a whole number, which it would round."""
+    if int in (kind, *get_args(kind)) and float not in get_args(kind):
+        for token in tokens:
+            if re.fullmatch(r"[-+]?[0-9]+|none", getattr(token, "value", "0"), re.IGNORECASE) is None:
+                raise CoercionError(token=token, target_type=int)
+    return convert(kind, tokens)
 
 
 def run(app: App, argv: Sequence[str] | None = None, prefix: str | None = None) -> int:
     """Run a command line; return the exit code of the command, 2 after bad input, 130 after Ctrl-C.
+
+    A reader that goes away (head, less) ends it in silence, with code 0.
 
     Args:
         app: the command line; its commands return exit codes.
@@ -69,7 +82,18 @@ def run(app: App, argv: Sequence[str] | None = None, prefix: str | None = None) 
     Raises:
         SystemExit: with code 0 after help, with code 2 when the words cannot be read; one line on stderr says why.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        try:
+            return _run(app, sys.argv[1:] if argv is None else list(argv), prefix)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Without this Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _run(app: App, words: list[str], prefix: str | None) -> int:
     try:
         if not words:
             _refuse(prefix or app.name[0], "the following arguments are required: COMMAND")

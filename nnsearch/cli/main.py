@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -18,14 +17,7 @@ _VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0 solved or proved, 1 limit reached, 2 bad input, 130 Ctrl-C."""
     try:
-        try:
-            return _run(argv)
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) went away; without this Python complains once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _run(argv)
     except KeyboardInterrupt:  # while Python imports
         sys.stderr.write("interrupted\n")
         return 130

@@ -133,7 +133,7 @@ def solve(
     check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
     loaded = None if scorer is None else load_scorer(scorer)
-    how = (options or SearchOptions()).resolved_for(loaded)
+    how = SearchOptions.of(options).resolved_for(loaded)
     if loaded is None:
 
         def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:

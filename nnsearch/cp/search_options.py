@@ -62,6 +62,20 @@ class SearchOptions:
         if not isinstance(self.limits, Limits | None):
             raise ConfigError(f"limits: expected nnsearch.Limits, got {type(self.limits).__name__}")
 
+    @classmethod
+    def of(cls, options: SearchOptions | None) -> SearchOptions:
+        """Return the options, or those of one who gives none.
+
+        Raises:
+            ConfigError: they are something else.
+        """
+        if not isinstance(options, SearchOptions | None):
+            raise ConfigError(
+                f"options: expected nnsearch.SearchOptions, got {type(options).__name__}; "
+                "limits, for example, are SearchOptions(limits=...)"
+            )
+        return options or cls()
+
     def resolved_for(self, scorer: Network | None) -> SearchOptions:
         """Return the options with what a search with this scorer does where they leave it open.
 

@@ -112,7 +112,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         super().__init__()
         self.inference = InferenceCount()
         self.scorer = load_scorer(scorer)
-        options = options or SearchOptions()
+        options = SearchOptions.of(options)
         if options.limits is not None:
             raise ConfigError("limits: a phase cannot end its search; leave them to nnsearch.cp.solve or to the solver")
         if options.restarts == "default":

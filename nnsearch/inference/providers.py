@@ -8,14 +8,13 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import onnxruntime as ort
 
 from nnsearch.errors import ModelFileError
 
 Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
-PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"

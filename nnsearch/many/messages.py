@@ -35,6 +35,7 @@ class Setup:
     Attributes:
         name: of the scorer.
         encoder: how the network reads states; None where only the other process can prepare a model.
+        abstains: see :class:`nnsearch.scorers.network.Network`.
         options: what every search is told.
         seats: how many searches at the same time.
         max_batch: of the states of this process, see :class:`nnsearch.many.gathering.Gathering`.
@@ -44,6 +45,7 @@ class Setup:
 
     name: str
     encoder: Encoder | None
+    abstains: bool
     options: SearchOptions
     seats: int
     max_batch: int | None

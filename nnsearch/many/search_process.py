@@ -85,6 +85,7 @@ class SearchProcess:
     def set_up(self, setup: Setup) -> None:
         """Tell it what the next searches are like; one that has not spoken since it was last told, when it does."""
         self.count = None
+        self.prepared.clear()
         if self._is_set_up and self.room is None:
             self._next_setup = setup
         else:

@@ -118,7 +118,7 @@ def solve_many(
         raise ConfigError(f"max_wait: expected 0 or more seconds, got {max_wait!r}")
     if not isinstance(models, Iterable):
         raise ConfigError(f"models: expected an iterable of models, got {type(models).__name__}")
-    how = options or SearchOptions()
+    how = SearchOptions.of(options)
     cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
     loaded = load_scorer(scorer)
     group: _Group
@@ -133,7 +133,7 @@ def solve_many(
         if max_batch is not None:
             share = max(1, max_batch // number)
             most_questions = max_batch // share
-        setup = Setup(loaded.name, encoder, how, seats, share, max_wait, cache_megabytes)
+        setup = Setup(loaded.name, encoder, loaded.abstains, how, seats, share, max_wait, cache_megabytes)
         group = ProcessGroup(loaded, setup, processes, most_questions)
     return ManySolves(_Running(group, concurrency, stop, on_progress), models)
 

@@ -53,7 +53,7 @@ class _Asking(Network):
         self.name = setup.name
         self.remote = _PreparedElsewhere(connection)
         self.encoder = self.remote if setup.encoder is None else setup.encoder
-        self.abstains = setup.encoder is None
+        self.abstains = setup.abstains
         self.batches = self.states = 0
         self.seconds = 0.0
         self._connection, self._asked, self._answered = connection, asked, answered

@@ -167,7 +167,7 @@ class DirectEncoding:
 
     Attributes:
         graph: the model.
-        number: of the model among those that one encoder prepared.
+        number: of the model among all that were prepared in this process.
         prepared: the scorer that has read it; None in a process that only knows the number.
     """
 
@@ -188,17 +188,19 @@ class DirectEncoding:
         return scores if state.num_scores else np.full(self.graph.num_candidates, -np.inf, dtype=np.float32)
 
 
+_NUMBERS = itertools.count()  # one count for all scorers: a cache that two of them share tells their models apart
+
+
 class DirectEncoder:
     """Leaves the reading to the scorer."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._numbers = itertools.count()
         self._models: weakref.WeakValueDictionary[int, DirectEncoding] = weakref.WeakValueDictionary()
 
     def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> DirectEncoding:
         """Let the scorer read a model."""
-        encoding = DirectEncoding(graph, next(self._numbers), self._scorer.prepare(graph, variables))
+        encoding = DirectEncoding(graph, next(_NUMBERS), self._scorer.prepare(graph, variables))
         self._models[encoding.number] = encoding
         return encoding
 

@@ -191,3 +191,16 @@ def test_how_far_it_is_on_a_terminal(folder: Path) -> None:
     assert done.returncode == 1
     assert re.search(r"\d of 9 done, \d+ s left", shown)
     assert "done" not in done.stdout
+
+
+@pytest.mark.parametrize("options", ["", " --processes 2"])
+def test_a_search_without_the_network_holds_up_no_other(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: str
+) -> None:
+    model = cp_model.CpModel()
+    model.new_int_var(2, 5, "free")
+    (folder / "free.pbtxt").write_text(str(model.proto))
+    code, lines, _ = solve(f"free.pbtxt square-0.dzn square-1.dzn{options}", capsys)
+    assert code == 0
+    solved = [line.split(":")[0] for line in lines if ":" in line]
+    assert solved.index("free") > max(solved.index("square-0"), solved.index("square-1"))

@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ortools.sat.python import cp_model
 from stand_ins import LinearScorer, RandomGraphScorer
 
-from nnsearch import SearchOptions
+from nnsearch import Limits, SearchOptions, cp, solve_many
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
 from nnsearch.errors import ConfigError
 
@@ -48,3 +49,14 @@ def test_what_needs_a_scorer_is_refused_without() -> None:
     for options in wrong:
         with pytest.raises(ConfigError, match="are for a scorer, and there is none; leave them out"):
             options.resolved_for(None)
+
+
+@pytest.mark.parametrize("options", [Limits(seconds=1), {"restarts": None}, 5])
+def test_options_that_are_something_else_are_refused_by_name(options: Any) -> None:
+    message = r"options: expected nnsearch\.SearchOptions, got (Limits|dict|int); "
+    model = cp_model.CpModel()
+    variables = [model.new_bool_var("b")]
+    with pytest.raises(ConfigError, match=message):
+        cp.solve(model, variables, None, options)
+    with pytest.raises(ConfigError, match=message):
+        solve_many([], "bp", options)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ortools.sat.python import cp_model
 from side_by_side_searches import GroupScorer, assert_the_same_as_alone, pigeons, squares
@@ -20,11 +21,13 @@ from stand_ins import (
     SUPPORT,
     DirectScorer,
     LinearScorer,
+    RandomGraphScorer,
 )
 
 import nnsearch
 from nnsearch import Limits, SearchOptions, SearchProcesses, solve_many
 from nnsearch.cp import InferencePolicy, Restarts
+from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
 from nnsearch.many.process_group import ProcessGroup, WorkerError
 from nnsearch.many.search_process import SearchProcess
@@ -332,3 +335,16 @@ class TestKeptProcesses:
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "interrupted\n2\n"
         assert process.wait(timeout=60) == 0
+
+
+class Abstaining(RandomGraphScorer):
+    """Says nothing of every other candidate."""
+
+    abstains = True
+
+    def scores(self, state: GraphState) -> FloatArray:
+        return np.where(state.candidate % 2 == 0, super().scores(state), -np.inf).astype(np.float32)
+
+
+def test_a_network_may_abstain_in_another_process_too() -> None:
+    assert_the_same_as_alone(squares(5, 15, 4), Abstaining(), {"processes": 2}, limits=Limits(failures=40))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from stand_ins import LinearScorer, RandomGraphScorer, graph_of, models
+from stand_ins import DirectScorer, LinearScorer, RandomGraphScorer, graph_of, models
 
 import nnsearch
 from nnsearch import Limits, ScoreCache, cached
@@ -16,6 +16,8 @@ from nnsearch.cp.search_options import SearchOptions
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.encoding.one_hot import OneHotState
 from nnsearch.errors import ConfigError
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.result import InferenceCount
 from nnsearch.scorers.cache import Cached, key_of
 from nnsearch.scorers.scorer import FloatArray
 
@@ -115,3 +117,16 @@ def test_a_search_is_the_same_and_counts_what_was_known(kind: str) -> None:
     assert result.inference.recalled + result.inference.states == asked == plain.inference.states
     assert result.inference.recalled > 0
     assert plain.inference.recalled == 0
+
+
+def test_a_cache_that_two_scorers_share_tells_their_models_apart() -> None:
+    cache = ScoreCache()
+    graphs = [CandidateGraph.from_all_different([range(3)] * 2, [[0, 1]] * times) for times in (1, 2)]
+    alive = np.ones(6, dtype=bool)
+    for seed, graph in enumerate(graphs):
+        remembering = cached(DirectScorer(seed), cache)
+        prepared = remembering.prepare(graph)
+        expected = DirectScorer(seed).prepare(graph).advise(alive[None]).scores[0]
+        for _ in range(2):
+            np.testing.assert_array_equal(prepared.score(alive, InferenceCount()), expected)
+        assert remembering.recalled == 1
