@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from nnsearch.result import InferenceCount
 from nnsearch.scorers.scorer import Advice, PreparedScorer, Scorer
 
 
-class Network:
+class Network(ABC):
     """A scorer that reads states through an encoder. To be subclassed: :meth:`score` is all that is missing.
 
     Attributes:
@@ -38,6 +39,7 @@ class Network:
         """Read a model; see :meth:`nnsearch.scorers.scorer.Scorer.prepare`."""
         return PreparedNetwork(self, self.encoder.prepare(graph, variables, self.name))
 
+    @abstractmethod
     def score(self, states: Sequence[Any]) -> list[FloatArray]:
         """Score states of any models together.
 
@@ -47,7 +49,6 @@ class Network:
         Returns:
             For each state float32[num_scores], in the order that the encoder knows.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
