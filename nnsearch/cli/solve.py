@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from nnsearch.cli.command_line import BAD_INPUT, DONE
 from nnsearch.cli.lines import Lines, as_json
 from nnsearch.cli.search_flags import SWITCH, SearchFlags
 from nnsearch.cp.trace.recorder import STATE_MEGABYTES, Trace, layout_of
@@ -21,7 +22,7 @@ from nnsearch.problems.problem import Problem
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.onnx import OnnxScorer
 
-DONE, LIMIT_REACHED, BAD_INPUT = 0, 1, 2
+LIMIT_REACHED = 1
 
 app = App(name="solve")
 _DEFAULT_FLAGS = SearchFlags()

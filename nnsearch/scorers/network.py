@@ -103,7 +103,8 @@ def ask(network: Network, state: State, count: InferenceCount) -> FloatArray:
     scores = answers[0]
     if (got := shape_of(scores)) != (state.num_scores,):
         raise ScoreError(f"{network.name}: expected scores of shape {(state.num_scores,)}, got {got}")
-    if not (np.isfinite(scores) | (np.isneginf(scores) & network.abstains)).all():
+    # Comparisons with NaN are false.
+    if not (np.isfinite(scores).all() or (network.abstains and (scores < np.inf).all())):
         raise ScoreError(f"{network.name}: expected finite scores, got NaN or infinity; the network is damaged")
     return scores
 
