@@ -14,7 +14,7 @@ from benchmarks.networks import load_networks
 from benchmarks.records import Job
 from benchmarks.suites.race import RaceSuite, jobs, summary
 from nnsearch.inference.providers import Provider
-from nnsearch.scorers.latency import usable_cpus
+from nnsearch.processors import usable_cpus
 from training.cli.command_line import Ray
 
 _USUAL = Instances()

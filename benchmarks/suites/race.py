@@ -40,8 +40,8 @@ from benchmarks.statistics import (
 from nnsearch.cpsat import Dives, RaceReport
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.limits import Limits
+from nnsearch.processors import usable_cpus
 from nnsearch.result import InferenceCount, SolveResult, Status
-from nnsearch.scorers.latency import usable_cpus
 from training.running.fan_out import Needs
 
 BASELINE = "cp-sat"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import signal
 import threading
 import time
@@ -23,18 +22,19 @@ from nnsearch.cpsat.callbacks import Callbacks
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.learned_side import LearnedSide
 from nnsearch.cpsat.race_options import OnError, RaceOptions
-from nnsearch.cpsat.race_report import RaceReport, Winner
+from nnsearch.cpsat.race_report import Contribution, RaceReport, Winner
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.share import Share
 from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.model.objective import read_objective
+from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.processors import usable_cpus
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
-_KEEP_FROM = 4  # workers beside the learned search from which one more is not worth starting CP-SAT again
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
-_PROVED = (cp_model.OPTIMAL, cp_model.INFEASIBLE, cp_model.MODEL_INVALID)
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 
@@ -73,18 +73,17 @@ class Race:
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._deadline = self._started + parameters.max_time_in_seconds
-        self._workers = parameters.num_workers or parameters.num_search_workers or _num_processors()
+        self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
         self._objective = read_objective(model.proto)
         self._callbacks = Callbacks(self._objective, parameters, solution_callback, log_callback, best_bound_callback)
-        self._side = LearnedSide(
-            model, scorer, options, self._objective, self._callbacks, parameters.random_seed, self._started
-        )
+        self._side = LearnedSide(model, scorer, options, self._callbacks, parameters.random_seed, self._started)
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
-        self._aside: str | None = None  # why the learned search did not take part
+        self._nothing = ""  # why the learned search gave nothing
+        self._gift: str | None = None  # the solution that it gave CP-SAT to improve
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
         self._own_interrupt = (
             threading.current_thread() is threading.main_thread()
@@ -116,38 +115,79 @@ class Race:
                     raise KeyboardInterrupt
                 return response
         except BaseException as error:
-            self.report = RaceReport("nobody", repr(error), self._learned, self._error, self._seconds())
+            self.report = RaceReport("nobody", "nothing", repr(error), self._learned, self._error, self._seconds())
             raise
 
     def _run(self) -> cmh.CpSolverResponse:
-        beside = self._workers - 1
-        first = self._start(max(beside, 1), self._model)
+        first = self._start(self._model)
+        answer = None
         if self._wait(first, self._options.head_start):
-            return self._answer_of(first, "before the learned search began")
-        if not beside:
-            first.stop()
-            if first.response().status in _PROVED:
-                return self._answer_of(first, "before the learned search began")
-        answer = self._learn(first if beside else None)
-        if answer is None and beside >= _KEEP_FROM and self._side.best is None:
+            self._nothing = "CP-SAT answered before it began"
+        elif self._has_solution():
+            self._nothing = "CP-SAT had a solution before it began"
+        else:
+            answer = self._learn(first)
+        if answer is None:
             self._wait(first)
+            return self._finish(first.response(), "cp-sat")
         first.stop()
         before = first.response()
-        if before.status in _PROVED:
-            return self._answer_of(first, "it answered first")
+        if answer.status == cp_model.INFEASIBLE:
+            if before.status in _SOLVED:
+                self._report_refusal("a proof of infeasibility")
+                return self._finish(before, "cp-sat")
+            return self._finish(answer, "learned")
         self._note_bound(before)
-        if answer is not None and (response := self._learned_answer(answer, before)) is not None:
-            return response
-        best, winner = self._best_of(before)
-        if not first.stopped or self._is_over() or self._proved(best):
-            return self._finish(best, winner, "its answer was the best when the end came")
-        return self._hand_over(best, winner)
+        if self._objective is None:
+            if before.status == cp_model.INFEASIBLE:
+                self._report_contradiction("no solution", answer)
+            return self._finish(answer, "learned")
+        if not self._improves(answer, before):
+            self._nothing = "CP-SAT had a solution first"
+            if not first.stopped:
+                return self._finish(before, "cp-sat")
+            return self._finish(before, "cp-sat") if self._is_over() else self._hand_over(before)
+        self._show(answer)
+        self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
+        if not first.stopped or self._is_over() or self._proved(answer):
+            return self._better(before, answer)
+        return self._hand_over(answer)
 
-    def _start(self, workers: int, model: cp_model.CpModel) -> CpSatRun:
+    def _hand_over(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+        """Start CP-SAT again with a solution as a complete hint; it is kept as well, in case the hint is lost."""
+        self._log(f"CP-SAT begins again with a hint: objective {best.objective_value:.12g}")
+        second = self._start(hinted(self._model, list(best.solution)))
+        self._wait(second)
+        response = second.response()
+        self._note_bound(response)
+        return self._better(response, best)
+
+    def _better(self, response: cmh.CpSolverResponse, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+        """Return the last answer of CP-SAT, or the solution that was known before where that is better.
+
+        CP-SAT may claim less than is known: it can stop at a gap that is small enough, and it can be wrong.
+
+        Args:
+            response: What CP-SAT answered.
+            best: Of the model with an objective, checked.
+        """
+        if not self._improves(best, response):
+            if response.objective_value == best.objective_value:
+                response.solution.clear()
+                response.solution.extend(list(best.solution))  # callbacks have seen this one
+            return self._finish(response, "cp-sat")
+        best.status = cp_model.FEASIBLE
+        if response.status == cp_model.OPTIMAL and self._is_small(response.objective_value, best.objective_value):
+            best.status = cp_model.OPTIMAL
+            self._set_bound(best)
+        elif response.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+            claim = "no solution" if response.status == cp_model.INFEASIBLE else f"{response.objective_value:.12g}"
+            self._report_contradiction(claim, best)
+        return self._finish(best, "learned")
+
+    def _start(self, model: cp_model.CpModel) -> CpSatRun:
         parameters = cmh.SatParameters()
         parameters.copy_from(self._parameters)
-        parameters.clear_num_search_workers()  # the old name of the same; both together are refused
-        parameters.num_workers = workers
         if self._own_interrupt:
             parameters.catch_sigint_signal = False
         if math.isfinite(self._deadline):
@@ -184,19 +224,30 @@ class Race:
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
 
-    def _learn(self, beside: CpSatRun | None) -> SolveResult | None:
-        """Search until there is an answer, which is returned, or until something else ends it; None then."""
+    def _learn(self, beside: CpSatRun) -> cmh.CpSolverResponse | None:
+        """Search until there is an answer, which is returned in CP-SAT's words, or until there is no use for one."""
+        # The engine keeps what it calls. This race leads to an error of the scorer, that to the frames of the search,
+        # and these to the engine: a circle that nobody would ever free.
+        race = weakref.proxy(self)
+
+        def stop() -> bool:
+            return race._is_stopped() or beside.done.is_set() or race._has_solution()
+
+        options = self._options
+        share = Share.beside(self._workers, options.grant, options.share, lambda: stop() or race._is_over())
         self._log(f"learned search begins: {self._scorer.name}")
         try:
-            result = self._learned = self._search(beside)
-            if result is None:
-                return None
+            result = self._learned = self._side.search(self._deadline, stop, share)
+        except ReadingStoppedError:
+            self._nothing = self._end_of(beside) or "the model was not read by then"
+            return None
         except Exception as error:
             if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
                 self.misfit = error if isinstance(error, ModelFileError) else None
-                self._stand_aside(str(error))
+                self._nothing = str(error)
+                self._log(f"the learned search stands aside: {error}")
                 return None
-            self._error = error
+            self._error, self._nothing = error, f"it failed: {error!r}"
             if self._on_error == "raise":
                 raise
             traceback.clear_frames(error.__traceback__)  # the report keeps the error, not the engine as well
@@ -204,132 +255,35 @@ class Race:
             self._log(f"the learned search failed, CP-SAT goes on alone: {error!r}")
             return None
         self._log(
-            f"learned search ends: {result.status}"
-            + ("" if result.objective_value is None else f", objective {result.objective_value:g}")
-            + f", {result.branches} branches, {result.failures} failures, "
+            f"learned search ends: {result.status}, {result.branches} branches, {result.failures} failures, "
             f"{result.inference.calls} inferences in {result.inference.seconds:.3f}s"
         )
-        proved = result.status in (Status.OPTIMAL, Status.INFEASIBLE) or result.best_objective_bound is not None
-        return result if proved else None
+        return self._in_cp_sats_words(result, beside)
 
-    def _stand_aside(self, reason: str) -> None:
-        self._aside = reason
-        self._log(f"the learned search stands aside: {reason}")
+    def _end_of(self, beside: CpSatRun) -> str | None:
+        """Return what ended the learned search, None if nothing did."""
+        if self._has_solution():
+            return "CP-SAT had a solution first"
+        return "CP-SAT answered first" if beside.done.is_set() else None
 
-    def _search(self, beside: CpSatRun | None) -> SolveResult | None:
-        ends = self._deadline
-        if self._objective is not None or beside is None:
-            ends = min(ends, time.perf_counter() + self._options.slice_seconds)
-        # The engine keeps what it calls. This race leads to an error of the scorer, that to the frames of the search,
-        # and these to the engine: a circle that nobody would ever free.
-        race = weakref.proxy(self)
-
-        def stop() -> bool:
-            return race._is_stopped() or (beside is not None and beside.done.is_set())
-
-        result = self._side.search(ends, stop)
-        if result is None and not stop() and not self._is_over():
-            self._stand_aside("it would take longer than its slice to read the model")
-        return result
-
-    def _learned_answer(self, answer: SolveResult, before: cmh.CpSolverResponse) -> cmh.CpSolverResponse | None:
-        """Return a proof or a solution of the learned search in CP-SAT's words, None if CP-SAT refuses it.
-
-        Args:
-            answer: of the learned search.
-            before: what CP-SAT had found until then.
-        """
-        why = "it answered first"
-        if answer.status is not Status.OPTIMAL and answer.best_objective_bound is not None:
-            return self._proof_for_cp_sat(answer, answer.best_objective_bound, before)
-        if answer.solution is None:
-            if before.status in _SOLVED:
-                self._report_refusal("a proof of infeasibility")
-                return None
-            infeasible = cmh.CpSolverResponse()
-            infeasible.status = cp_model.INFEASIBLE
-            infeasible.num_branches, infeasible.num_conflicts = answer.branches, answer.failures
-            return self._finish(infeasible, "learned", why)
-        if self._objective is None:
-            response = self._check(answer.solution, self._callbacks.solution)
-            if response is None:
-                return None
+    def _in_cp_sats_words(self, result: SolveResult, beside: CpSatRun) -> cmh.CpSolverResponse | None:
+        """Return the answer of the learned search; None if it has none, or if CP-SAT refuses it."""
+        response: cmh.CpSolverResponse | None = None
+        if result.status is Status.INFEASIBLE:
+            response = cmh.CpSolverResponse()
+            response.status = cp_model.INFEASIBLE
+        elif result.solution is not None:
+            response = self._check(result.solution, self._callbacks.solution if self._objective is None else None)
+            self._nothing = "CP-SAT refuses its solution"
+            if response is not None:
+                response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
         else:
-            response = self._check(answer.solution, None)
-            if response is None:
-                return None
-            seen = before.status in _SOLVED and before.objective_value == response.objective_value
-            if seen:
-                response = before  # callbacks have had this one
-            elif before.status in _SOLVED and self._objective.better(before.objective_value, response.objective_value):
-                self._report_refusal("a proof of optimality")
-                return None
-            self._show(response, again=seen)
-            self._callbacks.pass_bound(response.objective_value)
-            self._set_bound(response)
-        response.status = cp_model.OPTIMAL
-        response.num_branches, response.num_conflicts = answer.branches, answer.failures
-        return self._finish(response, "learned", why)
+            self._nothing = self._end_of(beside) or f"it found no solution, with {result.failures} failures"
+        if response is not None:
+            response.num_branches, response.num_conflicts = result.branches, result.failures
+        return response
 
-    def _proof_for_cp_sat(
-        self, answer: SolveResult, bound: float, before: cmh.CpSolverResponse
-    ) -> cmh.CpSolverResponse | None:
-        """Return CP-SAT's solution as the best: the learned search looked for all that are better, and has ended."""
-        if before.status not in _SOLVED or self._objective is None:
-            return None
-        above = self._objective.in_engine_units(before.objective_value) - self._objective.in_engine_units(bound)
-        if above:
-            if above < 0:
-                self._report_refusal("a proof of optimality")
-            return None
-        self._callbacks.pass_bound(bound)
-        self._set_bound(before)
-        before.status = cp_model.OPTIMAL
-        before.num_branches, before.num_conflicts = answer.branches, answer.failures
-        return self._finish(before, "learned", "it proved that CP-SAT's solution is the best")
-
-    def _best_of(self, before: cmh.CpSolverResponse) -> tuple[cmh.CpSolverResponse, Winner]:
-        """Return the better of CP-SAT's solution and the learned one, with the best bound."""
-        best, winner = before, _side(before)
-        learned = None if self._side.best is None else self._check(self._side.best, None)
-        if learned is not None and (
-            best.status not in _SOLVED
-            or self._objective is None
-            or self._objective.better(learned.objective_value, best.objective_value)
-        ):
-            best, winner = learned, "learned"
-            best.status = cp_model.FEASIBLE
-            self._show(best)
-        return best, winner
-
-    def _hand_over(self, best: cmh.CpSolverResponse, winner: Winner) -> cmh.CpSolverResponse:
-        """Give all workers to CP-SAT, and the best solution as a hint."""
-        hint = list(best.solution) if best.status in _SOLVED else None
-        self._log(f"CP-SAT goes on with {self._workers} workers" + (" and a hint" if hint else ""))
-        second = self._start(self._workers, self._model if hint is None else hinted(self._model, hint))
-        self._wait(second)
-        response = second.response()
-        self._note_bound(response)
-        if response.status not in _SOLVED:
-            if hint is None or response.status in _PROVED:
-                return self._answer_of(second, "the learned search had ended")
-            return self._finish(best, winner, "its solution was the best when the end came")
-        if hint and self._objective and not self._objective.better(response.objective_value, best.objective_value):
-            if response.status == cp_model.FEASIBLE:
-                return self._finish(best, winner, "its solution was the best when the end came")
-            if response.objective_value != best.objective_value:  # a limit on the gap, which holds for a better one too
-                best.status = cp_model.OPTIMAL
-                self._set_bound(best)
-                return self._finish(best, winner, "its solution was the best when the gap was small enough")
-            response.solution.clear()
-            response.solution.extend(hint)  # callbacks have seen this one
-        return self._finish(response, "cp-sat", "the learned search had ended")
-
-    def _answer_of(self, run: CpSatRun, why: str) -> cmh.CpSolverResponse:
-        response = run.response()
-        return self._finish(response, _side(response), why)
-
-    def _finish(self, response: cmh.CpSolverResponse, winner: Winner, why: str) -> cmh.CpSolverResponse:
+    def _finish(self, response: cmh.CpSolverResponse, side: Winner) -> cmh.CpSolverResponse:
         if self._objective is not None and response.status == cp_model.FEASIBLE:
             if self._proved(response):
                 response.status = cp_model.OPTIMAL
@@ -337,14 +291,24 @@ class Race:
         if self._objective is not None and response.status in _SOLVED:
             self._show(response, again=True)
         response.wall_time = self._seconds()
+        winner: Winner = "nobody" if response.status == cp_model.UNKNOWN else side
+        contribution: Contribution = "nothing"
+        if winner == "learned" and response.status == cp_model.INFEASIBLE:
+            contribution, why = "proof", "the learned search proved that there is no solution"
+        elif winner == "learned":
+            contribution, why = "solution", "the learned search found the solution"
+        elif self._gift is not None:
+            contribution, why = "first solution", "the learned search found the first solution"
+        else:
+            why = f"the learned search gave nothing: {self._nothing}"
+        if self._gift is not None:
+            why += f", {self._gift}"
         if winner == "nobody":
-            why = "the end came first"
-        if self._aside is not None:
-            why += f"; the learned search stood aside: {self._aside}"
+            why = f"the end came first; {why}"
         if winner == "learned":
             response.solution_info = f"learned search ({self._scorer.name})"
             self._log(cmh.CpSatHelper.solver_response_stats(response))
-        self.report = RaceReport(winner, why, self._learned, self._error, self._seconds())
+        self.report = RaceReport(winner, contribution, why, self._learned, self._error, self._seconds())
         self._log(f"{winner}: {why}")
         if self._callbacks.lines:
             response.solve_log = "".join(line + "\n" for line in self._callbacks.lines)
@@ -359,6 +323,23 @@ class Race:
         bound = response.best_objective_bound = self._callbacks.bound
         if self._objective is not None and not self._objective.floating and math.isfinite(bound):
             response.inner_objective_lower_bound = self._objective.in_engine_units(bound)
+
+    def _improves(self, one: cmh.CpSolverResponse, other: cmh.CpSolverResponse) -> bool:
+        """Tell whether the solution of one answer is better than what the other has."""
+        if other.status not in _SOLVED or self._objective is None:
+            return True
+        return self._objective.better(one.objective_value, other.objective_value)
+
+    def _is_small(self, claimed: float, best: float) -> bool:
+        """Tell whether the user's limits on the gap let CP-SAT call this objective the best."""
+        floating = self._objective is not None and self._objective.floating  # CP-SAT rounds such coefficients
+        limits = self._parameters
+        relative = max(limits.relative_gap_limit, 1e-6 if floating else 0.0)
+        return abs(claimed - best) <= max(limits.absolute_gap_limit, relative * max(1.0, abs(claimed)))
+
+    def _has_solution(self) -> bool:
+        """Tell whether CP-SAT has a solution to improve."""
+        return self._callbacks.incumbent is not None
 
     def _proved(self, response: cmh.CpSolverResponse) -> bool:
         """Tell whether the best bound proves that no solution is better; with floating point only CP-SAT knows."""
@@ -400,17 +381,19 @@ class Race:
     def _report_refusal(self, what: str) -> None:
         _LOGGER.error("CP-SAT refuses %s of the learned search; please report this with the model", what)
 
+    def _report_contradiction(self, claim: str, known: cmh.CpSolverResponse) -> None:
+        """Say that CP-SAT claims what a checked solution disproves, and forget the bounds that led to it."""
+        what = "there is no solution"
+        if self._objective is not None:
+            self._callbacks.bound = self._objective.bound_of_domains(self._model.proto)
+            what = f"the best objective is {claim}" if claim != "no solution" else what
+        line = f"CP-SAT claims that {what}, but a solution that it has checked"
+        line += "" if self._objective is None else f" has objective {known.objective_value:.12g}"
+        _LOGGER.warning("%s; the solution is returned. Please report the model to OR-Tools", line)
+        self._log(line)
+
     def _log(self, text: str) -> None:
         self._callbacks.log_line(self._started, text)
-
-
-def _side(response: cmh.CpSolverResponse) -> Winner:
-    return "nobody" if response.status == cp_model.UNKNOWN else "cp-sat"
-
-
-def _num_processors() -> int:
-    """Return what CP-SAT takes when the parameters leave it open: all processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _never() -> bool:

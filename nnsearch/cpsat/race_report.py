@@ -1,4 +1,4 @@
-"""Which side of a race won, and why."""
+"""Which side of a race answered, and what the learned search gave."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import Literal
 from nnsearch.result import SolveResult
 
 Winner = Literal["learned", "cp-sat", "nobody"]
+Contribution = Literal["nothing", "first solution", "solution", "proof"]
 
 
 @dataclass(frozen=True)
 class RaceReport:
-    """Which side won, and why.
+    """Which side answered, and what the learned search gave.
 
     Attributes:
-        winner: the side whose answer was returned; ``nobody`` when a limit or an exception came first.
-        why: one line; it also says if the learned search stood aside.
-        learned: what the learned search did; None when it did not begin or did not end in order.
-        error: what the scorer, or anything else in the learned search, raised.
-        seconds: wall time of the race.
+        winner: The side whose answer was returned; ``nobody`` when a limit or an exception came first.
+        contribution: Of the learned search: the ``solution`` that was returned, the ``proof`` that there is none, the
+            ``first solution``, from which CP-SAT went on to a better one, or ``nothing``.
+        why: One line: what it gave and when, or why nothing.
+        learned: What the learned search did; None when it did not begin or did not end in order.
+        error: What the scorer, or anything else in the learned search, raised.
+        seconds: Wall time of the race.
     """
 
     winner: Winner
+    contribution: Contribution
     why: str
     learned: SolveResult | None
     error: BaseException | None

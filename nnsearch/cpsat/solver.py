@@ -109,7 +109,7 @@ class CpSolver(cp_model.CpSolver):
             winner = "nobody" if status == cp_model.UNKNOWN else "cp-sat"
             return status
         finally:
-            self.race = RaceReport(winner, why, None, None, time.perf_counter() - started)
+            self.race = RaceReport(winner, "nothing", why, None, None, time.perf_counter() - started)
 
     def stop_search(self) -> None:
         """Stop the current solve; it returns the best answer so far."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ortools.sat.python import cp_model
+
 from nnsearch.errors import TranslationError
 
 
@@ -100,8 +102,10 @@ class Objective:
 
 
 def read_objective(proto: Any) -> Objective | None:
-    """Read the objective of a model's proto, which stays as it is; None if there is none."""
+    """Read the objective of a model's proto, which stays as it is; None if there is none, or a constant."""
     # A message is asked for before it is read: to read one that is not there would create it.
+    if is_constant(proto):
+        return None
     if proto.has_floating_point_objective():
         floating = proto.floating_point_objective
         sign = -1.0 if floating.maximize else 1.0
@@ -110,3 +114,30 @@ def read_objective(proto: Any) -> Objective | None:
         objective = proto.objective
         return Objective(objective, False, objective.scaling_factor or 1.0, objective.offset)
     return None
+
+
+def is_constant(proto: Any) -> bool:
+    """Tell whether the objective is the same for all solutions, so that a model asks for any of them."""
+    floating = proto.has_floating_point_objective()
+    if not floating and (not proto.has_objective() or len(proto.objective.domain)):
+        return False
+    terms = proto.floating_point_objective.vars if floating else proto.objective.vars
+    return all(_is_fixed(proto.variables[r if r >= 0 else ~r]) for r in terms)
+
+
+def _is_fixed(variable: Any) -> bool:
+    domain = list(variable.domain)
+    return bool(domain) and domain[0] == domain[-1]
+
+
+def without_objective(model: cp_model.CpModel) -> cp_model.CpModel:
+    """Return a copy of the model that asks for any solution; the range of the objective, if it has one, stays."""
+    copy = model.clone()
+    objective = copy.proto.objective if copy.proto.has_objective() else None
+    if objective is not None and len(objective.domain):
+        allowed = copy.proto.constraints.add().linear
+        allowed.vars.extend(objective.vars)
+        allowed.coeffs.extend(objective.coeffs)
+        allowed.domain.extend(objective.domain)
+    copy.clear_objective()
+    return copy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.inference.providers import Provider, choose_providers
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import read_latin_square
+from nnsearch.processors import usable_cpus
 from nnsearch.scorers.onnx import OnnxScorer
 
 ONE_HOT_BATCHES = tuple(2**power for power in range(10))
@@ -145,11 +145,6 @@ def settings(provider: Provider = "auto", *, graphs: bool = False) -> list[Setti
         else:
             chosen.append(Setting(other, 1))
     return chosen
-
-
-def usable_cpus() -> int:
-    """Count the CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def measure(path: Path, provider: Provider = "auto", *, seconds: float = _SECONDS) -> Iterator[Latency]:

@@ -25,8 +25,8 @@ from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, SearchOptions
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
+from nnsearch.processors import usable_cpus
 from nnsearch.result import InferenceCount, SolveResult, Status
-from nnsearch.scorers.latency import usable_cpus
 
 Capture = pytest.CaptureFixture[str]
 

@@ -174,7 +174,8 @@ def solve_once(rng: random.Random, solver: CpSolver, scorer: StressScorer, outco
     solver._on_error = "raise" if raises else "log"
     solver._options = RaceOptions(
         head_start=rng.choice([0, 0, 0.005, 0.03]),
-        slice_seconds=rng.choice([0, 0.02, 0.1]),
+        grant=rng.choice([0, 0.02, 0.1]),
+        share=rng.choice([0.02, 1]),
         search_failures=rng.choice([0, 3, 100]),
         dives=rng.choice([None, Dives(), Dives(seconds=0.01)]),
     )
