@@ -70,7 +70,7 @@ _ALL: tuple[Kind, ...] = (
     puzzles.queens,
     puzzles.langford,
     puzzles.pigeons,
-    puzzles.squares_in_square,
+    puzzles.rods,
     puzzles.factors,
     sat.planted_sat,
     sat.crowded_sat,

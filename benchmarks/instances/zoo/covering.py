@@ -17,7 +17,7 @@ def _graph(vertices: int, edges: int, rng: Random) -> list[tuple[int, int]]:
 
 def set_cover(size: Size, rng: Random) -> ZooModel:
     """The cheapest sets that cover everything."""
-    things, sets = size.choose((30, 40), (100, 150), (200, 500))
+    things, sets = size.choose((25, 30), (50, 70), (100, 150))
     members = [sorted(rng.sample(range(things), rng.randint(3, 8))) for _ in range(sets)]
     missed = sorted(set(range(things)) - {t for m in members for t in m})
     members += [[t] for t in missed]
@@ -38,7 +38,7 @@ def set_cover(size: Size, rng: Random) -> ZooModel:
 
 def facility_location(size: Size, rng: Random) -> ZooModel:
     """Warehouses with capacities are opened, each customer is served by one; what both cost is minimised."""
-    houses, customers = size.choose((6, 15), (12, 30), (25, 80))
+    houses, customers = size.choose((6, 15), (10, 25), (20, 60))
     demand = [rng.randint(3, 12) for _ in range(customers)]
     capacity = [rng.randint(sum(demand) // 4, sum(demand) // 2) for _ in range(houses)]
     rent = [rng.randint(60, 160) for _ in range(houses)]
@@ -71,7 +71,7 @@ def facility_location(size: Size, rng: Random) -> ZooModel:
 
 def independent_set(size: Size, rng: Random) -> ZooModel:
     """The heaviest set of vertices without an edge between them."""
-    vertices, edges = size.choose((40, 120), (90, 450), (160, 1200))
+    vertices, edges = size.choose((60, 200), (80, 350), (130, 800))
     graph = _graph(vertices, edges, rng)
     weight = [rng.randint(1, 12) for _ in range(vertices)]
     model = cp_model.CpModel()
@@ -90,7 +90,7 @@ def independent_set(size: Size, rng: Random) -> ZooModel:
 
 def graph_colouring(size: Size, rng: Random) -> ZooModel:
     """As few colours as possible, so that the ends of each edge differ."""
-    vertices, edges, most = size.choose((25, 90, 8), (50, 350, 11), (90, 1300, 18))
+    vertices, edges, most = size.choose((30, 120, 8), (50, 350, 11), (80, 1000, 16))
     planted = [rng.randrange(most - 2) for _ in range(vertices)]
     pairs = [(a, b) for a, b in combinations(range(vertices), 2) if planted[a] != planted[b]]
     graph = sorted(rng.sample(pairs, edges))
@@ -113,7 +113,7 @@ def graph_colouring(size: Size, rng: Random) -> ZooModel:
 
 def frequency_assignment(size: Size, rng: Random) -> ZooModel:
     """Transmitters nearby keep frequencies at a distance, |f - g| >= d; the highest frequency is minimised."""
-    vertices, edges = size.choose((14, 35), (22, 75), (40, 180))
+    vertices, edges = size.choose((14, 35), (26, 100), (40, 200))
     gap = {edge: rng.randint(1, 5) for edge in _graph(vertices, edges, rng)}
     most = 5 * vertices
     model = cp_model.CpModel()

@@ -59,7 +59,7 @@ def lot_sizing(size: Size, rng: Random) -> ZooModel:
 
 def car_sequencing(size: Size, rng: Random) -> ZooModel:
     """Cars with options on a line: of so many in a row only so many may have an option."""
-    cars, kinds = size.choose((12, 4), (30, 8), (80, 14))
+    cars, kinds = size.choose((20, 5), (50, 10), (120, 18))
     window = [(1, 2), (2, 3), (1, 3), (2, 5), (1, 5)]
     planned: list[tuple[int, ...]] = []  # a sequence that works, and is then forgotten
     options = [tuple(int(rng.random() < 0.5) for _ in window) for _ in range(kinds - 1)] + [(0,) * len(window)]
@@ -94,7 +94,7 @@ def car_sequencing(size: Size, rng: Random) -> ZooModel:
 
 def assembly_line(size: Size, rng: Random) -> ZooModel:
     """Tasks with precedences go to stations in a line; the time of the slowest station is minimised."""
-    tasks, stations = size.choose((12, 3), (20, 5), (45, 9))
+    tasks, stations = size.choose((12, 3), (24, 5), (45, 9))
     work = [rng.randint(3, 30) for _ in range(tasks)]
     before = sorted({(a, b) for a in range(tasks) for b in rng.sample(range(a + 1, a + 7), 2) if b < tasks})
     model = cp_model.CpModel()
@@ -121,7 +121,7 @@ def assembly_line(size: Size, rng: Random) -> ZooModel:
 
 def unit_commitment(size: Size, rng: Random) -> ZooModel:
     """Power plants go on and off: least and most output, hours to stay on, dear starts; no demand is missed."""
-    plants, hours = size.choose((4, 8), (6, 14), (12, 24))
+    plants, hours = size.choose((4, 8), (5, 10), (8, 20))
     plant = []  # least and most output, cost of a start, of an hour, of a unit, and the hours that it stays on
     for _ in range(plants):
         least = rng.randint(10, 30)
@@ -170,7 +170,7 @@ def unit_commitment(size: Size, rng: Random) -> ZooModel:
 
 def pallets(size: Size, rng: Random) -> ZooModel:
     """Batches fill pallets (division) with a rest (modulo), and a discount is a product; the cost is minimised."""
-    goods = size.choose(4, 8, 20)
+    goods = size.choose(6, 16, 40)
     per_pallet = [rng.randint(7, 23) for _ in range(goods)]
     wanted = [rng.randint(20, 90) for _ in range(goods)]
     price = [rng.randint(2, 9) for _ in range(goods)]

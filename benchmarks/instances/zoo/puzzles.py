@@ -7,13 +7,13 @@ from random import Random
 
 from ortools.sat.python import cp_model
 
-from benchmarks.instances.zoo.rules import require
+from benchmarks.instances.zoo.rules import apart, require
 from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 
 def magic_square(size: Size, rng: Random) -> ZooModel:
     """The numbers 1..n² in a square whose rows, columns and diagonals have one sum; a corner is given."""
-    n = size.choose(3, 4, 6)
+    n = size.choose(4, 5, 7)
     total = n * (n * n + 1) // 2
     corner = rng.choice((2, 4, 6, 8)) if n == 3 else rng.randint(1, n * n)
     model = cp_model.CpModel()
@@ -39,7 +39,7 @@ def magic_square(size: Size, rng: Random) -> ZooModel:
 
 def quasigroup(size: Size, rng: Random) -> ZooModel:
     """A Latin square with holes is filled; how much the diagonal is worth is maximised."""
-    n = size.choose(7, 14, 24)
+    n = size.choose(9, 20, 30)
     names, rows, columns = (rng.sample(range(n), n) for _ in range(3))
     planted = [[names[(i + j) % n] for j in columns] for i in rows]
     given = {(i, j): planted[i][j] for i, j in product(range(n), repeat=2) if rng.random() < 0.45}
@@ -98,7 +98,7 @@ def golomb_ruler(size: Size, rng: Random) -> ZooModel:
 
 def queens(size: Size, rng: Random) -> ZooModel:
     """Queens that do not attack each other, at the cheapest places of a board with prices."""
-    n = size.choose(8, 12, 24)
+    n = size.choose(8, 11, 16)
     price = [[rng.randint(1, 60) for _ in range(n)] for _ in range(n)]
     model = cp_model.CpModel()
     row = [model.new_int_var(0, n - 1, f"row[{c}]") for c in range(n)]
@@ -121,7 +121,7 @@ def queens(size: Size, rng: Random) -> ZooModel:
 
 def langford(size: Size, rng: Random) -> ZooModel:
     """Two of each number k in a row, with k others in between; where a number stands is the inverse of what stands."""
-    n = size.choose(7, 12, 16)
+    n = size.choose(8, 15, 19)
     number = rng.sample(range(1, n + 1), n)
     model = cp_model.CpModel()
     place = [model.new_int_var(0, 2 * n - 1, f"place[{i}]") for i in range(2 * n)]
@@ -141,7 +141,7 @@ def langford(size: Size, rng: Random) -> ZooModel:
 
 def pigeons(size: Size, rng: Random) -> ZooModel:
     """One pigeon more than holes, as clauses of pairs, and some dislike some holes: there is no solution."""
-    holes = size.choose(6, 8, 10)
+    holes = size.choose(6, 7, 9)
     dislike = {(rng.randrange(holes + 1), rng.randrange(holes)) for _ in range(2)}
     model = cp_model.CpModel()
     sits = [[model.new_bool_var(f"sits[{p},{h}]") for h in range(holes)] for p in range(holes + 1)]
@@ -161,30 +161,44 @@ def pigeons(size: Size, rng: Random) -> ZooModel:
     return ZooModel(model, check, satisfiable=False)
 
 
-def squares_in_square(size: Size, rng: Random) -> ZooModel:
-    """Squares whose area fits into a larger one, but not they themselves: the two largest meet in the middle."""
-    side, count = size.choose((11, 8), (17, 12), (25, 20))
-    large = side // 2 + 1
-    sides = [large, side - large + 1, *(rng.randint(1, 3) for _ in range(count))]
-    rng.shuffle(sides)
+def rods(size: Size, rng: Random) -> ZooModel:
+    """Rods of length 4 that would just fill a floor, by their area; neither side is a multiple of 4, so none can."""
+    sides = size.choose((2, 10), (6, 6), (6, 10))
+    number, lies_first = sides[0] * sides[1] // 4, rng.random() < 0.5
     model = cp_model.CpModel()
-    x = [model.new_int_var(0, side - s, f"x[{i}]") for i, s in enumerate(sides)]
-    y = [model.new_int_var(0, side - s, f"y[{i}]") for i, s in enumerate(sides)]
-    across = [model.new_fixed_size_interval_var(x[i], s, f"across[{i}]") for i, s in enumerate(sides)]
-    upward = [model.new_fixed_size_interval_var(y[i], s, f"upward[{i}]") for i, s in enumerate(sides)]
+    lies = [model.new_bool_var(f"lies[{r}]") for r in range(number)]
+    place = [[model.new_int_var(0, side - 1, f"place[{r},{a}]") for a, side in enumerate(sides)] for r in range(number)]
+    across: list[cp_model.IntervalVar] = []
+    upward: list[cp_model.IntervalVar] = []
+    for r in range(number):
+        if r:  # rods are alike
+            before, after = (sides[1] * x + y for x, y in place[r - 1 : r + 1])
+            model.add(before < after)
+        for literal, lengths in ((lies[r], (4, 1)), (~lies[r], (1, 4))):
+            for intervals, at, length, side in zip((across, upward), place[r], lengths, sides, strict=True):
+                model.add(at <= side - length).only_enforce_if(literal)
+                intervals.append(model.new_optional_fixed_size_interval_var(at, length, literal, f"rod[{r}]"))
     model.add_no_overlap_2d(across, upward)
+    model.add(lies[0] == lies_first)
 
     def check(value: Value) -> None:
-        for (i, s), (j, t) in combinations(enumerate(sides), 2):
-            a, b, c, d = value(x[i]), value(x[j]), value(y[i]), value(y[j])
-            require(a + s <= b or b + t <= a or c + s <= d or d + t <= c, "no two squares overlap")
+        rectangles = []
+        for literal, (x, y) in zip(lies, place, strict=True):
+            length, width = (4, 1) if value(literal) else (1, 4)
+            rectangles.append(((value(x), value(x) + length), (value(y), value(y) + width)))
+        inside = all(x[1] <= sides[0] and y[1] <= sides[1] for x, y in rectangles)
+        require(inside, "rods are on the floor")
+        require(apart(rectangles), "no two rods overlap")
+        order = [(x, y) for (x, _), (y, _) in rectangles]
+        require(all(a < b for a, b in pairwise(order)), "rods come in the order of their places")
+        require(bool(value(lies[0])) == lies_first, "how the first rod lies is given")
 
     return ZooModel(model, check, satisfiable=False)
 
 
 def factors(size: Size, rng: Random) -> ZooModel:
     """Two numbers of equal remainders by 6 whose product is given, and whose difference is the least."""
-    digits = size.choose(3, 4, 5)
+    digits = size.choose(4, 5, 7)
     a = rng.randrange(10 ** (digits - 1), 10**digits)
     b = a + 6 * rng.randint(1, a // 12)
     model = cp_model.CpModel()

@@ -15,7 +15,7 @@ _OFF, _DAY, _NIGHT = range(3)
 
 def nurse_roster(size: Size, rng: Random) -> ZooModel:
     """An automaton says which sequences of shifts are lawful; missing nurses cost much, broken wishes little."""
-    nurses, days = size.choose((6, 7), (10, 14), (25, 28))
+    nurses, days = size.choose((6, 7), (9, 14), (16, 21))
     needed = [(rng.randint(nurses // 4, nurses // 3), rng.randint(nurses // 6, nurses // 4)) for _ in range(days)]
     wish = {(rng.randrange(nurses), rng.randrange(days)): rng.randrange(3) for _ in range(nurses * days // 3)}
     longest, fewest, most = 5, days // 2 - 1, days * 5 // 7
@@ -60,7 +60,7 @@ def nurse_roster(size: Size, rng: Random) -> ZooModel:
 
 def call_centre(size: Size, rng: Random) -> ZooModel:
     """Shifts with a start, a length and a break are taken so often that every hour has its agents, at least cost."""
-    hours, kinds = size.choose((12, 20), (18, 60), (24, 200))
+    hours, kinds = size.choose((12, 20), (24, 80), (48, 200))
     shifts = []
     for _ in range(kinds):
         length = rng.randint(4, 8)
@@ -88,7 +88,7 @@ def call_centre(size: Size, rng: Random) -> ZooModel:
 
 def crew_pairing(size: Size, rng: Random) -> ZooModel:
     """Flights are divided among pairings that crews can fly; whatever is left over is flown by dear reserves."""
-    flights, pairings = size.choose((15, 60), (40, 400), (90, 2500))
+    flights, pairings = size.choose((15, 60), (30, 200), (50, 600))
     legs = [sorted(rng.sample(range(flights), rng.randint(2, 5))) for _ in range(pairings)]
     cost = [15 * len(leg) + rng.randint(0, 60) for leg in legs]
     base = [rng.randrange(3) for _ in range(pairings)]

@@ -31,7 +31,7 @@ def _chosen(arcs: Arcs, value: Value) -> list[tuple[int, int]]:
 
 def travelling_salesman(size: Size, rng: Random) -> ZooModel:
     """The shortest tour through all places."""
-    places = size.choose(12, 30, 60)
+    places = size.choose(14, 22, 40)
     far = _distances(places, rng)
     model = cp_model.CpModel()
     arcs = _arcs(model, places)
@@ -48,7 +48,7 @@ def travelling_salesman(size: Size, rng: Random) -> ZooModel:
 
 def vehicle_routing(size: Size, rng: Random) -> ZooModel:
     """Vehicles of one capacity deliver to all customers; the length of all tours together is minimised."""
-    places, vehicles, capacity = size.choose((8, 3, 30), (11, 3, 40), (20, 5, 45))
+    places, vehicles, capacity = size.choose((8, 3, 30), (11, 3, 40), (15, 4, 40))
     far = _distances(places, rng)
     demand = [0, *(rng.randint(4, 10) for _ in range(places - 1))]
     model = cp_model.CpModel()
@@ -79,12 +79,12 @@ def vehicle_routing(size: Size, rng: Random) -> ZooModel:
 
 def delivery_windows(size: Size, rng: Random) -> ZooModel:
     """One tour that reaches all customers within their hours, as early as it can be back; waiting is allowed."""
-    places = size.choose(9, 16, 30)
+    places = size.choose(10, 20, 36)
     far = _distances(places, rng)
     planned, at = [0] * places, 0
     for i, j in zip(order := [0, *rng.sample(range(1, places), places - 1)], order[1:], strict=False):
         at = planned[j] = at + far[i][j] + 5
-    window = [(max(0, t - rng.randint(20, 120)), t + rng.randint(20, 120)) for t in planned]
+    window = [(max(0, t - rng.randint(40, 300)), t + rng.randint(40, 300)) for t in planned]
     window[0] = (0, 0)
     horizon = max(last for _, last in window) + 200
     model = cp_model.CpModel()
@@ -113,7 +113,7 @@ def delivery_windows(size: Size, rng: Random) -> ZooModel:
 
 def prize_collecting(size: Size, rng: Random) -> ZooModel:
     """A tour of limited length collects prizes; places may be left out, which is an arc from a place to itself."""
-    places = size.choose(12, 22, 40)
+    places = size.choose(9, 13, 22)
     far = _distances(places, rng)
     prize = [0, *(rng.randint(5, 40) for _ in range(places - 1))]
     longest = size.choose(200, 250, 300)

@@ -13,7 +13,7 @@ from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 def exam_timetable(size: Size, rng: Random) -> ZooModel:
     """Exams in slots with limited seats; common students at one time are forbidden, on one day they cost."""
-    exams, slots = size.choose((12, 8), (25, 12), (60, 18))
+    exams, slots = size.choose((12, 8), (30, 10), (60, 14))
     students = [rng.randint(10, 60) for _ in range(exams)]
     planned = [rng.randrange(slots) for _ in range(exams)]
     seats = max(sum(students[e] for e in range(exams) if planned[e] == s) for s in range(slots))
@@ -50,7 +50,7 @@ def exam_timetable(size: Size, rng: Random) -> ZooModel:
 
 def school_timetable(size: Size, rng: Random) -> ZooModel:
     """Lessons of classes and teachers in the hours of a week, with teachers' free hours and few rooms for science."""
-    classes, teachers, hours = size.choose((4, 5, 10), (8, 10, 20), (16, 20, 30))
+    classes, teachers, hours = size.choose((4, 5, 10), (7, 9, 20), (12, 15, 30))
     plan: list[list[int | None]] = []  # of each class, who teaches it at what hour: a timetable that is then forgotten
     for _ in range(classes):
         free = [[t for t in range(teachers) if all(row[h] != t for row in plan)] for h in range(hours)]
@@ -90,11 +90,10 @@ def school_timetable(size: Size, rng: Random) -> ZooModel:
 
 
 def league(size: Size, rng: Random) -> ZooModel:
-    """A round robin: everybody plays everybody, one match a round; the trips and the breaks are minimised."""
+    """A round robin: everybody plays everybody, one match a round; dear dates of matches and breaks are few."""
     teams = size.choose(4, 6, 8)
     rounds = teams - 1
-    point = [(rng.randrange(60), rng.randrange(60)) for _ in range(teams)]
-    far = [[abs(a[0] - b[0]) + abs(a[1] - b[1]) for b in point] for a in point]
+    dear = [[[rng.randint(0, 20) for _ in range(teams)] for _ in range(rounds)] for _ in range(teams)]
     model = cp_model.CpModel()
     rival = [[model.new_int_var(0, teams - 1, f"rival[{t},{r}]") for r in range(rounds)] for t in range(teams)]
     home = [[model.new_bool_var(f"home[{t},{r}]") for r in range(rounds)] for t in range(teams)]
@@ -104,13 +103,9 @@ def league(size: Size, rng: Random) -> ZooModel:
         model.add_inverse(column, column)
         for t in range(teams):
             model.add(rival[t][r] != t)
-            at_rival = model.new_bool_var(f"at_rival[{t},{r}]")
-            model.add_element(rival[t][r], [row[r] for row in home], at_rival)
-            model.add(at_rival + home[t][r] == 1)
-            trip = model.new_int_var(0, 120, f"trip[{t},{r}]")
-            model.add_element(rival[t][r], far[t], trip)
-            paid = model.new_int_var(0, 120, f"paid[{t},{r}]")
-            model.add_multiplication_equality(paid, [trip, at_rival])
+            model.add_element(rival[t][r], [row[r] for row in home], ~home[t][r])
+            paid = model.new_int_var(0, 20, f"paid[{t},{r}]")
+            model.add_element(rival[t][r], dear[t][r], paid)
             costs.append(paid)
     for t in range(teams):
         model.add_all_different(rival[t])
@@ -130,8 +125,7 @@ def league(size: Size, rng: Random) -> ZooModel:
             for r, u in enumerate(others[t]):
                 require(others[u][r] == t, "who plays somebody is played by that one")
                 require(at_home[u][r] != at_home[t][r], "one of two is at home")
-                cost += far[t][u] * (1 - at_home[t][r])
-                cost += 25 * (r > 0 and at_home[t][r] == at_home[t][r - 1])
+                cost += dear[t][r][u] + 25 * (r > 0 and at_home[t][r] == at_home[t][r - 1])
         return cost
 
     return ZooModel(model, check)
@@ -139,7 +133,7 @@ def league(size: Size, rng: Random) -> ZooModel:
 
 def social_golfers(size: Size, rng: Random) -> ZooModel:
     """Golfers play in groups week by week, and no two meet twice."""
-    groups, people, weeks = size.choose((3, 3, 3), (5, 3, 4), (5, 4, 4))
+    groups, people, weeks = size.choose((3, 3, 3), (5, 3, 5), (5, 4, 4))
     golfers = groups * people
     model = cp_model.CpModel()
     group = [[model.new_int_var(0, groups - 1, f"group[{w},{g}]") for g in range(golfers)] for w in range(weeks)]
