@@ -199,7 +199,7 @@ class ModelRatio:
     slower: bool
 
 
-def compare(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> list[ModelRatio]:
+def compare_by_model(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> list[ModelRatio]:
     """Compare two arms on each model and number of workers, within pairs of one seed; the slowest model comes first.
 
     Args:
@@ -236,7 +236,7 @@ def summary(records: Sequence[Record]) -> Group:
     arms = by_arm(records)
     baseline = arms.pop(BASELINE)
     best = _best_known(records)
-    ratios = {arm: compare(runs, baseline) for arm, runs in arms.items()}
+    ratios = {arm: compare_by_model(runs, baseline) for arm, runs in arms.items()}
     tables = [_together(ratios, arms, baseline)]
     tables += [_each(arm, ratios[arm], runs, baseline, best) for arm, runs in arms.items()]
     tables += [_answered(arm, runs) for arm, runs in arms.items() if runs[0]["result"]["winner"] is not None]
