@@ -91,9 +91,10 @@ def configuration(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         made = [value(k) for k in kind]
+        require(all(0 <= k < kinds for k in made), "parts are of kinds that there are")
+        require(sum(power[p][k] for p, k in enumerate(made)) <= budget, "the power is within the budget")
         for some, fitting in tables:
             require(tuple(made[p] for p in some) in fitting, "kinds of parts go together")
-        require(sum(power[p][k] for p, k in enumerate(made)) <= budget, "the power is within the budget")
         return sum(price[p][k] for p, k in enumerate(made))
 
     return ZooModel(model, check)
@@ -101,7 +102,7 @@ def configuration(size: Size, rng: Random) -> ZooModel:
 
 def stable_residents(size: Size, rng: Random) -> ZooModel:
     """Residents and hospitals with ties and short lists: as many as possible are placed, and nobody would swap."""
-    people, hospitals, places = size.choose((20, 6, 4), (60, 15, 4), (120, 30, 4))
+    people, hospitals, places = size.choose((20, 6, 4), (80, 20, 4), (250, 60, 4))
     likes = [rng.sample(range(hospitals), 4) for _ in range(people)]
     rank = [{h: place // 2 for place, h in enumerate(row)} for row in likes]  # two each are liked equally well
     grade = [{p: rng.randrange(5) for p in range(people)} for _ in range(hospitals)]

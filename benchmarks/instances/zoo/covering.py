@@ -17,7 +17,7 @@ def _graph(vertices: int, edges: int, rng: Random) -> list[tuple[int, int]]:
 
 def set_cover(size: Size, rng: Random) -> ZooModel:
     """The cheapest sets that cover everything."""
-    things, sets = size.choose((25, 30), (50, 70), (100, 150))
+    things, sets = size.choose((25, 30), (35, 45), (80, 120))
     members = [sorted(rng.sample(range(things), rng.randint(3, 8))) for _ in range(sets)]
     missed = sorted(set(range(things)) - {t for m in members for t in m})
     members += [[t] for t in missed]
@@ -71,7 +71,7 @@ def facility_location(size: Size, rng: Random) -> ZooModel:
 
 def independent_set(size: Size, rng: Random) -> ZooModel:
     """The heaviest set of vertices without an edge between them."""
-    vertices, edges = size.choose((60, 200), (80, 350), (130, 800))
+    vertices, edges = size.choose((60, 200), (90, 400), (130, 800))
     graph = _graph(vertices, edges, rng)
     weight = [rng.randint(1, 12) for _ in range(vertices)]
     model = cp_model.CpModel()

@@ -38,7 +38,8 @@ def strip_packing(size: Size, rng: Random) -> ZooModel:
         for r, side in enumerate(sides):
             w, h = side[::-1] if value(turned[r]) else side
             placed.append(((value(x[r]), value(x[r]) + w), (value(y[r]), value(y[r]) + h)))
-        require(all(across[0] >= 0 and across[1] <= width for across, _ in placed), "rectangles are within the strip")
+        within = all(across[0] >= 0 and across[1] <= width and upward[0] >= 0 for across, upward in placed)
+        require(within, "rectangles are within the strip")
         require(apart(placed), _APART)
         return max(upward[1] for _, upward in placed)
 
@@ -82,7 +83,7 @@ def bin_packing(size: Size, rng: Random) -> ZooModel:
     """Items go into as few bins as possible; some go never together."""
     items, bins, capacity = size.choose((16, 7, 50), (40, 11, 80), (80, 18, 120))
     weight = [rng.randint(capacity // 6, capacity // 2) for _ in range(items)]
-    apart_ = [tuple(sorted(rng.sample(range(items), 2))) for _ in range(items // 3)]
+    separate = [tuple(sorted(rng.sample(range(items), 2))) for _ in range(items // 3)]
     bins = max(bins, items // 2 + 2)
     model = cp_model.CpModel()
     within = [[model.new_bool_var(f"in[{i},{b}]") for b in range(bins)] for i in range(items)]
@@ -91,21 +92,19 @@ def bin_packing(size: Size, rng: Random) -> ZooModel:
         model.add_exactly_one(within[i])
     for b in range(bins):
         model.add(sum(weight[i] * within[i][b] for i in range(items)) <= capacity * used[b])
-        for i, j in apart_:
+        for i, j in separate:
             model.add_at_most_one(within[i][b], within[j][b])
     for b, after in pairwise(range(bins)):
         model.add_implication(used[after], used[b])
     model.minimize(sum(used))
 
     def check(value: Value) -> int:
-        filled: dict[int, int] = {}
-        places = [[b for b in range(bins) if value(within[i][b])] for i in range(items)]
-        require(all(len(place) == 1 for place in places), "each item is in one bin")
-        for i, (b,) in enumerate(places):
-            filled[b] = filled.get(b, 0) + weight[i]
-        require(all(load <= capacity for load in filled.values()), "no bin is filled beyond its capacity")
-        require(all(places[i] != places[j] for i, j in apart_), "some items go never together")
-        return len(filled)
+        filled = [[i for i in range(items) if value(within[i][b])] for b in range(bins)]
+        fits = all(sum(weight[i] for i in some) <= capacity for some in filled)
+        require(fits, "no bin is filled beyond its capacity")
+        require(not any({i, j} <= set(some) for some in filled for i, j in separate), "some items go never together")
+        require(sorted(i for some in filled for i in some) == list(range(items)), "each item is in one bin")
+        return sum(map(bool, filled))
 
     return ZooModel(model, check)
 

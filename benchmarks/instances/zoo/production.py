@@ -59,7 +59,7 @@ def lot_sizing(size: Size, rng: Random) -> ZooModel:
 
 def car_sequencing(size: Size, rng: Random) -> ZooModel:
     """Cars with options on a line: of so many in a row only so many may have an option."""
-    cars, kinds = size.choose((20, 5), (50, 10), (120, 18))
+    cars, kinds = size.choose((20, 5), (70, 12), (140, 20))
     window = [(1, 2), (2, 3), (1, 3), (2, 5), (1, 5)]
     planned: list[tuple[int, ...]] = []  # a sequence that works, and is then forgotten
     options = [tuple(int(rng.random() < 0.5) for _ in window) for _ in range(kinds - 1)] + [(0,) * len(window)]
@@ -84,17 +84,17 @@ def car_sequencing(size: Size, rng: Random) -> ZooModel:
         line = [[one for one in number if value(build[c, one])] for c in range(cars)]
         require(all(len(at) == 1 for at in line), "one car is at each place of the line")
         sequence = [one for (one,) in line]
-        require(all(sequence.count(one) == count for one, count in number.items()), "each kind is built as ordered")
         for o, (most, length) in enumerate(window):
             worst = max(sum(car[o] for car in sequence[c : c + length]) for c in range(cars))
             require(worst <= most, "no option comes too often in a row")
+        require(all(sequence.count(one) == count for one, count in number.items()), "each kind is built as ordered")
 
     return ZooModel(model, check)
 
 
 def assembly_line(size: Size, rng: Random) -> ZooModel:
     """Tasks with precedences go to stations in a line; the time of the slowest station is minimised."""
-    tasks, stations = size.choose((12, 3), (24, 5), (45, 9))
+    tasks, stations = size.choose((12, 3), (30, 6), (45, 9))
     work = [rng.randint(3, 30) for _ in range(tasks)]
     before = sorted({(a, b) for a in range(tasks) for b in rng.sample(range(a + 1, a + 7), 2) if b < tasks})
     model = cp_model.CpModel()
@@ -142,7 +142,7 @@ def unit_commitment(size: Size, rng: Random) -> ZooModel:
                 model.add_bool_or(~on[p, h], on[p, h - 1], starts[p, h])
             else:
                 model.add_implication(on[p, h], starts[p, h])
-            for before in range(max(0, h - stay + 1), h):
+            for before in range(max(0, h - stay + 1), h + 1):
                 model.add_implication(starts[p, before], on[p, h])
     for h in range(hours):
         model.add(sum(output[p, h] for p in range(plants)) >= demand[h])
@@ -170,7 +170,7 @@ def unit_commitment(size: Size, rng: Random) -> ZooModel:
 
 def pallets(size: Size, rng: Random) -> ZooModel:
     """Batches fill pallets (division) with a rest (modulo), and a discount is a product; the cost is minimised."""
-    goods = size.choose(6, 16, 40)
+    goods = size.choose(10, 40, 150)
     per_pallet = [rng.randint(7, 23) for _ in range(goods)]
     wanted = [rng.randint(20, 90) for _ in range(goods)]
     price = [rng.randint(2, 9) for _ in range(goods)]

@@ -24,7 +24,7 @@ def rcpsp(size: Size, rng: Random) -> ZooModel:
     capacity, before = [12, 11, 10], _precedences(tasks, rng)
     horizon = sum(work)
     model = cp_model.CpModel()
-    start = [model.new_int_var(0, horizon, f"start[{t}]") for t in range(tasks)]
+    start = [model.new_int_var(0, horizon - work[t], f"start[{t}]") for t in range(tasks)]
     interval = [model.new_fixed_size_interval_var(start[t], work[t], f"task[{t}]") for t in range(tasks)]
     makespan = model.new_int_var(0, horizon, "makespan")
     for a, b in before:
@@ -37,6 +37,7 @@ def rcpsp(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         span = [(value(start[t]), value(start[t]) + work[t]) for t in range(tasks)]
+        require(min(begin for begin, _ in span) >= 0, "nothing begins before time 0")
         require(all(span[a][1] <= span[b][0] for a, b in before), "a task waits for those before it")
         for r in range(3):
             uses = [(span[t], need[t][r]) for t in range(tasks)]
@@ -73,6 +74,7 @@ def multi_mode_rcpsp(size: Size, rng: Random) -> ZooModel:
     def check(value: Value) -> int:
         mode = [modes[t][value(fast[t])] for t in range(tasks)]
         span = [(value(start[t]), value(start[t]) + mode[t][0]) for t in range(tasks)]
+        require(min(begin for begin, _ in span) >= 0, "nothing begins before time 0")
         require(all(span[a][1] <= span[b][0] for a, b in before), "a task waits for those before it")
         require(peak([(span[t], mode[t][1]) for t in range(tasks)]) <= hands, "there are hands for all tasks")
         require(sum(cost for _, _, cost in mode) <= budget, "the budget is kept")

@@ -28,11 +28,11 @@ def magic_square(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> None:
         rows = [[value(number) for number in row] for row in square]
+        require(rows[0][0] == corner, "the corner is given")
         require(sorted(number for row in rows for number in row) == list(range(1, n * n + 1)), "each number comes once")
         lines = [*rows, *map(list, zip(*rows, strict=True)), [rows[i][i] for i in range(n)]]
         lines.append([rows[i][n - 1 - i] for i in range(n)])
         require(all(sum(line) == total for line in lines), "all lines have one sum")
-        require(rows[0][0] == corner, "the corner is given")
 
     return ZooModel(model, check)
 
@@ -58,9 +58,9 @@ def quasigroup(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         square = [[value(c) for c in row] for row in cell]
+        require(all(square[i][j] == number for (i, j), number in given.items()), "what is given stays")
         for line in [*square, *map(list, zip(*square, strict=True))]:
             require(sorted(line) == list(range(n)), "each number comes once in each row and column")
-        require(all(square[i][j] == number for (i, j), number in given.items()), "what is given stays")
         return sum(worth[square[i][i]] for i in range(n))
 
     return ZooModel(model, check)
@@ -87,10 +87,10 @@ def golomb_ruler(size: Size, rng: Random) -> ZooModel:
     def check(value: Value) -> int:
         at = [value(m) for m in mark]
         lengths = [b - a for a, b in combinations(at, 2)]
+        require(lengths[0] < lengths[-1], "of a ruler and its mirror image one is chosen")
         require(at[0] == 0 and all(a < b for a, b in pairwise(at)), "marks ascend from 0")
         require(len(set(lengths)) == len(lengths), "all distances differ")
         require(forbidden not in lengths, "one distance is forbidden")
-        require(lengths[0] < lengths[-1], "of a ruler and its mirror image one is chosen")
         return at[-1]
 
     return ZooModel(model, check)
@@ -121,7 +121,7 @@ def queens(size: Size, rng: Random) -> ZooModel:
 
 def langford(size: Size, rng: Random) -> ZooModel:
     """Two of each number k in a row, with k others in between; where a number stands is the inverse of what stands."""
-    n = size.choose(8, 15, 19)
+    n = size.choose(8, 20, 28)
     number = rng.sample(range(1, n + 1), n)
     model = cp_model.CpModel()
     place = [model.new_int_var(0, 2 * n - 1, f"place[{i}]") for i in range(2 * n)]
@@ -182,16 +182,15 @@ def rods(size: Size, rng: Random) -> ZooModel:
     model.add(lies[0] == lies_first)
 
     def check(value: Value) -> None:
+        require(bool(value(lies[0])) == lies_first, "how the first rod lies is given")
         rectangles = []
         for literal, (x, y) in zip(lies, place, strict=True):
             length, width = (4, 1) if value(literal) else (1, 4)
             rectangles.append(((value(x), value(x) + length), (value(y), value(y) + width)))
-        inside = all(x[1] <= sides[0] and y[1] <= sides[1] for x, y in rectangles)
-        require(inside, "rods are on the floor")
-        require(apart(rectangles), "no two rods overlap")
         order = [(x, y) for (x, _), (y, _) in rectangles]
         require(all(a < b for a, b in pairwise(order)), "rods come in the order of their places")
-        require(bool(value(lies[0])) == lies_first, "how the first rod lies is given")
+        inside = all(x[1] <= sides[0] and y[1] <= sides[1] for x, y in rectangles)
+        require(inside and apart(rectangles), "rods are on the floor, and no two overlap")
 
     return ZooModel(model, check, satisfiable=False)
 
@@ -212,9 +211,9 @@ def factors(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         low, high = value(p), value(q)
-        require(low * high == a * b, "the product is given")
-        require(low % 6 == high % 6, "the remainders by 6 are equal")
         require(low <= high, "the smaller number is the first")
+        require(low % 6 == high % 6, "the remainders by 6 are equal")
+        require(low * high == a * b, "the product is given")
         return high - low
 
     return ZooModel(model, check)

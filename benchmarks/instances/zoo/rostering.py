@@ -60,7 +60,7 @@ def nurse_roster(size: Size, rng: Random) -> ZooModel:
 
 def call_centre(size: Size, rng: Random) -> ZooModel:
     """Shifts with a start, a length and a break are taken so often that every hour has its agents, at least cost."""
-    hours, kinds = size.choose((12, 20), (24, 80), (48, 200))
+    hours, kinds = size.choose((12, 20), (24, 200), (48, 800))
     shifts = []
     for _ in range(kinds):
         length = rng.randint(4, 8)
@@ -104,10 +104,10 @@ def crew_pairing(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         chosen = [p for p in range(pairings) if value(flown[p])]
+        require(all(sum(base[p] == b for p in chosen) <= crews for b in range(3)), "no base sends more than its crews")
         by_reserves = [f for f in range(flights) if value(reserve[f])]
         done = sorted(by_reserves + [f for p in chosen for f in legs[p]])
         require(done == list(range(flights)), "each flight is flown once")
-        require(all(sum(base[p] == b for p in chosen) <= crews for b in range(3)), "no base sends more than its crews")
         return sum(cost[p] for p in chosen) + 90 * len(by_reserves)
 
     return ZooModel(model, check)

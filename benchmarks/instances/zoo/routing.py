@@ -71,7 +71,6 @@ def vehicle_routing(size: Size, rng: Random) -> ZooModel:
             require(sum(demand[i] for i in tour) <= capacity, "no vehicle is loaded beyond its capacity")
             visited += tour
         require(sorted(visited) == list(range(1, places)), "each customer is visited once")
-        require(len(chosen) == len(visited) + len(first), "vehicles drive on tours from the depot alone")
         return sum(far[i][j] for i, j in chosen)
 
     return ZooModel(model, check)
@@ -79,7 +78,7 @@ def vehicle_routing(size: Size, rng: Random) -> ZooModel:
 
 def delivery_windows(size: Size, rng: Random) -> ZooModel:
     """One tour that reaches all customers within their hours, as early as it can be back; waiting is allowed."""
-    places = size.choose(10, 20, 36)
+    places = size.choose(10, 22, 60)
     far = _distances(places, rng)
     planned, at = [0] * places, 0
     for i, j in zip(order := [0, *rng.sample(range(1, places), places - 1)], order[1:], strict=False):
@@ -127,10 +126,10 @@ def prize_collecting(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         chosen = _chosen(arcs, value)
+        require(sum(far[i][j] for i, j in chosen) <= longest, "the tour is not too long")
         tour = walk(chosen, 0)
         require(len(tour) == len(chosen), "there is one tour")
         require(all((i in tour) != bool(value(literal)) for i, _, literal in loops), "a place is visited or left out")
-        require(sum(far[i][j] for i, j in chosen) <= longest, "the tour is not too long")
         return sum(prize[i] for i in tour)
 
     return ZooModel(model, check)

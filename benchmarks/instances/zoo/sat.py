@@ -31,7 +31,7 @@ def _literals(clause: Clause, x: list[cp_model.IntVar]) -> list[cp_model.Literal
 
 def planted_sat(size: Size, rng: Random) -> ZooModel:
     """Clauses of three literals that a hidden assignment satisfies."""
-    variables, number = size.choose((150, 630), (300, 1270), (500, 2120))
+    variables, number = size.choose((150, 630), (600, 2550), (1200, 5100))
     hidden = [rng.random() < 0.5 for _ in range(variables)]
     clauses: list[Clause] = []
     while len(clauses) < number:
@@ -50,8 +50,8 @@ def planted_sat(size: Size, rng: Random) -> ZooModel:
 
 def crowded_sat(size: Size, rng: Random) -> ZooModel:
     """So many clauses of three literals that hardly any instance has a solution."""
-    variables = size.choose(90, 140, 220)
-    clauses = _clauses(6 * variables, variables, rng)
+    variables = size.choose(90, 140, 200)
+    clauses = _clauses(11 * variables // 2, variables, rng)
     model = cp_model.CpModel()
     x = _variables(model, variables)
     for clause in clauses:

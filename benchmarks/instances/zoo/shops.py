@@ -11,6 +11,7 @@ from benchmarks.instances.zoo.rules import disjoint, require, walk
 from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 _ONE_AT_A_TIME = "a machine does one thing at a time"
+_BEGIN = "nothing begins before time 0"
 _ORDER = "a job's operations come in their order"
 
 
@@ -21,7 +22,8 @@ def job_shop(size: Size, rng: Random) -> ZooModel:
     work = [[rng.randint(5, 60) for _ in range(machines)] for _ in range(jobs)]
     horizon = sum(map(sum, work))
     model = cp_model.CpModel()
-    start = [[model.new_int_var(0, horizon, f"start[{j},{k}]") for k in range(machines)] for j in range(jobs)]
+    latest = [[horizon - w for w in row] for row in work]
+    start = [[model.new_int_var(0, latest[j][k], f"start[{j},{k}]") for k in range(machines)] for j in range(jobs)]
     on: list[list[cp_model.IntervalVar]] = [[] for _ in range(machines)]
     for j in range(jobs):
         for k, machine in enumerate(route[j]):
@@ -36,6 +38,7 @@ def job_shop(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         spans = [[(value(s), value(s) + w) for s, w in zip(start[j], work[j], strict=True)] for j in range(jobs)]
+        require(min(job[0][0] for job in spans) >= 0, _BEGIN)
         require(all(a[1] <= b[0] for job in spans for a, b in pairwise(job)), _ORDER)
         for machine in range(machines):
             require(disjoint(spans[j][route[j].index(machine)] for j in range(jobs)), _ONE_AT_A_TIME)
@@ -93,11 +96,11 @@ def flexible_job_shop(size: Size, rng: Random) -> ZooModel:
 
 def open_shop(size: Size, rng: Random) -> ZooModel:
     """Jobs visit all machines in whatever order; the last end is minimised."""
-    n = size.choose(5, 10, 15)
+    n = size.choose(5, 12, 20)
     work = [[rng.randint(1, 30) for _ in range(n)] for _ in range(n)]
     horizon = sum(map(sum, work))
     model = cp_model.CpModel()
-    start = [[model.new_int_var(0, horizon, f"start[{j},{m}]") for m in range(n)] for j in range(n)]
+    start = [[model.new_int_var(0, horizon - work[j][m], f"start[{j},{m}]") for m in range(n)] for j in range(n)]
     task = [[model.new_fixed_size_interval_var(start[j][m], work[j][m], "") for m in range(n)] for j in range(n)]
     makespan = model.new_int_var(0, horizon, "makespan")
     for i in range(n):
@@ -109,6 +112,7 @@ def open_shop(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         spans = [[(value(start[j][m]), value(start[j][m]) + work[j][m]) for m in range(n)] for j in range(n)]
+        require(min(begin for row in spans for begin, _ in row) >= 0, _BEGIN)
         for i in range(n):
             require(disjoint(spans[i]), "a job is on one machine at a time")
             require(disjoint(row[i] for row in spans), _ONE_AT_A_TIME)
@@ -200,6 +204,7 @@ def weighted_tardiness(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> int:
         end = [value(start[j]) + work[j] for j in range(jobs)]
+        require(all(end[j] >= work[j] for j in range(jobs)), _BEGIN)
         require(disjoint((end[j] - work[j], end[j]) for j in range(jobs)), _ONE_AT_A_TIME)
         return sum(weight[j] * max(0, end[j] - due[j]) for j in range(jobs))
 

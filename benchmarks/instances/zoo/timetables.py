@@ -13,7 +13,7 @@ from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 def exam_timetable(size: Size, rng: Random) -> ZooModel:
     """Exams in slots with limited seats; common students at one time are forbidden, on one day they cost."""
-    exams, slots = size.choose((12, 8), (30, 10), (60, 14))
+    exams, slots = size.choose((12, 8), (40, 10), (100, 12))
     students = [rng.randint(10, 60) for _ in range(exams)]
     planned = [rng.randrange(slots) for _ in range(exams)]
     seats = max(sum(students[e] for e in range(exams) if planned[e] == s) for s in range(slots))
@@ -80,11 +80,11 @@ def school_timetable(size: Size, rng: Random) -> ZooModel:
 
     def check(value: Value) -> None:
         held = [(value(h), c, t) for h, (c, t) in zip(hour, lessons, strict=True)]
+        most = max(sum(h == at and t in science for h, _, t in held) for at in range(hours))
+        require(most <= rooms, "there are not more lessons in science than rooms for it")
         require(len({(h, c) for h, c, _ in held}) == len(held), "a class has one lesson at a time")
         require(len({(h, t) for h, _, t in held}) == len(held), "a teacher gives one lesson at a time")
         require(not any((t, h) in blocked for h, _, t in held), "teachers have their free hours")
-        most = max(sum(h == at and t in science for h, _, t in held) for at in range(hours))
-        require(most <= rooms, "there are not more lessons in science than rooms for it")
 
     return ZooModel(model, check)
 
@@ -133,7 +133,7 @@ def league(size: Size, rng: Random) -> ZooModel:
 
 def social_golfers(size: Size, rng: Random) -> ZooModel:
     """Golfers play in groups week by week, and no two meet twice."""
-    groups, people, weeks = size.choose((3, 3, 3), (5, 3, 5), (5, 4, 4))
+    groups, people, weeks = size.choose((3, 3, 3), (5, 3, 5), (6, 4, 5))
     golfers = groups * people
     model = cp_model.CpModel()
     group = [[model.new_int_var(0, groups - 1, f"group[{w},{g}]") for g in range(golfers)] for w in range(weeks)]
@@ -157,6 +157,7 @@ def social_golfers(size: Size, rng: Random) -> ZooModel:
         model.add(group[0][g] == place // people)
 
     def check(value: Value) -> None:
+        require(all(value(group[0][g]) == place // people for place, g in enumerate(first)), "the first week is given")
         seen: set[tuple[int, int]] = set()
         for w in range(weeks):
             in_week = [value(v) for v in group[w]]
@@ -164,6 +165,5 @@ def social_golfers(size: Size, rng: Random) -> ZooModel:
             pairs = {pair for pair in meet if in_week[pair[0]] == in_week[pair[1]]}
             require(not pairs & seen, "no two meet twice")
             seen |= pairs
-        require(all(value(group[0][g]) == place // people for place, g in enumerate(first)), "the first week is given")
 
     return ZooModel(model, check)
