@@ -64,7 +64,7 @@ def made(arm: str, instance: str, seed: int, seconds: float, status: Status = St
         "workers": result.pop("workers", 2),
         "time_limit": 10.0,
     }
-    usual = {
+    usual: dict[str, Any] = {
         "objective_value": None,
         "best_objective_bound": None,
         "maximises": False,
@@ -160,7 +160,7 @@ def test_what_is_wrong_is_recorded_and_ends_nothing(
 
 
 def test_options_are_checked() -> None:
-    for words in (
+    wrong: list[dict[str, Any]] = [
         {"kinds": ("no-such-kind",)},
         {"seeds": (-1,)},
         {"seeds": ()},
@@ -169,9 +169,10 @@ def test_options_are_checked() -> None:
         {"seconds": 0.0},
         {"arms": ("drop-in",)},
         {"arms": ("cp-sat",)},
-    ):
+    ]
+    for words in wrong:
         with pytest.raises(ConfigError, match=next(iter(words)).replace("seconds", "time limit")):
-            zoo.Zoo(**words)  # type: ignore[arg-type]
+            zoo.Zoo(**words)
     assert zoo.Zoo(kinds=("knapsack", "magic"), sizes=(Size.LARGE,)).models == [
         ("multi-knapsack", Size.LARGE),
         ("magic-square", Size.LARGE),

@@ -58,8 +58,13 @@ def solution(kind: str) -> Values:
 def decisions(kind: str) -> list[int]:
     """The variables that the checker asks for; all of them where there is no solution."""
     read, values = set(), solution(kind)
+
+    def value(variable: cp_model.IntVar) -> int:
+        read.add(variable.index)
+        return values[variable.index]
+
     with suppress(BrokenRuleError):
-        small(kind).check(lambda variable: (read.add(variable.index), values[variable.index])[1])
+        small(kind).check(value)
         return sorted(read)
     return list(values)
 
@@ -122,12 +127,12 @@ def neighbours(kind: str, beyond: int) -> Iterator[Values]:
 def rules_of(function: Callable[..., object]) -> set[str]:
     """The rules that a function requires, those of :func:`rules.walk` with it where it follows a tour."""
     module = sys.modules[function.__module__]
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(inspect.getsource(function))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id == "require":
                 rule = node.args[1]
-                found.add(rule.value if isinstance(rule, ast.Constant) else getattr(module, ast.unparse(rule)))
+                found.add(str(rule.value if isinstance(rule, ast.Constant) else getattr(module, ast.unparse(rule))))
             elif node.func.id == "walk":
                 found |= rules_of(rules.walk)
     return found
