@@ -63,6 +63,7 @@ _ALL: tuple[Kind, ...] = (
     production.car_sequencing,
     production.assembly_line,
     production.unit_commitment,
+    production.blending,
     production.pallets,
     puzzles.magic_square,
     puzzles.quasigroup,

@@ -66,7 +66,7 @@ def quadratic_assignment(size: Size, rng: Random) -> ZooModel:
 
 def configuration(size: Size, rng: Random) -> ZooModel:
     """Parts of a product whose kinds go together or not, by tables; the price within a budget of power is maximised."""
-    parts, kinds = size.choose((12, 5), (20, 7), (36, 8))
+    parts, kinds = size.choose((12, 5), (22, 7), (30, 8))
     price = [[rng.randint(10, 99) for _ in range(kinds)] for _ in range(parts)]
     power = [[rng.randint(1, 20) for _ in range(kinds)] for _ in range(parts)]
     known = [rng.randrange(kinds) for _ in range(parts)]  # one that can be made
@@ -76,6 +76,11 @@ def configuration(size: Size, rng: Random) -> ZooModel:
         some = sorted(rng.sample(range(parts), 3))
         rows = {tuple(rng.randrange(kinds) for _ in some) for _ in range(kinds**3 // 3)}
         tables.append((some, sorted(rows | {tuple(known[p] for p in some)})))
+    clashes = []
+    for _ in range(parts):
+        pair = sorted(rng.sample(range(parts), 2))
+        never = sorted({(rng.randrange(kinds), rng.randrange(kinds)) for _ in range(kinds)})
+        clashes.append((pair, [row for row in never if row != tuple(known[p] for p in pair)]))
     model = cp_model.CpModel()
     kind = [model.new_int_var(0, kinds - 1, f"kind[{p}]") for p in range(parts)]
     prices, powers = [], []
@@ -86,6 +91,8 @@ def configuration(size: Size, rng: Random) -> ZooModel:
         model.add_allowed_assignments([kind[p], prices[p], powers[p]], triples)
     for some, fitting in tables:
         model.add_allowed_assignments([kind[p] for p in some], fitting)
+    for pair, never in clashes:
+        model.add_forbidden_assignments([kind[p] for p in pair], never)
     model.add(sum(powers) <= budget)
     model.maximize(sum(prices))
 
@@ -93,6 +100,8 @@ def configuration(size: Size, rng: Random) -> ZooModel:
         made = [value(k) for k in kind]
         require(all(0 <= k < kinds for k in made), "parts are of kinds that there are")
         require(sum(power[p][k] for p, k in enumerate(made)) <= budget, "the power is within the budget")
+        for pair, never in clashes:
+            require(tuple(made[p] for p in pair) not in never, "some kinds of parts never go together")
         for some, fitting in tables:
             require(tuple(made[p] for p in some) in fitting, "kinds of parts go together")
         return sum(price[p][k] for p, k in enumerate(made))

@@ -168,6 +168,39 @@ def unit_commitment(size: Size, rng: Random) -> ZooModel:
     return ZooModel(model, check)
 
 
+def blending(size: Size, rng: Random) -> ZooModel:
+    """Sacks of raw stuffs make a mixture with enough of everything; prices are fractions, and the cost is minimised."""
+    stuffs, contents = size.choose((10, 5), (30, 10), (60, 18))
+    price = [rng.randint(200, 3000) / 128 for _ in range(stuffs)]  # what floats hold exactly
+    fee = [rng.randint(100, 1500) / 16 for _ in range(stuffs)]
+    part = [[rng.choice((0, rng.randint(1, 9))) for _ in range(stuffs)] for _ in range(contents)]
+    need = [rng.randint(60, 140) if any(row) else 0 for row in part]
+    model = cp_model.CpModel()
+    sacks = [model.new_int_var(0, 150, f"sacks[{s}]") for s in range(stuffs)]
+    ordered = [model.new_bool_var(f"ordered[{s}]") for s in range(stuffs)]
+    for s in range(stuffs):
+        model.add(sacks[s] == 0).only_enforce_if(~ordered[s])
+        model.add(sacks[s] >= 3).only_enforce_if(ordered[s])
+    for row, least in zip(part, need, strict=True):
+        model.add(cp_model.LinearExpr.weighted_sum(sacks, row) >= least)
+    model.minimize(sum(price[s] * sacks[s] for s in range(stuffs)) + sum(fee[s] * ordered[s] for s in range(stuffs)))
+
+    def check(value: Value) -> float:
+        amount = [value(s) for s in sacks]
+        bought = [bool(value(literal)) for literal in ordered]
+        require(
+            all((n >= 3) if b else n == 0 for n, b in zip(amount, bought, strict=True)),
+            "three sacks are ordered, or none",
+        )
+        for row, least in zip(part, need, strict=True):
+            require(sum(p * n for p, n in zip(row, amount, strict=True)) >= least, "there is enough of everything")
+        return sum(p * n for p, n in zip(price, amount, strict=True)) + sum(
+            f for f, b in zip(fee, bought, strict=True) if b
+        )
+
+    return ZooModel(model, check)
+
+
 def pallets(size: Size, rng: Random) -> ZooModel:
     """Batches fill pallets (division) with a rest (modulo), and a discount is a product; the cost is minimised."""
     goods = size.choose(10, 40, 150)

@@ -82,6 +82,7 @@ def golomb_ruler(size: Size, rng: Random) -> ZooModel:
         model.add(distances[-1] != forbidden)
     model.add_all_different(distances)
     model.add(distances[0] < distances[-1])
+    model.add_decision_strategy(mark, cp_model.CHOOSE_FIRST, cp_model.SELECT_MIN_VALUE)
     model.minimize(mark[-1])
 
     def check(value: Value) -> int:

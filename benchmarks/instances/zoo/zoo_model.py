@@ -15,7 +15,7 @@ T = TypeVar("T")
 Value = Callable[[cp_model.IntVar], int]
 """What a solution gives a variable."""
 
-Check = Callable[[Value], int | None]
+Check = Callable[[Value], float | None]
 """Returns the objective that a solution has (None without one); raises a BrokenRuleError where it is none."""
 
 
