@@ -13,6 +13,7 @@ _VERBS = {
     "feasibility": "feasibility of suggestions, by fill level",
     "search": "value orders in search",
     "race": "the drop-in solver against CP-SAT's defaults",
+    "zoo": "the drop-in solver against CP-SAT on models of many kinds",
     "policies": "when to ask a network, and how to divide the search",
     "nodes": "the cost of a search node outside inference",
     "latency": "time to score a large state by networks on the candidate graph",

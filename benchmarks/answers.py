@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from benchmarks.instances.instance_sets import Case
-from benchmarks.records import Record
+from benchmarks.records import Record, grouped
 from nnsearch.errors import NNSearchError
 from nnsearch.result import SolveResult, Status
 
@@ -31,29 +32,60 @@ def check_answer(case: Case, arm: str, result: SolveResult) -> None:
         raise AnswerError(f"{arm}: said INFEASIBLE on {instance.name}, which has a solution")
 
 
+def disagreements(records: Sequence[Record]) -> Iterator[str]:
+    """Yield a line for each proof that the answer of another run contradicts, or a bound.
+
+    An arm proved an instance infeasible for which another one has a solution, two best objectives differ, or there is a
+    solution beyond what was said to be the bound.
+    """
+    for _, same in grouped(records, lambda record: record["config"]["instance_sha256"]):
+        best = [run for run in same if run["result"]["status"] == Status.OPTIMAL and _objective(run) is not None]
+        for run in best[1:]:
+            if not _equal(_objective(run), _objective(best[0])):
+                yield (
+                    f"{_said(run)} that {_objective(run):g} is the best on {run['config']['instance']}, "
+                    f"and {best[0]['config']['arm']} that {_objective(best[0]):g} is"
+                )
+        solved = [run for run in same if Status(run["result"]["status"]).solved]
+        for run in same:
+            if run["result"]["status"] == Status.INFEASIBLE and solved:
+                yield (
+                    f"{_said(run)} INFEASIBLE on {run['config']['instance']}, "
+                    f"for which {solved[0]['config']['arm']} has a solution"
+                )
+            bound = run["result"].get("best_objective_bound")
+            if bound is not None:
+                sign = -1 if run["result"]["maximises"] else 1
+                beyond = [
+                    other
+                    for other in solved
+                    if sign * (bound - _objective(other)) > 0 and not _equal(bound, _objective(other))
+                ]
+                if beyond:
+                    other = beyond[0]
+                    yield (
+                        f"{_said(run)} that nothing is beyond {bound:g} on {run['config']['instance']}, "
+                        f"and {other['config']['arm']} has {_objective(other):g}"
+                    )
+
+
 def check_agreement(records: Sequence[Record]) -> None:
-    """Check that no arm proved an instance infeasible for which another one has a solution, and that best is best.
+    """Check that no answer contradicts another.
 
     Raises:
-        AnswerError: two arms disagree.
+        AnswerError: two do; see :func:`disagreements`.
     """
-    best: dict[str, Record] = {}
-    for record in records:
-        objective = record["result"].get("objective_value")
-        if record["result"]["status"] == Status.OPTIMAL and objective is not None:
-            first = best.setdefault(record["config"]["instance_sha256"], record)
-            if not math.isclose(first["result"]["objective_value"], objective, rel_tol=1e-6, abs_tol=1e-6):
-                raise AnswerError(
-                    f"{record['config']['arm']}: said that {objective:g} is the best on "
-                    f"{record['config']['instance']}, "
-                    f"and {first['config']['arm']} that {first['result']['objective_value']:g} is"
-                )
-    for infeasible in records:
-        if infeasible["result"]["status"] == Status.INFEASIBLE:
-            for other in records:
-                same = other["config"]["instance_sha256"] == infeasible["config"]["instance_sha256"]
-                if same and Status(other["result"]["status"]).solved:
-                    raise AnswerError(
-                        f"{infeasible['config']['arm']}: said INFEASIBLE on {infeasible['config']['instance']}, "
-                        f"for which {other['config']['arm']} has a solution"
-                    )
+    for line in disagreements(records):
+        raise AnswerError(line)
+
+
+def _said(run: Record) -> str:
+    return f"{run['config']['arm']}: said"
+
+
+def _objective(run: Record) -> Any:
+    return run["result"].get("objective_value")
+
+
+def _equal(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)

@@ -10,7 +10,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -37,15 +36,15 @@ from benchmarks.statistics import (
     num_instances,
     quartiles,
 )
+from benchmarks.timed_solve import timed_solve
 from nnsearch.cpsat import Dives, RaceReport
-from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.processors import usable_cpus
 from nnsearch.result import InferenceCount, SolveResult, Status
 from training.running.fan_out import Needs
 
 BASELINE = "cp-sat"
-_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -318,32 +317,8 @@ def _arms(suite: RaceSuite, networks: Sequence[LoadedNetwork]) -> list[Arm]:
 
 
 def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel) -> _Run:
-    """Solve by either class of solver, and time it.
-
-    In a thread, and without CP-SAT's own handler, which takes Ctrl-C for a limit and would leave a false record.
-
-    Raises:
-        NNSearchError: CP-SAT finds the model invalid.
-        KeyboardInterrupt: Ctrl-C.
-    """
-
-    def timed() -> tuple[cp_model.CpSolverStatus, float]:
-        started = time.perf_counter()
-        status = solver.solve(model)
-        return status, time.perf_counter() - started
-
-    solver.parameters.catch_sigint_signal = False
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        answer = thread.submit(timed)
-        try:
-            status, seconds = answer.result()
-        except BaseException:
-            while not answer.done():  # until the solve has begun, there is nothing that could be stopped
-                solver.stop_search()
-                time.sleep(_POLL_SECONDS)
-            raise
-    if status == cp_model.MODEL_INVALID:
-        raise NNSearchError(f"CP-SAT refuses the model: {' '.join(model.validate().split())}")
+    """Solve by either class of solver, and time it."""
+    status, seconds = timed_solve(solver, model)
     found = Status(solver.status_name(status))
     race: RaceReport | None = getattr(solver, "race", None)
     learned = None if race is None else race.learned

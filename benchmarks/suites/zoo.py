@@ -1,0 +1,449 @@
+"""The drop-in solver against CP-SAT on the zoo: every kind and size, paired by seed, with every answer checked.
+
+A model's instance is fixed by its kind and size. The seed is CP-SAT's, and arms take turns in the same process on the
+same model. Nothing that goes wrong ends the run: wrong answers are recorded, and listed at the end.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from ortools.sat.python import cp_model
+from tqdm import tqdm
+
+import nnsearch.cpsat
+from benchmarks.answers import disagreements
+from benchmarks.arms import Arm, rotated, warm_up
+from benchmarks.instances.zoo import KINDS, BrokenRuleError, Size, ZooModel, build
+from benchmarks.primal_integral import primal_integral
+from benchmarks.records import Job, Record
+from benchmarks.rendering.parts import Cell, Group, Table, TableRow
+from benchmarks.statistics import by_arm, cost, counted, geometric_mean, is_decided, short
+from benchmarks.timed_solve import timed_solve
+from nnsearch.cpsat import RaceReport
+from nnsearch.errors import ConfigError
+from nnsearch.model.objective import Objective, read_objective
+from nnsearch.result import Status
+from nnsearch.scorers.latency import usable_cpus
+from training.running.fan_out import Needs
+
+ArmName = Literal["cp-sat", "drop-in", "cp-sat-again"]
+BASELINE = "cp-sat"
+
+SECONDS_SLACK, INTEGRAL_SLACK = 0.05, 0.01
+"""Added to both sides of a ratio, so that tiny ones are not noise."""
+
+FACTOR, ALLOWANCE = 1.15, 0.1
+"""A model is slower where it takes more than ``FACTOR`` times the baseline and ``ALLOWANCE`` seconds."""
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """What every arm is given.
+
+    Args:
+        kinds: texts; a kind takes part whose name has one of them, all kinds where there are none.
+        sizes: of every kind.
+        seeds: random seeds of CP-SAT, one run of an arm on a model for each.
+        workers: numbers of workers, each a comparison of its own.
+        seconds: when an arm gives up.
+        arms: who takes part, the baseline among them.
+
+    Raises:
+        ConfigError: a number is out of range, or nothing is left to compare.
+    """
+
+    kinds: tuple[str, ...] = ()
+    sizes: tuple[Size, ...] = tuple(Size)
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    workers: tuple[int, ...] = (2,)
+    seconds: float = 15.0
+    arms: tuple[ArmName, ...] = ("cp-sat", "drop-in")
+
+    def __post_init__(self) -> None:
+        for text in self.kinds:
+            if not any(text in name for name in KINDS):
+                raise ConfigError(f"kinds: expected a part of one of {', '.join(KINDS)}, got {text!r}")
+        for name, values, least in (("seeds", self.seeds, 0), ("workers", self.workers, 1)):
+            if not values or min(values) < least or max(values) >= 2**31:
+                raise ConfigError(f"{name}: expected numbers of {least} or more, got {' '.join(map(str, values))}")
+        if not self.sizes:
+            raise ConfigError(f"sizes: expected some of {', '.join(Size)}, got none")
+        if not 0 < self.seconds < math.inf:
+            raise ConfigError(f"time limit: expected above 0 seconds, and a number, got {self.seconds}")
+        if BASELINE not in self.arms or len(set(self.arms)) < 2:
+            expected = f"{BASELINE} and one or more of {', '.join(get_args(ArmName)[1:])}"
+            raise ConfigError(f"arms: expected {expected}, got {' '.join(self.arms)}")
+
+    @property
+    def models(self) -> list[tuple[str, Size]]:
+        """The kinds and sizes that are solved."""
+        names = [name for name in KINDS if not self.kinds or any(text in name for text in self.kinds)]
+        return list(product(names, dict.fromkeys(self.sizes)))
+
+
+class _Run(NamedTuple):
+    solver: cp_model.CpSolver
+    status: Status
+    seconds: float
+    solutions: list[tuple[float, float | None]]
+
+
+def jobs(suite: Zoo) -> list[Job]:
+    """Return one job for each model, number of workers, seed and arm; the arms of a pair come one after the other."""
+    made = []
+    turn = 0
+    for name, size in tqdm(suite.models, disable=None, desc="building", unit=" models", leave=False):
+        digest = hashlib.sha256(str(build(name, size).model.proto).encode()).hexdigest()[:12]
+        instance = {"instance": f"{name}/{size}", "kind": name, "size": str(size), "instance_sha256": digest}
+        for workers, seed in product(dict.fromkeys(suite.workers), dict.fromkeys(suite.seeds)):
+            for arm in rotated(_arms(suite, workers), turn):
+                config = {"suite": "zoo", **instance, **arm.config, "seed": seed, "time_limit": suite.seconds}
+                made.append(Job(config, partial(measure, name, size, arm, seed), arm.needs))
+            turn += 1
+    return made
+
+
+def measure(name: str, size: Size, arm: Arm, seed: int) -> dict[str, Any]:
+    """Run an arm on a model, and return the ``result`` of the record; what is wrong with it is in ``wrong``."""
+    warm_up(arm)
+    zoo_model = _model(name, size)
+    objective = read_objective(zoo_model.model.proto)
+    shared = {"maximises": objective is not None and objective.maximises, "usable_cpus": usable_cpus()}
+    started = time.perf_counter()
+    try:
+        run: _Run = arm.solve(zoo_model.model, (), seed=seed)
+    except Exception as error:  # whatever it is, the other thousand solves are worth having
+        return {
+            **shared,
+            "status": str(Status.UNKNOWN),
+            "objective_value": None,
+            "best_objective_bound": None,
+            "wall_seconds": time.perf_counter() - started,
+            "solutions": [],
+            "first_solution_seconds": None,
+            "winner": None,
+            "why": None,
+            "scorer_error": None,
+            "wrong": f"raised {error!r}",
+        }
+    solver, solutions = run.solver, run.solutions
+    race: RaceReport | None = getattr(solver, "race", None)
+    value = solver.objective_value if run.status.solved and objective is not None else None
+    if run.status.solved and (not solutions or (objective is not None and solutions[-1][1] != value)):
+        solutions.append((run.seconds, value))
+    bound = None if objective is None else solver.best_objective_bound
+    if bound is not None and (not math.isfinite(bound) or not (run.status.solved or bound)):
+        bound = None  # without a solution, a zero says nothing
+    return {
+        **shared,
+        "status": str(run.status),
+        "objective_value": value,
+        "best_objective_bound": bound,
+        "wall_seconds": run.seconds,
+        "solutions": [(round(second, 4), found) for second, found in solutions],
+        "first_solution_seconds": solutions[0][0] if solutions else None,
+        "winner": None if race is None else race.winner,
+        "why": None if race is None else race.why,
+        "scorer_error": None if race is None or race.error is None else repr(race.error),
+        "wrong": _wrong(zoo_model, run, value, objective),
+    }
+
+
+def wrong_answers(records: Sequence[Record]) -> list[str]:
+    """Return a line for each answer that a checker refuses or another run contradicts."""
+    alone = [
+        f"{r['config']['arm']}: {r['result']['wrong']} on {r['config']['instance']}, seed {r['config']['seed']}, "
+        f"{counted(r['config']['workers'], 'worker')}"
+        for r in records
+        if r["result"]["wrong"] is not None
+    ]
+    # A solution that is none contradicts no proof.
+    return alone + list(disagreements([r for r in records if r["result"]["wrong"] is None]))
+
+
+@dataclass(frozen=True)
+class ModelRatio:
+    """How long one arm takes on a model, against another.
+
+    Attributes:
+        instance: the model.
+        workers: of both arms.
+        seconds: pairs that are compared by the seconds to the proof, since either arm had it; the other ones are
+            compared by the primal integral.
+        pairs: of how many seeds.
+        mean: geometric mean of the ratios; below 1 the first arm is faster.
+        low: lower end of its 95 % interval (bootstrap over seeds).
+        high: upper end.
+        slower: the upper end of what it takes in relation to what it may (``FACTOR``, ``ALLOWANCE``) is above 1.
+    """
+
+    instance: str
+    workers: int
+    seconds: int
+    pairs: int
+    mean: float
+    low: float
+    high: float
+    slower: bool
+
+
+def compare_by_model(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> list[ModelRatio]:
+    """Compare two arms on each model and number of workers, within pairs of one seed; the slowest model comes first.
+
+    Args:
+        one: records of an arm.
+        other: records of another one.
+        resamples: of the bootstrap, whose seed is fixed.
+    """
+    best = _best_known([*one, *other])
+    partners = {_pair(record): record for record in other}
+    pairs = [(record, partners[_pair(record)]) for record in one if _pair(record) in partners]
+    ratios = []
+    for (instance, _, workers), same in _by_model(pairs):
+        taken = [_costs(mine, theirs, best) for mine, theirs in same]
+        logs = np.array([math.log((a + slack) / (b + slack)) for a, b, slack, _ in taken])
+        over = np.array([math.log(max(a, 1e-9) / (FACTOR * b + allowance)) for a, b, _, allowance in taken])
+        ratios.append(
+            ModelRatio(
+                instance,
+                workers,
+                sum(slack == SECONDS_SLACK for *_, slack, _ in taken),
+                len(taken),
+                *geometric_mean(logs, resamples),
+                slower=geometric_mean(over, resamples)[2] > 1,
+            )
+        )
+    return sorted(ratios, key=lambda ratio: -ratio.mean)
+
+
+def summary(records: Sequence[Record]) -> Group:
+    """Return what the suite found: all models together, each model alone, who answered, and what was wrong."""
+    config = records[0]["config"]
+    seeds = len({record["config"]["seed"] for record in records})
+    cpus = sorted({record["result"]["usable_cpus"] for record in records})
+    arms = by_arm(records)
+    baseline = arms.pop(BASELINE)
+    best = _best_known(records)
+    ratios = {arm: compare_by_model(runs, baseline) for arm, runs in arms.items()}
+    tables = [_together(ratios, arms, baseline)]
+    tables += [_each(arm, ratios[arm], runs, baseline, best) for arm, runs in arms.items()]
+    tables += [_answered(arm, runs) for arm, runs in arms.items() if runs[0]["result"]["winner"] is not None]
+    wrong = wrong_answers(records)
+    if wrong:
+        tables.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
+    return Group(
+        f"{len(records):,} solves on {' or '.join(map(str, cpus))} usable CPUs, limit {config['time_limit']:g} s, "
+        f"{counted(seeds, 'seed')}; {counted(len(wrong), 'wrong answer')}",
+        tables,
+    )
+
+
+def _together(ratios: dict[str, list[ModelRatio]], arms: dict[str, list[Record]], baseline: Sequence[Record]) -> Table:
+    rows = []
+    for arm, of_models in ratios.items():
+        for workers in dict.fromkeys(ratio.workers for ratio in sorted(of_models, key=lambda ratio: ratio.workers)):
+            same = [ratio for ratio in of_models if ratio.workers == workers]
+            for size in ("", *Size):
+                chosen = [ratio for ratio in same if ratio.instance.endswith(size)]
+                if not chosen:
+                    continue
+                mean, low, high = geometric_mean(np.log([ratio.mean for ratio in chosen]))
+                proved = [
+                    sum(map(is_decided, _on(runs, {ratio.instance for ratio in chosen}, workers)))
+                    for runs in (baseline, arms[arm])
+                ]
+                cells: list[Cell] = [
+                    f"{arm} / {BASELINE}, {counted(workers, 'worker')}{size and ', '}{size}",
+                    len(chosen),
+                    sum(ratio.pairs for ratio in chosen),
+                    *proved,
+                    f"{mean:.3f}",
+                    "-" if len(chosen) == 1 else f"{low:.3f} .. {high:.3f}",
+                    sum(ratio.slower for ratio in chosen),
+                ]
+                rows.append(TableRow(cells, arm))
+    return Table(
+        f"Time / time of {BASELINE}",
+        ["arms", "models", "pairs", f"{BASELINE} proved", "proved", "geometric mean", "95 % interval", "slower"],
+        rows,
+        "Below 1 the arm is faster. A pair is one model and one seed. Where either arm ended with a proof (or, without "
+        "an objective, a solution),\nits ratio is that of the seconds, and who reached the limit counts with it; else "
+        "that of the primal integrals, the mean gap to the\nbest known solution over the time given. "
+        f"{SECONDS_SLACK:g} s, or {INTEGRAL_SLACK:g}, are added to both sides. A model counts as the geometric mean\n"
+        "of its pairs; the interval is a bootstrap over models.\n"
+        f"slower: models whose own 95 % interval ends above {FACTOR:g} times {BASELINE} + {ALLOWANCE:g} s.",
+    )
+
+
+def _each(
+    arm: str, ratios: Sequence[ModelRatio], runs: Sequence[Record], baseline: Sequence[Record], best: dict[str, float]
+) -> Table:
+    rows = []
+    for ratio in ratios:
+        sides = [_on(of, {ratio.instance}, ratio.workers) for of in (baseline, runs)]
+        seconds = [short(float(np.median([cost(run, "seconds") for run in side]))) for side in sides]
+        integrals = ["-" if (mean := _mean_integral(side, best)) is None else f"{mean:.3f}" for side in sides]
+        cells: list[Cell] = [
+            ratio.instance,
+            ratio.workers,
+            *(f"{sum(map(is_decided, side))}/{len(side)}" for side in sides),
+            *seconds,
+            *integrals,
+            f"{ratio.mean:.3f}",
+            "-" if ratio.pairs == 1 else f"{ratio.low:.3f} .. {ratio.high:.3f}",
+            f"{ratio.seconds} s, {ratio.pairs - ratio.seconds} integral",
+            "slower" if ratio.slower else "",
+        ]
+        rows.append(TableRow(cells, arm))
+    both = [f"{BASELINE} proved", "proved", f"{BASELINE} seconds", "seconds", f"{BASELINE} integral", "integral"]
+    return Table(
+        f"{arm} / {BASELINE} by model, the slowest first",
+        ["model", "workers", *both, "ratio", "95 % interval", "compared by", ""],
+        rows,
+        "seconds: medians; integral: means of primal integrals.",
+    )
+
+
+def _answered(arm: str, runs: Sequence[Record]) -> Table:
+    """Return whose answer was returned, and why."""
+    answers: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        why = re.sub(r" \(.*?\)", "", str(run["result"]["why"]))  # what is in brackets differs from model to model
+        answers[run["result"]["winner"] or "nobody", why] += 1
+    rows = [TableRow([winner, count, why], arm) for (winner, why), count in answers.most_common()]
+    errors = sum(run["result"]["scorer_error"] is not None for run in runs)
+    note = f"{arm}: the learned search failed in {counted(errors, 'run')}, which CP-SAT ended alone" if errors else ""
+    return Table(f"Who answered in {arm}", ["side", "runs", "why"], rows, note)
+
+
+def _arms(suite: Zoo, workers: int) -> list[Arm]:
+    makes: dict[ArmName, Callable[[], cp_model.CpSolver]] = {
+        "cp-sat": cp_model.CpSolver,
+        "drop-in": nnsearch.cpsat.CpSolver,
+        "cp-sat-again": cp_model.CpSolver,
+    }
+    return [
+        Arm(
+            {"arm": arm, "workers": workers},
+            partial(_solve, make=makes[arm], workers=workers, seconds=suite.seconds),
+            suite.seeds,
+            needs=Needs(workers),
+        )
+        for arm in dict.fromkeys(suite.arms)
+    ]
+
+
+def _solve(
+    model: cp_model.CpModel,
+    variables: Sequence[cp_model.IntVar],
+    *,
+    seed: int,
+    make: Callable[[], cp_model.CpSolver],
+    workers: int,
+    seconds: float,
+) -> _Run:
+    solver = make()
+    solver.parameters.num_workers = workers
+    solver.parameters.random_seed = seed
+    solver.parameters.max_time_in_seconds = seconds
+    solutions = _Solutions(read_objective(model.proto))
+    status, taken = timed_solve(solver, model, solutions)
+    return _Run(solver, Status(solver.status_name(status)), taken, solutions.found)
+
+
+class _Solutions(cp_model.CpSolverSolutionCallback):
+    """Takes down when solutions come that are better than all before."""
+
+    def __init__(self, objective: Objective | None) -> None:
+        super().__init__()
+        self.found: list[tuple[float, float | None]] = []
+        self._objective, self._started = objective, time.perf_counter()
+
+    def on_solution_callback(self) -> None:
+        second, value = time.perf_counter() - self._started, None
+        if self._objective is not None:
+            value = self.objective_value
+            last = self.found[-1][1] if self.found else None
+            if last is not None and not self._objective.better(value, last):
+                return
+        elif self.found:
+            return
+        self.found.append((second, value))
+
+
+@functools.lru_cache(maxsize=1)
+def _model(name: str, size: Size) -> ZooModel:
+    """Build a model once for all seeds and arms, which come one after the other."""
+    return build(name, size)
+
+
+def _wrong(zoo_model: ZooModel, run: _Run, claimed: float | None, objective: Objective | None) -> str | None:
+    """Return what is wrong with an answer, by what is known of the instance; None is nothing."""
+    if run.status is Status.INFEASIBLE and zoo_model.satisfiable:
+        return "said INFEASIBLE, and there is a solution"
+    if not run.status.solved:
+        return None
+    try:
+        really = zoo_model.check(run.solver.value)
+    except BrokenRuleError as error:
+        return f"broke a rule ({error})"
+    if objective is None or really is None or claimed is None:
+        return None
+    # What CP-SAT returns at a limit may be better than it says: what it undoes of its presolve may improve a solution.
+    better = run.status is not Status.OPTIMAL and objective.better(really, claimed)
+    return None if better or math.isclose(really, claimed) else f"said {claimed:g} of a solution that is {really:g}"
+
+
+def _by_model(pairs: Sequence[tuple[Record, Record]]) -> list[tuple[tuple[str, str, int], list[tuple[Record, Record]]]]:
+    groups: dict[tuple[str, str, int], list[tuple[Record, Record]]] = {}
+    for pair in pairs:
+        groups.setdefault(_pair(pair[0])[:3], []).append(pair)
+    return list(groups.items())
+
+
+def _pair(record: Record) -> tuple[str, str, int, int]:
+    config = record["config"]
+    return config["instance"], config["instance_sha256"], config["workers"], config["seed"]
+
+
+def _on(runs: Sequence[Record], instances: set[str], workers: int) -> list[Record]:
+    return [r for r in runs if r["config"]["instance"] in instances and r["config"]["workers"] == workers]
+
+
+def _costs(one: Record, other: Record, best: dict[str, float]) -> tuple[float, float, float, float]:
+    """Return what both runs of a pair cost, the slack of such costs, and the allowance in their unit."""
+    instance, limit = one["config"]["instance_sha256"], one["config"]["time_limit"]
+    if is_decided(one) or is_decided(other) or instance not in best:
+        return cost(one, "seconds"), cost(other, "seconds"), SECONDS_SLACK, ALLOWANCE
+    mine, theirs = (primal_integral(run["result"]["solutions"], best[instance], limit) for run in (one, other))
+    return mine, theirs, INTEGRAL_SLACK, ALLOWANCE / limit
+
+
+def _best_known(records: Sequence[Record]) -> dict[str, float]:
+    """Return the best objective of each instance that has one, over all runs whose answers were accepted."""
+    best: dict[str, float] = {}
+    for record in records:
+        result, instance = record["result"], record["config"]["instance_sha256"]
+        if result["wrong"] is None and result["objective_value"] is not None:
+            choose = max if result["maximises"] else min
+            best[instance] = choose(best.get(instance, result["objective_value"]), result["objective_value"])
+    return best
+
+
+def _mean_integral(runs: Sequence[Record], best: dict[str, float]) -> float | None:
+    known = best.get(runs[0]["config"]["instance_sha256"])
+    if known is None:
+        return None
+    return float(np.mean([primal_integral(r["result"]["solutions"], known, r["config"]["time_limit"]) for r in runs]))
