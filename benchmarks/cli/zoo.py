@@ -13,7 +13,7 @@ from benchmarks.cli.options import warn
 from benchmarks.instances.zoo import Size
 from benchmarks.records import Job, Record
 from benchmarks.suites.zoo import ArmName, Zoo, jobs, summary, wrong_answers
-from nnsearch.scorers.latency import usable_cpus
+from nnsearch.processors import usable_cpus
 from training.cli.command_line import DONE
 
 WRONG_ANSWERS = 1

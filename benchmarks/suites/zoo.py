@@ -34,8 +34,8 @@ from benchmarks.timed_solve import timed_solve
 from nnsearch.cpsat import RaceReport
 from nnsearch.errors import ConfigError
 from nnsearch.model.objective import Objective, read_objective
+from nnsearch.processors import usable_cpus
 from nnsearch.result import Status
-from nnsearch.scorers.latency import usable_cpus
 from training.running.fan_out import Needs
 
 ArmName = Literal["cp-sat", "drop-in", "cp-sat-again"]

@@ -2,8 +2,8 @@
 
 from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
 from nnsearch.cpsat.guidance import guide
-from nnsearch.cpsat.race_options import OnError, RaceOptions
-from nnsearch.cpsat.race_report import RaceReport, Winner
+from nnsearch.cpsat.racing.options import OnError, RaceOptions
+from nnsearch.cpsat.racing.report import RaceReport, Winner
 from nnsearch.cpsat.search import solve, solve_by_race
 from nnsearch.cpsat.solver import CpSolver
 

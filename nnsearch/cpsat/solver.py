@@ -9,10 +9,10 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.race import Race
-from nnsearch.cpsat.race_options import OnError, RaceOptions
-from nnsearch.cpsat.race_report import RaceReport, Winner
-from nnsearch.cpsat.stand_aside import reason_to_stand_aside
+from nnsearch.cpsat.racing.options import OnError, RaceOptions
+from nnsearch.cpsat.racing.race import Race
+from nnsearch.cpsat.racing.report import RaceReport, Winner
+from nnsearch.cpsat.racing.stand_aside import reason_to_stand_aside
 from nnsearch.errors import ConfigError
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer

@@ -102,10 +102,8 @@ class Objective:
 
 
 def read_objective(proto: Any) -> Objective | None:
-    """Read the objective of a model's proto, which stays as it is; None if there is none, or a constant."""
+    """Read the objective of a model's proto, which stays as it is; None if there is none."""
     # A message is asked for before it is read: to read one that is not there would create it.
-    if is_constant(proto):
-        return None
     if proto.has_floating_point_objective():
         floating = proto.floating_point_objective
         sign = -1.0 if floating.maximize else 1.0

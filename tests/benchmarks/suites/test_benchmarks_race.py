@@ -115,7 +115,7 @@ def test_what_a_race_reports_is_recorded() -> None:
     case = instance_sets.Case(PartialLatinSquare("two", np.array([[1, 0], [0, 0]])), satisfiable=True)
     learned = SolveResult(Status.UNKNOWN, None, 30, 20, InferenceCount(5, 5, seconds=0.25), 0.5, "cp", "bp")
     answer = SolveResult(Status.OPTIMAL, [1, 2, 2, 1], 9, 8, InferenceCount(5, 5, seconds=0.25), 1.5, "race", "bp")
-    report = nnsearch.cpsat.RaceReport("cp-sat", "it answered first", learned, ValueError("broken"), 1.4)
+    report = nnsearch.cpsat.RaceReport("cp-sat", "nothing", "it answered first", learned, ValueError("broken"), 1.4)
     arm = Arm({"arm": "race/bp"}, lambda *_, **__: (answer, report), [1])
     assert race.measure(case, arm, 1) == {
         "status": "OPTIMAL",

@@ -24,8 +24,9 @@ from stand_ins import PATIENCE, RandomGraphScorer
 from nnsearch.cp import search as cp_search
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search_options import SearchOptions
-from nnsearch.cpsat import CpSolver, Dives, RaceOptions, learned_side, race, share, solve_by_dives
+from nnsearch.cpsat import CpSolver, Dives, RaceOptions, solve_by_dives
 from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.racing import learned_side, race, share
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError
@@ -469,7 +470,8 @@ class ContentRun(SilentRun):
         threading.Timer(0.2, self.done.set).start()
 
     def response(self) -> cmh.CpSolverResponse:
-        return self._plain.response_proto
+        response: cmh.CpSolverResponse = self._plain.response_proto
+        return response
 
 
 @pytest.mark.parametrize("watched", [False, True])

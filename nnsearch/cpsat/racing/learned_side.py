@@ -12,11 +12,11 @@ from ortools.sat.python import cp_model
 
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search import Progress, solve
-from nnsearch.cpsat.callbacks import Callbacks
 from nnsearch.cpsat.dives import Dived, solve_by_dives
-from nnsearch.cpsat.race_options import RaceOptions
-from nnsearch.cpsat.share import Share
-from nnsearch.cpsat.stand_aside import too_wide
+from nnsearch.cpsat.racing.callbacks import Callbacks
+from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.racing.share import Share
+from nnsearch.cpsat.racing.stand_aside import too_wide
 from nnsearch.errors import TranslationError
 from nnsearch.limits import Limits
 from nnsearch.model.objective import without_objective

@@ -18,16 +18,16 @@ from collections.abc import Callable, Sequence
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.callbacks import Callbacks
 from nnsearch.cpsat.hinted import hinted
-from nnsearch.cpsat.learned_side import LearnedSide
-from nnsearch.cpsat.race_options import OnError, RaceOptions
-from nnsearch.cpsat.race_report import Contribution, RaceReport, Winner
+from nnsearch.cpsat.racing.callbacks import Callbacks
+from nnsearch.cpsat.racing.learned_side import LearnedSide
+from nnsearch.cpsat.racing.options import OnError, RaceOptions
+from nnsearch.cpsat.racing.report import Contribution, RaceReport, Winner
+from nnsearch.cpsat.racing.share import Share
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.share import Share
 from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.model.objective import read_objective
+from nnsearch.model.objective import is_constant, read_objective
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.processors import usable_cpus
 from nnsearch.result import SolveResult, Status
@@ -74,7 +74,7 @@ class Race:
         self._parameters.copy_from(parameters)
         self._deadline = self._started + parameters.max_time_in_seconds
         self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
-        self._objective = read_objective(model.proto)
+        self._objective = None if is_constant(model.proto) else read_objective(model.proto)
         self._callbacks = Callbacks(self._objective, parameters, solution_callback, log_callback, best_bound_callback)
         self._side = LearnedSide(model, scorer, options, self._callbacks, parameters.random_seed, self._started)
         self._stopped = False

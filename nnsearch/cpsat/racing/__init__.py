@@ -1,0 +1,1 @@
+"""Learned search and CP-SAT side by side."""
