@@ -134,6 +134,7 @@ def measure(name: str, size: Size, arm: Arm, seed: int) -> dict[str, Any]:
             "solutions": [],
             "first_solution_seconds": None,
             "winner": None,
+            "contribution": None,
             "why": None,
             "scorer_error": None,
             "wrong": f"raised {error!r}",
@@ -155,6 +156,7 @@ def measure(name: str, size: Size, arm: Arm, seed: int) -> dict[str, Any]:
         "solutions": [(round(second, 4), found) for second, found in solutions],
         "first_solution_seconds": solutions[0][0] if solutions else None,
         "winner": None if race is None else race.winner,
+        "contribution": None if race is None else race.contribution,
         "why": None if race is None else race.why,
         "scorer_error": None if race is None or race.error is None else repr(race.error),
         "wrong": _wrong(zoo_model, run, value, objective),
@@ -324,7 +326,8 @@ def _answered(arm: str, runs: Sequence[Record]) -> Table:
     """Return whose answer was returned, and why."""
     answers: Counter[tuple[str, str]] = Counter()
     for run in runs:
-        why = re.sub(r" \(.*?\)", "", str(run["result"]["why"]))  # what is in brackets differs from model to model
+        # Numbers, and what is in brackets, differ from model to model.
+        why = re.sub(r"\d[\d.]*", "...", re.sub(r" \(.*?\)", "", str(run["result"]["why"])))
         answers[run["result"]["winner"], why] += 1
     rows = [TableRow([winner, count, why], arm) for (winner, why), count in answers.most_common()]
     errors = sum(run["result"]["scorer_error"] is not None for run in runs)
