@@ -39,34 +39,24 @@ def disagreements(records: Sequence[Record]) -> Iterator[str]:
     solution beyond what was said to be the bound.
     """
     for _, same in grouped(records, lambda record: record["config"]["instance_sha256"]):
-        best = [run for run in same if run["result"]["status"] == Status.OPTIMAL and _objective(run) is not None]
+        instance = same[0]["config"]["instance"]
+        solved = [run for run in same if Status(run["result"]["status"]).solved]
+        best = [run for run in solved if run["result"]["status"] == Status.OPTIMAL and _objective(run) is not None]
         for run in best[1:]:
             if not _equal(_objective(run), _objective(best[0])):
                 yield (
-                    f"{_said(run)} that {_objective(run):g} is the best on {run['config']['instance']}, "
+                    f"{_said(run)} that {_objective(run):g} is the best on {instance}, "
                     f"and {best[0]['config']['arm']} that {_objective(best[0]):g} is"
                 )
-        solved = [run for run in same if Status(run["result"]["status"]).solved]
         for run in same:
             if run["result"]["status"] == Status.INFEASIBLE and solved:
+                yield f"{_said(run)} INFEASIBLE on {instance}, for which {solved[0]['config']['arm']} has a solution"
+            beyond = next((other for other in solved if _is_beyond(other, run)), None)
+            if beyond is not None:
                 yield (
-                    f"{_said(run)} INFEASIBLE on {run['config']['instance']}, "
-                    f"for which {solved[0]['config']['arm']} has a solution"
+                    f"{_said(run)} that nothing is beyond {run['result']['best_objective_bound']:g} on {instance}, "
+                    f"and {beyond['config']['arm']} has {_objective(beyond):g}"
                 )
-            bound = run["result"].get("best_objective_bound")
-            if bound is not None:
-                sign = -1 if run["result"]["maximises"] else 1
-                beyond = [
-                    other
-                    for other in solved
-                    if sign * (bound - _objective(other)) > 0 and not _equal(bound, _objective(other))
-                ]
-                if beyond:
-                    other = beyond[0]
-                    yield (
-                        f"{_said(run)} that nothing is beyond {bound:g} on {run['config']['instance']}, "
-                        f"and {other['config']['arm']} has {_objective(other):g}"
-                    )
 
 
 def check_agreement(records: Sequence[Record]) -> None:
@@ -85,6 +75,15 @@ def _said(run: Record) -> str:
 
 def _objective(run: Record) -> Any:
     return run["result"].get("objective_value")
+
+
+def _is_beyond(run: Record, other: Record) -> bool:
+    """Tell whether a solution is better than the bound of another run; suites that do not record the sense cannot."""
+    bound, maximises = (other["result"].get(name) for name in ("best_objective_bound", "maximises"))
+    if bound is None or maximises is None or _equal(bound, _objective(run)):
+        return False
+    better: bool = _objective(run) > bound if maximises else _objective(run) < bound
+    return better
 
 
 def _equal(one: float, other: float) -> bool:

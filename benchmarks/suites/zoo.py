@@ -134,11 +134,12 @@ def measure(name: str, size: Size, arm: Arm, seed: int) -> dict[str, Any]:
             "solutions": [],
             "first_solution_seconds": None,
             "winner": None,
+            "contribution": None,
             "why": None,
             "scorer_error": None,
             "wrong": f"raised {error!r}",
         }
-    solver, solutions = run.solver, run.solutions
+    solver, solutions = run.solver, list(run.solutions)
     race: RaceReport | None = getattr(solver, "race", None)
     value = solver.objective_value if run.status.solved and objective is not None else None
     if run.status.solved and (not solutions or (objective is not None and solutions[-1][1] != value)):
@@ -155,6 +156,7 @@ def measure(name: str, size: Size, arm: Arm, seed: int) -> dict[str, Any]:
         "solutions": [(round(second, 4), found) for second, found in solutions],
         "first_solution_seconds": solutions[0][0] if solutions else None,
         "winner": None if race is None else race.winner,
+        "contribution": None if race is None else race.contribution,
         "why": None if race is None else race.why,
         "scorer_error": None if race is None or race.error is None else repr(race.error),
         "wrong": _wrong(zoo_model, run, value, objective),
@@ -239,7 +241,8 @@ def summary(records: Sequence[Record]) -> Group:
     ratios = {arm: compare_by_model(runs, baseline) for arm, runs in arms.items()}
     tables = [_together(ratios, arms, baseline)]
     tables += [_each(arm, ratios[arm], runs, baseline, best) for arm, runs in arms.items()]
-    tables += [_answered(arm, runs) for arm, runs in arms.items() if runs[0]["result"]["winner"] is not None]
+    raced = {arm: [run for run in runs if run["result"]["winner"] is not None] for arm, runs in arms.items()}
+    tables += [_answered(arm, runs) for arm, runs in raced.items() if runs]
     wrong = wrong_answers(records)
     if wrong:
         tables.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
@@ -260,15 +263,14 @@ def _together(ratios: dict[str, list[ModelRatio]], arms: dict[str, list[Record]]
                 if not chosen:
                     continue
                 mean, low, high = geometric_mean(np.log([ratio.mean for ratio in chosen]))
-                proved = [
-                    sum(map(is_decided, _on(runs, {ratio.instance for ratio in chosen}, workers)))
-                    for runs in (baseline, arms[arm])
-                ]
+                instances = {ratio.instance for ratio in chosen}
+                sides = [_on(runs, instances, workers) for runs in (baseline, arms[arm])]
                 cells: list[Cell] = [
                     f"{arm} / {BASELINE}, {counted(workers, 'worker')}{size and ', '}{size}",
                     len(chosen),
                     sum(ratio.pairs for ratio in chosen),
-                    *proved,
+                    *(sum(map(is_decided, side)) for side in sides),
+                    *(f"{max(run['result']['wall_seconds'] for run in side):.1f}" for side in sides),
                     f"{mean:.3f}",
                     "-" if len(chosen) == 1 else f"{low:.3f} .. {high:.3f}",
                     sum(ratio.slower for ratio in chosen),
@@ -276,13 +278,17 @@ def _together(ratios: dict[str, list[ModelRatio]], arms: dict[str, list[Record]]
                 rows.append(TableRow(cells, arm))
     return Table(
         f"Time / time of {BASELINE}",
-        ["arms", "models", "pairs", f"{BASELINE} proved", "proved", "geometric mean", "95 % interval", "slower"],
+        [
+            *("arms", "models", "pairs", f"{BASELINE} proved", "proved", f"{BASELINE} maximum", "maximum"),
+            *("geometric mean", "95 % interval", "slower"),
+        ],
         rows,
         "Below 1 the arm is faster. A pair is one model and one seed. Where either arm ended with a proof (or, without "
         "an objective, a solution),\nits ratio is that of the seconds, and who reached the limit counts with it; else "
         "that of the primal integrals, the mean gap to the\nbest known solution over the time given. "
         f"{SECONDS_SLACK:g} s, or {INTEGRAL_SLACK:g}, are added to both sides. A model counts as the geometric mean\n"
         "of its pairs; the interval is a bootstrap over models.\n"
+        "maximum: the most seconds that a run took, also beyond the limit.\n"
         f"slower: models whose own 95 % interval ends above {FACTOR:g} times {BASELINE} + {ALLOWANCE:g} s.",
     )
 
@@ -320,8 +326,9 @@ def _answered(arm: str, runs: Sequence[Record]) -> Table:
     """Return whose answer was returned, and why."""
     answers: Counter[tuple[str, str]] = Counter()
     for run in runs:
-        why = re.sub(r" \(.*?\)", "", str(run["result"]["why"]))  # what is in brackets differs from model to model
-        answers[run["result"]["winner"] or "nobody", why] += 1
+        # Numbers, and what is in brackets, differ from model to model.
+        why = re.sub(r"\d[\d.]*", "...", re.sub(r" \(.*?\)", "", str(run["result"]["why"])))
+        answers[run["result"]["winner"], why] += 1
     rows = [TableRow([winner, count, why], arm) for (winner, why), count in answers.most_common()]
     errors = sum(run["result"]["scorer_error"] is not None for run in runs)
     note = f"{arm}: the learned search failed in {counted(errors, 'run')}, which CP-SAT ended alone" if errors else ""
@@ -395,6 +402,9 @@ def _wrong(zoo_model: ZooModel, run: _Run, claimed: float | None, objective: Obj
         return "said INFEASIBLE, and there is a solution"
     if not run.status.solved:
         return None
+    shown = run.solutions[-1][1] if run.solutions else None
+    if objective is not None and shown is not None and claimed is not None and objective.better(shown, claimed):
+        return f"returned {claimed:g} after it had shown {shown:g}"
     try:
         really = zoo_model.check(run.solver.value)
     except BrokenRuleError as error:

@@ -70,7 +70,7 @@ def made(arm: str, instance: str, seed: int, seconds: float, status: Status = St
         "maximises": False,
         "solutions": [],
         "winner": None if arm == "cp-sat" else "cp-sat",
-        "why": None if arm == "cp-sat" else "it answered first (after 7 rounds)",
+        "why": None if arm == "cp-sat" else f"it found a solution, objective {seconds:g} (in round 7)",
         "scorer_error": None,
         "wrong": None,
         "usable_cpus": 2,
@@ -111,7 +111,7 @@ def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
         best = line["config"]["kind"] == "coins"
         assert result["status"] == ("OPTIMAL" if best else "INFEASIBLE")
         assert result["wrong"] is None
-        assert (result["winner"] is None) == (line["config"]["arm"] == "cp-sat")
+        assert (result["winner"] is None) == (result["contribution"] is None) == (line["config"]["arm"] == "cp-sat")
         assert len(result["solutions"]) == len([result["first_solution_seconds"]]) * best
         if best:
             assert result["solutions"][-1][1] == result["objective_value"] == result["best_objective_bound"]
@@ -137,6 +137,14 @@ def test_what_is_wrong_is_recorded_and_ends_nothing(
         def objective_value(self) -> float:
             return 1.0
 
+    class Forgetful(nnsearch.cpsat.CpSolver):
+        def status_name(self, status: Any = None) -> str:
+            return "FEASIBLE"
+
+        @property
+        def objective_value(self) -> float:
+            return float(super().objective_value) + 5
+
     class Broken(nnsearch.cpsat.CpSolver):
         def solve(self, *arguments: Any) -> Any:
             raise RuntimeError("out of order")
@@ -145,6 +153,7 @@ def test_what_is_wrong_is_recorded_and_ends_nothing(
         (Liar, "drop-in: broke a rule (the coins make the amount) on coins/small, seed 1, 1 worker"),
         (Pessimist, "drop-in: said INFEASIBLE, and there is a solution on coins/small, seed 1, 1 worker"),
         (Optimist, "drop-in: said 1 of a solution that is "),
+        (Forgetful, "drop-in: returned "),
         (Broken, "drop-in: raised RuntimeError('out of order') on coins/small, seed 1, 1 worker"),
     ):
         monkeypatch.setattr(nnsearch.cpsat, "CpSolver", solver)
@@ -208,6 +217,13 @@ def test_disagreements_are_found() -> None:
     assert [line[:41] for line in disagreements([most, low])] == ["drop-in: said that nothing is beyond 2.5 "]
 
 
+def test_bounds_of_suites_without_a_sense_are_left_alone() -> None:
+    runs = [found(arm, "a", 1, (0.1, value), best_objective_bound=2.5) for arm, value in (("a", 2.0), ("b", 3.0))]
+    for run in runs:
+        del run["result"]["maximises"]
+    assert list(disagreements(runs)) == []
+
+
 def test_a_run_that_gives_up_counts_with_the_limit() -> None:
     slow = made("drop-in", "a", 1, 3.0, Status.UNKNOWN)
     [ratio] = zoo.compare_by_model([slow], [made("cp-sat", "a", 1, 1.0)])
@@ -245,9 +261,10 @@ def test_models_are_sorted_and_slower_ones_are_told() -> None:
     together = next(line.split() for line in lines if line.startswith("drop-in / cp-sat, 2 workers "))
     means = [ratio.mean for ratio in ratios]
     assert together[5:9] == ["4", "12", "12", "12"]
-    assert together[9] == f"{math.prod(means) ** 0.25:.3f}"
+    assert together[9:11] == ["4.0", "5.0"]
+    assert together[11] == f"{math.prod(means) ** 0.25:.3f}"
     assert together[-1] == "1"
-    assert any(line.split() == ["cp-sat", "12", "it", "answered", "first"] for line in lines)
+    assert any(line.split() == "cp-sat 12 it found a solution, objective ...".split() for line in lines)
 
 
 def test_numbers_of_workers_are_compared_apart() -> None:
