@@ -177,10 +177,6 @@ class CandidateGraphEncoder:
             )
         return GraphEncoding(read)
 
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> GraphState:
-        """Return the state of these arrays."""
-        return GraphState(*arrays)
-
     def unite(self, states: Sequence[GraphState]) -> Feed:
         """Return the disjoint union of the padded states; see :func:`padded` for what that is good for."""
         whole = disjoint_union([padded(state) for state in states])

@@ -16,7 +16,7 @@ Feed = dict[str, npt.NDArray[Any]]
 
 
 class State(Protocol):
-    """One search state as a network reads it."""
+    """One search state as a network reads it. It can be pickled."""
 
     @property
     def num_scores(self) -> int:
@@ -25,7 +25,7 @@ class State(Protocol):
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """All that the network sees, the arguments that make the same state again."""
+        """All that the network sees."""
         ...
 
 
@@ -68,10 +68,6 @@ class Encoder(Protocol):
         Raises:
             NNSearchError: the network is not for this model.
         """
-        ...
-
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> Any:
-        """Return the state of these :attr:`State.arrays`."""
         ...
 
 

@@ -105,10 +105,6 @@ class OneHot:
             graph, np.where(place < 0, -1, place * self.num_values + graph.values - first), len(own) * self.num_values
         )
 
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> OneHotState:
-        """Return the state of an assignment."""
-        return OneHotState(*arrays)
-
     def unite(self, states: Sequence[OneHotState]) -> Feed:
         """Return float32[B, V * D] as ``assignment``."""
         return {"assignment": np.stack([state.assignment for state in states])}

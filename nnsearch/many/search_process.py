@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Pipe
 from typing import TextIO, cast
 
+from nnsearch.many.channel import Channel
 from nnsearch.many.gathering import GatherCount
-from nnsearch.many.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup
-from nnsearch.many.shared_arrays import SharedArrays, new_memory
+from nnsearch.many.messages import Ask, Prepare, Report, Setup
 from nnsearch.scorers.network import DirectEncoding
 
 # What multiprocessing starts would import the user's script once more, which then needs a guard.
@@ -34,9 +33,7 @@ class SearchProcess:
 
     Attributes:
         process: as the system knows it.
-        connection: to it.
-        asked: the memory that it writes.
-        answered: the memory that it reads.
+        channel: to it.
         searches: those it has, by index, with what says that they shall end.
         room: how many more it could start, while it waits for orders; else None.
         count: its costs when it last said them, of the searches since it was last set up.
@@ -45,10 +42,8 @@ class SearchProcess:
     """
 
     process: subprocess.Popen[str]
-    connection: Connection
-    asked: SharedArrays
-    answered: SharedArrays
-    searches: dict[int, Callable[[], bool] | None] = field(default_factory=dict)
+    channel: Channel
+    searches: dict[int, Callable[[], bool]] = field(default_factory=dict)
     room: int | None = None
     count: GatherCount | None = None
     has_spoken: bool = False
@@ -60,9 +55,8 @@ class SearchProcess:
     @classmethod
     def start(cls) -> SearchProcess:
         """Start one; it waits for a :class:`Setup`."""
-        here, there = Pipe()
-        asked, answered = new_memory(), new_memory()
-        descriptors = [there.fileno(), asked, answered]
+        channel, (there, *memories) = Channel.pair()
+        descriptors = [there.fileno(), *memories]
         process = subprocess.Popen(
             [sys.executable, "-c", _START], stdin=subprocess.PIPE, pass_fds=descriptors, text=True
         )
@@ -70,7 +64,7 @@ class SearchProcess:
         paths = [path for path in sys.path if isinstance(path, str)]
         with suppress(OSError), cast(TextIO, process.stdin) as line:  # as in send()
             line.write(json.dumps([paths, descriptors]) + "\n")
-        return cls(process, here, SharedArrays(asked), SharedArrays(answered))
+        return cls(process, channel)
 
     @property
     def is_running(self) -> bool:
@@ -100,11 +94,15 @@ class SearchProcess:
         if self._next_setup is not None:
             self.set_up(self._next_setup)
 
-    def send(self, message: Setup | Orders | Answer | Prepared) -> None:
+    def fileno(self) -> int:
+        """Return the descriptor by which the system tells that it has said something."""
+        return self.channel.fileno()
+
+    def send(self, message: object, *, by_memory: bool = False) -> None:
         """Send a message; if the process died, the next :meth:`receive` finds that out."""
         self._is_whole = False
         with suppress(OSError):
-            self.connection.send(message)
+            self.channel.send(message, by_memory=by_memory)
         self._is_whole = True
 
     def receive(self) -> Report | Ask | Prepare:
@@ -114,7 +112,7 @@ class SearchProcess:
             Exception: it ended, or said something that cannot be read, as only a reader that has not read yet does.
         """
         self._is_whole = False
-        message: Report | Ask | Prepare = self.connection.recv()
+        message: Report | Ask | Prepare = self.channel.receive()
         self._is_whole = True
         return message
 
@@ -122,6 +120,4 @@ class SearchProcess:
         """End it at once."""
         self.process.kill()
         self.process.wait()
-        for resource in (self.connection, self.asked, self.answered):
-            with suppress(OSError):
-                resource.close()
+        self.channel.close()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
@@ -18,11 +17,11 @@ from nnsearch.many.gathering import GatherCount, Gathering
 from nnsearch.many.messages import Setup
 from nnsearch.many.process_group import ProcessGroup
 from nnsearch.many.search_processes import SearchProcesses
-from nnsearch.many.search_task import AnyTask, solve_task
+from nnsearch.many.search_task import AnyTask
 from nnsearch.result import SolveResult
 from nnsearch.scorers.batching import BatchedScorer
 from nnsearch.scorers.cache import Cached, ScoreCache
-from nnsearch.scorers.network import DirectEncoder, Network
+from nnsearch.scorers.network import DirectEncoder
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 
@@ -121,11 +120,11 @@ def solve_many(
     how = SearchOptions.of(options)
     cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
     loaded = load_scorer(scorer)
-    group: _Group
+    group: Gathering | ProcessGroup
     if processes == 1:
         if isinstance(loaded, Cached):  # what is known need not wait
             cache, loaded = loaded.cache, loaded.network
-        group = _Here(loaded, how, max_batch, max_wait, cache)
+        group = Gathering(BatchedScorer(loaded), how, max_batch=max_batch, max_wait=max_wait, cache=cache)
     else:
         encoder = None if isinstance(loaded.encoder, DirectEncoder) else loaded.encoder
         seats = -(-concurrency // number)
@@ -180,7 +179,7 @@ class _Running:
 
     def __init__(
         self,
-        group: _Group,
+        group: Gathering | ProcessGroup,
         concurrency: int,
         stop: Callable[[int], bool] | None,
         on_progress: Callable[[ManyProgress], None] | None,
@@ -258,51 +257,3 @@ class _Running:
 
     def _ends(self, index: int) -> bool:
         return self.closing or self._interrupted() or (self._stop is not None and bool(self._stop(index)))
-
-
-class _Group(Protocol):
-    """Searches that run at the same time."""
-
-    @property
-    def count(self) -> GatherCount:
-        """The costs so far."""
-
-    def __len__(self) -> int:
-        """Return how many have not ended."""
-
-    def start(self, index: int, model: AnyTask, stop: Callable[[], bool]) -> None:
-        """Add one."""
-
-    def advance(self) -> list[tuple[int, SolveResult | Exception]]:
-        """Do some of the work; return those that ended."""
-
-    def close(self) -> None:
-        """End all."""
-
-
-class _Here:
-    """The searches of this process."""
-
-    def __init__(
-        self,
-        scorer: Network,
-        options: SearchOptions,
-        max_batch: int | None,
-        max_wait: float,
-        cache: ScoreCache | None,
-    ) -> None:
-        self._options = options
-        self._gathering: Gathering[int, SolveResult] = Gathering(
-            scorer, BatchedScorer(scorer), max_batch=max_batch, max_wait=max_wait, cache=cache
-        )
-        self.advance, self.close = self._gathering.advance, self._gathering.close
-
-    @property
-    def count(self) -> GatherCount:
-        return self._gathering.count
-
-    def __len__(self) -> int:
-        return len(self._gathering)
-
-    def start(self, index: int, model: AnyTask, stop: Callable[[], bool]) -> None:
-        self._gathering.start(index, lambda scorer, ends: solve_task(model, self._options, scorer, ends), stop)

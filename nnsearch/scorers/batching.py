@@ -19,7 +19,7 @@ class BatchedScorer:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self.network = network
         self.batches = 0
         self.states = 0
         self.seconds = 0.0
@@ -41,18 +41,19 @@ class BatchedScorer:
         self.states += len(states)
         started = time.perf_counter()
         try:
-            return self._together(states)
+            return self.score_together(states)
         finally:
             self.seconds += time.perf_counter() - started
 
-    def _together(self, states: Sequence[Any]) -> list[FloatArray | Exception]:
+    def score_together(self, states: Sequence[Any]) -> list[FloatArray | Exception]:
+        """Do what :meth:`score` does, and count nothing."""
         try:
-            scores = self._network.score(states)
+            scores = self.network.score(states)
             got, expected = [shape_of(one) for one in scores], [(state.num_scores,) for state in states]
             if got != expected:
-                raise ScoreError(f"{self._network.name}: expected scores of shapes {expected[:3]}, got {got[:3]}")
+                raise ScoreError(f"{self.network.name}: expected scores of shapes {expected[:3]}, got {got[:3]}")
             return [*scores]
         except Exception as error:
             if len(states) == 1:
                 return [error]
-            return [answer for state in states for answer in self._together([state])]
+            return [answer for state in states for answer in self.score_together([state])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +132,7 @@ class Direct(Network):
         for same in places.values():
             alive = np.stack([states[place].alive for place in same])
             prepared = states[same[0]].model.prepared
-            assert prepared is not None  # a state of another process is made whole by the encoder here
+            assert prepared is not None  # a state of another process is made whole when it is received
             advised = np.asarray(prepared.advise(alive).scores, dtype=np.float32)
             if advised.shape != alive.shape:
                 raise ScoreError(f"{self.name}: expected scores of shape {alive.shape}, got {advised.shape}")
@@ -151,6 +151,10 @@ class DirectState:
 
     model: DirectEncoding
     alive: BoolArray
+
+    def __reduce__(self) -> tuple[Callable[..., DirectState], tuple[int, BoolArray]]:
+        """Send the number of the model, which the other process has prepared."""
+        return _received, (self.model.number, self.alive)
 
     @property
     def num_scores(self) -> int:
@@ -191,6 +195,11 @@ class DirectEncoding:
 
 
 _NUMBERS = itertools.count()  # one count for all scorers: a cache that two of them share tells their models apart
+_MODELS: weakref.WeakValueDictionary[int, DirectEncoding] = weakref.WeakValueDictionary()
+
+
+def _received(number: int, alive: BoolArray) -> DirectState:
+    return DirectState(_MODELS[number], alive.copy())  # the scorer may keep it
 
 
 class DirectEncoder:
@@ -198,18 +207,12 @@ class DirectEncoder:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._models: weakref.WeakValueDictionary[int, DirectEncoding] = weakref.WeakValueDictionary()
 
     def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> DirectEncoding:
         """Let the scorer read a model."""
         encoding = DirectEncoding(graph, next(_NUMBERS), self._scorer.prepare(graph, variables))
-        self._models[encoding.number] = encoding
+        _MODELS[encoding.number] = encoding
         return encoding
-
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> DirectState:
-        """Return the state of these arrays, whose model is still held by somebody."""
-        alive, number = arrays
-        return DirectState(self._models[int(number[0])], alive.copy())
 
 
 def as_network(scorer: Scorer) -> Network:
