@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -111,10 +110,6 @@ class SolveResult:
             else:
                 fields[name] = value
         return {**fields, "states_recalled": self.inference.recalled}
-
-    def to_json(self) -> str:
-        """Return one JSON object on one line."""
-        return json.dumps(self.to_dict())
 
     def statistics(self) -> str:
         """Return what was found and what it cost, on one line."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from nnsearch.cp.discrepancies import Discrepancies
-from nnsearch.cp.policy import InferencePolicy, Policy
+from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.encoding.one_hot import OneHot
@@ -27,8 +27,8 @@ class SearchOptions:
         variable_order: ``min-domain`` (fewest values first), ``first`` (as given) or ``most-confident`` (the network
             picks the best-scored pair among all); None is ``min-domain`` for networks of one size, else
             ``most-confident``.
-        policy: when to ask the network again, such as :class:`nnsearch.cp.InferencePolicy`; None is at every node for
-            networks of one size, else after 10 decisions and after a failure.
+        policy: when to ask the network again; None is at every node for networks of one size, else after 10 decisions
+            and after a failure.
         sampling: random choices in proportion to the scores; None is greedy.
         restarts: when to start again from the root; None is never. ``default`` is never for networks of one size and
             with discrepancies, else :class:`nnsearch.cp.Restarts` as it is; a :class:`nnsearch.cp.ValuePhase` of your
@@ -44,7 +44,7 @@ class SearchOptions:
     """
 
     variable_order: VariableOrder | None = None
-    policy: Policy | None = field(default=None, metadata=_NEEDS_SCORER)
+    policy: InferencePolicy | None = field(default=None, metadata=_NEEDS_SCORER)
     sampling: Sampling | None = field(default=None, metadata=_NEEDS_SCORER)
     restarts: Restarts | Literal["default"] | None = field(default="default", metadata=_NEEDS_SCORER)
     discrepancies: Discrepancies | None = field(default=None, metadata=_NEEDS_SCORER)

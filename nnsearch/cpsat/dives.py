@@ -20,7 +20,7 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cp.policy import Policy
+from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.translate import Translation, translate
@@ -108,7 +108,7 @@ def solve_by_dives(
     scorers: Sequence[str | Path | Scorer],
     *,
     dives: Dives | None = None,
-    policy: Policy | None = None,
+    policy: InferencePolicy | None = None,
     limits: Limits | None = None,
     workers: int = 1,
     stop: Callable[[], bool] | None = None,
@@ -179,7 +179,7 @@ class _Search:
 
     def run(
         self,
-        policy: Policy | None,
+        policy: InferencePolicy | None,
         stop: Callable[[], bool],
         on_solution: Callable[[list[int], float | None], None] | None,
         on_dive: Callable[[Dived], None] | None,
@@ -301,7 +301,7 @@ class _Diver:
         self,
         model: cp_model.CpModel | PreparedModel,
         scorers: Sequence[Network],
-        policy: Policy | None,
+        policy: InferencePolicy | None,
         dives: Dives,
         stop: Callable[[], bool],
     ) -> None:

@@ -124,7 +124,7 @@ class CandidateGraph:
         at_most_one, bool_or, bool_and, a literal that enforces a constraint on one variable, linear constraints on
         literals that say exactly, at most or at least one, and constraints on one variable (they narrow its domain).
         A constraint on one variable or on none that cannot hold is an exactly-one group without candidates, and the
-        variable keeps its values: :meth:`wiped_out` is true, and proving that there is no solution is the engine's.
+        variable keeps its values: proving that there is no solution is the engine's.
 
         Args:
             model: any model; its objective is not read. It is not changed, and may be in use elsewhere.
@@ -237,8 +237,7 @@ class CandidateGraph:
         """Return bool[N]: naked and hidden singles of the groups, to the fixpoint.
 
         A candidate that is the last one of an exactly-one group holds, and rules out the others of its exactly-one and
-        at-most-one groups. A state without a completion may end with an exactly-one group that has no candidate left
-        (:meth:`wiped_out`).
+        at-most-one groups. A state without a completion may end with an exactly-one group that has no candidate left.
 
         Args:
             alive: bool[N], the candidates that are still possible.
@@ -262,13 +261,6 @@ class CandidateGraph:
             holds = forced[edge_candidate]
             held = np.bincount(edge_group[holds], minlength=self.num_groups)
             alive[edge_candidate[held[edge_group] > holds]] = False
-
-    def wiped_out(self, alive: BoolArray) -> bool:
-        """Tell whether an exactly-one group has no candidate left."""
-        count = np.bincount(self.edge_group[alive[self.edge_candidate]], minlength=self.num_groups)
-        needed = self.group_kind == EXACTLY_ONE
-        needed[: self.num_variables] &= ~np.isin(self.names, self.report.too_large)
-        return bool((needed & (count == 0)).any())
 
     def candidates_of(self, solution: npt.ArrayLike) -> IntArray:
         """Return int64[V], the candidate that each variable takes in a solution; -1 where it has no such candidate.

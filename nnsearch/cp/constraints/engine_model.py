@@ -26,7 +26,6 @@ class EngineModel:
     Args:
         solver: The CP solver, which owns all that is made here.
         prepared: The model that is translated; constraints that name intervals look them up in it.
-        duals: Whether a permutation gets its redundant dual.
         check: What is asked, to be stopped in time, by constraints that grow with the square of their size.
 
     Attributes:
@@ -37,11 +36,10 @@ class EngineModel:
         TranslationError: A variable's domain is empty or too large; the message names the variable.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, prepared: PreparedModel, *, duals: bool, check: StopCheck) -> None:
+    def __init__(self, solver: pywrapcp.Solver, prepared: PreparedModel, check: StopCheck) -> None:
         self.solver = solver
         self.check = check
         self.prepared = prepared
-        self.duals = duals
         domains = list(prepared.domains)
         self.variables = [self._variable(name, domain) for name, domain in zip(prepared.names, domains, strict=True)]
         self.always = Enforcement(solver)

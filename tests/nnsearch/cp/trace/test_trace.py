@@ -269,7 +269,7 @@ NEGATIVE = EVENT.replace('"depth": 0', '"depth": -1')
         ("", r": expected a trace \(format nnsearch.trace in the first line\), this is something else$"),
         ("[1]\n", r", line 1: expected a JSON object, got '\[1\]'$"),
         ('{"format": "other"}\n', r": expected a trace \(format"),
-        ('{"format": "nnsearch.trace", "version": 3}\n', r": expected a trace of version 1 or 2, got 3$"),
+        ('{"format": "nnsearch.trace", "version": 3}\n', r": expected a trace of version 2, got 3$"),
         (f"{HEADER}\n{EVENT}\n{EVENT[:30]}", r", line 3: expected a JSON object, got '.*'$"),
         (f"{HEADER}\n{{}}\n", r", line 2: expected an event, missing 7 required positional arguments"),
         (f'{HEADER}\n{EVENT[:-1]}, "colour": 1}}\n', r", line 2: expected an event, .*unexpected .* 'colour'$"),
