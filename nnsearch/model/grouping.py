@@ -35,7 +35,7 @@ class Grouping:
         too_large: bool[V], the variables that have no candidates because they have too many values.
 
     Attributes:
-        num_encoded: How many constraints the groups say in full.
+        num_encoded: how many constraints the groups say in full.
     """
 
     def __init__(self, names: tuple[str, ...], values: Lists, too_large: BoolArray) -> None:
@@ -81,7 +81,7 @@ class Grouping:
         Args:
             constraint: int64[G], the constraint that each is of.
             kind: int64[G], or one for all.
-            groups: Their candidates.
+            groups: their candidates.
         """
         kinds = np.broadcast_to(np.asarray(kind, dtype=np.int64), constraint.shape)
         self._groups.append((constraint, kinds, groups.sizes, groups.items))

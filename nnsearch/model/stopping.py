@@ -26,7 +26,7 @@ class StopCheck:
         """Ask.
 
         Raises:
-            ReadingStoppedError: A stop was asked for.
+            ReadingStoppedError: a stop was asked for.
         """
         if self._stop is not None and self._stop():
             raise ReadingStoppedError
@@ -35,10 +35,10 @@ class StopCheck:
         """Ask after every few hundred steps, for loops whose rounds take microseconds.
 
         Args:
-            count: Steps that are taken at once.
+            count: steps that are taken at once.
 
         Raises:
-            ReadingStoppedError: A stop was asked for.
+            ReadingStoppedError: a stop was asked for.
         """
         self._steps += count
         if self._steps >= _EVERY:

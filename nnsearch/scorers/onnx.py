@@ -13,7 +13,7 @@ from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, CandidateGraph
 from nnsearch.encoding.encoder import Feed, FloatArray, InputEncoder
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
-from nnsearch.inference.bound import Bound
+from nnsearch.inference.bound import BoundGraph, BoundOneHot
 from nnsearch.inference.device import open_on_device
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.opening import open_session, reason
@@ -74,7 +74,7 @@ class OnnxScorer(Network):
             raise ConfigError(f"first_value: {self.path} reads models of any size; leave it out")
         else:
             self.encoder = CandidateGraphEncoder(self.metadata.kinds, self.metadata.identities)
-        self._bound: Bound | None = None
+        self._bound: BoundGraph | BoundOneHot | None = None
         if wanted[0] != CPU:
             self._move(provider, wanted, threads, cuda_graphs)
 

@@ -24,16 +24,16 @@ class EngineModel:
     """A CP solver, the variables of a model in it, and what constraints are made of.
 
     Args:
-        solver: The CP solver, which owns all that is made here.
-        prepared: The model that is translated; constraints that name intervals look them up in it.
-        check: What is asked, to be stopped in time, by constraints that grow with the square of their size.
+        solver: the CP solver, which owns all that is made here.
+        prepared: the model that is translated; constraints that name intervals look them up in it.
+        check: what is asked, to be stopped in time, by constraints that grow with the square of their size.
 
     Attributes:
         variables: the engine's, one per variable of the model.
         always: the condition of constraints without enforcement literals.
 
     Raises:
-        TranslationError: A variable's domain is empty or too large; the message names the variable.
+        TranslationError: a variable's domain is empty or too large; the message names the variable.
     """
 
     def __init__(self, solver: pywrapcp.Solver, prepared: PreparedModel, check: StopCheck) -> None:
@@ -77,7 +77,7 @@ class EngineModel:
         """Return a linear expression as a variable.
 
         Raises:
-            TranslationError: It could overflow.
+            TranslationError: it could overflow.
         """
         if len(expression.vars) == 1 and expression.offset == 0 and expression.coeffs[0] == 1:
             return self.integer(expression.vars[0])  # lists of the proto take four times as long
@@ -92,6 +92,10 @@ class EngineModel:
     def affines(self, expressions: Iterable[Any]) -> list[pywrapcp.IntVar]:
         """Return linear expressions as variables; see :meth:`affine`."""
         return [self.affine(expression) for expression in expressions]
+
+    def sequence(self, argument: Any) -> list[pywrapcp.IntVar]:
+        """Return ``exprs``, or what older models have in their place, ``vars``."""
+        return self.affines(argument.exprs) if len(argument.exprs) else [self.integer(v) for v in argument.vars]
 
     def shifted(self, variable: pywrapcp.IntVar, by: int) -> pywrapcp.IntVar:
         """Return ``variable - by``, for equal arguments the same variable."""
@@ -170,10 +174,10 @@ def check_magnitude(largest: int) -> None:
     """Refuse numbers that the engine cannot be trusted with.
 
     Args:
-        largest: A bound on the absolute value of what the engine will compute.
+        largest: a bound on the absolute value of what the engine will compute.
 
     Raises:
-        TranslationError: It could overflow.
+        TranslationError: it could overflow.
     """
     if largest > MAX_MAGNITUDE:
         raise TranslationError(

@@ -21,7 +21,7 @@ def scalar_product(model: EngineModel, references: Sequence[int], coefficients: 
     """Return ``sum coefficients * variables``.
 
     Raises:
-        TranslationError: It could overflow.
+        TranslationError: it could overflow.
     """
     terms = [model.integer(reference) for reference in references]
     model.check_sum(references, coefficients)

@@ -19,10 +19,10 @@ class _Interval:
     """An interval of the model.
 
     Attributes:
-        start: The variable of its start.
-        size: The variable of its length.
-        end: The variable of its end.
-        presence: The 0/1 variables that are all true when it is there; empty when it always is.
+        start: the variable of its start.
+        size: the variable of its length.
+        end: the variable of its end.
+        presence: the 0/1 variables that are all true when it is there; empty when it always is.
     """
 
     start: pywrapcp.IntVar

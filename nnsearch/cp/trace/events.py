@@ -91,8 +91,8 @@ class RecordedTrace:
     """What :func:`read_trace` returns.
 
     Attributes:
-        header: The first line.
-        events: The other lines.
+        header: the first line.
+        events: the other lines.
     """
 
     header: dict[str, Any]
@@ -105,7 +105,7 @@ def read_trace(path: str | Path) -> RecordedTrace:
     A last line that is cut short, as a killed process leaves it, is an error as any other.
 
     Raises:
-        TraceError: The file cannot be read, or a line is not what it should be; the message says which.
+        TraceError: the file cannot be read, or a line is not what it should be; the message says which.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()

@@ -23,11 +23,11 @@ def save_page(trace: RecordedTrace, path: str | Path) -> None:
     """Write the page.
 
     Args:
-        trace: What :func:`nnsearch.cp.trace.events.read_trace` returned, with states or without.
-        path: The page.
+        trace: what :func:`nnsearch.cp.trace.events.read_trace` returned, with states or without.
+        path: the page.
 
     Raises:
-        TraceError: It cannot be written.
+        TraceError: it cannot be written.
     """
     with writing(path, "page"):
         Path(path).write_text(page(trace), encoding="utf-8")

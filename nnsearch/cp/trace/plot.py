@@ -16,7 +16,7 @@ def check_plot_file(path: str | Path) -> None:
     """Refuse, before any other work, what could not be drawn afterwards.
 
     Raises:
-        ConfigError: The ending is unknown, or matplotlib is not installed.
+        ConfigError: the ending is unknown, or matplotlib is not installed.
     """
     if Path(path).suffix.lower() not in ENDINGS:
         raise ConfigError(f"{path}: expected a picture that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
@@ -34,12 +34,12 @@ def save_plot(trace: RecordedTrace, path: str | Path) -> None:
     """Draw the depth of the decisions over time, with the solutions, and the dead ends by depth.
 
     Args:
-        trace: What :func:`nnsearch.cp.read_trace` returned.
-        path: The picture; its ending, one of :data:`ENDINGS`, decides the format.
+        trace: what :func:`nnsearch.cp.read_trace` returned.
+        path: the picture; its ending, one of :data:`ENDINGS`, decides the format.
 
     Raises:
-        ConfigError: As :func:`check_plot_file` says.
-        TraceError: The picture cannot be written.
+        ConfigError: as :func:`check_plot_file` says.
+        TraceError: the picture cannot be written.
     """
     check_plot_file(path)
     figure = _figure_class()(figsize=(10, 4), layout="constrained")

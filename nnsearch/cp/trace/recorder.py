@@ -32,13 +32,13 @@ class Trace:
     """Where :func:`nnsearch.cp.solve` writes the tree of one search.
 
     Args:
-        path: The file; it is replaced when the search begins.
-        states: Megabytes for the open values and their probabilities at every node; None leaves them out. They
+        path: the file; it is replaced when the search begins.
+        states: megabytes for the open values and their probabilities at every node; None leaves them out. They
             take about a millisecond for each node of a square of order 50.
-        about: More facts for the header, such as :func:`layout_of` tells.
+        about: more facts for the header, such as :func:`layout_of` tells.
 
     Raises:
-        ConfigError: The megabytes are not above 0.
+        ConfigError: the megabytes are not above 0.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Trace:
         """Open the file and write the header.
 
         Args:
-            header: The facts of the search; the format and its version are added.
+            header: the facts of the search; the format and its version are added.
 
         Raises:
-            ConfigError: The trace was begun before.
-            TraceError: The file cannot be written.
+            ConfigError: the trace was begun before.
+            TraceError: the file cannot be written.
         """
         if self._file is not None:
             raise ConfigError(f"trace: {self.path} holds another search already; make a new Trace")
@@ -73,7 +73,7 @@ class Trace:
         """Write one line.
 
         Raises:
-            TraceError: The file cannot be written.
+            TraceError: the file cannot be written.
         """
         with writing(self.path, "trace"):
             cast(TextIO, self._file).write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
@@ -82,7 +82,7 @@ class Trace:
         """Close the file.
 
         Raises:
-            TraceError: The file cannot be written.
+            TraceError: the file cannot be written.
         """
         with writing(self.path, "trace"):
             cast(TextIO, self._file).close()
@@ -94,12 +94,12 @@ class TraceRecorder(pywrapcp.SearchMonitor):
     Keep a reference for as long as the solver.
 
     Args:
-        solver: The CP solver.
-        trace: A trace that has its header.
-        inference: What the search counts.
-        objective: The variable that is minimised, None without one.
-        is_over: Tells whether the search is being left, when the engine fails once per level.
-        phase: The phase whose decisions and states are recorded; None where no network is involved.
+        solver: the CP solver.
+        trace: a trace that has its header.
+        inference: what the search counts.
+        objective: the variable that is minimised, None without one.
+        is_over: tells whether the search is being left, when the engine fails once per level.
+        phase: the phase whose decisions and states are recorded; None where no network is involved.
     """
 
     def __init__(

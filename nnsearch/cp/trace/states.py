@@ -22,8 +22,8 @@ class NodeStates:
     It holds a number for each pair, and gives up for good when its share of the file is used up.
 
     Args:
-        phase: The phase of the search, which is read at its nodes.
-        megabytes: How much text the states may take.
+        phase: the phase of the search, which is read at its nodes.
+        megabytes: how much text the states may take.
     """
 
     def __init__(self, phase: ValuePhase, megabytes: float) -> None:
