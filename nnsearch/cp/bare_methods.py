@@ -27,7 +27,4 @@ def bare_method(proxy: Any, name: str) -> Callable[..., Any]:
 
 def bare_methods(proxies: Sequence[Any], name: str) -> list[Callable[..., Any]]:
     """Return :func:`bare_method` of each of many objects."""
-    function = getattr(pywrapcp._pywrapcp, name, None)
-    if function is None:
-        return [bare_method(proxy, name) for proxy in proxies]
-    return [functools.partial(function, proxy.this) for proxy in proxies]
+    return [bare_method(proxy, name) for proxy in proxies]

@@ -47,16 +47,7 @@ offset and scaling factor; None without one.
 
 
 class Progress(NamedTuple):
-    """How far a search is.
-
-    Attributes:
-        seconds: wall time since the solve began.
-        branches: decisions so far, as the engine counts them.
-        failures: dead ends so far.
-        restarts: how often it started again from the root.
-        inference_calls: how often the scorer was asked.
-        inference_seconds: wall time inside the scorer.
-    """
+    """How far a search is: the counts so far, and the wall time since the solve began and inside the scorer."""
 
     seconds: float
     branches: int
@@ -167,20 +158,16 @@ def solve_by_phase(
 ) -> SolveResult:
     """Solve a model as :func:`solve` does, by any decision builder; baselines and networks are counted alike.
 
+    Arguments and errors are those of :func:`solve`, but for these.
+
     Args:
-        model: as for :func:`solve`; of hints, those of other variables than ``variables`` are followed.
+        model: of hints, those of other variables than ``variables`` are followed.
         variables: the variables that the decision builder assigns.
         make_phase: makes the decision builder.
         limits: when to give up; the default is never.
-        on_solution: as for :func:`solve`.
-        stop: as for :func:`solve`.
-        trace: as for :func:`solve`.
-
-    Raises:
-        TranslationError: the model has something that the CP engine cannot be given.
-        ConfigError: a variable is a negated Boolean.
-        TraceError: the trace cannot be written.
-        KeyboardInterrupt: Ctrl-C, within a second.
+        on_solution: see there.
+        stop: see there.
+        trace: see there.
     """
     clock = CLOCK.get()
     started = clock()

@@ -21,19 +21,12 @@ from nnsearch.scorers.scorer import FloatArray
 
 @dataclass(frozen=True)
 class _Node:
-    """What was read at a node: all of it that can have changed below are the variables with several values.
-
-    Attributes:
-        number: of the node.
-        alive: bool[N'], the candidates that were in the domains.
-        several: indices of these variables.
-        sizes: uint64, the sizes of their domains.
-    """
+    """What was read at a node."""
 
     number: int
-    alive: BoolArray
-    several: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.uint64]
+    alive: BoolArray  # bool[N'], the candidates that were in the domains
+    several: npt.NDArray[np.int64]  # the variables with several values: only these can have changed below
+    sizes: npt.NDArray[np.uint64]  # of their domains
 
 
 class StateReader:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 from ortools.constraint_solver import pywrapcp
@@ -29,19 +29,9 @@ FIRST_OF_ALL = -(2**62)
 """The engine's key of a hinted value: below :func:`sort_key` times any number of pairs that fits into memory."""
 
 
-class Observer(Protocol):
-    """Somebody who watches the decisions of a phase."""
-
-    def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
-        """Take note of the next decision.
-
-        Args:
-            variable: name of the variable.
-            value: its value.
-            score: by the scores at hand; -inf if it was never scored.
-            rank: of the value among the open values of the variable, 1 is the best.
-        """
-        ...
+Observer = Callable[[str, int, float, int], None]
+"""Told of every decision of a phase: the variable's name, the value, its score by those at hand (-inf if it was never
+scored), and its rank by score among the open values of the variable, 1 is the best."""
 
 
 class ValuePhase(pywrapcp.PyDecisionBuilder):
@@ -160,7 +150,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     def alive_pairs(self) -> IntArray:
         """Return int64[P], the candidates that are possible at the current node for the variables of this phase.
 
-        A bound variable has one. To be called by an :class:`Observer` when it is told of a decision, or at a solution:
+        A bound variable has one. To be called by an :data:`Observer` when it is told of a decision, or at a solution:
         all domains are read.
         """
         pair = self._reader.alive_positions()
@@ -277,7 +267,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             value = self._hint[variable] if self._is_hinted(variable) else self._reader.pair(ranked[0])[1]
         position = self._reader.position(variable, value)
         score = float(self.scores[position])
-        observer.chosen(self._variables[variable].Name(), value, score, ranked.index(position) + 1)
+        observer(self._variables[variable].Name(), value, score, ranked.index(position) + 1)
 
     def _is_hinted(self, variable: int) -> bool:
         """Tell whether the hint decides the value of a variable here."""
@@ -327,13 +317,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         return self.decide(solver, self._selected, value)
 
     def decide(self, solver: pywrapcp.Solver, variable: int, value: int) -> pywrapcp.Decision:
-        """Return the decision on the most confident pair; a subclass may return one that does more.
-
-        Args:
-            solver: the solver.
-            variable: index of the variable.
-            value: its value.
-        """
+        """Return the decision on the most confident pair; a subclass may return one that does more."""
         return solver.AssignVariableValue(self._variables[variable], value)
 
     def _any_open(self) -> bool:
@@ -369,10 +353,7 @@ def _candidates_of(variables: Sequence[pywrapcp.IntVar]) -> CandidateGraph:
 def sort_key(bits: int) -> int:
     """Return an integer that sorts ascending as scores sort descending; equal scores, 0 and -0 too, tie.
 
-    The engine compares integers. The bits of an IEEE 754 float, read as an integer, sort like its magnitude.
-
-    Args:
-        bits: the bits of a float32 score that is not NaN, as int32.
+    The engine compares integers. The bits of a float32 that is not NaN, read as an int32, sort like its magnitude.
     """
     return -bits if bits >= 0 else bits & 0x7FFFFFFF
 

@@ -34,7 +34,7 @@ def open_on_device(
     Args:
         path: the file.
         metadata: what it says of itself.
-        providers: from :func:`nnsearch.inference.providers.choose_providers`, the first of them on a GPU.
+        providers: see :func:`nnsearch.inference.providers.choose_providers`; the first of them is on a GPU.
         threads: CPU threads, for what the GPU leaves to the CPU.
         cuda_graphs: try to use them, for a network of one size with CUDA.
 
@@ -91,11 +91,8 @@ def tensorrt_options(path: Path, size: int) -> dict[str, str]:
     """Return TensorRT's options for a network of one size.
 
     Engines take minutes to build, so they are kept in the user's cache folder. TensorRT names them after the structure
-    of the network, not after its weights, so each file has a folder of its own, named after its content.
-
-    Args:
-        path: the file.
-        size: N; one engine serves all batches up to the largest bucket.
+    of the network, not after its weights, so each file has a folder of its own, named after its content. One engine
+    serves all batches up to the largest bucket.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -82,11 +82,7 @@ class ModelMetadata:
 
     @classmethod
     def from_props(cls, props: Mapping[str, str], source: str) -> ModelMetadata:
-        """Read and check ``metadata_props``.
-
-        Args:
-            props: the strings in the file.
-            source: the file, for messages.
+        """Read and check the ``metadata_props`` of a file (``source``, for messages).
 
         Raises:
             ModelFileError: a key is missing or malformed, or the format is another one.

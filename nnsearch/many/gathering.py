@@ -113,13 +113,7 @@ class Gathering:
         return GatherCount(batched.batches, batched.states, recalled, batched.seconds, outside)
 
     def start(self, index: int, task: AnyTask | bytes, stop: Callable[[], bool]) -> None:
-        """Add a search.
-
-        Args:
-            index: of the search, for what :meth:`advance` returns.
-            task: what to solve.
-            stop: asked at every node, and before an inference that the search waits for; true ends the search.
-        """
+        """Add a search; ``stop`` is asked at every node, and before an inference that it waits for: true ends it."""
 
         def work(scorer: Network, ends: Callable[[], bool]) -> SolveResult:
             return solve_task(task, self._options, scorer, ends)
@@ -129,8 +123,7 @@ class Gathering:
     def advance(self) -> list[tuple[int, SolveResult | Exception]]:
         """Let each search go on until it waits, pauses or ends; score the states of those that wait if it is time.
 
-        Returns:
-            The searches that ended, with their results or what was raised.
+        Returns the searches that ended, by index, with their results or what was raised.
         """
         started = time.perf_counter()
         ended: list[tuple[int, SolveResult | Exception]] = []

@@ -93,10 +93,7 @@ class ProcessGroup:
             self._refused.append((index, error))
 
     def advance(self) -> list[tuple[int, SolveResult | Exception]]:
-        """Do what the processes ask for.
-
-        Returns:
-            The searches that ended, with their results or what was raised.
+        """Do what the processes ask for; return the searches that ended, with their results or what was raised.
 
         Raises:
             WorkerError: a process could not even start.

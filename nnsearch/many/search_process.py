@@ -67,11 +67,6 @@ class SearchProcess:
         return cls(process, channel)
 
     @property
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.poll() is None
-
-    @property
     def is_free(self) -> bool:
         """Whether it can be set up for other searches: it has none, and hears and speaks."""
         return not self.searches and self._is_whole

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
@@ -137,7 +137,7 @@ def solve_many(
     return ManySolves(_Running(group, concurrency, stop, on_progress), models)
 
 
-class ManySolves:
+class ManySolves(Iterator[Solved], AbstractContextManager["ManySolves"]):
     """The results of :func:`solve_many`, as they finish. To be used from one thread.
 
     The searches end when the object is closed, or nobody holds it any more.
@@ -147,19 +147,11 @@ class ManySolves:
         self._running = running
         self._results = running.results(enumerate(models))  # knows nothing of this object: no cycle delays its end
 
-    def __iter__(self) -> ManySolves:
-        return self
-
     def __next__(self) -> Solved:
         self._running.check_thread()
         return next(self._results)
 
-    def __enter__(self) -> ManySolves:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property

@@ -208,11 +208,7 @@ class CandidateGraph:
         return dataclasses.replace(self, identity=np.array(identity, dtype=np.int64))
 
     def restrict(self, alive: BoolArray) -> tuple[CandidateGraph, IntArray]:
-        """Return the graph of fewer candidates, all groups kept, and int64[N'], where its candidates were.
-
-        Args:
-            alive: bool[N], the candidates to keep.
-        """
+        """Return the graph of fewer candidates (bool[N]), all groups kept, and int64[N'], where its candidates were."""
         kept = np.flatnonzero(alive)
         position = np.cumsum(alive) - 1
         edges = alive[self.edge_candidate]
@@ -263,11 +259,7 @@ class CandidateGraph:
             alive[edge_candidate[held[edge_group] > holds]] = False
 
     def candidates_of(self, solution: npt.ArrayLike) -> IntArray:
-        """Return int64[V], the candidate that each variable takes in a solution; -1 where it has no such candidate.
-
-        Args:
-            solution: int[V], the value of each variable.
-        """
+        """Return int64[V], the candidate that each variable takes in a solution (int[V]); -1 where it has none."""
         chosen = np.asarray(solution, dtype=np.int64)
         if chosen.shape != (self.num_variables,):
             raise GraphError(f"expected {self.num_variables} values, got shape {chosen.shape}")
@@ -277,11 +269,7 @@ class CandidateGraph:
         return candidates
 
     def holds(self, solution: npt.ArrayLike) -> BoolArray:
-        """Return bool[N], the candidates of a solution.
-
-        Args:
-            solution: int[V], the value of each variable.
-        """
+        """Return bool[N], the candidates of a solution (int[V])."""
         chosen = self.candidates_of(solution)
         held = np.zeros(self.num_candidates, dtype=bool)
         held[chosen[chosen >= 0]] = True

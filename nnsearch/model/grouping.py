@@ -76,13 +76,7 @@ class Grouping:
         )
 
     def add(self, constraint: IntArray, kind: IntArray | int, groups: Lists) -> None:
-        """Add groups.
-
-        Args:
-            constraint: int64[G], the constraint that each is of.
-            kind: int64[G], or one for all.
-            groups: their candidates.
-        """
+        """Add groups of candidates, with the constraint that each is of (int64[G]), and its kind (int64[G], or one)."""
         kinds = np.broadcast_to(np.asarray(kind, dtype=np.int64), constraint.shape)
         self._groups.append((constraint, kinds, groups.sizes, groups.items))
 

@@ -23,23 +23,12 @@ class StopCheck:
         self._steps = 0
 
     def now(self) -> None:
-        """Ask.
-
-        Raises:
-            ReadingStoppedError: a stop was asked for.
-        """
+        """Ask; raise a :class:`ReadingStoppedError` where the answer is to stop."""
         if self._stop is not None and self._stop():
             raise ReadingStoppedError
 
     def step(self, count: int = 1) -> None:
-        """Ask after every few hundred steps, for loops whose rounds take microseconds.
-
-        Args:
-            count: steps that are taken at once.
-
-        Raises:
-            ReadingStoppedError: a stop was asked for.
-        """
+        """Ask after every few hundred steps, for loops whose rounds take microseconds; ``count`` are taken at once."""
         self._steps += count
         if self._steps >= _EVERY:
             self._steps = 0

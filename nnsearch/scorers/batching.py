@@ -12,30 +12,18 @@ from nnsearch.scorers.network import Network, shape_of
 
 
 class BatchedScorer:
-    """Scores states together; what one of them does to the network is no concern of the others.
-
-    Args:
-        network: who is asked.
-    """
+    """Scores states together; what one of them does to the network is no concern of the others."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.batches = 0
-        self.states = 0
-        self.seconds = 0.0
-        """Wall time inside the scorer."""
+        self.batches = self.states = 0
+        self.seconds = 0.0  # wall time inside the network
 
     def score(self, states: Sequence[Any]) -> list[FloatArray | Exception]:
-        """Score states.
+        """Return for each state, of any models, what the network would return for it alone, or would raise.
 
-        An error of the whole batch is looked for state by state, so that only the states that cause it have it.
-
-        Args:
-            states: of the network's encoder, of any models.
-
-        Returns:
-            For each state what the scorer would have returned for it alone, or the exception that it raised. Scores
-            may still be NaN.
+        An error of the whole batch is looked for state by state, so that only the states that cause it have it. Scores
+        may still be NaN.
         """
         self.batches += 1
         self.states += len(states)

@@ -64,21 +64,13 @@ class EngineModel:
         return not self._true.isdisjoint(references)
 
     def check_sum(self, references: Iterable[int], coefficients: Iterable[int], offset: int = 0) -> None:
-        """Refuse a scalar product of variables, or of the opposite of some, whose partial sums could overflow.
-
-        Raises:
-            TranslationError: one could.
-        """
+        """Refuse a scalar product of variables, or of the opposite of some, whose partial sums could overflow."""
         variables = [reference if reference >= 0 else ~reference for reference in references]
         sizes = map(self._magnitudes.__getitem__, variables)
         check_magnitude(abs(offset) + sum(map(mul, map(abs, coefficients), sizes)))
 
     def affine(self, expression: Any) -> pywrapcp.IntVar:
-        """Return a linear expression as a variable.
-
-        Raises:
-            TranslationError: it could overflow.
-        """
+        """Return a linear expression as a variable; one that could overflow is refused."""
         if len(expression.vars) == 1 and expression.offset == 0 and expression.coeffs[0] == 1:
             return self.integer(expression.vars[0])  # lists of the proto take four times as long
         variables, coefficients, offset = list(expression.vars), list(expression.coeffs), expression.offset
@@ -171,14 +163,7 @@ def magnitude(variable: pywrapcp.IntVar) -> int:
 
 
 def check_magnitude(largest: int) -> None:
-    """Refuse numbers that the engine cannot be trusted with.
-
-    Args:
-        largest: a bound on the absolute value of what the engine will compute.
-
-    Raises:
-        TranslationError: it could overflow.
-    """
+    """Raise a ``TranslationError`` where what the engine computes could be this large, and so overflow."""
     if largest > MAX_MAGNITUDE:
         raise TranslationError(
             f"expected values within 2^62, got expressions of up to {largest}, which could overflow in the CP engine; "

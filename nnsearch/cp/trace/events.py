@@ -88,12 +88,7 @@ class TraceEvent:
 
 @dataclass(frozen=True)
 class RecordedTrace:
-    """What :func:`read_trace` returns.
-
-    Attributes:
-        header: the first line.
-        events: the other lines.
-    """
+    """What :func:`read_trace` returns: the first line, and the other lines."""
 
     header: dict[str, Any]
     events: list[TraceEvent]

@@ -52,14 +52,11 @@ class Trace:
         self._file: TextIO | None = None
 
     def begin(self, header: Mapping[str, object]) -> None:
-        """Open the file and write the header.
-
-        Args:
-            header: the facts of the search; the format and its version are added.
+        """Open the file and write the header: the facts of the search; the format and its version are added.
 
         Raises:
             ConfigError: the trace was begun before.
-            TraceError: the file cannot be written.
+            TraceError: the file cannot be written; so do the other methods.
         """
         if self._file is not None:
             raise ConfigError(f"trace: {self.path} holds another search already; make a new Trace")
@@ -70,20 +67,12 @@ class Trace:
         self.write({**known, **header, **states, **self._about})
 
     def write(self, line: Mapping[str, object]) -> None:
-        """Write one line.
-
-        Raises:
-            TraceError: the file cannot be written.
-        """
+        """Write one line."""
         with writing(self.path, "trace"):
             cast(TextIO, self._file).write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
-        """Close the file.
-
-        Raises:
-            TraceError: the file cannot be written.
-        """
+        """Close the file."""
         with writing(self.path, "trace"):
             cast(TextIO, self._file).close()
 
@@ -122,7 +111,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         self._choice: tuple[str, int, float | None, int | None] | None = None
         self._states: NodeStates | None = None
         if phase is not None:
-            phase.observer = self
+            phase.observer = self._take_note
             if trace.states is not None:
                 self._states = NodeStates(phase, trace.states)
         self._state: dict[str, Any] = {}  # the field of the next decision
@@ -133,8 +122,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         """Tell whether there is an error: the search then has to end."""
         return self.error is not None
 
-    def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
-        """Take note of a decision, see :class:`nnsearch.cp.value_phase.Observer`."""
+    def _take_note(self, variable: str, value: int, score: float, rank: int) -> None:
         self._choice = (variable, value, score if math.isfinite(score) else None, rank)
         self._state = self._read_state()
 
@@ -206,18 +194,9 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         try:
             if outcome == "solution":
                 more |= self._read_state()
-            self._trace.write(
-                {
-                    "outcome": outcome,
-                    "node": node,
-                    "branch": branch,
-                    "depth": depth,
-                    "run": self._run,
-                    "ms": round((time.perf_counter() - self._started) * 1000, 3),
-                    "inferences": self._inference.calls,
-                    **more,
-                }
-            )
+            ms = round((time.perf_counter() - self._started) * 1000, 3)
+            fields = {"outcome": outcome, "node": node, "branch": branch, "depth": depth, "run": self._run, "ms": ms}
+            self._trace.write({**fields, "inferences": self._inference.calls, **more})
         except BaseException as error:  # it must not cross the engine
             self.error = error
 

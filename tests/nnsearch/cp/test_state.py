@@ -211,7 +211,7 @@ class Comparing:
     def __init__(self, phase: ValuePhase, variables: Sequence[pywrapcp.IntVar]) -> None:
         self.phase, self.variables = phase, variables
         self.nodes, self.mistakes = 0, list[str]()
-        phase.observer = self
+        phase.observer = self.chosen
 
     def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
         self.nodes += 1
