@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from nnsearch.cp.discrepancies import Discrepancies
@@ -15,7 +15,6 @@ from nnsearch.limits import Limits
 from nnsearch.scorers.network import Network
 
 VariableOrder = Literal["min-domain", "first", "most-confident"]
-_NEEDS_SCORER = {"needs_scorer": True}
 VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
 
 
@@ -44,10 +43,10 @@ class SearchOptions:
     """
 
     variable_order: VariableOrder | None = None
-    policy: InferencePolicy | None = field(default=None, metadata=_NEEDS_SCORER)
-    sampling: Sampling | None = field(default=None, metadata=_NEEDS_SCORER)
-    restarts: Restarts | Literal["default"] | None = field(default="default", metadata=_NEEDS_SCORER)
-    discrepancies: Discrepancies | None = field(default=None, metadata=_NEEDS_SCORER)
+    policy: InferencePolicy | None = None
+    sampling: Sampling | None = None
+    restarts: Restarts | Literal["default"] | None = "default"
+    discrepancies: Discrepancies | None = None
     limits: Limits | None = None
 
     def __post_init__(self) -> None:
@@ -57,10 +56,17 @@ class SearchOptions:
             )
         if self.restarts != "default" and not isinstance(self.restarts, Restarts | None):
             raise ConfigError(f"restarts: expected nnsearch.cp.Restarts, None or 'default', got {self.restarts!r}")
+        for name, kind in (
+            ("policy", InferencePolicy),
+            ("sampling", Sampling),
+            ("discrepancies", Discrepancies),
+            ("limits", Limits),
+        ):
+            if not isinstance(value := getattr(self, name), kind | None):
+                home = "nnsearch" if kind is Limits else "nnsearch.cp"
+                raise ConfigError(f"{name}: expected {home}.{kind.__name__}, got {type(value).__name__}")
         if isinstance(self.restarts, Restarts) and self.discrepancies is not None:
             raise ConfigError("restarts and discrepancies are two ways to divide a search into runs; choose one")
-        if not isinstance(self.limits, Limits | None):
-            raise ConfigError(f"limits: expected nnsearch.Limits, got {type(self.limits).__name__}")
 
     @classmethod
     def of(cls, options: SearchOptions | None) -> SearchOptions:
@@ -83,13 +89,15 @@ class SearchOptions:
             ConfigError: an option is for a scorer, and there is none.
         """
         if scorer is None:
-            for_scorers = [one.name for one in fields(self) if one.metadata.get("needs_scorer")]
-            if any(getattr(self, name) not in (None, "default") for name in for_scorers):
-                *most, last = for_scorers
-                names = f"{', '.join(most)} and {last}"
-                raise ConfigError(f"{names} are for a scorer, and there is none; leave them out")
+            for_scorers = (self.policy, self.sampling, self.restarts, self.discrepancies)
+            if any(one not in (None, "default") for one in for_scorers):
+                raise ConfigError(
+                    "policy, sampling, restarts and discrepancies are for a scorer, and there is none; leave them out"
+                )
             if self.variable_order == "most-confident":
-                raise ConfigError("variable order most-confident needs a network; choose one with --model")
+                raise ConfigError(
+                    "variable_order: most-confident needs a network; choose one (scorer, or --model of the command)"
+                )
             return replace(self, variable_order=self.variable_order or "min-domain", restarts=None)
         one_size = isinstance(scorer.encoder, OneHot)
         restarts = self.restarts

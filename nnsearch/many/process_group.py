@@ -50,12 +50,12 @@ class ProcessGroup:
     def __init__(
         self, scorer: Network, setup: Setup, processes: int | SearchProcesses, most_questions: int | None = None
     ) -> None:
-        self._kept = None if isinstance(processes, int) else processes
-        self._number = processes if isinstance(processes, int) else processes.number
+        self._kept = SearchProcesses(processes) if isinstance(processes, int) else processes
+        self._are_own = isinstance(processes, int)
+        self._number = self._kept.number
         if os.name != "posix":
             raise ConfigError(f"processes: expected 1 on {sys.platform}, got {self._number}; more need a POSIX system")
-        if self._kept is not None:
-            self._kept.check_open()
+        self._kept.check_open()
         try:
             pickle.dumps(setup)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -99,7 +99,7 @@ class ProcessGroup:
             WorkerError: a process could not even start.
         """
         ended, self._refused = self._refused, []
-        if self._queue and not self._processes and self._kept is not None:
+        if self._queue and not self._processes:
             for process in self._kept.lend():
                 self._add(process)
         while self._queue and len(self._processes) < self._number:
@@ -142,10 +142,9 @@ class ProcessGroup:
             process = self._processes.pop()
             if process.count is not None:
                 self._counts.append(process.count)
-            if self._kept is None:
-                process.close()
-            else:
-                self._kept.take_back(process)
+            self._kept.take_back(process)
+        if self._are_own:
+            self._kept.close()
         self._queue.clear()
         self._refused.clear()
 

@@ -49,8 +49,7 @@ class SearchProcess:
     has_spoken: bool = False
     prepared: dict[int, DirectEncoding] = field(default_factory=dict)
     _is_whole: bool = True  # no message was torn by an exception, such as that of a second Ctrl-C
-    _is_set_up: bool = False
-    _next_setup: Setup | None = None
+    _unanswered: int = 0  # setups that it has not reported on
 
     @classmethod
     def start(cls) -> SearchProcess:
@@ -72,22 +71,20 @@ class SearchProcess:
         return not self.searches and self._is_whole
 
     def set_up(self, setup: Setup) -> None:
-        """Tell it what the next searches are like; one that has not spoken since it was last told, when it does."""
-        self.count = None
+        """Tell it what the next searches are like."""
+        self.room = self.count = None
         self.prepared.clear()
-        if self._is_set_up and self.room is None:
-            self._next_setup = setup
-        else:
-            self._is_set_up, self.room, self._next_setup = True, None, None
-            self.send(setup)
+        self._unanswered += 1
+        self.send(setup)
 
     def take_note(self, report: Report) -> None:
-        """Take note of a report."""
-        self.has_spoken, self.room, self.count = True, report.room, report.count
-        for number in report.released:
-            self.prepared.pop(number, None)
-        if self._next_setup is not None:
-            self.set_up(self._next_setup)
+        """Take note of a report, if it knew of the last setup when it sent that."""
+        self.has_spoken = True
+        self._unanswered = max(0, self._unanswered - 1)
+        if not self._unanswered:
+            self.room, self.count = report.room, report.count
+            for number in report.released:
+                self.prepared.pop(number, None)
 
     def fileno(self) -> int:
         """Return the descriptor by which the system tells that it has said something."""

@@ -35,11 +35,6 @@ class NodeStates:
         """Return the entries of the current node that differ from those last returned; None when nothing is left."""
         if self._left <= 0:
             return None
-        changed = self._changed()
-        self._left -= len(json.dumps(changed, separators=(",", ":")))
-        return None if self._left <= 0 else changed
-
-    def _changed(self) -> dict[str, Entry]:
         alive, names = self._phase.alive_pairs(), self._graph.names
         owner = self._graph.variable[alive]
         probability = probabilities(self._phase.scores[alive], np.flatnonzero(np.diff(owner, prepend=-1)))
@@ -62,7 +57,8 @@ class NodeStates:
                 changed[names[variable]] = numbers[start:end]
             else:
                 changed[names[variable]] = [*numbers[start : start + 2 * MOST_VALUES], length - MOST_VALUES]
-        return changed
+        self._left -= len(json.dumps(changed, separators=(",", ":")))
+        return None if self._left <= 0 else changed
 
 
 def probabilities(scores: npt.NDArray[np.float32], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
