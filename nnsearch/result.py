@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import operator
+from dataclasses import asdict, astuple, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -41,12 +42,7 @@ class InferenceCount:
     seconds: float = 0.0
 
     def __add__(self, other: InferenceCount) -> InferenceCount:
-        return InferenceCount(
-            self.calls + other.calls,
-            self.states + other.states,
-            self.recalled + other.recalled,
-            self.seconds + other.seconds,
-        )
+        return InferenceCount(*map(operator.add, astuple(self), astuple(other)))
 
 
 class Improvement(NamedTuple):

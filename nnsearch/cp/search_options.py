@@ -96,7 +96,7 @@ class SearchOptions:
                 )
             if self.variable_order == "most-confident":
                 raise ConfigError(
-                    "variable_order: most-confident needs a network; choose one (scorer, or --model of the command)"
+                    "variable_order: most-confident needs a network; choose one (--model), or another order"
                 )
             return replace(self, variable_order=self.variable_order or "min-domain", restarts=None)
         one_size = isinstance(scorer.encoder, OneHot)

@@ -13,7 +13,7 @@ from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.bare_methods import bare_method, bare_methods
 from nnsearch.cp.discrepancies import DiscrepancyRuns
-from nnsearch.cp.restarts import RestartedRuns, Restarts, Runs
+from nnsearch.cp.restarts import RestartedRuns, Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cp.state import StateReader
@@ -101,7 +101,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._at_every_node = self._policy.every == 1
         self._schedule = self._policy.schedule()
         self._below = self._policy.below
-        self._runs: Runs | None = None
+        self._runs: RestartedRuns | DiscrepancyRuns | None = None
         self._sampling = self._noise = options.sampling  # the noise is that of the current run
         self._noise_after_restart = options.sampling
         if isinstance(options.restarts, Restarts):

@@ -145,6 +145,9 @@ def solve_by_dives(
     """
     if workers < 1:
         raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
+    if isinstance(scorers, str) or not isinstance(scorers, Sequence):
+        got = type(scorers).__name__
+        raise ConfigError(f"scorers: expected a list of networks or scorers, got {got}; put a single one into a list")
     if not scorers:
         raise ConfigError("scorers: expected one or more networks, got none")
     loaded = [load_scorer(scorer) for scorer in scorers]

@@ -117,6 +117,11 @@ def solve_many(
         raise ConfigError(f"max_wait: expected 0 or more seconds, got {max_wait!r}")
     if not isinstance(models, Iterable):
         raise ConfigError(f"models: expected an iterable of models, got {type(models).__name__}")
+    if scorer is None:
+        raise ConfigError(
+            "scorer: expected a network or a scorer, got None, which would be searches without inferences to gather; "
+            "solve these models one by one: nnsearch.cp.solve(model, variables, None)"
+        )
     how = SearchOptions.of(options)
     cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
     loaded = load_scorer(scorer)

@@ -133,7 +133,12 @@ class Direct(Network):
             alive = np.stack([states[place].alive for place in same])
             prepared = states[same[0]].model.prepared
             assert prepared is not None  # a state of another process is made whole when it is received
-            advised = np.asarray(prepared.advise(alive).scores, dtype=np.float32)
+            advice = prepared.advise(alive)
+            if not isinstance(advice, Advice):
+                raise ScoreError(
+                    f"{self.name}: expected advise to return nnsearch.Advice(scores), got {type(advice).__name__}"
+                )
+            advised = np.asarray(advice.scores, dtype=np.float32)
             if advised.shape != alive.shape:
                 raise ScoreError(f"{self.name}: expected scores of shape {alive.shape}, got {advised.shape}")
             scores |= zip(same, advised, strict=True)
