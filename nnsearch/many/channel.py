@@ -25,6 +25,8 @@ class Channel:
     def __init__(self, connection: Connection, written: int, read: int) -> None:
         self._connection = connection
         self._written, self._read = _Memory(written), _Memory(read)
+        self.is_whole = True
+        """No message was torn by an exception, such as that of a second Ctrl-C."""
 
     @classmethod
     def pair(cls) -> tuple[Channel, tuple[Connection, int, int]]:
@@ -46,7 +48,9 @@ class Channel:
         """
         arrays: list[pickle.PickleBuffer] = []
         data = pickle.dumps(message, 5, buffer_callback=arrays.append if by_memory else None)
+        self.is_whole = False
         self._connection.send((data, self._written.put([array.raw() for array in arrays])))
+        self.is_whole = True
 
     def receive(self) -> Any:
         """Return the next message.
@@ -54,8 +58,11 @@ class Channel:
         Raises:
             EOFError: the other end is closed.
         """
+        self.is_whole = False
         data, places = self._connection.recv()
-        return pickle.loads(data, buffers=self._read.get(places))
+        message = pickle.loads(data, buffers=self._read.get(places))
+        self.is_whole = True
+        return message
 
     def close(self) -> None:
         """Let everything go."""

@@ -110,12 +110,12 @@ class ProcessGroup:
         if ended:
             return ended
         questions: list[tuple[SearchProcess, Sequence[State]]] = []
-        processes = {process.fileno(): process for process in self._processes}
+        processes = {process.channel.fileno(): process for process in self._processes}
         for descriptor in wait(list(processes), _POLL_SECONDS):
             process = processes[cast(int, descriptor)]
             try:
-                message = process.receive()
-            except Exception:
+                message = process.channel.receive()
+            except Exception:  # it ended, or broke off in the middle of a message
                 ended += self._replace(process)
                 continue
             if isinstance(message, Report):

@@ -12,7 +12,7 @@ from typing import TextIO, cast
 
 from nnsearch.many.channel import Channel
 from nnsearch.many.gathering import GatherCount
-from nnsearch.many.messages import Ask, Prepare, Report, Setup
+from nnsearch.many.messages import Report, Setup
 from nnsearch.scorers.network import DirectEncoding
 
 # What multiprocessing starts would import the user's script once more, which then needs a guard.
@@ -48,7 +48,6 @@ class SearchProcess:
     count: GatherCount | None = None
     has_spoken: bool = False
     prepared: dict[int, DirectEncoding] = field(default_factory=dict)
-    _is_whole: bool = True  # no message was torn by an exception, such as that of a second Ctrl-C
     _unanswered: int = 0  # setups that it has not reported on
 
     @classmethod
@@ -68,7 +67,7 @@ class SearchProcess:
     @property
     def is_free(self) -> bool:
         """Whether it can be set up for other searches: it has none, and hears and speaks."""
-        return not self.searches and self._is_whole
+        return not self.searches and self.channel.is_whole
 
     def set_up(self, setup: Setup) -> None:
         """Tell it what the next searches are like."""
@@ -86,27 +85,10 @@ class SearchProcess:
             for number in report.released:
                 self.prepared.pop(number, None)
 
-    def fileno(self) -> int:
-        """Return the descriptor by which the system tells that it has said something."""
-        return self.channel.fileno()
-
     def send(self, message: object, *, by_memory: bool = False) -> None:
-        """Send a message; if the process died, the next :meth:`receive` finds that out."""
-        self._is_whole = False
+        """Send a message; if the process died, the next look for one of its own finds that out."""
         with suppress(OSError):
             self.channel.send(message, by_memory=by_memory)
-        self._is_whole = True
-
-    def receive(self) -> Report | Ask | Prepare:
-        """Return its next message.
-
-        Raises:
-            Exception: it ended, or said something that cannot be read, as only a reader that has not read yet does.
-        """
-        self._is_whole = False
-        message: Report | Ask | Prepare = self.channel.receive()
-        self._is_whole = True
-        return message
 
     def close(self) -> None:
         """End it at once."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.encoding.encoder import Encoder, Encoding, FloatArray, State
-from nnsearch.errors import ConfigError, ScoreError
+from nnsearch.errors import ScoreError
 from nnsearch.limits import CLOCK
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.result import InferenceCount
@@ -53,12 +53,7 @@ class Network(ABC):
 
 @dataclass(frozen=True)
 class PreparedNetwork:
-    """A network that has read a model.
-
-    Attributes:
-        network: the network.
-        encoding: the model as its encoder sees it.
-    """
+    """A network that has read a model, and the model as its encoder sees it."""
 
     network: Network
     encoding: Encoding
@@ -115,7 +110,7 @@ def shape_of(scores: object) -> object:
 
 
 class Direct(Network):
-    """A scorer that reads states by itself, behind the same door as a network; see :func:`as_network`."""
+    """A scorer that reads states by itself, behind the same door as a network."""
 
     abstains = True
 
@@ -147,12 +142,7 @@ class Direct(Network):
 
 @dataclass(frozen=True, eq=False)
 class DirectState:
-    """The candidates that are possible, and the model that they belong to.
-
-    Attributes:
-        model: the model.
-        alive: bool[N].
-    """
+    """The candidates of a model that are possible, bool[N]."""
 
     model: DirectEncoding
     alive: BoolArray
@@ -218,18 +208,3 @@ class DirectEncoder:
         encoding = DirectEncoding(graph, next(_NUMBERS), self._scorer.prepare(graph, variables))
         _MODELS[encoding.number] = encoding
         return encoding
-
-
-def as_network(scorer: Scorer) -> Network:
-    """Return a scorer as searches ask it.
-
-    Raises:
-        ConfigError: it is no scorer.
-    """
-    if isinstance(scorer, Network):
-        return scorer
-    if not (hasattr(scorer, "name") and hasattr(scorer, "prepare")):
-        raise ConfigError(
-            f"scorer: expected the name or path of a network, or a Scorer (name, prepare), got {type(scorer).__name__}"
-        )
-    return Direct(scorer)

@@ -20,7 +20,7 @@ from nnsearch.inference.opening import open_session, reason
 from nnsearch.inference.pretrained import find_model
 from nnsearch.inference.providers import CPU, Provider, choose_providers
 from nnsearch.model.graph import KINDS
-from nnsearch.scorers.network import Network, as_network
+from nnsearch.scorers.network import Direct, Network
 from nnsearch.scorers.scorer import Scorer
 
 _log = logging.getLogger("nnsearch")
@@ -141,7 +141,15 @@ def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Net
         ModelFileError: as :class:`OnnxScorer`.
         ConfigError: what is given is neither.
     """
-    return OnnxScorer(scorer, provider) if isinstance(scorer, (str, Path)) else as_network(scorer)
+    if isinstance(scorer, str | Path):
+        return OnnxScorer(scorer, provider)
+    if isinstance(scorer, Network):
+        return scorer
+    if not (hasattr(scorer, "name") and hasattr(scorer, "prepare")):
+        raise ConfigError(
+            f"scorer: expected the name or path of a network, or a Scorer (name, prepare), got {type(scorer).__name__}"
+        )
+    return Direct(scorer)
 
 
 def _open(path: Path, threads: int) -> ort.InferenceSession:

@@ -78,17 +78,17 @@ class Trace:
 
 
 class TraceRecorder(pywrapcp.SearchMonitor):
-    """Watches a search for a :class:`Trace`. To be the first of the monitors: another may fail in a callback.
+    """Watches a search for a :class:`Trace` that has its header.
 
-    Keep a reference for as long as the solver.
+    To be the first of the monitors: another may fail in a callback. Keep a reference for as long as the solver.
 
     Args:
         solver: the CP solver.
-        trace: a trace that has its header.
+        trace: where to write.
         inference: what the search counts.
-        objective: the variable that is minimised, None without one.
+        objective: the variable that is minimised.
         is_over: tells whether the search is being left, when the engine fails once per level.
-        phase: the phase whose decisions and states are recorded; None where no network is involved.
+        phase: whose decisions and states are recorded; None where no network is involved.
     """
 
     def __init__(

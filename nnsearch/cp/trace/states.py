@@ -19,11 +19,7 @@ _GONE = -1
 class NodeStates:
     """Tells the states of the nodes of one search, each as what changed since the last one.
 
-    It holds a number for each pair, and gives up for good when its share of the file is used up.
-
-    Args:
-        phase: the phase of the search, which is read at its nodes.
-        megabytes: how much text the states may take.
+    Gives up for good when its share of the file, the megabytes of text that the states may take, is used up.
     """
 
     def __init__(self, phase: ValuePhase, megabytes: float) -> None:
