@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from nnsearch.cp.discrepancies import Discrepancies
@@ -15,6 +15,7 @@ from nnsearch.limits import Limits
 from nnsearch.scorers.network import Network
 
 VariableOrder = Literal["min-domain", "first", "most-confident"]
+_NEEDS_SCORER = {"needs_scorer": True}
 VARIABLE_ORDERS: tuple[VariableOrder, ...] = ("min-domain", "first", "most-confident")
 
 
@@ -43,10 +44,10 @@ class SearchOptions:
     """
 
     variable_order: VariableOrder | None = None
-    policy: InferencePolicy | None = None
-    sampling: Sampling | None = None
-    restarts: Restarts | Literal["default"] | None = "default"
-    discrepancies: Discrepancies | None = None
+    policy: InferencePolicy | None = field(default=None, metadata=_NEEDS_SCORER)
+    sampling: Sampling | None = field(default=None, metadata=_NEEDS_SCORER)
+    restarts: Restarts | Literal["default"] | None = field(default="default", metadata=_NEEDS_SCORER)
+    discrepancies: Discrepancies | None = field(default=None, metadata=_NEEDS_SCORER)
     limits: Limits | None = None
 
     def __post_init__(self) -> None:
@@ -89,11 +90,11 @@ class SearchOptions:
             ConfigError: an option is for a scorer, and there is none.
         """
         if scorer is None:
-            for_scorers = (self.policy, self.sampling, self.restarts, self.discrepancies)
-            if any(one not in (None, "default") for one in for_scorers):
-                raise ConfigError(
-                    "policy, sampling, restarts and discrepancies are for a scorer, and there is none; leave them out"
-                )
+            for_scorers = [one.name for one in fields(self) if one.metadata.get("needs_scorer")]
+            if any(getattr(self, name) not in (None, "default") for name in for_scorers):
+                *most, last = for_scorers
+                names = f"{', '.join(most)} and {last}"
+                raise ConfigError(f"{names} are for a scorer, and there is none; leave them out")
             if self.variable_order == "most-confident":
                 raise ConfigError(
                     "variable_order: most-confident needs a network; choose one (--model), or another order"

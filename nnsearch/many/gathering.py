@@ -44,11 +44,11 @@ class GatherCount:
         gathering_seconds: wall time in neither a search, an inference, nor a wait for another process.
     """
 
-    batches: int
-    states: int
-    recalled: int
-    inference_seconds: float
-    gathering_seconds: float
+    batches: int = 0
+    states: int = 0
+    recalled: int = 0
+    inference_seconds: float = 0.0
+    gathering_seconds: float = 0.0
 
     @property
     def mean_batch(self) -> float:
@@ -192,7 +192,7 @@ class Gathering:
         part = (self._batched.seconds - before) / len(asked)
         for same, answer in zip(asked.values(), answers, strict=True):
             first = same[0]
-            first.search.charge(part)
+            first.search.charged += part
             if self._cache is not None and first.key is not None and not isinstance(answer, Exception):
                 self._cache.note(first.key, answer)
             for wait in same:
@@ -230,19 +230,15 @@ class _Search(Network):
         self._greenlet.gr_context = contextvars.copy_context()  # a user's variables reach his scorers and callbacks
         self.unasked = 0.0
         """Seconds that it ran since it asked, or since others were answered."""
-        self._charged = 0.0  # seconds until it last paused
+        self.charged = 0.0  # seconds until it last paused
         self._resumed = 0.0  # wall time when it went on
 
     def resume(self, answer: Any) -> tuple[Any, float]:
         """Go on until the search has something to say; return that, and for how many seconds it ran."""
         self._greenlet.parent = greenlet.getcurrent()
-        before = self._charged
+        before = self.charged
         said = self._greenlet.switch(answer)
-        return said, self._charged - before
-
-    def charge(self, seconds: float) -> None:
-        """Add to the clock while the search waits."""
-        self._charged += seconds
+        return said, self.charged - before
 
     def ends(self) -> bool:
         """Tell whether the search shall end."""
@@ -275,7 +271,7 @@ class _Search(Network):
             self._pause()
 
     def _seconds(self) -> float:
-        return self._charged + time.perf_counter() - self._resumed
+        return self.charged + time.perf_counter() - self._resumed
 
     def _ends_here(self) -> bool:
         """Asked at every node of the search."""
@@ -291,7 +287,7 @@ class _Search(Network):
 
     def _pause(self) -> None:
         seconds = time.perf_counter() - self._resumed
-        self._charged += seconds
+        self.charged += seconds
         self.unasked += seconds
 
 

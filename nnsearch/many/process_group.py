@@ -76,7 +76,7 @@ class ProcessGroup:
     @property
     def count(self) -> GatherCount:
         """The costs so far: inferences as they were here, the rest of all processes together."""
-        counts = self._counts + [one.count for one in self._processes if one.count is not None]
+        counts = self._counts + [one.count for one in self._processes]
         return GatherCount(
             self._batched.batches,
             sum(count.states for count in counts),
@@ -140,8 +140,7 @@ class ProcessGroup:
         """End all searches, and the processes that are not kept."""
         while self._processes:
             process = self._processes.pop()
-            if process.count is not None:
-                self._counts.append(process.count)
+            self._counts.append(process.count)
             self._kept.take_back(process)
         if self._are_own:
             self._kept.close()
@@ -165,8 +164,7 @@ class ProcessGroup:
             )
         dead.close()
         self._processes.remove(dead)
-        if dead.count is not None:
-            self._counts.append(dead.count)
+        self._counts.append(dead.count)
         self._add(SearchProcess.start())
         reason = f"the process that searched ended ({how}), as for lack of memory; solve this model alone"
         return [(index, WorkerError(reason)) for index in dead.searches]

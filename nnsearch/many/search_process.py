@@ -45,7 +45,7 @@ class SearchProcess:
     channel: Channel
     searches: dict[int, Callable[[], bool]] = field(default_factory=dict)
     room: int | None = None
-    count: GatherCount | None = None
+    count: GatherCount = field(default_factory=GatherCount)
     has_spoken: bool = False
     prepared: dict[int, DirectEncoding] = field(default_factory=dict)
     _unanswered: int = 0  # setups that it has not reported on
@@ -71,7 +71,7 @@ class SearchProcess:
 
     def set_up(self, setup: Setup) -> None:
         """Tell it what the next searches are like."""
-        self.room = self.count = None
+        self.room, self.count = None, GatherCount()
         self.prepared.clear()
         self._unanswered += 1
         self.send(setup)

@@ -62,6 +62,7 @@ class OnnxScorer(Network):
         first_value: int | None = None,
     ) -> None:
         self.path = find_model(spec)
+        self.name = self.path.stem
         wanted = choose_providers(provider)
         self.session = _open(self.path, threads)
         self.metadata = ModelMetadata.from_props(self.session.get_modelmeta().custom_metadata_map, str(self.path))
@@ -90,22 +91,13 @@ class OnnxScorer(Network):
             self.session = self._bound.session
 
     @property
-    def name(self) -> str:  # type: ignore[override]  # a property does for reading
-        """The file's name without its ending."""
-        return self.path.stem
-
-    @property
     def provider(self) -> str:
         """The execution provider that is active, for example ``CPUExecutionProvider``."""
         active: str = self.session.get_providers()[0]
         return active
 
     def score(self, states: Sequence[Any]) -> list[FloatArray]:
-        """Score states in one inference; see :meth:`nnsearch.scorers.network.Network.score`.
-
-        Raises:
-            ScoreError: the device failed.
-        """
+        """Score states in one inference; see :meth:`nnsearch.scorers.network.Network.score` and :meth:`run`."""
         return self.encoder.split(self.run(self.encoder.unite(states)), states)
 
     def score_assignments(self, assignment: FloatArray) -> FloatArray:
