@@ -40,7 +40,7 @@ class SearchOptions:
             searches that take turns, each counts the seconds in which it ran, and its part of the inferences.
 
     Raises:
-        ConfigError: the variable order is unknown, restarts meet discrepancies, or the limits are something else.
+        ConfigError: the variable order is unknown, restarts meet discrepancies, or an option is something else.
     """
 
     variable_order: VariableOrder | None = None
@@ -97,7 +97,7 @@ class SearchOptions:
                 raise ConfigError(f"{names} are for a scorer, and there is none; leave them out")
             if self.variable_order == "most-confident":
                 raise ConfigError(
-                    "variable_order: most-confident needs a network; choose one (--model), or another order"
+                    "variable_order: most-confident needs a network; choose one (scorer, --model), or another order"
                 )
             return replace(self, variable_order=self.variable_order or "min-domain", restarts=None)
         one_size = isinstance(scorer.encoder, OneHot)
