@@ -115,11 +115,7 @@ class RestartedRuns:
 class RestartedPhase(pywrapcp.PyDecisionBuilder):
     """Decides as another phase does, below one that owns the runs, so that failures here end a run as well.
 
-    Keep a reference for as long as the solver.
-
-    Args:
-        phase: who decides.
-        runs: of the phase that makes the first decisions; that phase begins them.
+    That one begins the runs: it makes the first decisions. Keep a reference for as long as the solver.
     """
 
     def __init__(self, phase: pywrapcp.DecisionBuilder, runs: RestartedRuns) -> None:

@@ -39,11 +39,7 @@ def one_hot(values: npt.ArrayLike, num_values: int, first_value: int) -> FloatAr
 
 @dataclass(frozen=True, eq=False)
 class OneHotState:
-    """A partial assignment.
-
-    Attributes:
-        assignment: float32[V * D], 1 iff the variable is assigned the value.
-    """
+    """A partial assignment: float32[V * D], 1 iff the variable is assigned the value."""
 
     assignment: FloatArray
 

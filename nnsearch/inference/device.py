@@ -31,12 +31,7 @@ def open_on_device(
     A network of one size runs one state at once. That captures the graph of its first bucket, so that a network that
     CUDA graphs cannot hold is found out while there is still time to do without them.
 
-    Args:
-        path: the file.
-        metadata: what it says of itself.
-        providers: see :func:`nnsearch.inference.providers.choose_providers`; the first of them is on a GPU.
-        threads: CPU threads, for what the GPU leaves to the CPU.
-        cuda_graphs: try to use them, for a network of one size with CUDA.
+    The first of the ``providers`` is on a GPU; the ``threads`` are for what that leaves to the CPU.
 
     Raises:
         ModelFileError: ONNX Runtime could not use the GPU, or TensorRT is asked to run a network on the candidate

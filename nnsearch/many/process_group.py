@@ -40,7 +40,7 @@ class ProcessGroup:
     Args:
         scorer: stays in this process.
         setup: what each process is told.
-        processes: how many; or those that are kept for the next group.
+        processes: how many, or those that are kept.
         most_questions: how many processes may have their states in one inference; None is all.
 
     Raises:

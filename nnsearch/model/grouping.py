@@ -33,14 +33,11 @@ class Grouping:
         names: V names of variables.
         values: V lists of values, ascending.
         too_large: bool[V], the variables that have no candidates because they have too many values.
-
-    Attributes:
-        num_encoded: how many constraints the groups say in full.
     """
 
     def __init__(self, names: tuple[str, ...], values: Lists, too_large: BoolArray) -> None:
         self.values, self.too_large = values, too_large
-        self.num_encoded = 0
+        self.num_encoded = 0  # constraints that the groups say in full
         self._names = names
         self._groups: list[tuple[IntArray, IntArray, IntArray, IntArray]] = []  # constraint, kind, size; candidates
         self._connected: list[tuple[int, str]] = []

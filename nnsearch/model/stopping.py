@@ -12,11 +12,7 @@ class ReadingStoppedError(Exception):
 
 
 class StopCheck:
-    """Asks whether to go on, from within loops.
-
-    Args:
-        stop: True ends the reading; None is never.
-    """
+    """Asks whether to go on, from within loops."""
 
     def __init__(self, stop: Callable[[], bool] | None = None) -> None:
         self._stop = stop

@@ -160,13 +160,7 @@ def measure(path: Path, provider: Provider = "auto", *, seconds: float = _SECOND
 
 
 def milliseconds(run: Callable[[], object], repeats: int, seconds: float = math.inf) -> list[float]:
-    """Return the wall time of each run after an untimed one.
-
-    Args:
-        run: what to time.
-        repeats: the most timed runs.
-        seconds: no run begins after so long, but for the first three.
-    """
+    """Return the wall time of each run after an untimed one; none begins after ``seconds``, but for the first three."""
     run()
     times: list[float] = []
     began = time.perf_counter()

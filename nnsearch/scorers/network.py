@@ -64,11 +64,7 @@ class PreparedNetwork:
         return Advice(np.stack([self.score(row, count) for row in alive]))
 
     def score(self, alive: BoolArray, count: InferenceCount) -> FloatArray:
-        """Score one state, count the cost, and trust nothing that comes back.
-
-        Args:
-            alive: bool[N], the candidates that are still possible; a bound variable has one.
-            count: is added to.
+        """Score one state (bool[N], see :meth:`advise`), count the cost, and trust nothing that comes back.
 
         Returns:
             float32[N]; ``-inf`` where the scorer says nothing.

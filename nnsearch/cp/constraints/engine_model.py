@@ -23,12 +23,10 @@ MAX_HOLES_RANGE = 2**20
 class EngineModel:
     """A CP solver, the variables of a model in it, and what constraints are made of.
 
-    Args:
+    Attributes:
         solver: the CP solver, which owns all that is made here.
         prepared: the model that is translated; constraints that name intervals look them up in it.
-        check: what is asked, to be stopped in time, by constraints that grow with the square of their size.
-
-    Attributes:
+        check: asked, to be stopped in time, by constraints that grow with the square of their size.
         variables: the engine's, one per variable of the model.
         always: the condition of constraints without enforcement literals.
 

@@ -82,13 +82,8 @@ class TraceRecorder(pywrapcp.SearchMonitor):
 
     To be the first of the monitors: another may fail in a callback. Keep a reference for as long as the solver.
 
-    Args:
-        solver: the CP solver.
-        trace: where to write.
-        inference: what the search counts.
-        objective: the variable that is minimised.
-        is_over: tells whether the search is being left, when the engine fails once per level.
-        phase: whose decisions and states are recorded; None where no network is involved.
+    ``is_over`` tells whether the search is being left, when the engine fails once per level; the phase is the one whose
+    decisions and states are recorded, None where no network is involved.
     """
 
     def __init__(
