@@ -84,7 +84,7 @@ class _Memory:
         end = 0
         for part in parts:
             places.append((end, end + part.nbytes))
-            end += -(-part.nbytes // _ALIGNMENT) * _ALIGNMENT
+            end += -(-max(part.nbytes, 1) // _ALIGNMENT) * _ALIGNMENT
         if end > os.fstat(self._descriptor).st_size:
             os.ftruncate(self._descriptor, 2 * end)
         for place, part in zip(self.get(places), parts, strict=True):
@@ -93,10 +93,12 @@ class _Memory:
 
     def get(self, places: list[tuple[int, int]]) -> list[memoryview]:
         """Return the parts, valid until the writer's next :meth:`put`."""
+        if not places:
+            return []
         size = os.fstat(self._descriptor).st_size
-        if size and (self._map is None or size != len(self._map)):
+        if self._map is None or size != len(self._map):
             self._map = mmap.mmap(self._descriptor, size)  # the old map goes with the last array that looks into it
-        whole = memoryview(self._map or b"")
+        whole = memoryview(self._map)
         return [whole[start:end] for start, end in places]
 
     def close(self) -> None:
