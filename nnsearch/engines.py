@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import partial
+from typing import Literal, cast
 
 from nnsearch import cp, cpsat
 from nnsearch.cp.search_options import SearchOptions
@@ -13,7 +14,7 @@ from nnsearch.cp.trace.recorder import Trace
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError, NothingToReadError
 from nnsearch.limits import Limits
-from nnsearch.many.solve_many import ManyProgress, solve_many
+from nnsearch.many.solve_many import ManyProgress, Solved, solve_many
 from nnsearch.problems.problem import Problem
 from nnsearch.result import SolveResult
 from nnsearch.scorers.cache import ScoreCache, cached
@@ -53,7 +54,9 @@ class ProblemSolver:
 
     def __post_init__(self) -> None:
         if self.network is None and self.engine in ("dives", "race"):
-            raise ConfigError(f"--engine {self.engine} needs a network; choose one with --model, or another engine")
+            raise ConfigError(
+                f"network: engine {self.engine} needs one, got none; choose one (--model), or another engine (--engine)"
+            )
         if self.cache_megabytes is not None and not self.cache_megabytes >= 0:
             raise ConfigError(f"cache: expected 0 or more megabytes, got {self.cache_megabytes:g}")
 
@@ -64,7 +67,7 @@ class ProblemSolver:
             ModelFileError: the network is for another family, or does not fit.
             NNSearchError: as the engine; the returned solution is wrong.
         """
-        return self._solve_one(problem, self._cached(), trace)
+        return _checked(problem, self._solve_one(problem, self._cached(), trace))
 
     def _cached(self) -> Network | None:
         if self.network is None or not self.cache_megabytes:
@@ -74,10 +77,9 @@ class ProblemSolver:
     def _solve_one(self, problem: Problem, network: Network | None, trace: Trace | None = None) -> SolveResult:
         self._check_family(problem)
         try:
-            result = self._solve(problem, network, trace)
+            return self._solve(problem, network, trace)
         except NothingToReadError as error:
-            result = self._without_network(problem, error, trace)
-        return _checked(problem, result)
+            return self._without_network(problem, error, trace)
 
     def solve_all(
         self, problems: Iterable[Problem], concurrency: int | None = None, processes: int | None = None
@@ -98,10 +100,12 @@ class ProblemSolver:
             return
         for name, number in (("concurrency", concurrency), ("processes", processes)):
             if number is not None:
-                raise ConfigError(f"--{name} gathers inferences at the nodes: for --engine cp with a network only")
+                raise ConfigError(
+                    f"{name}: gathers inferences at the nodes, for engine cp with a network only; leave out --{name}"
+                )
         network = self._cached()
         for problem in problems:
-            yield problem, _outcome(lambda problem=problem: self._solve_one(problem, network))  # type: ignore[misc]
+            yield problem, _outcome(problem, partial(self._solve_one, problem, network))
 
     def _gathered(
         self, network: Network, problems: Iterable[Problem], concurrency: int | None, processes: int | None
@@ -133,19 +137,15 @@ class ProblemSolver:
             for solved in solves:
                 while misfits:
                     yield misfits.pop(0)
-                problem, error, result = taken.pop(solved.index), solved.error, solved.result
-                if result is not None:
-                    yield problem, _outcome(lambda: _checked(problem, result))  # noqa: B023 - called at once
-                elif isinstance(error, NothingToReadError):
-                    unread.append((problem, error))  # a search of its own, which would hold up the others
-                elif isinstance(error, NNSearchError):
-                    yield problem, error
-                elif error is not None:
-                    raise error
+                problem = taken.pop(solved.index)
+                if isinstance(solved.error, NothingToReadError):
+                    unread.append((problem, solved.error))  # a search of its own, which would hold up the others
+                else:
+                    yield problem, _outcome(problem, partial(_result_of, solved))
             yield from misfits
             self.progress = solves.progress
         for problem, error in unread:
-            yield problem, _outcome(lambda: _checked(problem, self._without_network(problem, error)))  # noqa: B023
+            yield problem, _outcome(problem, partial(self._without_network, problem, error))
 
     def _without_network(self, problem: Problem, error: NothingToReadError, trace: Trace | None = None) -> SolveResult:
         if self.engine == "dives":
@@ -181,9 +181,15 @@ class ProblemSolver:
                 raise ModelFileError(f"{network.path}: expected a network for {problem.problem}, got one for {family}")
 
 
-def _outcome(solve: Callable[[], SolveResult]) -> SolveResult | NNSearchError:
+def _result_of(solved: Solved) -> SolveResult:
+    if solved.error is not None:
+        raise solved.error
+    return cast(SolveResult, solved.result)
+
+
+def _outcome(problem: Problem, solve: Callable[[], SolveResult]) -> SolveResult | NNSearchError:
     try:
-        return solve()
+        return _checked(problem, solve())
     except NNSearchError as error:
         return error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import signal
 import threading
-from types import TracebackType
 from typing import Any
 
 # The C module behind ``signal``, without the conversions from numbers to enums and back: a search for all solutions
@@ -32,9 +31,7 @@ class DeferredInterrupt:
             self._installed = True
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._installed:
             _signal.signal(_SIGINT, signal.default_int_handler)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import numpy as np
+
 from nnsearch.errors import ConfigError
 
 CLOCK: ContextVar[Callable[[], float]] = ContextVar("nnsearch_clock", default=time.perf_counter)
@@ -34,7 +36,11 @@ class Limits:
     failures: int | None = None
 
     def __post_init__(self) -> None:
-        if self.seconds is not None and not self.seconds >= 0:
-            raise ConfigError(f"time limit: expected 0 or more seconds, got {self.seconds}")
-        if self.failures is not None and not 0 <= self.failures < 2**63:
-            raise ConfigError(f"failure limit: expected 0 or more failures (63 bits), got {self.failures}")
+        if not _is_limit(self.seconds):
+            raise ConfigError(f"time limit: expected 0 or more seconds, got {self.seconds!r}")
+        if not _is_limit(self.failures) or (self.failures or 0) >= 2**63:
+            raise ConfigError(f"failure limit: expected 0 or more failures (63 bits), got {self.failures!r}")
+
+
+def _is_limit(value: object) -> bool:
+    return value is None or (isinstance(value, int | float | np.number) and bool(value >= 0))

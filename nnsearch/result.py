@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+import operator
+from dataclasses import asdict, astuple, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -42,12 +42,7 @@ class InferenceCount:
     seconds: float = 0.0
 
     def __add__(self, other: InferenceCount) -> InferenceCount:
-        return InferenceCount(
-            self.calls + other.calls,
-            self.states + other.states,
-            self.recalled + other.recalled,
-            self.seconds + other.seconds,
-        )
+        return InferenceCount(*map(operator.add, astuple(self), astuple(other)))
 
 
 class Improvement(NamedTuple):
@@ -111,10 +106,6 @@ class SolveResult:
             else:
                 fields[name] = value
         return {**fields, "states_recalled": self.inference.recalled}
-
-    def to_json(self) -> str:
-        """Return one JSON object on one line."""
-        return json.dumps(self.to_dict())
 
     def statistics(self) -> str:
         """Return what was found and what it cost, on one line."""

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.records import Job, Record, read_records, run_jobs
-from benchmarks.rendering.figure import draw_charts
+from benchmarks.rendering.figure import check_plot_file, draw_charts
 from benchmarks.rendering.parts import Group
 from benchmarks.rendering.text import text
-from nnsearch.cp.trace.plot import check_plot_file
 from nnsearch.errors import NNSearchError
 from training.cli.command_line import BAD_INPUT, DONE, INTERRUPTED
 from training.running.output_file import check_output_file

@@ -10,6 +10,7 @@ import math
 import re
 import textwrap
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ _BASELINES = {
 }
 _MOST_COLUMNS = 3
 _MOST_POINTS = 100  # of a line: neighbours are averaged, which keeps the file small
+
+
+def check_plot_file(path: Path) -> None:
+    """Refuse, before any other work, what could not be drawn afterwards.
+
+    Raises:
+        ConfigError: the ending is unknown, or matplotlib is not installed.
+    """
+    if path.suffix.lower() not in (".svg", ".png", ".pdf"):
+        raise ConfigError(f"{path}: expected a picture that ends in .svg, .png or .pdf")
+    if find_spec("matplotlib") is None:
+        raise ConfigError("pictures need matplotlib: pip install matplotlib")
 
 
 def draw_charts(group: Group, path: Path) -> None:

@@ -72,8 +72,7 @@ def _measure_latency(path: Path, provider: Provider, progress: TextIO) -> dict[s
         progress.write(f"{row}\n" if rows else f"latency\n{HEADER}\n{row}\n")
         progress.flush()
         rows.append(row)
-    chosen = recommend(rows)
-    alone, together = chosen.alone, chosen.together
+    alone, together = recommend(rows)
     progress.write(
         f"one state alone: {alone.milliseconds:.3f} ms on {alone.setting}\n"
         f"recommended for many: {together.states} at once on {together.setting}, "

@@ -78,8 +78,6 @@ def solve(
     _refuse(needs_network if model == "none" else [], "--model none")
     if engine == "race" and flags.failure_limit is not None:
         raise ConfigError("--failure-limit has no meaning for --engine race: its sides count differently; leave it out")
-    if cache is not None and not cache >= 0:
-        raise ConfigError(f"cache: expected 0 or more megabytes, got {cache:g}")
     if trace_scores and trace is None:
         raise ConfigError("--trace-scores is for --trace; add it or leave the scores out")
     flags.check()

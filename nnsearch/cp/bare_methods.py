@@ -13,11 +13,8 @@ def bare_method(proxy: Any, name: str) -> Callable[..., Any]:
     """Return a method of an engine object, called through SWIG's C function without its Python proxy.
 
     A look at a variable takes 0.06 microseconds this way and 0.4 through ``variable.Bound()``, and search nodes take
-    many looks. The object must be kept alive by somebody else.
-
-    Args:
-        proxy: an object of pywrapcp.
-        name: class and method joined by an underscore, as in the extension module.
+    many looks. The object must be kept alive by somebody else. The name is class and method joined by an underscore,
+    as in the extension module.
     """
     function = getattr(pywrapcp._pywrapcp, name, None)
     if function is None:  # another version of the bindings
@@ -27,7 +24,4 @@ def bare_method(proxy: Any, name: str) -> Callable[..., Any]:
 
 def bare_methods(proxies: Sequence[Any], name: str) -> list[Callable[..., Any]]:
     """Return :func:`bare_method` of each of many objects."""
-    function = getattr(pywrapcp._pywrapcp, name, None)
-    if function is None:
-        return [bare_method(proxy, name) for proxy in proxies]
-    return [functools.partial(function, proxy.this) for proxy in proxies]
+    return [bare_method(proxy, name) for proxy in proxies]

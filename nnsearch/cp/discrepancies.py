@@ -57,7 +57,7 @@ class _Bracket(pywrapcp.PyDecision):
 
 
 class DiscrepancyRuns:
-    """Leaves out what is beyond the discrepancies of the run, see :class:`nnsearch.cp.restarts.Runs`."""
+    """Leaves out what is beyond the discrepancies of the run, see :class:`nnsearch.cp.restarts.RestartedRuns`."""
 
     def __init__(self, discrepancies: Discrepancies) -> None:
         self.run = self.num_restarts = 0

@@ -13,13 +13,8 @@ from nnsearch.cp.bare_methods import bare_method
 class HintedPhase(pywrapcp.PyDecisionBuilder):
     """Assigns variables, smallest value first; until the first failure of a search, hinted values come before that.
 
-    Keep a reference for as long as the solver.
-
-    Args:
-        solver: the CP solver.
-        variables: the variables to assign.
-        strategy: the engine's constant for the order of the variables.
-        hint: values by index of the variable in ``variables``.
+    Keep a reference for as long as the solver. ``strategy`` is the engine's constant for the order of the variables,
+    ``hint`` has values by index of the variable in ``variables``.
     """
 
     def __init__(

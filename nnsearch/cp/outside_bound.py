@@ -18,11 +18,6 @@ class BoundedPhase(pywrapcp.PyDecisionBuilder):
 
     The engine undoes the bound when it goes back above the node where it was set, and it is set again at the next node.
     Keep a reference for as long as the solver.
-
-    Args:
-        phase: who decides.
-        objective: the variable to minimise.
-        upper_bound: asked at every node.
     """
 
     def __init__(self, phase: pywrapcp.DecisionBuilder, objective: pywrapcp.IntVar, upper_bound: UpperBound) -> None:

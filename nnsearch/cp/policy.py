@@ -3,46 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from nnsearch.errors import ConfigError
-
-
-class InferenceSchedule(Protocol):
-    """What a policy has counted in one run of a search.
-
-    The phase itself asks at the first node of a run. At every other node it calls :meth:`is_due` once, and it calls
-    :meth:`asked` after every inference.
-    """
-
-    def is_due(self, failures: int) -> bool:
-        """Tell whether to ask at this node.
-
-        Args:
-            failures: of the engine so far.
-        """
-        ...
-
-    def asked(self, failures: int) -> None:
-        """Note that the network was asked at this node.
-
-        Args:
-            failures: of the engine so far.
-        """
-        ...
-
-
-class Policy(Protocol):
-    """When to ask the network again."""
-
-    @property
-    def below(self) -> float | None:
-        """Ask also where the confidence is below this, see :class:`InferencePolicy`; None is never."""
-        ...
-
-    def schedule(self) -> InferenceSchedule:
-        """Return a schedule that has counted nothing yet; every run of a search gets its own."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -73,21 +35,29 @@ class InferencePolicy:
             raise ConfigError(f"InferencePolicy.below: expected a probability above 0 and up to 1, got {self.below}")
 
     def schedule(self) -> InferenceSchedule:
-        """Return the counts of one run."""
-        return _FixedSchedule(self)
+        """Return a schedule that has counted nothing yet; every run of a search gets its own."""
+        return InferenceSchedule(self)
 
 
-class _FixedSchedule:
+class InferenceSchedule:
+    """What a policy has counted in one run of a search.
+
+    The phase itself asks at the first node of a run. At every other node it calls :meth:`is_due` once, and it calls
+    :meth:`asked` after every inference, both with the failures of the engine so far.
+    """
+
     def __init__(self, policy: InferencePolicy) -> None:
         self._every, self._after_failure = policy.every, policy.after_failure
         self._decisions = 0  # since the last inference
         self._failures = 0  # of the engine, at the last inference
 
     def is_due(self, failures: int) -> bool:
+        """Tell whether to ask at this node."""
         self._decisions += 1
         if self._every and self._decisions >= self._every:
             return True
         return self._after_failure and failures != self._failures
 
     def asked(self, failures: int) -> None:
+        """Note that the network was asked at this node."""
         self._decisions, self._failures = 0, failures

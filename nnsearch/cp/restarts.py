@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 from ortools.constraint_solver import pywrapcp
 
@@ -75,22 +75,15 @@ def luby() -> Iterator[int]:
             v *= 2
 
 
-class Runs(Protocol):
-    """Divides one search into runs from the root. Asked at every node, before anything else is done there."""
-
-    run: int
-    """Number of the current run; 0 is the first of a search."""
-    num_restarts: int
-    """Runs begun so far that were not the first of a search."""
-
-    def instead(self, solver: pywrapcp.Solver) -> pywrapcp.Decision | None:
-        """Return what to do at this node in place of a decision of the phase, None to go on."""
-
-
 class RestartedRuns:
     """Ends a run after as many failures as :class:`Restarts` says.
 
-    A run ends where the search goes forward again: a chain of refutations runs to its end.
+    A run ends where the search goes forward again: a chain of refutations runs to its end. Asked at every node, before
+    anything else is done there.
+
+    Attributes:
+        run: number of the current run; 0 is the first of a search.
+        num_restarts: runs begun so far that were not the first of a search.
     """
 
     def __init__(self, restarts: Restarts) -> None:
@@ -122,11 +115,7 @@ class RestartedRuns:
 class RestartedPhase(pywrapcp.PyDecisionBuilder):
     """Decides as another phase does, below one that owns the runs, so that failures here end a run as well.
 
-    Keep a reference for as long as the solver.
-
-    Args:
-        phase: who decides.
-        runs: of the phase that makes the first decisions; that phase begins them.
+    That one begins the runs: it makes the first decisions. Keep a reference for as long as the solver.
     """
 
     def __init__(self, phase: pywrapcp.DecisionBuilder, runs: RestartedRuns) -> None:

@@ -26,15 +26,15 @@ from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import check_no_negation
 from nnsearch.result import Improvement, InferenceCount, SolveResult, Status
+from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""
 
-_Stop = Callable[[], bool]
-_Prepared = tuple[list[int], Callable[[Translation], pywrapcp.DecisionBuilder]]
-"""The indices of the variables that the main phase assigns, and what makes it."""
+_MakeMainPhase = Callable[[PreparedModel, Translation], tuple[list[int], pywrapcp.DecisionBuilder]]
+"""Makes the main phase, and says which variables it assigns, by their indices."""
 
 _PROGRESS_SECONDS = 1.0
 
@@ -47,16 +47,7 @@ offset and scaling factor; None without one.
 
 
 class Progress(NamedTuple):
-    """How far a search is.
-
-    Attributes:
-        seconds: wall time since the solve began.
-        branches: decisions so far, as the engine counts them.
-        failures: dead ends so far.
-        restarts: how often it started again from the root.
-        inference_calls: how often the scorer was asked.
-        inference_seconds: wall time inside the scorer.
-    """
+    """How far a search is: the counts so far, and the wall time since the solve began and inside the scorer."""
 
     seconds: float
     branches: int
@@ -73,7 +64,7 @@ class _Control:
     limits: Limits
     on_solution: OnSolution | None
     upper_bound: UpperBound | None
-    stop: _Stop | None
+    stop: Callable[[], bool] | None
     on_progress: Callable[[Progress], None] | None
     trace: Trace | None
     clock: Callable[[], float]
@@ -130,38 +121,29 @@ def solve(
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
-    check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
-    loaded = None if scorer is None else load_scorer(scorer)
-    how = SearchOptions.of(options).resolved_for(loaded)
-    if loaded is None:
+    check_no_negation(branch)
+    network = None if scorer is None else load_scorer(scorer)
+    how = SearchOptions.of(options).resolved_for(network)
 
-        def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
-            return branch, lambda translation: _smallest_value(translation, branch, how.variable_order)
-
-    else:
-        network = loaded  # for the functions below, where it cannot be None
-
-        def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
-            graph = prepared.graph(stop=ends)
-            assigned = [index for index in branch if graph.offset[index] < graph.offset[index + 1]]
-
-            def make_phase(translation: Translation) -> ValuePhase:
-                return ValuePhase(
-                    translation.solver,
-                    translation.variables,
-                    network,
-                    replace(how, limits=None),
-                    hint=translation.hint,
-                    graph=graph,
-                    branch=assigned,
-                )
-
-            return assigned, make_phase
+    def make_phase(prepared: PreparedModel, translation: Translation) -> tuple[list[int], pywrapcp.DecisionBuilder]:
+        if network is None:
+            return branch, _smallest_value(translation, branch, how.variable_order)
+        graph = prepared.graph()
+        assigned = [index for index in branch if graph.offset[index] < graph.offset[index + 1]]
+        return assigned, ValuePhase(
+            translation.solver,
+            translation.variables,
+            network,
+            replace(how, limits=None),
+            hint=translation.hint,
+            graph=graph,
+            branch=assigned,
+        )
 
     clock = CLOCK.get()  # loading the network is not part of the solve
     control = _Control(how.limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, clock, clock())
-    return _solve(model, prepare, control, name="none" if loaded is None else loaded.name)
+    return _solve(model, make_phase, control, network)
 
 
 def solve_by_phase(
@@ -176,49 +158,36 @@ def solve_by_phase(
 ) -> SolveResult:
     """Solve a model as :func:`solve` does, by any decision builder; baselines and networks are counted alike.
 
+    Arguments and errors are those of :func:`solve`, but for these.
+
     Args:
-        model: as for :func:`solve`; of hints, those of other variables than ``variables`` are followed.
+        model: of hints, those of other variables than ``variables`` are followed.
         variables: the variables that the decision builder assigns.
         make_phase: makes the decision builder.
         limits: when to give up; the default is never.
-        on_solution: as for :func:`solve`.
-        stop: as for :func:`solve`.
-        trace: as for :func:`solve`.
-
-    Raises:
-        TranslationError: the model has something that the CP engine cannot be given.
-        ConfigError: a variable is a negated Boolean.
-        TraceError: the trace cannot be written.
-        KeyboardInterrupt: Ctrl-C, within a second.
+        on_solution: see there.
+        stop: see there.
+        trace: see there.
     """
     clock = CLOCK.get()
     started = clock()
-    check_no_negation([variable.index for variable in variables])
     branch = [variable.index for variable in variables]
+    check_no_negation(branch)
 
-    def prepare(prepared: PreparedModel, ends: _Stop) -> _Prepared:
-        return branch, lambda translation: make_phase(
-            translation.solver, [translation.variables[index] for index in branch]
-        )
+    def make_main(prepared: PreparedModel, translation: Translation) -> tuple[list[int], pywrapcp.DecisionBuilder]:
+        return branch, make_phase(translation.solver, [translation.variables[index] for index in branch])
 
     control = _Control(limits or Limits(), on_solution, None, stop, None, trace, clock, started)
-    return _solve(model, prepare, control, name="none")
+    return _solve(model, make_main, control, None)
 
 
 def _solve(
     model: cp_model.CpModel | PreparedModel,
-    prepare: Callable[[PreparedModel, _Stop], _Prepared],
+    make_phase: _MakeMainPhase,
     control: _Control,
-    name: str,
+    network: Network | None,
 ) -> SolveResult:
-    """Read the model, and search.
-
-    Args:
-        model: the model.
-        prepare: makes the main phase; it gets the model, and what ends the reading of it.
-        control: of the search.
-        name: of the scorer, for a search that does not begin.
-    """
+    """Read the model, its graph too where there is a network, and search."""
     source = model.model if isinstance(model, PreparedModel) else model
     if control.upper_bound is not None and not source.has_objective():
         raise ConfigError("upper_bound: expected a model with an objective; leave it out for this one")
@@ -229,12 +198,13 @@ def _solve(
 
         try:
             prepared = PreparedModel.of(model, stop=ends)
-            branch, make_phase = prepare(prepared, ends)
+            if network is not None:
+                prepared.graph(stop=ends)
             translation = translate(prepared, stop=ends)
         except ReadingStoppedError:
-            result = _unread(source, control, name)
+            result = _unread(source, control, "none" if network is None else network.name)
         else:
-            result = _search(prepared, translation, branch, make_phase(translation), control, interrupted)
+            result = _search(prepared, translation, *make_phase(prepared, translation), control, interrupted)
         if interrupted():
             raise KeyboardInterrupt
     return result
@@ -280,7 +250,7 @@ def _search(
     if control.stop is not None:
         reasons.append(control.stop)
     if control.on_progress is not None:
-        reasons.append(_Reporter(solver, learned, control.on_progress, control))
+        reasons.append(_reporter(solver, learned, control.on_progress, control))
     if control.trace is not None:
         control.trace.begin(_trace_header(model.model, name))
         recorder = TraceRecorder(solver, control.trace, inference, objective, lambda: end.crossed, learned)
@@ -352,50 +322,38 @@ def _trace_header(model: cp_model.CpModel, name: str) -> dict[str, object]:
     }
 
 
-def _hint_of(translation: Translation, indices: Sequence[int]) -> dict[int, int]:
-    """Return the hinted values of some variables by their position."""
-    return {place: translation.hint[index] for place, index in enumerate(indices) if index in translation.hint}
-
-
 def _smallest_value(
     translation: Translation, indices: Sequence[int], variable_order: VariableOrder | None
 ) -> pywrapcp.DecisionBuilder:
     solver = translation.solver
     variables = [translation.variables[index] for index in indices]
     strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
-    hint = _hint_of(translation, indices)
+    hint = {place: translation.hint[index] for place, index in enumerate(indices) if index in translation.hint}
     if hint:
         return HintedPhase(solver, variables, strategy, hint)
     return solver.Phase(variables, strategy, solver.ASSIGN_MIN_VALUE)
 
 
-class _Reporter:
-    """Tells the progress; as a reason to end the search it is always false."""
+def _reporter(
+    solver: pywrapcp.Solver, learned: ValuePhase | None, tell: Callable[[Progress], None], control: _Control
+) -> Callable[[], bool]:
+    """Return what tells the progress; as a reason to end the search it is always false."""
+    engine = weakref.proxy(solver)  # as in _EndOfSearch
+    phase = None if learned is None else weakref.proxy(learned)
+    inference = InferenceCount() if learned is None else learned.inference
+    last = control.clock()
 
-    def __init__(
-        self,
-        solver: pywrapcp.Solver,
-        learned: ValuePhase | None,
-        on_progress: Callable[[Progress], None],
-        control: _Control,
-    ) -> None:
-        self._solver = weakref.proxy(solver)  # as in _EndOfSearch
-        self._learned = None if learned is None else weakref.proxy(learned)
-        self._on_progress = on_progress
-        self._clock, self._started, self._last = control.clock, control.started, control.clock()
-
-    def __call__(self) -> bool:
-        now = self._clock()
-        if now >= self._last + _PROGRESS_SECONDS:
-            self._last = now
-            restarts, inference = 0, InferenceCount()
-            if self._learned is not None:
-                restarts, inference = self._learned.num_restarts, self._learned.inference
-            branches, failures = self._solver.Branches(), self._solver.Failures()
-            self._on_progress(
-                Progress(now - self._started, branches, failures, restarts, inference.calls, inference.seconds)
-            )
+    def report() -> bool:
+        nonlocal last
+        now = control.clock()
+        if now >= last + _PROGRESS_SECONDS:
+            last = now
+            restarts = 0 if phase is None else phase.num_restarts
+            costs = inference.calls, inference.seconds
+            tell(Progress(now - control.started, engine.Branches(), engine.Failures(), restarts, *costs))
         return False
+
+    return report
 
 
 class _EndOfSearch:

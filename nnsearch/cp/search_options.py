@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from nnsearch.cp.discrepancies import Discrepancies
-from nnsearch.cp.policy import InferencePolicy, Policy
+from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.encoding.one_hot import OneHot
@@ -27,8 +27,8 @@ class SearchOptions:
         variable_order: ``min-domain`` (fewest values first), ``first`` (as given) or ``most-confident`` (the network
             picks the best-scored pair among all); None is ``min-domain`` for networks of one size, else
             ``most-confident``.
-        policy: when to ask the network again, such as :class:`nnsearch.cp.InferencePolicy`; None is at every node for
-            networks of one size, else after 10 decisions and after a failure.
+        policy: when to ask the network again; None is at every node for networks of one size, else after 10 decisions
+            and after a failure.
         sampling: random choices in proportion to the scores; None is greedy.
         restarts: when to start again from the root; None is never. ``default`` is never for networks of one size and
             with discrepancies, else :class:`nnsearch.cp.Restarts` as it is; a :class:`nnsearch.cp.ValuePhase` of your
@@ -40,11 +40,11 @@ class SearchOptions:
             searches that take turns, each counts the seconds in which it ran, and its part of the inferences.
 
     Raises:
-        ConfigError: the variable order is unknown, restarts meet discrepancies, or the limits are something else.
+        ConfigError: the variable order is unknown, restarts meet discrepancies, or an option is something else.
     """
 
     variable_order: VariableOrder | None = None
-    policy: Policy | None = field(default=None, metadata=_NEEDS_SCORER)
+    policy: InferencePolicy | None = field(default=None, metadata=_NEEDS_SCORER)
     sampling: Sampling | None = field(default=None, metadata=_NEEDS_SCORER)
     restarts: Restarts | Literal["default"] | None = field(default="default", metadata=_NEEDS_SCORER)
     discrepancies: Discrepancies | None = field(default=None, metadata=_NEEDS_SCORER)
@@ -57,10 +57,17 @@ class SearchOptions:
             )
         if self.restarts != "default" and not isinstance(self.restarts, Restarts | None):
             raise ConfigError(f"restarts: expected nnsearch.cp.Restarts, None or 'default', got {self.restarts!r}")
+        for name, kind in (
+            ("policy", InferencePolicy),
+            ("sampling", Sampling),
+            ("discrepancies", Discrepancies),
+            ("limits", Limits),
+        ):
+            if not isinstance(value := getattr(self, name), kind | None):
+                home = "nnsearch" if kind is Limits else "nnsearch.cp"
+                raise ConfigError(f"{name}: expected {home}.{kind.__name__}, got {type(value).__name__}")
         if isinstance(self.restarts, Restarts) and self.discrepancies is not None:
             raise ConfigError("restarts and discrepancies are two ways to divide a search into runs; choose one")
-        if not isinstance(self.limits, Limits | None):
-            raise ConfigError(f"limits: expected nnsearch.Limits, got {type(self.limits).__name__}")
 
     @classmethod
     def of(cls, options: SearchOptions | None) -> SearchOptions:
@@ -89,7 +96,9 @@ class SearchOptions:
                 names = f"{', '.join(most)} and {last}"
                 raise ConfigError(f"{names} are for a scorer, and there is none; leave them out")
             if self.variable_order == "most-confident":
-                raise ConfigError("variable order most-confident needs a network; choose one with --model")
+                raise ConfigError(
+                    "variable_order: most-confident needs a network; choose one (scorer, --model), or another order"
+                )
             return replace(self, variable_order=self.variable_order or "min-domain", restarts=None)
         one_size = isinstance(scorer.encoder, OneHot)
         restarts = self.restarts

@@ -21,19 +21,12 @@ from nnsearch.scorers.scorer import FloatArray
 
 @dataclass(frozen=True)
 class _Node:
-    """What was read at a node: all of it that can have changed below are the variables with several values.
-
-    Attributes:
-        number: of the node.
-        alive: bool[N'], the candidates that were in the domains.
-        several: indices of these variables.
-        sizes: uint64, the sizes of their domains.
-    """
+    """What was read at a node."""
 
     number: int
-    alive: BoolArray
-    several: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.uint64]
+    alive: BoolArray  # bool[N'], the candidates that were in the domains
+    several: npt.NDArray[np.int64]  # the variables with several values: only these can have changed below
+    sizes: npt.NDArray[np.uint64]  # of their domains
 
 
 class StateReader:
@@ -54,13 +47,12 @@ class StateReader:
     def __init__(self, variables: Sequence[pywrapcp.IntVar], graph: CandidateGraph, scorer: PreparedNetwork) -> None:
         if graph.num_variables != len(variables):
             raise GraphError(f"expected the {graph.num_variables} variables of the graph, got {len(variables)}")
-        self._graph, self._scorer = graph, scorer
+        self.graph, self._scorer = graph, scorer
         self._variables = list(variables)  # what the bare methods below point to
         self._bound = bare_methods(variables, "IntExpr_Bound")
         self._value = bare_methods(variables, "IntVar_Value")
         self._size = bare_methods(variables, "IntVar_Size")
         self._contains = bare_methods(variables, "IntVar_Contains")
-        self.num_positions = graph.num_candidates
         self._pair_variable, self._pair_value = graph.variable.tolist(), graph.values.tolist()
         self._position: list[dict[int, int]] = [
             {self._pair_value[position]: position for position in range(low, high)}
@@ -73,7 +65,8 @@ class StateReader:
         self._last_above = bare_method(self._above, "RevInteger_Value")
         self._cut_down(np.ones(graph.num_candidates, dtype=bool))
         self._top = self._last = _Node(0, np.zeros(0, dtype=bool), np.zeros(0, np.int64), np.zeros(0, np.uint64))
-        self._alive = self._observed = np.zeros(0, dtype=bool)
+        self.alive = self._observed = np.zeros(0, dtype=bool)
+        """bool[N], the candidates that were in the domains at the last :meth:`refresh`."""
         self.state = 0
         """Valid after :meth:`refresh`; equal numbers mean that the scorer sees equal states."""
 
@@ -84,7 +77,7 @@ class StateReader:
             GraphError: a domain has a value that the graph has not.
         """
         if self._last_above() == 0:  # a new search, or the engine went back above the node read first
-            self._cut_down(np.ones(self.num_positions, dtype=bool))
+            self._cut_down(np.ones(self.graph.num_candidates, dtype=bool))
             self._cut_down(self._read_root())
             sizes = np.array([size() for size in self._size], dtype=np.uint64)
             several = np.flatnonzero(sizes > 1)
@@ -93,20 +86,16 @@ class StateReader:
         self._nodes += 1
         self._last = self._read(self._nodes)
         self._above.SetValue(solver, self._nodes)
-        self._alive = np.zeros(self.num_positions, dtype=bool)
-        self._alive[self._origin[self._last.alive]] = True
-        observed = self._scorer.encoding.observed(self._alive)
+        self.alive = np.zeros(self.graph.num_candidates, dtype=bool)
+        self.alive[self._origin[self._last.alive]] = True
+        observed = self._scorer.encoding.observed(self.alive)
         if not np.array_equal(observed, self._observed):
             self._observed = observed
             self.state += 1
 
-    def alive(self) -> BoolArray:
-        """Return bool[N], the candidates that were in the domains at the last :meth:`refresh`."""
-        return self._alive
-
     def score(self, count: InferenceCount) -> FloatArray:
         """Return float32[N], the scores of the state last read; ``-inf`` where there is none."""
-        return self._scorer.score(self._alive, count)
+        return self._scorer.score(self.alive, count)
 
     def rank(self, scores: FloatArray) -> None:
         """Take the scores that :meth:`best` goes by, float32[N]; they stay the same until the next call."""
@@ -120,14 +109,6 @@ class StateReader:
             if not self._bound[variable]() and self._contains[variable](value):
                 return variable, value
         return None
-
-    def variables(self) -> npt.NDArray[np.int64]:
-        """Return int64[N], the variable of each pair."""
-        return self._graph.variable
-
-    def values(self) -> npt.NDArray[np.int64]:
-        """Return int64[N], the value of each pair."""
-        return self._graph.values
 
     def position(self, variable: int, value: int) -> int:
         """Return where a pair is."""
@@ -152,15 +133,15 @@ class StateReader:
     def _cut_down(self, alive: BoolArray) -> None:
         """Look at these candidates only: bool[N]."""
         self._origin = np.flatnonzero(alive)
-        values = self._graph.values[self._origin]
-        bounds = np.concatenate([[0], np.cumsum(self._graph.count(alive))]).tolist()
+        values = self.graph.values[self._origin]
+        bounds = np.concatenate([[0], np.cumsum(self.graph.count(alive))]).tolist()
         self._first = bounds
         self._values = [values[low:high].tolist() for low, high in pairwise(bounds)]
 
     def _read_root(self) -> BoolArray:
         alive: list[bool] = []
         for contains, size, values, name in zip(
-            self._contains, self._size, self._values, self._graph.names, strict=True
+            self._contains, self._size, self._values, self.graph.names, strict=True
         ):
             inside = list(map(contains, values))
             # A wide domain with holes is a range for the engine, which enforces the holes by a constraint.

@@ -42,9 +42,7 @@ class Translation:
     hint: dict[int, int]
 
 
-def translate(
-    model: cp_model.CpModel | PreparedModel, *, duals: bool = True, stop: Callable[[], bool] | None = None
-) -> Translation:
+def translate(model: cp_model.CpModel | PreparedModel, *, stop: Callable[[], bool] | None = None) -> Translation:
     """Translate a CpModel to the same solutions and the same objective.
 
     Covered are all kinds of constraints, with and without enforcement literals.
@@ -52,8 +50,6 @@ def translate(
     Args:
         model: a model that CP-SAT finds valid, without assumptions; it is not changed, and may be in use elsewhere.
             Of one that is prepared any number of translations can be made, each for one solver.
-        duals: give a permutation (all different, as many values as expressions) its redundant dual, "each value has
-            one place", which finds hidden singles.
         stop: asked for every constraint, and within large ones; true ends the translation.
 
     Returns:
@@ -67,7 +63,7 @@ def translate(
     """
     prepared = PreparedModel.of(model, stop=stop)
     try:
-        translation = _translate(prepared, duals, StopCheck(stop))
+        translation = _translate(prepared, StopCheck(stop))
     except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
         _check_valid(prepared)
         raise
@@ -80,13 +76,13 @@ def _check_valid(model: PreparedModel) -> None:
         raise TranslationError(f"CP-SAT refuses the model: {model.refusal}") from None
 
 
-def _translate(model: PreparedModel, duals: bool, check: StopCheck) -> Translation:
+def _translate(model: PreparedModel, check: StopCheck) -> Translation:
     if len(model.proto.assumptions):
         raise TranslationError("assumptions have no translation to the CP engine; leave this model to CP-SAT")
     parameters = pywrapcp.Solver.DefaultSolverParameters()
     parameters.trail_block_size = _TRAIL_BLOCK_SIZE
     solver = pywrapcp.Solver(model.proto.name or "nnsearch", parameters)
-    engine_model = EngineModel(solver, model, duals=duals, check=check)
+    engine_model = EngineModel(solver, model, check)
     for index, kind, enforcement, argument in _constraints(model):
         check.now()
         try:

@@ -6,22 +6,20 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from ortools.constraint_solver import pywrapcp
 
 from nnsearch.cp.bare_methods import bare_method, bare_methods
 from nnsearch.cp.discrepancies import DiscrepancyRuns
-from nnsearch.cp.policy import InferencePolicy
-from nnsearch.cp.restarts import RestartedRuns, Restarts, Runs
+from nnsearch.cp.restarts import RestartedRuns, Restarts
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cp.state import StateReader
 from nnsearch.errors import ConfigError, GraphError, NothingToReadError
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.model.graph import MAX_VALUES, CandidateGraph
+from nnsearch.model.graph import MAX_VALUES, CandidateGraph, IntArray
 from nnsearch.result import InferenceCount
 from nnsearch.scorers.network import Network, PreparedNetwork
 from nnsearch.scorers.onnx import load_scorer
@@ -31,35 +29,9 @@ FIRST_OF_ALL = -(2**62)
 """The engine's key of a hinted value: below :func:`sort_key` times any number of pairs that fits into memory."""
 
 
-class AlivePairs(NamedTuple):
-    """The P (variable, value) pairs that are still possible at a search node, by variable, then by value.
-
-    Attributes:
-        pair: int64[P], the number of the pair, the same at every node, below :attr:`ValuePhase.num_pairs`.
-        variable: int64[P], its index in :attr:`ValuePhase.variables`.
-        value: int64[P].
-        score: float32[P], by the scores at hand, with the noise of sampling and restarts; -inf if never scored.
-    """
-
-    pair: npt.NDArray[np.int64]
-    variable: npt.NDArray[np.int64]
-    value: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float32]
-
-
-class Observer(Protocol):
-    """Somebody who watches the decisions of a phase."""
-
-    def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
-        """Take note of the next decision.
-
-        Args:
-            variable: name of the variable.
-            value: its value.
-            score: by the scores at hand; -inf if it was never scored.
-            rank: of the value among the open values of the variable, 1 is the best.
-        """
-        ...
+Observer = Callable[[str, int, float, int], None]
+"""Told of every decision of a phase: the variable's name, the value, its score by those at hand (-inf if it was never
+scored), and its rank by score among the open values of the variable, 1 is the best."""
 
 
 class ValuePhase(pywrapcp.PyDecisionBuilder):
@@ -126,10 +98,10 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         read = _candidates_of(self._variables) if graph is None else graph
         self._reader = StateReader(self._variables, read, _prepared(self.scorer, graph, read, self._branch))
         self._policy = options.policy
-        self._at_every_node = isinstance(self._policy, InferencePolicy) and self._policy.every == 1
+        self._at_every_node = self._policy.every == 1
         self._schedule = self._policy.schedule()
         self._below = self._policy.below
-        self._runs: Runs | None = None
+        self._runs: RestartedRuns | DiscrepancyRuns | None = None
         self._sampling = self._noise = options.sampling  # the noise is that of the current run
         self._noise_after_restart = options.sampling
         if isinstance(options.restarts, Restarts):
@@ -143,7 +115,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._hint_ends: int | None = None  # failures of the engine at which the hint is no longer followed
         self._follows_hint = False
         self._run_begins = False
-        self._scores = np.zeros(self._reader.num_positions, dtype=np.float32)
+        self.scores = np.zeros(self.graph.num_candidates, dtype=np.float32)
+        """float32[N], those at hand, with the noise of sampling and restarts; -inf where there never was one."""
         self._scored_state: int | None = None  # of the reader, when the scores were computed
         self._asked = pywrapcp.RevInteger(0)  # reversible: 1 below the node of the first inference of a search
         self._was_asked = bare_method(self._asked, "RevInteger_Value")
@@ -156,7 +129,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._next = None if self._phase is None else bare_method(self._phase, "DecisionBuilder_NextWrapper")
         self._bound = bare_methods(self._variables, "IntExpr_Bound")
         branches = np.isin(np.arange(len(self._variables)), self._branch)
-        self._masked = None if branches.all() else ~branches[self._reader.variables()]  # bool[num_positions]
+        self._masked = None if branches.all() else ~branches[self.graph.variable]  # bool[N]
         self._calls = _attach(solver, self)
 
     @property
@@ -170,29 +143,18 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         return self._runs if isinstance(self._runs, RestartedRuns) else None
 
     @property
-    def variables(self) -> Sequence[pywrapcp.IntVar]:
-        """All V variables, as given."""
-        return self._variables
+    def graph(self) -> CandidateGraph:
+        """The candidates that are scored."""
+        return self._reader.graph
 
-    @property
-    def branch(self) -> Sequence[int]:
-        """Indices of the variables that this phase assigns."""
-        return self._branch
+    def alive_pairs(self) -> IntArray:
+        """Return int64[P], the candidates that are possible at the current node for the variables of this phase.
 
-    @property
-    def num_pairs(self) -> int:
-        """How many (variable, value) pairs have a score."""
-        return self._reader.num_positions
-
-    def alive_pairs(self) -> AlivePairs:
-        """Return what is possible at the current node for the variables in :attr:`branch`; a bound one has one pair.
-
-        To be called by an :class:`Observer` when it is told of a decision, or at a solution: all domains are read.
+        A bound variable has one. To be called by an :data:`Observer` when it is told of a decision, or at a solution:
+        all domains are read.
         """
         pair = self._reader.alive_positions()
-        if self._masked is not None:
-            pair = pair[~self._masked[pair]]
-        return AlivePairs(pair, self._reader.variables()[pair], self._reader.values()[pair], self._scores[pair])
+        return pair if self._masked is None else pair[~self._masked[pair]]
 
     def _check_branch(self, graph: CandidateGraph | None) -> None:
         """Refuse what would leave a variable unbound: reading the value of one aborts the process."""
@@ -245,8 +207,8 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
 
     def _native_phase(self, solver: pywrapcp.Solver, variable_order: VariableOrder) -> pywrapcp.DecisionBuilder:
         strategy = solver.CHOOSE_MIN_SIZE if variable_order == "min-domain" else solver.CHOOSE_FIRST_UNBOUND
-        score_bits = self._scores.view(np.int32).item
-        position_of, branch, size = self._reader.position, self._branch, self._reader.num_positions
+        score_bits = self.scores.view(np.int32).item
+        position_of, branch, size = self._reader.position, self._branch, self.graph.num_candidates
 
         def key(index: int, value: int) -> int:
             try:
@@ -291,7 +253,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         """Tell whether the confidence in a decision is too low for scores of another node."""
         if self._below is None or self._asked_here or decision is None:
             return False
-        scores = self._scores[self._reader.open_positions(self._selected)]
+        scores = self.scores[self._reader.open_positions(self._selected)]
         best = scores.max()
         # softmax(scores) at the best is 1 / sum(exp(scores - best)).
         return bool(best == -np.inf or self._below * np.exp(scores - best, dtype=np.float64).sum() > 1)
@@ -300,12 +262,12 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         """Tell the observer what was just decided."""
         variable, value = self._selected, self._selected_value
         positions = self._reader.open_positions(variable)
-        ranked = [positions[place] for place in np.argsort(-self._scores[positions], kind="stable")]
+        ranked = [positions[place] for place in np.argsort(-self.scores[positions], kind="stable")]
         if value is None:
             value = self._hint[variable] if self._is_hinted(variable) else self._reader.pair(ranked[0])[1]
         position = self._reader.position(variable, value)
-        score = float(self._scores[position])
-        observer.chosen(self._variables[variable].Name(), value, score, ranked.index(position) + 1)
+        score = float(self.scores[position])
+        observer(self._variables[variable].Name(), value, score, ranked.index(position) + 1)
 
     def _is_hinted(self, variable: int) -> bool:
         """Tell whether the hint decides the value of a variable here."""
@@ -323,7 +285,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         if self._reader.state == self._scored_state:
             return
         if first_here:
-            self._scores[:] = -np.inf
+            self.scores[:] = -np.inf
         row = self._reader.score(self.inference)
         if self._noise is not None:
             # Sorting by score / temperature + Gumbel noise draws without replacement in proportion to the softmax.
@@ -333,7 +295,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
             noisy = row / temperature + noise if temperature > 1 else row + temperature * noise
             row = noisy.astype(np.float32)
         # What is closed here may open again when the engine goes back: its last score then orders it until the next.
-        np.copyto(self._scores, row, where=row > -np.inf)
+        np.copyto(self.scores, row, where=row > -np.inf)
         if self._next is None:
             self._reader.rank(row if self._masked is None else np.where(self._masked, -np.inf, row))
         self._scored_state = self._reader.state
@@ -355,13 +317,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         return self.decide(solver, self._selected, value)
 
     def decide(self, solver: pywrapcp.Solver, variable: int, value: int) -> pywrapcp.Decision:
-        """Return the decision on the most confident pair; a subclass may return one that does more.
-
-        Args:
-            solver: the solver.
-            variable: index of the variable.
-            value: its value.
-        """
+        """Return the decision on the most confident pair; a subclass may return one that does more."""
         return solver.AssignVariableValue(self._variables[variable], value)
 
     def _any_open(self) -> bool:
@@ -397,10 +353,7 @@ def _candidates_of(variables: Sequence[pywrapcp.IntVar]) -> CandidateGraph:
 def sort_key(bits: int) -> int:
     """Return an integer that sorts ascending as scores sort descending; equal scores, 0 and -0 too, tie.
 
-    The engine compares integers. The bits of an IEEE 754 float, read as an integer, sort like its magnitude.
-
-    Args:
-        bits: the bits of a float32 score that is not NaN, as int32.
+    The engine compares integers. The bits of a float32 that is not NaN, read as an int32, sort like its magnitude.
     """
     return -bits if bits >= 0 else bits & 0x7FFFFFFF
 

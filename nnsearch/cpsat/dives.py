@@ -20,7 +20,7 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cp.policy import Policy
+from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.sampling import Sampling
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cp.translate import Translation, translate
@@ -108,7 +108,7 @@ def solve_by_dives(
     scorers: Sequence[str | Path | Scorer],
     *,
     dives: Dives | None = None,
-    policy: Policy | None = None,
+    policy: InferencePolicy | None = None,
     limits: Limits | None = None,
     workers: int = 1,
     stop: Callable[[], bool] | None = None,
@@ -145,6 +145,9 @@ def solve_by_dives(
     """
     if workers < 1:
         raise ConfigError(f"num_workers: expected 1 or more workers, got {workers}")
+    if isinstance(scorers, str) or not isinstance(scorers, Sequence):
+        got = type(scorers).__name__
+        raise ConfigError(f"scorers: expected a list of networks or scorers, got {got}; put a single one into a list")
     if not scorers:
         raise ConfigError("scorers: expected one or more networks, got none")
     loaded = [load_scorer(scorer) for scorer in scorers]
@@ -179,7 +182,7 @@ class _Search:
 
     def run(
         self,
-        policy: Policy | None,
+        policy: InferencePolicy | None,
         stop: Callable[[], bool],
         on_solution: Callable[[list[int], float | None], None] | None,
         on_dive: Callable[[Dived], None] | None,
@@ -301,7 +304,7 @@ class _Diver:
         self,
         model: cp_model.CpModel | PreparedModel,
         scorers: Sequence[Network],
-        policy: Policy | None,
+        policy: InferencePolicy | None,
         dives: Dives,
         stop: Callable[[], bool],
     ) -> None:

@@ -43,10 +43,7 @@ class GraphState:
         """N."""
         return len(self.candidate)
 
-    @property
-    def num_scores(self) -> int:
-        """N."""
-        return len(self.candidate)
+    num_scores = num_candidates
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
@@ -106,15 +103,10 @@ def padded(state: GraphState) -> GraphState:
     candidates, groups, edges = (goal - size for goal, size in zip(_padded_sizes(state), sizes, strict=True))
     if not (candidates or groups or edges):
         return state
-    zeros = np.zeros(candidates, dtype=np.int64)
-    return GraphState(
-        np.concatenate([state.edge_candidate, np.full(edges, sizes[0])]),
-        np.concatenate([state.edge_group, np.full(edges, sizes[1])]),
-        np.concatenate([state.group_features, np.tile(_ONE_HOT[0], (groups, 1))]),
-        np.concatenate([state.candidate_features, np.zeros((candidates, CANDIDATE_FEATURES), dtype=np.float32)]),
-        np.concatenate([state.candidate, zeros]),
-        np.concatenate([state.identity, zeros]),
-    )
+    edge_ends, zeros = np.zeros(edges, dtype=np.int64), np.zeros(candidates, dtype=np.int64)
+    features = np.zeros((candidates, CANDIDATE_FEATURES), dtype=np.float32)
+    padding = GraphState(edge_ends, edge_ends, np.tile(_ONE_HOT[0], (groups, 1)), features, zeros, zeros)
+    return disjoint_union([state, padding])
 
 
 def _padded_sizes(state: GraphState) -> tuple[int, int, int]:
@@ -176,10 +168,6 @@ class CandidateGraphEncoder:
                 f"{' or '.join(self.kinds)} ({graph.report}); a network has nothing to read here, use no network"
             )
         return GraphEncoding(read)
-
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> GraphState:
-        """Return the state of these arrays."""
-        return GraphState(*arrays)
 
     def unite(self, states: Sequence[GraphState]) -> Feed:
         """Return the disjoint union of the padded states; see :func:`padded` for what that is good for."""

@@ -16,7 +16,7 @@ Feed = dict[str, npt.NDArray[Any]]
 
 
 class State(Protocol):
-    """One search state as a network reads it."""
+    """One search state as a network reads it. It can be pickled."""
 
     @property
     def num_scores(self) -> int:
@@ -25,7 +25,7 @@ class State(Protocol):
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """All that the network sees, the arguments that make the same state again."""
+        """All that the network sees."""
         ...
 
 
@@ -33,11 +33,7 @@ class Encoding(Protocol):
     """A model as an encoder sees it; N candidates."""
 
     def observed(self, alive: BoolArray) -> BoolArray:
-        """Return bool[N], what of a state the network sees at all: equal ones have equal scores.
-
-        Args:
-            alive: bool[N], the candidates that are still possible; a bound variable has one.
-        """
+        """Return bool[N], what the network sees of a state (bool[N]) at all: where it is equal, the scores are."""
         ...
 
     def encode(self, alive: BoolArray) -> Any:
@@ -45,12 +41,7 @@ class Encoding(Protocol):
         ...
 
     def decode(self, state: Any, scores: FloatArray) -> FloatArray:
-        """Return float32[N], the scores of the candidates; ``-inf`` where there is none.
-
-        Args:
-            state: of :meth:`encode`.
-            scores: the network's, of this state.
-        """
+        """Return float32[N], the scores of all candidates from those of a state; ``-inf`` where there is none."""
         ...
 
 
@@ -70,10 +61,6 @@ class Encoder(Protocol):
         """
         ...
 
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> Any:
-        """Return the state of these :attr:`State.arrays`."""
-        ...
-
 
 class InputEncoder(Encoder, Protocol):
     """An encoder whose states become the named inputs of an ONNX file."""
@@ -84,10 +71,6 @@ class InputEncoder(Encoder, Protocol):
 
     def split(self, scores: FloatArray, states: Sequence[Any]) -> list[FloatArray]:
         """Return the scores of each state from those of the united ones.
-
-        Args:
-            scores: what the network returned.
-            states: those that were united.
 
         Raises:
             ScoreError: the shape is another one.

@@ -39,11 +39,7 @@ def one_hot(values: npt.ArrayLike, num_values: int, first_value: int) -> FloatAr
 
 @dataclass(frozen=True, eq=False)
 class OneHotState:
-    """A partial assignment.
-
-    Attributes:
-        assignment: float32[V * D], 1 iff the variable is assigned the value.
-    """
+    """A partial assignment: float32[V * D], 1 iff the variable is assigned the value."""
 
     assignment: FloatArray
 
@@ -104,10 +100,6 @@ class OneHot:
         return OneHotEncoding(
             graph, np.where(place < 0, -1, place * self.num_values + graph.values - first), len(own) * self.num_values
         )
-
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> OneHotState:
-        """Return the state of an assignment."""
-        return OneHotState(*arrays)
 
     def unite(self, states: Sequence[OneHotState]) -> Feed:
         """Return float32[B, V * D] as ``assignment``."""

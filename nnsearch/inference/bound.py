@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -15,23 +14,8 @@ LARGEST_BUCKET = 512
 
 
 def bucket_of(batch: int, largest: int = LARGEST_BUCKET) -> int:
-    """Return the size that a batch is padded to: the next power of two, at most the largest bucket.
-
-    Args:
-        batch: 1 or more.
-        largest: a power of two.
-    """
+    """Return the size that a batch is padded to: the next power of two, at most the largest bucket."""
     return min(1 << (batch - 1).bit_length(), largest)
-
-
-class Bound(Protocol):
-    """A network on a device."""
-
-    session: ort.InferenceSession
-
-    def run(self, feed: Feed) -> FloatArray:
-        """Return the scores of the inputs, the caller's to keep."""
-        ...
 
 
 class BoundOneHot:
@@ -65,13 +49,7 @@ class BoundOneHot:
         self._lock = threading.Lock()  # buffers hold one batch at a time; sessions alone would allow several
 
     def run(self, feed: Feed) -> FloatArray:
-        """Score states.
-
-        Args:
-            feed: ``assignment`` float32[B, N], the only input.
-
-        Returns:
-            float32[B, N], the caller's to keep.
+        """Score ``assignment`` float32[B, N], the only input; return float32[B, N], the caller's to keep.
 
         Raises:
             ValueError: the shape is another one.
@@ -87,11 +65,7 @@ class BoundOneHot:
         return scores
 
     def warm_up(self, batch: int = 1) -> None:
-        """Make the bucket of a batch, and run it once, which captures its CUDA graph.
-
-        Args:
-            batch: 1 or more.
-        """
+        """Make the bucket of a batch, and run it once, which captures its CUDA graph."""
         self.run({"assignment": np.zeros((min(batch, self.largest), self.size), dtype=np.float32)})
 
     def _bucket(self, batch: int) -> _Bucket:
@@ -150,14 +124,7 @@ class BoundGraph:
         self.session, self.device = session, device
 
     def run(self, feed: Feed) -> FloatArray:
-        """Score the candidates of a graph.
-
-        Args:
-            feed: the inputs by name, not on the device.
-
-        Returns:
-            float32[N].
-        """
+        """Score the candidates of a graph, whose inputs are not on the device; return float32[N]."""
         scores: FloatArray
         if not all(array.size for array in feed.values()):
             # A buffer without bytes has no address to bind.

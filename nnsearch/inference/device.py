@@ -12,7 +12,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from nnsearch.errors import ModelFileError
-from nnsearch.inference.bound import LARGEST_BUCKET, Bound, BoundGraph, BoundOneHot
+from nnsearch.inference.bound import LARGEST_BUCKET, BoundGraph, BoundOneHot
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.opening import open_session, reason
 from nnsearch.inference.providers import CPU, CUDA, TENSORRT
@@ -25,18 +25,13 @@ _CUDA_OPTIONS = {"use_tf32": "0"}
 
 def open_on_device(
     path: Path, metadata: ModelMetadata, providers: Sequence[str], threads: int, *, cuda_graphs: bool = True
-) -> Bound:
+) -> BoundGraph | BoundOneHot:
     """Open a network, which is known to be a good file, on the GPU.
 
     A network of one size runs one state at once. That captures the graph of its first bucket, so that a network that
     CUDA graphs cannot hold is found out while there is still time to do without them.
 
-    Args:
-        path: the file.
-        metadata: what it says of itself.
-        providers: from :func:`nnsearch.inference.providers.choose_providers`, the first of them on a GPU.
-        threads: CPU threads, for what the GPU leaves to the CPU.
-        cuda_graphs: try to use them, for a network of one size with CUDA.
+    The first of the ``providers`` is on a GPU; the ``threads`` are for what that leaves to the CPU.
 
     Raises:
         ModelFileError: ONNX Runtime could not use the GPU, or TensorRT is asked to run a network on the candidate
@@ -48,14 +43,22 @@ def open_on_device(
             f"{path}: expected a network of one size, because TensorRT prepares for a range of sizes and graphs have "
             "any; use --provider cuda"
         )
+    options: dict[str, Mapping[str, str]] = {CUDA: _CUDA_OPTIONS, CPU: {}}
     try:
         if not one_hot:
-            return BoundGraph(_active(path, {CUDA: _CUDA_OPTIONS, CPU: {}}, threads))
+            return BoundGraph(_active(path, options, threads))
         size = (metadata.num_variables or 0) * (metadata.num_values or 0)
         if providers[0] == TENSORRT:
-            options = {TENSORRT: tensorrt_options(path, size), CUDA: _CUDA_OPTIONS, CPU: {}}
-            return _warm(BoundOneHot(_active(path, options, threads), size))
-        return _open_one_hot(path, size, threads, cuda_graphs)
+            return _open_one_hot(path, {TENSORRT: tensorrt_options(path, size), **options}, threads, size)
+        if not cuda_graphs:
+            return _open_one_hot(path, options, threads, size)
+        try:
+            with_graphs = {CUDA: {**_CUDA_OPTIONS, "enable_cuda_graph": "1"}, CPU: {}}
+            return _open_one_hot(path, with_graphs, threads, size, cuda_graphs=True)
+        except Exception as error:
+            bound = _open_one_hot(path, options, threads, size)  # first: without CUDA this is another matter
+            _log.warning("%s: runs on CUDA without CUDA graphs, which it does not fit (%s)", path, reason(error))
+            return bound
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         raise ModelFileError(
             f"{path}: expected to run on a GPU, which is there, but ONNX Runtime cannot use it ({reason(error)}); "
@@ -63,16 +66,12 @@ def open_on_device(
         ) from None
 
 
-def _open_one_hot(path: Path, size: int, threads: int, cuda_graphs: bool) -> BoundOneHot:
-    if not cuda_graphs:
-        return _warm(BoundOneHot(_active(path, {CUDA: _CUDA_OPTIONS, CPU: {}}, threads), size))
-    try:
-        options = {CUDA: {**_CUDA_OPTIONS, "enable_cuda_graph": "1"}, CPU: {}}
-        return _warm(BoundOneHot(_active(path, options, threads), size, cuda_graphs=True))
-    except Exception as error:
-        bound = _open_one_hot(path, size, threads, cuda_graphs=False)  # first: without CUDA this is another matter
-        _log.warning("%s: runs on CUDA without CUDA graphs, which it does not fit (%s)", path, reason(error))
-        return bound
+def _open_one_hot(
+    path: Path, providers: Mapping[str, Mapping[str, str]], threads: int, size: int, *, cuda_graphs: bool = False
+) -> BoundOneHot:
+    bound = BoundOneHot(_active(path, providers, threads), size, cuda_graphs=cuda_graphs)
+    bound.warm_up()
+    return bound
 
 
 def _active(path: Path, providers: Mapping[str, Mapping[str, str]], threads: int) -> ort.InferenceSession:
@@ -83,20 +82,12 @@ def _active(path: Path, providers: Mapping[str, Mapping[str, str]], threads: int
     return session
 
 
-def _warm(bound: BoundOneHot) -> BoundOneHot:
-    bound.warm_up()
-    return bound
-
-
 def tensorrt_options(path: Path, size: int) -> dict[str, str]:
     """Return TensorRT's options for a network of one size.
 
     Engines take minutes to build, so they are kept in the user's cache folder. TensorRT names them after the structure
-    of the network, not after its weights, so each file has a folder of its own, named after its content.
-
-    Args:
-        path: the file.
-        size: N; one engine serves all batches up to the largest bucket.
+    of the network, not after its weights, so each file has a folder of its own, named after its content. One engine
+    serves all batches up to the largest bucket.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -82,11 +82,7 @@ class ModelMetadata:
 
     @classmethod
     def from_props(cls, props: Mapping[str, str], source: str) -> ModelMetadata:
-        """Read and check ``metadata_props``.
-
-        Args:
-            props: the strings in the file.
-            source: the file, for messages.
+        """Read and check the ``metadata_props`` of a file (``source``, for messages).
 
         Raises:
             ModelFileError: a key is missing or malformed, or the format is another one.
@@ -104,10 +100,7 @@ class ModelMetadata:
         encoder = _require(props, "nnsearch.encoder", source)
         if encoder not in ENCODERS:
             raise ModelFileError(f"{source}: expected encoder {' or '.join(ENCODERS)}, got {encoder!r}")
-        try:
-            training = json.loads(_require(props, "nnsearch.training", source))
-        except (json.JSONDecodeError, RecursionError):
-            training = None
+        training = _parsed(_require(props, "nnsearch.training", source))
         if not isinstance(training, dict):
             raise ModelFileError(f"{source}: expected JSON in nnsearch.training, an object")
         problem = _require(props, "nnsearch.problem", source)
@@ -116,21 +109,18 @@ class ModelMetadata:
             num_variables = _positive(props, "nnsearch.num_variables", source)
             num_values = _positive(props, "nnsearch.num_values", source)
             return cls(encoder, problem, num_variables, num_values, training, precision=precision, tolerance=tolerance)
-        kinds = tuple(_require(props, "nnsearch.kinds", source).split(","))
-        if not {"exactly_one"} <= set(kinds) <= set(KINDS):
-            raise ModelFileError(
-                f"{source}: expected kinds of groups in nnsearch.kinds, exactly_one and others of {', '.join(KINDS)}, "
-                f"got {','.join(kinds)[:60]!r}"
-            )
-        return cls(
-            encoder,
-            problem,
-            training=training,
-            kinds=kinds,
-            identities=_identities(props, source),
-            precision=precision,
-            tolerance=tolerance,
+        kinds, identities = _kinds(props, source), _identities(props, source)
+        return cls(encoder, problem, None, None, training, kinds, identities, precision, tolerance)
+
+
+def _kinds(props: Mapping[str, str], source: str) -> tuple[str, ...]:
+    kinds = tuple(_require(props, "nnsearch.kinds", source).split(","))
+    if not {"exactly_one"} <= set(kinds) <= set(KINDS):
+        raise ModelFileError(
+            f"{source}: expected kinds of groups in nnsearch.kinds, exactly_one and others of {', '.join(KINDS)}, "
+            f"got {','.join(kinds)[:60]!r}"
         )
+    return kinds
 
 
 def _precision(props: Mapping[str, str], source: str) -> tuple[str, float | None]:
@@ -152,15 +142,19 @@ def _precision(props: Mapping[str, str], source: str) -> tuple[str, float | None
 def _identities(props: Mapping[str, str], source: str) -> Mapping[str, Sequence[int]] | None:
     if "nnsearch.identities" not in props:
         return None
-    try:
-        table = json.loads(props["nnsearch.identities"])
-    except (json.JSONDecodeError, RecursionError):
-        table = None
+    table = _parsed(props["nnsearch.identities"])
     if not isinstance(table, dict) or not all(
         isinstance(values, list) and all(type(value) is int for value in values) for values in table.values()
     ):
         raise ModelFileError(f"{source}: expected JSON in nnsearch.identities, the list of values of each variable")
     return table
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return None
 
 
 def _require(props: Mapping[str, str], key: str, source: str) -> str:

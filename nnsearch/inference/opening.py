@@ -14,13 +14,8 @@ _WARNING = 2
 def open_session(path: Path, providers: Mapping[str, Mapping[str, str]], threads: int) -> ort.InferenceSession:
     """Open a file; what goes wrong is an exception of ONNX Runtime, and nothing is printed.
 
-    Args:
-        path: the file.
-        providers: the execution providers in order, with their options.
-        threads: CPU threads of one inference.
-
-    Returns:
-        The session. A provider whose libraries cannot be loaded is missing from its ``get_providers()``.
+    The execution providers are given in order, with their options. One whose libraries cannot be loaded is missing
+    from the ``get_providers()`` of the session.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

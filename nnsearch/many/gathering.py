@@ -13,34 +13,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, cast
 
 import greenlet
 import numpy as np
 
+from nnsearch.cp.search_options import SearchOptions
 from nnsearch.encoding.encoder import FloatArray, State
 from nnsearch.limits import CLOCK
+from nnsearch.many.search_task import AnyTask, solve_task
+from nnsearch.result import SolveResult
+from nnsearch.scorers.batching import BatchedScorer
 from nnsearch.scorers.cache import ScoreCache, key_of
 from nnsearch.scorers.network import Network
-
-K = TypeVar("K")
-R = TypeVar("R")
 
 _SLICE_SECONDS = 0.002  # a search that asks for nothing lets the others go on after this
 _PATIENCE = 4  # times the usual seconds between two questions of a search; then the others are answered without it
 _MEMORY = 0.98  # how much of what was usual remains after one question
-
-
-class Batches(Protocol):
-    """What scores the states of several searches, as :class:`nnsearch.scorers.batching.BatchedScorer` does."""
-
-    batches: int
-    states: int
-    seconds: float
-
-    def score(self, states: Sequence[State]) -> list[FloatArray | Exception]:
-        """Return the scores of each state, or what went wrong with it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -55,11 +44,11 @@ class GatherCount:
         gathering_seconds: wall time in neither a search, an inference, nor a wait for another process.
     """
 
-    batches: int
-    states: int
-    recalled: int
-    inference_seconds: float
-    gathering_seconds: float
+    batches: int = 0
+    states: int = 0
+    recalled: int = 0
+    inference_seconds: float = 0.0
+    gathering_seconds: float = 0.0
 
     @property
     def mean_batch(self) -> float:
@@ -72,7 +61,7 @@ class GatherCount:
         return self.recalled / (self.states + self.recalled) if self.recalled else 0.0
 
 
-class Gathering(Generic[K, R]):
+class Gathering:
     """Concurrent searches whose inferences are gathered.
 
     The searches take turns: each goes on until it needs scores, or pauses at a node after two milliseconds without.
@@ -84,8 +73,8 @@ class Gathering(Generic[K, R]):
     and has an equal part of the inferences it shares.
 
     Args:
-        scorer: whose name and encoder the searches see.
-        batches: what scores the states.
+        batched: what scores the states; the searches see the name and the encoder of its network.
+        options: of each search that has none of its own.
         max_batch: states of one inference at most; None is all that wait.
         max_wait: seconds.
         cache: of scores; equal states are then scored once, also within a batch. None is no cache.
@@ -93,21 +82,21 @@ class Gathering(Generic[K, R]):
 
     def __init__(
         self,
-        scorer: Network,
-        batches: Batches,
+        batched: BatchedScorer,
+        options: SearchOptions,
         *,
-        max_batch: int | None = None,
-        max_wait: float = 0.5,
-        cache: ScoreCache | None = None,
+        max_batch: int | None,
+        max_wait: float,
+        cache: ScoreCache | None,
     ) -> None:
         self._seconds = 0.0  # in advance()
         self._search_seconds = 0.0  # of these, inside the searches
         self._recalled = 0
-        self._scorer, self._batches = scorer, batches
+        self._batched, self._options = batched, options
         self._max_batch, self._max_wait = max_batch, max_wait
         self._cache = cache
-        self._ready: deque[tuple[_Search[K, R], Any]] = deque()  # with what its switch returns
-        self._waiting: list[_Wait[K, R]] = []
+        self._ready: deque[tuple[_Search, Any]] = deque()  # with what its switch returns
+        self._waiting: list[_Wait] = []
         self._usual: float | None = None  # running seconds between two questions of a search
 
     def __len__(self) -> int:
@@ -117,32 +106,27 @@ class Gathering(Generic[K, R]):
     @property
     def count(self) -> GatherCount:
         """The costs so far."""
-        batches = self._batches
-        outside = self._seconds - self._search_seconds - batches.seconds
+        batched = self._batched
+        outside = self._seconds - self._search_seconds - batched.seconds
         unfinished = [search for search, _ in self._ready] + [wait.search for wait in self._waiting]
         recalled = self._recalled + sum(search.recalled for search in unfinished)
-        return GatherCount(batches.batches, batches.states, recalled, batches.seconds, outside)
+        return GatherCount(batched.batches, batched.states, recalled, batched.seconds, outside)
 
-    def start(
-        self, key: K, work: Callable[[Network, Callable[[], bool]], R], stop: Callable[[], bool] | None = None
-    ) -> None:
-        """Add a search.
+    def start(self, index: int, task: AnyTask | bytes, stop: Callable[[], bool]) -> None:
+        """Add a search; ``stop`` is asked at every node, and before an inference that it waits for: true ends it."""
 
-        Args:
-            key: of the search, for what :meth:`advance` returns.
-            work: does it. It gets the scorer to ask, and a function to be asked at every node whether to end.
-            stop: asked there, and before an inference that the search waits for; true ends the search.
-        """
-        self._ready.append((_Search(key, work, stop, self._scorer, self._cache), None))
+        def work(scorer: Network, ends: Callable[[], bool]) -> SolveResult:
+            return solve_task(task, self._options, scorer, ends)
 
-    def advance(self) -> list[tuple[K, R | Exception]]:
+        self._ready.append((_Search(index, work, stop, self._batched.network, self._cache), None))
+
+    def advance(self) -> list[tuple[int, SolveResult | Exception]]:
         """Let each search go on until it waits, pauses or ends; score the states of those that wait if it is time.
 
-        Returns:
-            The searches that ended, with what their work returned or raised.
+        Returns the searches that ended, by index, with their results or what was raised.
         """
         started = time.perf_counter()
-        ended: list[tuple[K, R | Exception]] = []
+        ended: list[tuple[int, SolveResult | Exception]] = []
         for _ in range(len(self._ready)):
             search, answer = self._ready.popleft()
             said, seconds = search.resume(answer)
@@ -151,8 +135,8 @@ class Gathering(Generic[K, R]):
                 self._waiting.append(said)
                 usual = search.unasked if self._usual is None else self._usual
                 self._usual = _MEMORY * usual + (1 - _MEMORY) * search.unasked
-            elif isinstance(said, _Ended):
-                ended.append((search.key, said.outcome))
+            elif said is not None:
+                ended.append((search.index, said))
                 self._recalled += search.recalled
             else:
                 self._ready.append((search, None))
@@ -190,7 +174,7 @@ class Gathering(Generic[K, R]):
             search.unasked = 0.0
         waiting = self._waiting[: self._max_batch]
         self._waiting = self._waiting[len(waiting) :]
-        asked: dict[bytes | int, list[_Wait[K, R]]] = {}  # those who wait for equal states, if that is known
+        asked: dict[bytes | int, list[_Wait]] = {}  # those who wait for equal states, if that is known
         for wait in waiting:
             try:
                 ends = wait.search.ends()
@@ -203,12 +187,12 @@ class Gathering(Generic[K, R]):
                 asked.setdefault(id(wait) if wait.key is None else wait.key, []).append(wait)
         if not asked:
             return
-        before = self._batches.seconds
-        answers = self._batches.score([same[0].state for same in asked.values()])
-        part = (self._batches.seconds - before) / len(asked)
+        before = self._batched.seconds
+        answers = self._batched.score([same[0].state for same in asked.values()])
+        part = (self._batched.seconds - before) / len(asked)
         for same, answer in zip(asked.values(), answers, strict=True):
             first = same[0]
-            first.search.charge(part)
+            first.search.charged += part
             if self._cache is not None and first.key is not None and not isinstance(answer, Exception):
                 self._cache.note(first.key, answer)
             for wait in same:
@@ -218,62 +202,52 @@ class Gathering(Generic[K, R]):
 
 
 @dataclass(frozen=True)
-class _Wait(Generic[K, R]):
+class _Wait:
     """What a search says when it needs scores."""
 
-    search: _Search[K, R]
+    search: _Search
     state: State
     key: bytes | None
     since: float
 
 
-@dataclass(frozen=True)
-class _Ended(Generic[R]):
-    """What a search says last."""
-
-    outcome: R | Exception
-
-
-class _Search(Generic[K, R]):
-    """A search on its own stack, with its own clock."""
+class _Search(Network):
+    """A search on its own stack, with its own clock, and the scorer that it sees."""
 
     def __init__(
         self,
-        key: K,
-        work: Callable[[Network, Callable[[], bool]], R],
-        stop: Callable[[], bool] | None,
-        scorer: Network,
+        index: int,
+        work: Callable[[Network, Callable[[], bool]], SolveResult],
+        stop: Callable[[], bool],
+        network: Network,
         cache: ScoreCache | None,
     ) -> None:
-        self.key = key
+        self.name, self.encoder, self.abstains = network.name, network.encoder, network.abstains
+        self.index = index
         self.cancelled = False
-        self.recalled = 0
         self._work, self._stop, self._cache = work, stop, cache
-        self._seat = _Seat(scorer, self)
         self._greenlet = greenlet.greenlet(self._run)
         self._greenlet.gr_context = contextvars.copy_context()  # a user's variables reach his scorers and callbacks
         self.unasked = 0.0
         """Seconds that it ran since it asked, or since others were answered."""
-        self._charged = 0.0  # seconds until it last paused
+        self.charged = 0.0  # seconds until it last paused
         self._resumed = 0.0  # wall time when it went on
 
     def resume(self, answer: Any) -> tuple[Any, float]:
         """Go on until the search has something to say; return that, and for how many seconds it ran."""
         self._greenlet.parent = greenlet.getcurrent()
-        before = self._charged
+        before = self.charged
         said = self._greenlet.switch(answer)
-        return said, self._charged - before
-
-    def charge(self, seconds: float) -> None:
-        """Add to the clock while the search waits."""
-        self._charged += seconds
+        return said, self.charged - before
 
     def ends(self) -> bool:
         """Tell whether the search shall end."""
-        return self.cancelled or (self._stop is not None and bool(self._stop()))
+        return self.cancelled or bool(self._stop())
 
-    def ask(self, state: State) -> FloatArray:
-        """Return the scores of a state; called by the search."""
+    def score(self, states: Sequence[State]) -> list[FloatArray]:
+        return [self._ask(state) for state in states]
+
+    def _ask(self, state: State) -> FloatArray:
         key = None
         if self._cache is not None:
             key = key_of(state)
@@ -286,18 +260,18 @@ class _Search(Generic[K, R]):
             raise answer
         return cast(FloatArray, answer)
 
-    def _run(self, _: Any) -> _Ended[R]:
+    def _run(self, _: Any) -> SolveResult | Exception:
         CLOCK.set(self._seconds)  # of this greenlet's context
         self._resumed = time.perf_counter()
         try:
-            return _Ended(self._work(self._seat, self._ends_here))
+            return self._work(self, self._ends_here)
         except Exception as error:
-            return _Ended(error)
+            return error
         finally:
             self._pause()
 
     def _seconds(self) -> float:
-        return self._charged + time.perf_counter() - self._resumed
+        return self.charged + time.perf_counter() - self._resumed
 
     def _ends_here(self) -> bool:
         """Asked at every node of the search."""
@@ -305,7 +279,7 @@ class _Search(Generic[K, R]):
             self._say(None)
         return self.ends()
 
-    def _say(self, what: _Wait[K, R] | None) -> Any:
+    def _say(self, what: _Wait | None) -> Any:
         self._pause()
         answer = self._greenlet.parent.switch(what)
         self._resumed = time.perf_counter()
@@ -313,24 +287,8 @@ class _Search(Generic[K, R]):
 
     def _pause(self) -> None:
         seconds = time.perf_counter() - self._resumed
-        self._charged += seconds
+        self.charged += seconds
         self.unasked += seconds
-
-
-class _Seat(Network):
-    """The scorer that one search sees."""
-
-    def __init__(self, scorer: Network, search: _Search[Any, Any]) -> None:
-        self.name, self.encoder, self.abstains = scorer.name, scorer.encoder, scorer.abstains
-        self._search = search
-
-    @property
-    def recalled(self) -> int:  # type: ignore[override]  # a property does for reading
-        """States of this search whose scores were known."""
-        return self._search.recalled
-
-    def score(self, states: Sequence[State]) -> list[FloatArray]:
-        return [self._search.ask(state) for state in states]
 
 
 def _no_scores(state: State) -> FloatArray:

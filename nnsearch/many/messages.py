@@ -1,9 +1,9 @@
-"""What search processes and the process that has the network say to each other; arrays go another way.
+"""What search processes and the process that has the network say to each other.
 
 After the first :class:`Setup` a search process speaks, and then waits for the reply: :class:`Report` for
-:class:`Orders` (or, when it has no searches, for another :class:`Setup`), :class:`Ask` for :class:`Answer`,
-:class:`Prepare` for :class:`Prepared`. So the two never write at the same time, which would block both once a message
-is larger than what lies between them.
+:class:`Orders` (or, when it has no searches, for another :class:`Setup`), :class:`Ask` for the scores of each state,
+:class:`Prepare` for a number. So the two never write at the same time, which would block both once a message is larger
+than what lies between them. In place of scores or a number may stand what the scorer raised.
 """
 
 from __future__ import annotations
@@ -11,18 +11,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
-
-from ortools.sat.python import cp_model
+from typing import TypeVar
 
 from nnsearch.cp.search_options import SearchOptions
-from nnsearch.encoding.encoder import Encoder
+from nnsearch.encoding.encoder import Encoder, State
 from nnsearch.errors import NNSearchError
 from nnsearch.many.gathering import GatherCount
-from nnsearch.many.search_task import AnyModel, AnyTask, SearchTask, model_and_variables
-from nnsearch.many.shared_arrays import Layout
 from nnsearch.model.graph import CandidateGraph
-from nnsearch.model.variables import check_no_negation
 from nnsearch.result import SolveResult
 
 R = TypeVar("R")
@@ -61,7 +56,7 @@ class Report:
         ended: searches by index, with their results or what was raised.
         room: how many more it can start.
         count: its costs until now.
-        released: models, by the numbers of :class:`Prepared`, that no search will ask about any more.
+        released: models, by the numbers that :class:`Prepare` gave them, that no search will ask about any more.
     """
 
     ended: list[tuple[int, SolveResult | Exception]]
@@ -72,24 +67,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Orders:
-    """Searches to start (index, packed model), and to end (index)."""
+    """Searches to start (index, packed task), and to end (index)."""
 
-    start: list[tuple[int, bytes]] = field(default_factory=list)
-    stop: list[int] = field(default_factory=list)
+    start: list[tuple[int, bytes]]
+    stop: list[int]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Score states; the arrays of each are in the memory that the search process writes."""
+    """Score states; they are sent by memory, and so are the scores."""
 
-    layouts: list[Layout]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """For each state the scores, one array in the memory that the search process reads, or what the scorer raised."""
-
-    scores: list[Layout | Exception]
+    states: Sequence[State]
 
 
 @dataclass(frozen=True)
@@ -100,13 +88,6 @@ class Prepare:
     variables: Sequence[int] | None
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """The number that the model has from now on, or what the scorer raised."""
-
-    number: int | Exception
-
-
 def sendable(outcome: R) -> R | NNSearchError:
     """Return an outcome as the other process can read it: of a user's exception that it cannot, the text."""
     if isinstance(outcome, Exception):
@@ -115,51 +96,3 @@ def sendable(outcome: R) -> R | NNSearchError:
         except Exception:
             return NNSearchError(f"{type(outcome).__name__}: {outcome}")
     return outcome
-
-
-def pack(task: AnyTask) -> bytes:
-    """Return a task as bytes for another process, which :func:`unpack` makes the same task from.
-
-    Raises:
-        ConfigError: it is not a model.
-    """
-    if isinstance(task, SearchTask):
-        return pickle.dumps(SearchTask(_packed(task.model), task.options))
-    return pickle.dumps(_packed(task))
-
-
-def unpack(packed: bytes) -> AnyTask:
-    """Return the task of :func:`pack`."""
-    task = pickle.loads(packed)
-    if isinstance(task, SearchTask):
-        return SearchTask(_unpacked(task.model), task.options)
-    return _unpacked(task)
-
-
-@dataclass(frozen=True)
-class _Text:
-    """A CpModel, which cannot be pickled, and the indices of the variables to assign."""
-
-    model: str
-    indices: list[int]
-
-
-def _packed(model: AnyModel) -> object:
-    if type(model).__module__.startswith("nnsearch."):
-        try:
-            pickle.dumps(model)
-        except TypeError:  # it holds a CpModel
-            pass
-        else:
-            return model  # an instance is smaller and faster than the model that it builds
-    built, variables = model_and_variables(model)
-    check_no_negation([variable.index for variable in variables])
-    return _Text(str(built.proto), [variable.index for variable in variables])
-
-
-def _unpacked(packed: object) -> AnyModel:
-    if not isinstance(packed, _Text):
-        return cast(AnyModel, packed)
-    model = cp_model.CpModel()
-    model.proto.parse_text_format(packed.model)
-    return model, [model.get_int_var_from_proto_index(index) for index in packed.indices]

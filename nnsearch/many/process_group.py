@@ -7,18 +7,18 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
+from typing import cast
 
 from nnsearch.encoding.encoder import State
 from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.many.gathering import GatherCount
-from nnsearch.many.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup, pack, sendable
+from nnsearch.many.messages import Ask, Orders, Prepare, Report, Setup, sendable
 from nnsearch.many.search_process import SearchProcess
 from nnsearch.many.search_processes import SearchProcesses
-from nnsearch.many.search_task import AnyTask
-from nnsearch.many.shared_arrays import SharedArrays
+from nnsearch.many.search_task import AnyTask, pack
 from nnsearch.result import SolveResult
 from nnsearch.scorers.batching import BatchedScorer
 from nnsearch.scorers.network import DirectEncoding, Network
@@ -40,7 +40,7 @@ class ProcessGroup:
     Args:
         scorer: stays in this process.
         setup: what each process is told.
-        processes: how many; or those that are kept for the next group.
+        processes: how many, or those that are kept.
         most_questions: how many processes may have their states in one inference; None is all.
 
     Raises:
@@ -50,21 +50,21 @@ class ProcessGroup:
     def __init__(
         self, scorer: Network, setup: Setup, processes: int | SearchProcesses, most_questions: int | None = None
     ) -> None:
-        self._kept = None if isinstance(processes, int) else processes
-        self._number = processes if isinstance(processes, int) else processes.number
+        self._kept = SearchProcesses(processes) if isinstance(processes, int) else processes
+        self._are_own = isinstance(processes, int)
+        self._number = self._kept.number
         if os.name != "posix":
             raise ConfigError(f"processes: expected 1 on {sys.platform}, got {self._number}; more need a POSIX system")
-        if self._kept is not None:
-            self._kept.check_open()
+        self._kept.check_open()
         try:
             pickle.dumps(setup)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"processes: expected options that can be sent to another process, got {error}; use processes=1"
             ) from None
-        self._scorer, self._setup, self._most_questions = scorer, setup, most_questions
+        self._setup, self._most_questions = setup, most_questions
         self._batched = BatchedScorer(scorer)
-        self._queue: deque[tuple[int, bytes, Callable[[], bool] | None]] = deque()
+        self._queue: deque[tuple[int, bytes, Callable[[], bool]]] = deque()
         self._refused: list[tuple[int, SolveResult | Exception]] = []
         self._counts: list[GatherCount] = []  # of processes that are gone
         self._processes: list[SearchProcess] = []  # from the first search on
@@ -76,7 +76,7 @@ class ProcessGroup:
     @property
     def count(self) -> GatherCount:
         """The costs so far: inferences as they were here, the rest of all processes together."""
-        counts = self._counts + [one.count for one in self._processes if one.count is not None]
+        counts = self._counts + [one.count for one in self._processes]
         return GatherCount(
             self._batched.batches,
             sum(count.states for count in counts),
@@ -85,30 +85,21 @@ class ProcessGroup:
             sum(count.gathering_seconds for count in counts),
         )
 
-    def start(self, index: int, model: AnyTask, stop: Callable[[], bool] | None = None) -> None:
-        """Add a search.
-
-        Args:
-            index: of the model.
-            model: is sent to a process.
-            stop: asked in this process, some times a second; true ends the search.
-        """
+    def start(self, index: int, task: AnyTask, stop: Callable[[], bool]) -> None:
+        """Add a search; ``stop`` is asked in this process, some times a second, and true ends the search."""
         try:
-            self._queue.append((index, pack(model), stop))
+            self._queue.append((index, pack(task), stop))
         except Exception as error:
             self._refused.append((index, error))
 
     def advance(self) -> list[tuple[int, SolveResult | Exception]]:
-        """Do what the processes ask for.
-
-        Returns:
-            The searches that ended, with their results or what was raised.
+        """Do what the processes ask for; return the searches that ended, with their results or what was raised.
 
         Raises:
             WorkerError: a process could not even start.
         """
         ended, self._refused = self._refused, []
-        if self._queue and not self._processes and self._kept is not None:
+        if self._queue and not self._processes:
             for process in self._kept.lend():
                 self._add(process)
         while self._queue and len(self._processes) < self._number:
@@ -118,13 +109,13 @@ class ProcessGroup:
                 self._order(process)
         if ended:
             return ended
-        questions: list[tuple[SearchProcess, list[State]]] = []
-        connections = {process.connection: process for process in self._processes}
-        for connection in wait(list(connections), _POLL_SECONDS):
-            process = connections[connection]  # type: ignore[index]
+        questions: list[tuple[SearchProcess, Sequence[State]]] = []
+        processes = {process.channel.fileno(): process for process in self._processes}
+        for descriptor in wait(list(processes), _POLL_SECONDS):
+            process = processes[cast(int, descriptor)]
             try:
-                message = process.receive()
-            except Exception:
+                message = process.channel.receive()
+            except Exception:  # it ended, or broke off in the middle of a message
                 ended += self._replace(process)
                 continue
             if isinstance(message, Report):
@@ -136,7 +127,7 @@ class ProcessGroup:
                 if process.room is not None and (process.searches or self._queue):
                     self._order(process)
             elif isinstance(message, Ask):
-                questions.append((process, self._states(process.asked, message)))
+                questions.append((process, message.states))
             elif isinstance(message, Prepare):
                 process.send(self._prepare(process, message))
         at_once = self._most_questions or len(questions)
@@ -149,12 +140,10 @@ class ProcessGroup:
         """End all searches, and the processes that are not kept."""
         while self._processes:
             process = self._processes.pop()
-            if process.count is not None:
-                self._counts.append(process.count)
-            if self._kept is None:
-                process.close()
-            else:
-                self._kept.take_back(process)
+            self._counts.append(process.count)
+            self._kept.take_back(process)
+        if self._are_own:
+            self._kept.close()
         self._queue.clear()
         self._refused.clear()
 
@@ -175,8 +164,7 @@ class ProcessGroup:
             )
         dead.close()
         self._processes.remove(dead)
-        if dead.count is not None:
-            self._counts.append(dead.count)
+        self._counts.append(dead.count)
         self._add(SearchProcess.start())
         reason = f"the process that searched ended ({how}), as for lack of memory; solve this model alone"
         return [(index, WorkerError(reason)) for index in dead.searches]
@@ -193,28 +181,24 @@ class ProcessGroup:
         process.room = None
         process.send(Orders(start, [index for index, stop in process.searches.items() if self._ends(index, stop)]))
 
-    def _ends(self, index: int, stop: Callable[[], bool] | None) -> bool:
+    def _ends(self, index: int, stop: Callable[[], bool]) -> bool:
         try:
-            return stop is not None and bool(stop())
+            return bool(stop())
         except Exception as error:
             self._stop_errors[index] = error
             return True
 
-    def _states(self, memory: SharedArrays, question: Ask) -> list[State]:
-        return [self._scorer.encoder.state(memory.get(layout)) for layout in question.layouts]
-
-    def _prepare(self, process: SearchProcess, message: Prepare) -> Prepared:
+    def _prepare(self, process: SearchProcess, message: Prepare) -> int | Exception:
+        network = self._batched.network
         try:
-            encoding = self._scorer.encoder.prepare(message.graph, message.variables, self._scorer.name)
+            encoding = network.encoder.prepare(message.graph, message.variables, network.name)
         except Exception as error:
-            return Prepared(sendable(error))
+            return sendable(error)
         assert isinstance(encoding, DirectEncoding)  # others are prepared where they are needed
         process.prepared[encoding.number] = encoding
-        return Prepared(encoding.number)
+        return encoding.number
 
-    def _answer(self, questions: list[tuple[SearchProcess, list[State]]]) -> None:
+    def _answer(self, questions: list[tuple[SearchProcess, Sequence[State]]]) -> None:
         answers = iter(self._batched.score([state for _, states in questions for state in states]))
         for process, states in questions:
-            own = [next(answers) for _ in states]
-            layouts = iter(process.answered.put([one for one in own if not isinstance(one, Exception)]))
-            process.send(Answer([sendable(one) if isinstance(one, Exception) else [next(layouts)] for one in own]))
+            process.send([sendable(next(answers)) for _ in states], by_memory=True)

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Pipe
 from typing import TextIO, cast
 
+from nnsearch.many.channel import Channel
 from nnsearch.many.gathering import GatherCount
-from nnsearch.many.messages import Answer, Ask, Orders, Prepare, Prepared, Report, Setup
-from nnsearch.many.shared_arrays import SharedArrays, new_memory
+from nnsearch.many.messages import Report, Setup
 from nnsearch.scorers.network import DirectEncoding
 
 # What multiprocessing starts would import the user's script once more, which then needs a guard.
@@ -34,9 +33,7 @@ class SearchProcess:
 
     Attributes:
         process: as the system knows it.
-        connection: to it.
-        asked: the memory that it writes.
-        answered: the memory that it reads.
+        channel: to it.
         searches: those it has, by index, with what says that they shall end.
         room: how many more it could start, while it waits for orders; else None.
         count: its costs when it last said them, of the searches since it was last set up.
@@ -45,24 +42,19 @@ class SearchProcess:
     """
 
     process: subprocess.Popen[str]
-    connection: Connection
-    asked: SharedArrays
-    answered: SharedArrays
-    searches: dict[int, Callable[[], bool] | None] = field(default_factory=dict)
+    channel: Channel
+    searches: dict[int, Callable[[], bool]] = field(default_factory=dict)
     room: int | None = None
-    count: GatherCount | None = None
+    count: GatherCount = field(default_factory=GatherCount)
     has_spoken: bool = False
     prepared: dict[int, DirectEncoding] = field(default_factory=dict)
-    _is_whole: bool = True  # no message was torn by an exception, such as that of a second Ctrl-C
-    _is_set_up: bool = False
-    _next_setup: Setup | None = None
+    _unanswered: int = 0  # setups that it has not reported on
 
     @classmethod
     def start(cls) -> SearchProcess:
         """Start one; it waits for a :class:`Setup`."""
-        here, there = Pipe()
-        asked, answered = new_memory(), new_memory()
-        descriptors = [there.fileno(), asked, answered]
+        channel, (there, *memories) = Channel.pair()
+        descriptors = [there.fileno(), *memories]
         process = subprocess.Popen(
             [sys.executable, "-c", _START], stdin=subprocess.PIPE, pass_fds=descriptors, text=True
         )
@@ -70,58 +62,36 @@ class SearchProcess:
         paths = [path for path in sys.path if isinstance(path, str)]
         with suppress(OSError), cast(TextIO, process.stdin) as line:  # as in send()
             line.write(json.dumps([paths, descriptors]) + "\n")
-        return cls(process, here, SharedArrays(asked), SharedArrays(answered))
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.poll() is None
+        return cls(process, channel)
 
     @property
     def is_free(self) -> bool:
         """Whether it can be set up for other searches: it has none, and hears and speaks."""
-        return not self.searches and self._is_whole
+        return not self.searches and self.channel.is_whole
 
     def set_up(self, setup: Setup) -> None:
-        """Tell it what the next searches are like; one that has not spoken since it was last told, when it does."""
-        self.count = None
+        """Tell it what the next searches are like."""
+        self.room, self.count = None, GatherCount()
         self.prepared.clear()
-        if self._is_set_up and self.room is None:
-            self._next_setup = setup
-        else:
-            self._is_set_up, self.room, self._next_setup = True, None, None
-            self.send(setup)
+        self._unanswered += 1
+        self.send(setup)
 
     def take_note(self, report: Report) -> None:
-        """Take note of a report."""
-        self.has_spoken, self.room, self.count = True, report.room, report.count
-        for number in report.released:
-            self.prepared.pop(number, None)
-        if self._next_setup is not None:
-            self.set_up(self._next_setup)
+        """Take note of a report, if it knew of the last setup when it sent that."""
+        self.has_spoken = True
+        self._unanswered = max(0, self._unanswered - 1)
+        if not self._unanswered:
+            self.room, self.count = report.room, report.count
+            for number in report.released:
+                self.prepared.pop(number, None)
 
-    def send(self, message: Setup | Orders | Answer | Prepared) -> None:
-        """Send a message; if the process died, the next :meth:`receive` finds that out."""
-        self._is_whole = False
+    def send(self, message: object, *, by_memory: bool = False) -> None:
+        """Send a message; if the process died, the next look for one of its own finds that out."""
         with suppress(OSError):
-            self.connection.send(message)
-        self._is_whole = True
-
-    def receive(self) -> Report | Ask | Prepare:
-        """Return its next message.
-
-        Raises:
-            Exception: it ended, or said something that cannot be read, as only a reader that has not read yet does.
-        """
-        self._is_whole = False
-        message: Report | Ask | Prepare = self.connection.recv()
-        self._is_whole = True
-        return message
+            self.channel.send(message, by_memory=by_memory)
 
     def close(self) -> None:
         """End it at once."""
         self.process.kill()
         self.process.wait()
-        for resource in (self.connection, self.asked, self.answered):
-            with suppress(OSError):
-                resource.close()
+        self.channel.close()

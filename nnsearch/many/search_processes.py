@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import suppress
-from types import TracebackType
+from contextlib import AbstractContextManager, suppress
 
 from nnsearch.errors import ConfigError
 from nnsearch.many.search_process import SearchProcess
 
 
-class SearchProcesses:
+class SearchProcesses(AbstractContextManager["SearchProcesses"]):
     """Processes that search for one :func:`nnsearch.solve_many` after another; each call alone would start its own.
 
     That takes about a second, which short calls can save::
@@ -38,12 +37,7 @@ class SearchProcesses:
         self._free: list[SearchProcess] = []
         self._end = weakref.finalize(self, _close, self._free)
 
-    def __enter__(self) -> SearchProcesses:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -61,7 +55,7 @@ class SearchProcesses:
         with suppress(IndexError):
             while True:  # one by one: another thread may borrow, too
                 process = self._free.pop()
-                if process.is_running:
+                if process.process.poll() is None:
                     lent.append(process)
                 else:  # killed between two calls, perhaps before it had ever spoken
                     process.close()

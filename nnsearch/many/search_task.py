@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from ortools.sat.python import cp_model
 
 from nnsearch import cp
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
-from nnsearch.model.variables import all_variables
+from nnsearch.model.variables import all_variables, check_no_negation
 from nnsearch.problems.problem import Problem
 from nnsearch.result import SolveResult
 from nnsearch.scorers.scorer import Scorer
@@ -30,12 +31,14 @@ class SearchTask:
     options: SearchOptions
 
 
-def solve_task(task: AnyTask, options: SearchOptions, scorer: Scorer, stop: Callable[[], bool]) -> SolveResult:
+def solve_task(task: AnyTask | bytes, options: SearchOptions, scorer: Scorer, stop: Callable[[], bool]) -> SolveResult:
     """Solve one model, by its own options if it has some; ``stop`` is asked at every node.
 
     Raises:
         NNSearchError: as :func:`nnsearch.cp.solve`; the model is none.
     """
+    if isinstance(task, bytes):
+        task = pickle.loads(task)  # of pack()
     if isinstance(task, SearchTask):
         return solve_task(task.model, task.options, scorer, stop)
     return cp.solve(*model_and_variables(task), scorer, options, stop=stop)
@@ -58,3 +61,41 @@ def model_and_variables(model: AnyModel) -> ModelWithVariables:
         "models: expected a CpModel, a pair of a CpModel and its variables, a problem that builds both, or a "
         f"SearchTask, got {type(model).__name__}"
     )
+
+
+def pack(task: AnyTask) -> bytes:
+    """Return a task for another process, where :func:`solve_task` takes the bytes.
+
+    Raises:
+        ConfigError: it is not a model.
+    """
+    if isinstance(task, SearchTask):
+        return pickle.dumps(replace(task, model=_packable(task.model)))
+    return pickle.dumps(_packable(task))
+
+
+@dataclass(frozen=True)
+class _TextModel:
+    """A CpModel, which cannot be pickled, and the indices of the variables to assign."""
+
+    text: str
+    indices: list[int]
+
+    def build(self) -> ModelWithVariables:
+        model = cp_model.CpModel()
+        model.proto.parse_text_format(self.text)
+        return model, [model.get_int_var_from_proto_index(index) for index in self.indices]
+
+
+def _packable(model: AnyModel) -> Any:
+    if type(model).__module__.startswith("nnsearch."):
+        try:
+            pickle.dumps(model)
+        except TypeError:  # it holds a CpModel
+            pass
+        else:
+            return model  # an instance is smaller and faster than the model that it builds
+    built, variables = model_and_variables(model)
+    indices = [variable.index for variable in variables]
+    check_no_negation(indices)
+    return _TextModel(str(built.proto), indices)

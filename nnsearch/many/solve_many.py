@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
 
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import ConfigError
@@ -18,11 +17,11 @@ from nnsearch.many.gathering import GatherCount, Gathering
 from nnsearch.many.messages import Setup
 from nnsearch.many.process_group import ProcessGroup
 from nnsearch.many.search_processes import SearchProcesses
-from nnsearch.many.search_task import AnyTask, solve_task
+from nnsearch.many.search_task import AnyTask
 from nnsearch.result import SolveResult
 from nnsearch.scorers.batching import BatchedScorer
 from nnsearch.scorers.cache import Cached, ScoreCache
-from nnsearch.scorers.network import DirectEncoder, Network
+from nnsearch.scorers.network import DirectEncoder
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 
@@ -118,14 +117,19 @@ def solve_many(
         raise ConfigError(f"max_wait: expected 0 or more seconds, got {max_wait!r}")
     if not isinstance(models, Iterable):
         raise ConfigError(f"models: expected an iterable of models, got {type(models).__name__}")
+    if scorer is None:
+        raise ConfigError(
+            "scorer: expected a network or a scorer, got None, which would be searches without inferences to gather; "
+            "solve these models one by one: nnsearch.cp.solve(model, variables, None)"
+        )
     how = SearchOptions.of(options)
     cache = None if cache_megabytes is None else ScoreCache(cache_megabytes)
     loaded = load_scorer(scorer)
-    group: _Group
+    group: Gathering | ProcessGroup
     if processes == 1:
         if isinstance(loaded, Cached):  # what is known need not wait
             cache, loaded = loaded.cache, loaded.network
-        group = _Here(loaded, how, max_batch, max_wait, cache)
+        group = Gathering(BatchedScorer(loaded), how, max_batch=max_batch, max_wait=max_wait, cache=cache)
     else:
         encoder = None if isinstance(loaded.encoder, DirectEncoder) else loaded.encoder
         seats = -(-concurrency // number)
@@ -138,7 +142,7 @@ def solve_many(
     return ManySolves(_Running(group, concurrency, stop, on_progress), models)
 
 
-class ManySolves:
+class ManySolves(Iterator[Solved], AbstractContextManager["ManySolves"]):
     """The results of :func:`solve_many`, as they finish. To be used from one thread.
 
     The searches end when the object is closed, or nobody holds it any more.
@@ -148,19 +152,11 @@ class ManySolves:
         self._running = running
         self._results = running.results(enumerate(models))  # knows nothing of this object: no cycle delays its end
 
-    def __iter__(self) -> ManySolves:
-        return self
-
     def __next__(self) -> Solved:
         self._running.check_thread()
         return next(self._results)
 
-    def __enter__(self) -> ManySolves:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property
@@ -180,7 +176,7 @@ class _Running:
 
     def __init__(
         self,
-        group: _Group,
+        group: Gathering | ProcessGroup,
         concurrency: int,
         stop: Callable[[int], bool] | None,
         on_progress: Callable[[ManyProgress], None] | None,
@@ -258,51 +254,3 @@ class _Running:
 
     def _ends(self, index: int) -> bool:
         return self.closing or self._interrupted() or (self._stop is not None and bool(self._stop(index)))
-
-
-class _Group(Protocol):
-    """Searches that run at the same time."""
-
-    @property
-    def count(self) -> GatherCount:
-        """The costs so far."""
-
-    def __len__(self) -> int:
-        """Return how many have not ended."""
-
-    def start(self, index: int, model: AnyTask, stop: Callable[[], bool]) -> None:
-        """Add one."""
-
-    def advance(self) -> list[tuple[int, SolveResult | Exception]]:
-        """Do some of the work; return those that ended."""
-
-    def close(self) -> None:
-        """End all."""
-
-
-class _Here:
-    """The searches of this process."""
-
-    def __init__(
-        self,
-        scorer: Network,
-        options: SearchOptions,
-        max_batch: int | None,
-        max_wait: float,
-        cache: ScoreCache | None,
-    ) -> None:
-        self._options = options
-        self._gathering: Gathering[int, SolveResult] = Gathering(
-            scorer, BatchedScorer(scorer), max_batch=max_batch, max_wait=max_wait, cache=cache
-        )
-        self.advance, self.close = self._gathering.advance, self._gathering.close
-
-    @property
-    def count(self) -> GatherCount:
-        return self._gathering.count
-
-    def __len__(self) -> int:
-        return len(self._gathering)
-
-    def start(self, index: int, model: AnyTask, stop: Callable[[], bool]) -> None:
-        self._gathering.start(index, lambda scorer, ends: solve_task(model, self._options, scorer, ends), stop)

@@ -124,7 +124,7 @@ class CandidateGraph:
         at_most_one, bool_or, bool_and, a literal that enforces a constraint on one variable, linear constraints on
         literals that say exactly, at most or at least one, and constraints on one variable (they narrow its domain).
         A constraint on one variable or on none that cannot hold is an exactly-one group without candidates, and the
-        variable keeps its values: :meth:`wiped_out` is true, and proving that there is no solution is the engine's.
+        variable keeps its values: proving that there is no solution is the engine's.
 
         Args:
             model: any model; its objective is not read. It is not changed, and may be in use elsewhere.
@@ -208,11 +208,7 @@ class CandidateGraph:
         return dataclasses.replace(self, identity=np.array(identity, dtype=np.int64))
 
     def restrict(self, alive: BoolArray) -> tuple[CandidateGraph, IntArray]:
-        """Return the graph of fewer candidates, all groups kept, and int64[N'], where its candidates were.
-
-        Args:
-            alive: bool[N], the candidates to keep.
-        """
+        """Return the graph of fewer candidates (bool[N]), all groups kept, and int64[N'], where its candidates were."""
         kept = np.flatnonzero(alive)
         position = np.cumsum(alive) - 1
         edges = alive[self.edge_candidate]
@@ -237,8 +233,7 @@ class CandidateGraph:
         """Return bool[N]: naked and hidden singles of the groups, to the fixpoint.
 
         A candidate that is the last one of an exactly-one group holds, and rules out the others of its exactly-one and
-        at-most-one groups. A state without a completion may end with an exactly-one group that has no candidate left
-        (:meth:`wiped_out`).
+        at-most-one groups. A state without a completion may end with an exactly-one group that has no candidate left.
 
         Args:
             alive: bool[N], the candidates that are still possible.
@@ -263,19 +258,8 @@ class CandidateGraph:
             held = np.bincount(edge_group[holds], minlength=self.num_groups)
             alive[edge_candidate[held[edge_group] > holds]] = False
 
-    def wiped_out(self, alive: BoolArray) -> bool:
-        """Tell whether an exactly-one group has no candidate left."""
-        count = np.bincount(self.edge_group[alive[self.edge_candidate]], minlength=self.num_groups)
-        needed = self.group_kind == EXACTLY_ONE
-        needed[: self.num_variables] &= ~np.isin(self.names, self.report.too_large)
-        return bool((needed & (count == 0)).any())
-
     def candidates_of(self, solution: npt.ArrayLike) -> IntArray:
-        """Return int64[V], the candidate that each variable takes in a solution; -1 where it has no such candidate.
-
-        Args:
-            solution: int[V], the value of each variable.
-        """
+        """Return int64[V], the candidate that each variable takes in a solution (int[V]); -1 where it has none."""
         chosen = np.asarray(solution, dtype=np.int64)
         if chosen.shape != (self.num_variables,):
             raise GraphError(f"expected {self.num_variables} values, got shape {chosen.shape}")
@@ -285,11 +269,7 @@ class CandidateGraph:
         return candidates
 
     def holds(self, solution: npt.ArrayLike) -> BoolArray:
-        """Return bool[N], the candidates of a solution.
-
-        Args:
-            solution: int[V], the value of each variable.
-        """
+        """Return bool[N], the candidates of a solution (int[V])."""
         chosen = self.candidates_of(solution)
         held = np.zeros(self.num_candidates, dtype=bool)
         held[chosen[chosen >= 0]] = True

@@ -33,14 +33,11 @@ class Grouping:
         names: V names of variables.
         values: V lists of values, ascending.
         too_large: bool[V], the variables that have no candidates because they have too many values.
-
-    Attributes:
-        num_encoded: How many constraints the groups say in full.
     """
 
     def __init__(self, names: tuple[str, ...], values: Lists, too_large: BoolArray) -> None:
         self.values, self.too_large = values, too_large
-        self.num_encoded = 0
+        self.num_encoded = 0  # constraints that the groups say in full
         self._names = names
         self._groups: list[tuple[IntArray, IntArray, IntArray, IntArray]] = []  # constraint, kind, size; candidates
         self._connected: list[tuple[int, str]] = []
@@ -76,13 +73,7 @@ class Grouping:
         )
 
     def add(self, constraint: IntArray, kind: IntArray | int, groups: Lists) -> None:
-        """Add groups.
-
-        Args:
-            constraint: int64[G], the constraint that each is of.
-            kind: int64[G], or one for all.
-            groups: Their candidates.
-        """
+        """Add groups of candidates, with the constraint that each is of (int64[G]), and its kind (int64[G], or one)."""
         kinds = np.broadcast_to(np.asarray(kind, dtype=np.int64), constraint.shape)
         self._groups.append((constraint, kinds, groups.sizes, groups.items))
 

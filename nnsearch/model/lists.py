@@ -70,11 +70,7 @@ class Lists:
         return ranges(self.offset[lists], self.sizes[lists])
 
     def keep(self, items: BoolArray) -> Lists:
-        """Return the lists without some of their items.
-
-        Args:
-            items: bool[E], those to keep.
-        """
+        """Return the lists with some of their items alone (bool[E])."""
         return Lists.from_sizes(np.bincount(self.owner[items], minlength=len(self)), self.items[items])
 
     def followed_by(self, other: Lists) -> Lists:

@@ -10,56 +10,52 @@ import numpy as np
 from nnsearch.model.graph import EXACTLY_ONE
 from nnsearch.model.grouping import Grouping, Term
 from nnsearch.model.lists import Lists
+from nnsearch.model.stopping import StopCheck
 
 
-class OtherGroups:
-    """The groups of constraints that are not rows, one at a time."""
-
-    def __init__(self, groups: Grouping, constraints: Sequence[Any]) -> None:
-        self._groups, self._constraints = groups, constraints
-        self._connected: list[int] = []
-        self._kinds: list[str] = []
-        self._scopes: list[list[int]] = []
-
-    def add(self, index: int, kind: str, constraint: Any) -> None:
-        """Encode a constraint, else keep it to be connected."""
-        scope = list(dict.fromkeys(_scope(constraint, kind, self._constraints)))
-        if any(self._groups.too_large[v] for v in scope):
-            self._groups.ignore(index, kind)
-        elif self._encode(index, kind, constraint):
-            self._groups.num_encoded += 1
+def add_other_groups(
+    groups: Grouping, others: Sequence[tuple[int, str | None, Any]], constraints: Sequence[Any], check: StopCheck
+) -> None:
+    """Encode constraints (index, kind, constraint) where groups can say them, else connect their variables."""
+    connected: list[tuple[int, str, list[int]]] = []
+    for index, name, constraint in others:
+        check.now()
+        kind = name or "an empty constraint"
+        scope = list(dict.fromkeys(_scope(constraint, kind, constraints)))
+        if any(groups.too_large[v] for v in scope):
+            groups.ignore(index, kind)
+        elif _encode(groups, index, kind, constraint):
+            groups.num_encoded += 1
         else:
-            self._connected.append(index)
-            self._kinds.append(kind)
-            self._scopes.append(scope)
+            connected.append((index, kind, scope))
+    indices, kinds, scopes = zip(*connected, strict=True) if connected else ((), (), ())
+    groups.connect(np.array(indices, dtype=np.int64), kinds, Lists.of(scopes))
 
-    def connect(self) -> None:
-        """Connect the variables of constraints that could not be encoded."""
-        self._groups.connect(np.array(self._connected, dtype=np.int64), self._kinds, Lists.of(self._scopes))
 
-    def _encode(self, index: int, kind: str, constraint: Any) -> bool:
-        """Add groups that say the same as the constraint; return whether there are any such groups."""
-        if len(constraint.enforcement_literal):
-            return False
-        if kind == "all_diff":
-            terms = [_term(expression) for expression in constraint.all_diff.exprs]
-            known = [term for term in terms if term is not None]
-            distinct = len({variable for variable, _, _ in known}) == len(known) == len(terms)
-            if known and distinct:
-                self._groups.add_all_different(index, known)
-            return distinct
-        if kind == "circuit":
-            self._circuit(index, constraint.circuit)
+def _encode(groups: Grouping, index: int, kind: str, constraint: Any) -> bool:
+    """Add groups that say the same as the constraint; return whether there are any such groups."""
+    if len(constraint.enforcement_literal):
         return False
+    if kind == "all_diff":
+        terms = [_term(expression) for expression in constraint.all_diff.exprs]
+        known = [term for term in terms if term is not None]
+        distinct = len({variable for variable, _, _ in known}) == len(known) == len(terms)
+        if known and distinct:
+            groups.add_all_different(index, known)
+        return distinct
+    if kind == "circuit":
+        _add_circuit(groups, index, constraint.circuit)
+    return False
 
-    def _circuit(self, index: int, circuit: Any) -> None:
-        """Add that one arc leaves and one enters each node; that there is one cycle only is not in these groups."""
-        literals = np.array(circuit.literals[:], dtype=np.int64)
-        for end in (circuit.tails, circuit.heads):
-            nodes = np.array(end[:], dtype=np.int64)
-            sizes = np.unique(nodes, return_counts=True)[1]
-            arcs = Lists.from_sizes(sizes, literals[np.argsort(nodes, kind="stable")])
-            self._groups.add_literals(np.full(len(sizes), index), EXACTLY_ONE, arcs)
+
+def _add_circuit(groups: Grouping, index: int, circuit: Any) -> None:
+    """Add that one arc leaves and one enters each node; that there is one cycle only is not in these groups."""
+    literals = np.array(circuit.literals[:], dtype=np.int64)
+    for end in (circuit.tails, circuit.heads):
+        nodes = np.array(end[:], dtype=np.int64)
+        sizes = np.unique(nodes, return_counts=True)[1]
+        arcs = Lists.from_sizes(sizes, literals[np.argsort(nodes, kind="stable")])
+        groups.add_literals(np.full(len(sizes), index), EXACTLY_ONE, arcs)
 
 
 def _term(expression: Any) -> Term | None:

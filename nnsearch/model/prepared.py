@@ -25,7 +25,7 @@ from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.grouping import Grouping
 from nnsearch.model.lists import Lists
 from nnsearch.model.objective import Objective, read_objective
-from nnsearch.model.other_groups import OtherGroups
+from nnsearch.model.other_groups import add_other_groups
 from nnsearch.model.refusal import reason_of_refusal
 from nnsearch.model.row_groups import RowGroups
 from nnsearch.model.rows import ROW_KINDS, Rows, constraint_label
@@ -41,19 +41,19 @@ class PreparedModel:
     """A model and what others ask of it. The model must not change from now on.
 
     Args:
-        model: Any model; it is not changed, and may be in use elsewhere.
-        stop: Asked from time to time; true ends the reading.
+        model: any model; it is not changed, and may be in use elsewhere.
+        stop: asked from time to time; true ends the reading.
 
     Attributes:
-        model: The model itself.
-        proto: A copy of it as a message of protobuf's Python package, to be read only.
+        model: the model itself.
+        proto: a copy of it as a message of protobuf's Python package, to be read only.
         names: V names of variables.
         domains: V lists of ranges ``low, high, low, high, ...``, as the model declares them.
-        rows: The linear constraints, clauses, at-most-ones and exactly-ones.
-        others: Every other constraint.
+        rows: the linear constraints, clauses, at-most-ones and exactly-ones.
+        others: every other constraint.
 
     Raises:
-        NNSearchError: A linear constraint has more variables than coefficients, or fewer.
+        NNSearchError: a linear constraint has more variables than coefficients, or fewer.
         ReadingStoppedError: ``stop`` said so.
     """
 
@@ -95,10 +95,10 @@ class PreparedModel:
         """Return the candidates and groups of the model; they are looked for at the first call.
 
         Args:
-            stop: Asked from time to time; true ends the search for groups.
+            stop: asked from time to time; true ends the search for groups.
 
         Raises:
-            GraphError: A variable is declared with an empty domain, or CP-SAT refuses the model.
+            GraphError: a variable is declared with an empty domain, or CP-SAT refuses the model.
             ReadingStoppedError: ``stop`` said so.
         """
         if self._graph is None:
@@ -117,11 +117,7 @@ class PreparedModel:
         groups = Grouping(self.names, narrowed(values, too_large, self.rows, check), too_large)
         RowGroups(groups, self.rows, check).add()
         constraints = self.proto.constraints
-        others = OtherGroups(groups, constraints)
-        for index, kind, constraint in self.others:
-            check.now()
-            others.add(index, kind or "an empty constraint", constraint)
-        others.connect()
+        add_other_groups(groups, self.others, constraints, check)
         return groups.graph(len(constraints), lambda index: constraint_label(constraints[index], index))
 
 

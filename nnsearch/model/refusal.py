@@ -13,15 +13,7 @@ def reason_of_refusal(model: cp_model.CpModel) -> str:
 
 
 def check_accepted(status: cp_model.CpSolverStatus, model: cp_model.CpModel) -> None:
-    """Raise unless CP-SAT took a model that it was given.
-
-    Args:
-        status: CP-SAT's answer.
-        model: the model.
-
-    Raises:
-        NNSearchError: the answer was that the model is invalid.
-    """
+    """Raise an ``NNSearchError`` if CP-SAT's answer was that the model is invalid."""
     if status == cp_model.MODEL_INVALID:
         reason = reason_of_refusal(model) or "a hint or a parameter is invalid"
         raise NNSearchError(f"CP-SAT refuses the model: {reason}")

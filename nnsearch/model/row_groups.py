@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from nnsearch.model.graph import AT_MOST_ONE, EXACTLY_ONE
@@ -38,8 +40,8 @@ class RowGroups:
         for encode, mask in (
             (self._clauses, rows.kind == OR_ROW),
             (self._conjunctions, rows.kind == AND_ROW),
-            (self._at_most_one, (rows.kind == AT_MOST_ONE_ROW) & unenforced),
-            (self._exactly_one, (rows.kind == EXACTLY_ONE_ROW) & unenforced),
+            (partial(self._one, AT_MOST_ONE), (rows.kind == AT_MOST_ONE_ROW) & unenforced),
+            (partial(self._one, EXACTLY_ONE), (rows.kind == EXACTLY_ONE_ROW) & unenforced),
             (self._allowed, linear & unenforced & (scopes.sizes < 2)),
             (self._not_equal, equation & (size == 2) & (ends == 4)),
             (self._count, equation & (ends == 2)),
@@ -78,11 +80,8 @@ class RowGroups:
         encoded = self._groups.add_clauses(rows.constraint[row], clauses)
         return np.bincount(row, ~encoded, len(rows)) == 0
 
-    def _at_most_one(self, rows: Rows) -> BoolArray:
-        return self._groups.add_literals(rows.constraint, AT_MOST_ONE, rows.entries)
-
-    def _exactly_one(self, rows: Rows) -> BoolArray:
-        return self._groups.add_literals(rows.constraint, EXACTLY_ONE, rows.entries)
+    def _one(self, kind: int, rows: Rows) -> BoolArray:
+        return self._groups.add_literals(rows.constraint, kind, rows.entries)
 
     def _allowed(self, rows: Rows) -> BoolArray:
         """Encode a constraint on at most one variable: a group of the values it allows, where the domain has others."""

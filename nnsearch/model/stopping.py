@@ -12,34 +12,19 @@ class ReadingStoppedError(Exception):
 
 
 class StopCheck:
-    """Asks whether to go on, from within loops.
-
-    Args:
-        stop: True ends the reading; None is never.
-    """
+    """Asks whether to go on, from within loops."""
 
     def __init__(self, stop: Callable[[], bool] | None = None) -> None:
         self._stop = stop
         self._steps = 0
 
     def now(self) -> None:
-        """Ask.
-
-        Raises:
-            ReadingStoppedError: A stop was asked for.
-        """
+        """Ask; raise a :class:`ReadingStoppedError` where the answer is to stop."""
         if self._stop is not None and self._stop():
             raise ReadingStoppedError
 
     def step(self, count: int = 1) -> None:
-        """Ask after every few hundred steps, for loops whose rounds take microseconds.
-
-        Args:
-            count: Steps that are taken at once.
-
-        Raises:
-            ReadingStoppedError: A stop was asked for.
-        """
+        """Ask after every few hundred steps, for loops whose rounds take microseconds; ``count`` are taken at once."""
         self._steps += count
         if self._steps >= _EVERY:
             self._steps = 0

@@ -12,47 +12,36 @@ from nnsearch.scorers.network import Network, shape_of
 
 
 class BatchedScorer:
-    """Scores states together; what one of them does to the network is no concern of the others.
-
-    Args:
-        network: who is asked.
-    """
+    """Scores states together; what one of them does to the network is no concern of the others."""
 
     def __init__(self, network: Network) -> None:
-        self._network = network
-        self.batches = 0
-        self.states = 0
-        self.seconds = 0.0
-        """Wall time inside the scorer."""
+        self.network = network
+        self.batches = self.states = 0
+        self.seconds = 0.0  # wall time inside the network
 
     def score(self, states: Sequence[Any]) -> list[FloatArray | Exception]:
-        """Score states.
+        """Return for each state, of any models, what the network would return for it alone, or would raise.
 
-        An error of the whole batch is looked for state by state, so that only the states that cause it have it.
-
-        Args:
-            states: of the network's encoder, of any models.
-
-        Returns:
-            For each state what the scorer would have returned for it alone, or the exception that it raised. Scores
-            may still be NaN.
+        An error of the whole batch is looked for state by state, so that only the states that cause it have it. Scores
+        may still be NaN.
         """
         self.batches += 1
         self.states += len(states)
         started = time.perf_counter()
         try:
-            return self._together(states)
+            return self.score_together(states)
         finally:
             self.seconds += time.perf_counter() - started
 
-    def _together(self, states: Sequence[Any]) -> list[FloatArray | Exception]:
+    def score_together(self, states: Sequence[Any]) -> list[FloatArray | Exception]:
+        """Do what :meth:`score` does, and count nothing."""
         try:
-            scores = self._network.score(states)
+            scores = self.network.score(states)
             got, expected = [shape_of(one) for one in scores], [(state.num_scores,) for state in states]
             if got != expected:
-                raise ScoreError(f"{self._network.name}: expected scores of shapes {expected[:3]}, got {got[:3]}")
+                raise ScoreError(f"{self.network.name}: expected scores of shapes {expected[:3]}, got {got[:3]}")
             return [*scores]
         except Exception as error:
             if len(states) == 1:
                 return [error]
-            return [answer for state in states for answer in self._together([state])]
+            return [answer for state in states for answer in self.score_together([state])]

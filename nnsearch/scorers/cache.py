@@ -33,8 +33,6 @@ class ScoreCache:
     def __init__(self, megabytes: float = 64.0) -> None:
         if not isinstance(megabytes, int | float) or not 0 < megabytes < math.inf:
             raise ConfigError(f"cache: expected a number of megabytes above 0, got {megabytes!r}")
-        self.hits = 0
-        self.misses = 0
         self._room = int(megabytes * 1e6)
         self._scores: OrderedDict[bytes, FloatArray] = OrderedDict()
         self._lock = threading.Lock()  # the searches of several threads may share it
@@ -46,11 +44,8 @@ class ScoreCache:
         """Return the scores under a key of :func:`key_of`, not to be written to; None if there are none."""
         with self._lock:
             scores = self._scores.get(key)
-            if scores is None:
-                self.misses += 1
-                return None
-            self._scores.move_to_end(key)
-            self.hits += 1
+            if scores is not None:
+                self._scores.move_to_end(key)
             return scores
 
     def note(self, key: bytes, scores: FloatArray) -> None:

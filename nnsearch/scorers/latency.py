@@ -37,12 +37,7 @@ _log = logging.getLogger("nnsearch")
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a network runs.
-
-    Attributes:
-        provider: ``cpu``, ``cuda`` or ``tensorrt``.
-        threads: CPU threads of one inference.
-    """
+    """Where a network runs: the provider (``cpu``, ``cuda`` or ``tensorrt``), and the CPU threads of one inference."""
 
     provider: Provider
     threads: int
@@ -94,40 +89,27 @@ class Latency:
 HEADER = f"{'provider':10}{'threads':>7}{'states':>8}{'ms':>12}{'states/s':>12}"
 
 
-@dataclass(frozen=True)
-class Recommendation:
-    """What to choose on this machine.
+def recommend(rows: Sequence[Latency]) -> tuple[Latency, Latency]:
+    """Choose from measured rows, at least one of them of one state.
 
-    Attributes:
-        alone: the row of one state with the fewest threads whose latency is within 10 % of the best.
-        together: the row of fewest states (then threads) whose states per second are within 90 % of the best.
+    Returns:
+        The row of one state with the fewest threads whose latency is within 10 % of the best; and the row of fewest
+        states (then threads) whose states per second are within 90 % of the best.
     """
-
-    alone: Latency
-    together: Latency
-
-
-def recommend(rows: Sequence[Latency]) -> Recommendation:
-    """Choose from measured rows; at least one is of one state."""
     best = max(row.states_per_second for row in rows)
     near = [row for row in rows if row.states_per_second >= _NEAR_BEST * best]
     ones = [row for row in rows if row.states == 1]
-    soonest = min(row.milliseconds for row in ones)
-    return Recommendation(
-        alone=min(
-            (row for row in ones if _NEAR_BEST * row.milliseconds <= soonest),
-            key=lambda row: (row.setting.threads, row.milliseconds),
-        ),
-        together=min(near, key=lambda row: (row.states, row.setting.threads)),
+    soon = [row for row in ones if _NEAR_BEST * row.milliseconds <= min(row.milliseconds for row in ones)]
+    return (
+        min(soon, key=lambda row: (row.setting.threads, row.milliseconds)),
+        min(near, key=lambda row: (row.states, row.setting.threads)),
     )
 
 
 def settings(provider: Provider = "auto", *, graphs: bool = False) -> list[Setting]:
     """Return the settings that this machine has: the CPU with one thread and with all, and the GPU.
 
-    Args:
-        provider: one provider alone; ``auto`` is all.
-        graphs: for a network on the candidate graph, which TensorRT does not run.
+    TensorRT does not run networks on the candidate graph (``graphs``).
 
     Raises:
         ModelFileError: the provider is asked for by name, and this machine does not have it.
@@ -152,11 +134,6 @@ def measure(path: Path, provider: Provider = "auto", *, seconds: float = _SECOND
 
     A network of one size scores batches of random assignments of any fill level. One on the candidate graph scores
     disjoint unions of the root of the demo's quasigroup of order 50 after propagation, up to :data:`MOST_EDGES`.
-
-    Args:
-        path: the file.
-        provider: one provider alone; ``auto`` is all that this machine has.
-        seconds: of the timed calls of a row.
 
     Raises:
         ModelFileError: the network was made for one model, of which there is no generated instance.
@@ -183,13 +160,7 @@ def measure(path: Path, provider: Provider = "auto", *, seconds: float = _SECOND
 
 
 def milliseconds(run: Callable[[], object], repeats: int, seconds: float = math.inf) -> list[float]:
-    """Return the wall time of each run after an untimed one.
-
-    Args:
-        run: what to time.
-        repeats: the most timed runs.
-        seconds: no run begins after so long, but for the first three.
-    """
+    """Return the wall time of each run after an untimed one; none begins after ``seconds``, but for the first three."""
     run()
     times: list[float] = []
     began = time.perf_counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.encoding.encoder import Encoder, Encoding, FloatArray, State
-from nnsearch.errors import ConfigError, ScoreError
+from nnsearch.errors import ScoreError
 from nnsearch.limits import CLOCK
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.result import InferenceCount
@@ -53,12 +53,7 @@ class Network(ABC):
 
 @dataclass(frozen=True)
 class PreparedNetwork:
-    """A network that has read a model.
-
-    Attributes:
-        network: the network.
-        encoding: the model as its encoder sees it.
-    """
+    """A network that has read a model, and the model as its encoder sees it."""
 
     network: Network
     encoding: Encoding
@@ -69,11 +64,7 @@ class PreparedNetwork:
         return Advice(np.stack([self.score(row, count) for row in alive]))
 
     def score(self, alive: BoolArray, count: InferenceCount) -> FloatArray:
-        """Score one state, count the cost, and trust nothing that comes back.
-
-        Args:
-            alive: bool[N], the candidates that are still possible; a bound variable has one.
-            count: is added to.
+        """Score one state (bool[N], see :meth:`advise`), count the cost, and trust nothing that comes back.
 
         Returns:
             float32[N]; ``-inf`` where the scorer says nothing.
@@ -115,7 +106,7 @@ def shape_of(scores: object) -> object:
 
 
 class Direct(Network):
-    """A scorer that reads states by itself, behind the same door as a network; see :func:`as_network`."""
+    """A scorer that reads states by itself, behind the same door as a network."""
 
     abstains = True
 
@@ -132,8 +123,13 @@ class Direct(Network):
         for same in places.values():
             alive = np.stack([states[place].alive for place in same])
             prepared = states[same[0]].model.prepared
-            assert prepared is not None  # a state of another process is made whole by the encoder here
-            advised = np.asarray(prepared.advise(alive).scores, dtype=np.float32)
+            assert prepared is not None  # a state of another process is made whole when it is received
+            advice = prepared.advise(alive)
+            if not isinstance(advice, Advice):
+                raise ScoreError(
+                    f"{self.name}: expected advise to return nnsearch.Advice(scores), got {type(advice).__name__}"
+                )
+            advised = np.asarray(advice.scores, dtype=np.float32)
             if advised.shape != alive.shape:
                 raise ScoreError(f"{self.name}: expected scores of shape {alive.shape}, got {advised.shape}")
             scores |= zip(same, advised, strict=True)
@@ -142,15 +138,14 @@ class Direct(Network):
 
 @dataclass(frozen=True, eq=False)
 class DirectState:
-    """The candidates that are possible, and the model that they belong to.
-
-    Attributes:
-        model: the model.
-        alive: bool[N].
-    """
+    """The candidates of a model that are possible, bool[N]."""
 
     model: DirectEncoding
     alive: BoolArray
+
+    def __reduce__(self) -> tuple[Callable[..., DirectState], tuple[int, BoolArray]]:
+        """Send the number of the model, which the other process has prepared."""
+        return _received, (self.model.number, self.alive)
 
     @property
     def num_scores(self) -> int:
@@ -191,6 +186,11 @@ class DirectEncoding:
 
 
 _NUMBERS = itertools.count()  # one count for all scorers: a cache that two of them share tells their models apart
+_MODELS: weakref.WeakValueDictionary[int, DirectEncoding] = weakref.WeakValueDictionary()
+
+
+def _received(number: int, alive: BoolArray) -> DirectState:
+    return DirectState(_MODELS[number], alive.copy())  # the scorer may keep it
 
 
 class DirectEncoder:
@@ -198,30 +198,9 @@ class DirectEncoder:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._models: weakref.WeakValueDictionary[int, DirectEncoding] = weakref.WeakValueDictionary()
 
     def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> DirectEncoding:
         """Let the scorer read a model."""
         encoding = DirectEncoding(graph, next(_NUMBERS), self._scorer.prepare(graph, variables))
-        self._models[encoding.number] = encoding
+        _MODELS[encoding.number] = encoding
         return encoding
-
-    def state(self, arrays: Sequence[npt.NDArray[Any]]) -> DirectState:
-        """Return the state of these arrays, whose model is still held by somebody."""
-        alive, number = arrays
-        return DirectState(self._models[int(number[0])], alive.copy())
-
-
-def as_network(scorer: Scorer) -> Network:
-    """Return a scorer as searches ask it.
-
-    Raises:
-        ConfigError: it is no scorer.
-    """
-    if isinstance(scorer, Network):
-        return scorer
-    if not (hasattr(scorer, "name") and hasattr(scorer, "prepare")):
-        raise ConfigError(
-            f"scorer: expected the name or path of a network, or a Scorer (name, prepare), got {type(scorer).__name__}"
-        )
-    return Direct(scorer)

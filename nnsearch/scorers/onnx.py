@@ -13,14 +13,14 @@ from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, CandidateGraph
 from nnsearch.encoding.encoder import Feed, FloatArray, InputEncoder
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
-from nnsearch.inference.bound import Bound
+from nnsearch.inference.bound import BoundGraph, BoundOneHot
 from nnsearch.inference.device import open_on_device
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.opening import open_session, reason
 from nnsearch.inference.pretrained import find_model
 from nnsearch.inference.providers import CPU, Provider, choose_providers
 from nnsearch.model.graph import KINDS
-from nnsearch.scorers.network import Network, as_network
+from nnsearch.scorers.network import Direct, Network
 from nnsearch.scorers.scorer import Scorer
 
 _log = logging.getLogger("nnsearch")
@@ -62,6 +62,7 @@ class OnnxScorer(Network):
         first_value: int | None = None,
     ) -> None:
         self.path = find_model(spec)
+        self.name = self.path.stem
         wanted = choose_providers(provider)
         self.session = _open(self.path, threads)
         self.metadata = ModelMetadata.from_props(self.session.get_modelmeta().custom_metadata_map, str(self.path))
@@ -74,7 +75,7 @@ class OnnxScorer(Network):
             raise ConfigError(f"first_value: {self.path} reads models of any size; leave it out")
         else:
             self.encoder = CandidateGraphEncoder(self.metadata.kinds, self.metadata.identities)
-        self._bound: Bound | None = None
+        self._bound: BoundGraph | BoundOneHot | None = None
         if wanted[0] != CPU:
             self._move(provider, wanted, threads, cuda_graphs)
 
@@ -90,22 +91,13 @@ class OnnxScorer(Network):
             self.session = self._bound.session
 
     @property
-    def name(self) -> str:  # type: ignore[override]  # a property does for reading
-        """The file's name without its ending."""
-        return self.path.stem
-
-    @property
     def provider(self) -> str:
         """The execution provider that is active, for example ``CPUExecutionProvider``."""
         active: str = self.session.get_providers()[0]
         return active
 
     def score(self, states: Sequence[Any]) -> list[FloatArray]:
-        """Score states in one inference; see :meth:`nnsearch.scorers.network.Network.score`.
-
-        Raises:
-            ScoreError: the device failed.
-        """
+        """Score states in one inference; see :meth:`nnsearch.scorers.network.Network.score` and :meth:`run`."""
         return self.encoder.split(self.run(self.encoder.unite(states)), states)
 
     def score_assignments(self, assignment: FloatArray) -> FloatArray:
@@ -141,7 +133,15 @@ def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Net
         ModelFileError: as :class:`OnnxScorer`.
         ConfigError: what is given is neither.
     """
-    return OnnxScorer(scorer, provider) if isinstance(scorer, (str, Path)) else as_network(scorer)
+    if isinstance(scorer, str | Path):
+        return OnnxScorer(scorer, provider)
+    if isinstance(scorer, Network):
+        return scorer
+    if not (hasattr(scorer, "name") and hasattr(scorer, "prepare")):
+        raise ConfigError(
+            f"scorer: expected the name or path of a network, or a Scorer (name, prepare), got {type(scorer).__name__}"
+        )
+    return Direct(scorer)
 
 
 def _open(path: Path, threads: int) -> ort.InferenceSession:

@@ -26,7 +26,7 @@ from nnsearch.encoding.candidate_graph import CandidateGraphEncoder, GraphEncodi
 from nnsearch.encoding.one_hot import OneHot, OneHotState
 from nnsearch.errors import GraphError
 from nnsearch.inference.metadata import ModelMetadata
-from nnsearch.model.graph import KINDS, BoolArray, CandidateGraph
+from nnsearch.model.graph import EXACTLY_ONE, KINDS, BoolArray, CandidateGraph
 from nnsearch.scorers.network import Network, PreparedNetwork
 from nnsearch.scorers.scorer import Advice, FloatArray
 
@@ -417,3 +417,11 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def wiped_out(graph: CandidateGraph, alive: BoolArray) -> bool:
+    """Tell whether an exactly-one group has no candidate left."""
+    count = np.bincount(graph.edge_group[alive[graph.edge_candidate]], minlength=graph.num_groups)
+    needed = graph.group_kind == EXACTLY_ONE
+    needed[: graph.num_variables] &= ~np.isin(graph.names, graph.report.too_large)
+    return bool((needed & (count == 0)).any())

@@ -107,7 +107,7 @@ class _RecordingPhase(ValuePhase):
         reader = self._reader
         reader.refresh(solver)
         visited = self.visited
-        visited.alive.append(np.packbits(reader.alive()))
+        visited.alive.append(np.packbits(reader.alive))
         visited.chosen.append(reader.position(variable, value))
         visited.refuted.append(False)
         decision = _Recorded(self, len(visited.chosen) - 1, self._variables[variable], value)

@@ -18,13 +18,13 @@ def add_product(model: EngineModel, argument: Any, enforcement: Enforcement) -> 
     for factor in factors[1:]:
         check_magnitude(magnitude(product) * magnitude(factor))
         product = (model.factor(product) * model.factor(factor)).Var()
-    _equate(model, model.affine(argument.target), product, enforcement)
+    enforcement.equate(model.affine(argument.target), product)
 
 
 def add_division(model: EngineModel, argument: Any, enforcement: Enforcement) -> None:
     """Add ``target == exprs[0] / exprs[1]``, rounded towards zero."""
     dividend, divisor = _operands(model, argument)
-    _equate(model, model.affine(argument.target), _quotient(dividend, divisor), enforcement)
+    enforcement.equate(model.affine(argument.target), _quotient(dividend, divisor))
 
 
 def add_modulo(model: EngineModel, argument: Any, enforcement: Enforcement) -> None:
@@ -36,7 +36,7 @@ def add_modulo(model: EngineModel, argument: Any, enforcement: Enforcement) -> N
     largest = magnitude(divisor) - 1
     lowest, highest = max(min(dividend.Min(), 0), -largest), min(max(dividend.Max(), 0), largest)
     model.solver.Add(model.solver.BetweenCt(remainder, lowest, highest))
-    _equate(model, model.affine(argument.target), remainder, enforcement)
+    enforcement.equate(model.affine(argument.target), remainder)
 
 
 def add_maximum(model: EngineModel, argument: Any, enforcement: Enforcement) -> None:
@@ -50,14 +50,7 @@ def add_maximum(model: EngineModel, argument: Any, enforcement: Enforcement) -> 
         maximum = abs(expressions[0]).Var()
     else:
         maximum = model.solver.Max(expressions).Var()
-    _equate(model, model.affine(argument.target), maximum, enforcement)
-
-
-def _equate(model: EngineModel, target: pywrapcp.IntVar, value: pywrapcp.IntVar, enforcement: Enforcement) -> None:
-    if enforcement.always:
-        model.solver.Add(target == value)
-    else:
-        enforcement.require(model.solver.IsEqualVar(target, value))
+    enforcement.equate(model.affine(argument.target), maximum)
 
 
 def _operands(model: EngineModel, argument: Any) -> tuple[pywrapcp.IntVar, pywrapcp.IntVar]:

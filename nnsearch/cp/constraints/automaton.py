@@ -15,16 +15,9 @@ Transition = tuple[int, int, int]
 
 def add_automaton(model: EngineModel, automaton: Any, enforcement: Enforcement) -> None:
     """Add "the automaton accepts the expressions' values, in their order"."""
-    expressions = (
-        model.affines(automaton.exprs)
-        if len(automaton.exprs)
-        else [model.integer(reference) for reference in automaton.vars]
-    )
-    transitions = list(
-        dict.fromkeys(
-            zip(automaton.transition_tail, automaton.transition_label, automaton.transition_head, strict=True)
-        )
-    )
+    expressions = model.sequence(automaton)
+    arcs = zip(automaton.transition_tail, automaton.transition_label, automaton.transition_head, strict=True)
+    transitions = list(dict.fromkeys(arcs))
     final = list(automaton.final_states)
     word = _accepted_word(automaton.starting_state, transitions, final, len(expressions))
     if word is None:

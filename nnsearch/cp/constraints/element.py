@@ -25,8 +25,4 @@ def add_element(model: EngineModel, element: Any, enforcement: Enforcement) -> N
         values = [entry.Min() for entry in array]
         solver.Add(solver.ElementEquality(values, place, enforcement.shadow(target, values[0])))
         return
-    value = solver.Element(array, place).Var()
-    if enforcement.always:
-        solver.Add(value == target)
-    else:
-        enforcement.require(solver.IsEqualVar(value, target))
+    enforcement.equate(solver.Element(array, place).Var(), target)

@@ -22,12 +22,12 @@ class Enforcement:
     expressions when it is enforced, and otherwise to a witness, fixed values that satisfy it.
 
     Args:
-        solver: The CP solver.
-        literals: The 0/1 variables; without any the constraint always has to hold.
+        solver: the CP solver.
+        literals: the 0/1 variables; without any the constraint always has to hold.
 
     Attributes:
-        always: Whether the constraint always has to hold.
-        holds: The 0/1 variable that says whether the constraint has to hold.
+        always: whether the constraint always has to hold.
+        holds: the 0/1 variable that says whether the constraint has to hold.
     """
 
     def __init__(self, solver: pywrapcp.Solver, literals: Sequence[pywrapcp.IntVar] = ()) -> None:
@@ -53,6 +53,13 @@ class Enforcement:
             self._solver.Add(self._solver.Sum(list(truths)) >= self.holds)
         else:
             self._solver.Add(self.holds == 0)
+
+    def equate(self, target: pywrapcp.IntVar, value: pywrapcp.IntVar) -> None:
+        """Demand that two variables are equal."""
+        if self.always:
+            self._solver.Add(target == value)
+        else:
+            self.require(self._solver.IsEqualVar(target, value))
 
     def shadow(self, expression: pywrapcp.IntVar, witness: int) -> pywrapcp.IntVar:
         """Return a variable equal to the expression when the condition holds and to the witness when not."""

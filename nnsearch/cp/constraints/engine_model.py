@@ -23,25 +23,21 @@ MAX_HOLES_RANGE = 2**20
 class EngineModel:
     """A CP solver, the variables of a model in it, and what constraints are made of.
 
-    Args:
-        solver: The CP solver, which owns all that is made here.
-        prepared: The model that is translated; constraints that name intervals look them up in it.
-        duals: Whether a permutation gets its redundant dual.
-        check: What is asked, to be stopped in time, by constraints that grow with the square of their size.
-
     Attributes:
+        solver: the CP solver, which owns all that is made here.
+        prepared: the model that is translated; constraints that name intervals look them up in it.
+        check: asked, to be stopped in time, by constraints that grow with the square of their size.
         variables: the engine's, one per variable of the model.
         always: the condition of constraints without enforcement literals.
 
     Raises:
-        TranslationError: A variable's domain is empty or too large; the message names the variable.
+        TranslationError: a variable's domain is empty or too large; the message names the variable.
     """
 
-    def __init__(self, solver: pywrapcp.Solver, prepared: PreparedModel, *, duals: bool, check: StopCheck) -> None:
+    def __init__(self, solver: pywrapcp.Solver, prepared: PreparedModel, check: StopCheck) -> None:
         self.solver = solver
         self.check = check
         self.prepared = prepared
-        self.duals = duals
         domains = list(prepared.domains)
         self.variables = [self._variable(name, domain) for name, domain in zip(prepared.names, domains, strict=True)]
         self.always = Enforcement(solver)
@@ -66,21 +62,13 @@ class EngineModel:
         return not self._true.isdisjoint(references)
 
     def check_sum(self, references: Iterable[int], coefficients: Iterable[int], offset: int = 0) -> None:
-        """Refuse a scalar product of variables, or of the opposite of some, whose partial sums could overflow.
-
-        Raises:
-            TranslationError: one could.
-        """
+        """Refuse a scalar product of variables, or of the opposite of some, whose partial sums could overflow."""
         variables = [reference if reference >= 0 else ~reference for reference in references]
         sizes = map(self._magnitudes.__getitem__, variables)
         check_magnitude(abs(offset) + sum(map(mul, map(abs, coefficients), sizes)))
 
     def affine(self, expression: Any) -> pywrapcp.IntVar:
-        """Return a linear expression as a variable.
-
-        Raises:
-            TranslationError: It could overflow.
-        """
+        """Return a linear expression as a variable; one that could overflow is refused."""
         if len(expression.vars) == 1 and expression.offset == 0 and expression.coeffs[0] == 1:
             return self.integer(expression.vars[0])  # lists of the proto take four times as long
         variables, coefficients, offset = list(expression.vars), list(expression.coeffs), expression.offset
@@ -94,6 +82,10 @@ class EngineModel:
     def affines(self, expressions: Iterable[Any]) -> list[pywrapcp.IntVar]:
         """Return linear expressions as variables; see :meth:`affine`."""
         return [self.affine(expression) for expression in expressions]
+
+    def sequence(self, argument: Any) -> list[pywrapcp.IntVar]:
+        """Return ``exprs``, or what older models have in their place, ``vars``."""
+        return self.affines(argument.exprs) if len(argument.exprs) else [self.integer(v) for v in argument.vars]
 
     def shifted(self, variable: pywrapcp.IntVar, by: int) -> pywrapcp.IntVar:
         """Return ``variable - by``, for equal arguments the same variable."""
@@ -169,14 +161,7 @@ def magnitude(variable: pywrapcp.IntVar) -> int:
 
 
 def check_magnitude(largest: int) -> None:
-    """Refuse numbers that the engine cannot be trusted with.
-
-    Args:
-        largest: A bound on the absolute value of what the engine will compute.
-
-    Raises:
-        TranslationError: It could overflow.
-    """
+    """Raise a ``TranslationError`` where what the engine computes could be this large, and so overflow."""
     if largest > MAX_MAGNITUDE:
         raise TranslationError(
             f"expected values within 2^62, got expressions of up to {largest}, which could overflow in the CP engine; "

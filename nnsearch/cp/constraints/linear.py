@@ -18,11 +18,7 @@ def add_linear(model: EngineModel, row: Row, enforcement: Enforcement) -> None:
 
 
 def scalar_product(model: EngineModel, references: Sequence[int], coefficients: Sequence[int]) -> pywrapcp.IntExpr:
-    """Return ``sum coefficients * variables``.
-
-    Raises:
-        TranslationError: It could overflow.
-    """
+    """Return ``sum coefficients * variables``; one that could overflow is refused."""
     terms = [model.integer(reference) for reference in references]
     model.check_sum(references, coefficients)
     return model.solver.ScalProd(terms, list(coefficients))

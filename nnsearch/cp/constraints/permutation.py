@@ -22,7 +22,7 @@ def add_all_different(model: EngineModel, all_different: Any, enforcement: Enfor
     count = len(expressions)
     low = min(e.Min() for e in expressions)
     high = max(e.Max() for e in expressions)
-    if model.duals and enforcement.always and high - low + 1 == count:
+    if enforcement.always and high - low + 1 == count:
         places = [model.shifted(expression, low) for expression in expressions]
         dual = [solver.IntVar(0, count - 1, "") for _ in range(count)]
         solver.Add(solver.InversePermutationConstraint(places, dual))

@@ -16,19 +16,12 @@ from nnsearch.cp.constraints.linear import restrict
 
 @dataclass(frozen=True)
 class _Interval:
-    """An interval of the model.
-
-    Attributes:
-        start: The variable of its start.
-        size: The variable of its length.
-        end: The variable of its end.
-        presence: The 0/1 variables that are all true when it is there; empty when it always is.
-    """
+    """An interval of the model."""
 
     start: pywrapcp.IntVar
     size: pywrapcp.IntVar
     end: pywrapcp.IntVar
-    presence: tuple[pywrapcp.IntVar, ...]
+    presence: tuple[pywrapcp.IntVar, ...]  # 0/1 variables that are all true when it is there; empty when it always is
 
     @property
     def is_plain(self) -> bool:

@@ -16,9 +16,7 @@ MAX_COLUMN_RANGE = 2**16
 
 def add_table(model: EngineModel, table: Any, enforcement: Enforcement) -> None:
     """Add "the expressions form one of the tuples", or none of them when the table is negated."""
-    expressions = (
-        model.affines(table.exprs) if len(table.exprs) else [model.integer(reference) for reference in table.vars]
-    )
+    expressions = model.sequence(table)
     arity = len(expressions)
     if not arity:  # CP-SAT takes a table without columns as satisfied
         return

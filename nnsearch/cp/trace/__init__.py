@@ -1,1 +1,1 @@
-"""The search tree as a file, and what it tells: a report, a plot, a page that replays it."""
+"""The search tree as a file, and what it tells: a report, and a page that replays it."""

@@ -28,16 +28,14 @@ counted in one more number at the end. Null, from one event on: the share of the
 used up.
 The header of such a file has ``states``, their megabytes at most. It may also have ``instance`` and ``grid``, see
 :func:`nnsearch.cp.trace.recorder.layout_of`.
-
-In version 1 probabilities were numbers from 0 to 1, and all else was the same; :func:`read_trace` reads it, too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,12 +88,7 @@ class TraceEvent:
 
 @dataclass(frozen=True)
 class RecordedTrace:
-    """What :func:`read_trace` returns.
-
-    Attributes:
-        header: The first line.
-        events: The other lines.
-    """
+    """What :func:`read_trace` returns: the first line, and the other lines."""
 
     header: dict[str, Any]
     events: list[TraceEvent]
@@ -107,7 +100,7 @@ def read_trace(path: str | Path) -> RecordedTrace:
     A last line that is cut short, as a killed process leaves it, is an error as any other.
 
     Raises:
-        TraceError: The file cannot be read, or a line is not what it should be; the message says which.
+        TraceError: the file cannot be read, or a line is not what it should be; the message says which.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -117,9 +110,8 @@ def read_trace(path: str | Path) -> RecordedTrace:
     header = _parsed(path, 1, lines[0]) if lines else {}
     if header.get("format") != FORMAT:
         raise TraceError(f"{path}: expected a trace (format {FORMAT} in the first line), this is something else")
-    version = header.get("version")
-    if version not in (1, VERSION):
-        raise TraceError(f"{path}: expected a trace of version 1 or {VERSION}, got {version!r}")
+    if header.get("version") != VERSION:
+        raise TraceError(f"{path}: expected a trace of version {VERSION}, got {header.get('version')!r}")
     events: list[TraceEvent] = []
     for number, line in enumerate(lines[1:], start=2):
         fields = _parsed(path, number, line)
@@ -131,17 +123,8 @@ def read_trace(path: str | Path) -> RecordedTrace:
         wrong = _first_wrong(event)
         if wrong is not None:
             raise TraceError(f"{path}, line {number}: {wrong}")
-        if version == 1 and event.state is not None:
-            event = replace(event, state={name: _in_thousandths(entry) for name, entry in event.state.items()})
         events.append(event)
     return RecordedTrace(header, events)
-
-
-def _in_thousandths(entry: int | Sequence[float]) -> Entry:
-    """Return an entry of version 1 as version 2 has it: probabilities stand at the odd places."""
-    if isinstance(entry, int):
-        return entry
-    return [round(number * PER_MILLE) if place % 2 else int(number) for place, number in enumerate(entry)]
 
 
 def _parsed(path: str | Path, number: int, line: str) -> dict[str, Any]:

@@ -20,15 +20,7 @@ _SCRIPT = Path(__file__).with_name("page.js")
 
 
 def save_page(trace: RecordedTrace, path: str | Path) -> None:
-    """Write the page.
-
-    Args:
-        trace: What :func:`nnsearch.cp.trace.events.read_trace` returned, with states or without.
-        path: The page.
-
-    Raises:
-        TraceError: It cannot be written.
-    """
+    """Write the page of a trace, with states or without; a ``TraceError`` says that it cannot be written."""
     with writing(path, "page"):
         Path(path).write_text(page(trace), encoding="utf-8")
 

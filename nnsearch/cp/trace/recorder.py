@@ -32,13 +32,13 @@ class Trace:
     """Where :func:`nnsearch.cp.solve` writes the tree of one search.
 
     Args:
-        path: The file; it is replaced when the search begins.
-        states: Megabytes for the open values and their probabilities at every node; None leaves them out. They
+        path: the file; it is replaced when the search begins.
+        states: megabytes for the open values and their probabilities at every node; None leaves them out. They
             take about a millisecond for each node of a square of order 50.
-        about: More facts for the header, such as :func:`layout_of` tells.
+        about: more facts for the header, such as :func:`layout_of` tells.
 
     Raises:
-        ConfigError: The megabytes are not above 0.
+        ConfigError: the megabytes are not above 0.
     """
 
     def __init__(
@@ -52,14 +52,11 @@ class Trace:
         self._file: TextIO | None = None
 
     def begin(self, header: Mapping[str, object]) -> None:
-        """Open the file and write the header.
-
-        Args:
-            header: The facts of the search; the format and its version are added.
+        """Open the file and write the header: the facts of the search; the format and its version are added.
 
         Raises:
-            ConfigError: The trace was begun before.
-            TraceError: The file cannot be written.
+            ConfigError: the trace was begun before.
+            TraceError: the file cannot be written; so do the other methods.
         """
         if self._file is not None:
             raise ConfigError(f"trace: {self.path} holds another search already; make a new Trace")
@@ -70,36 +67,23 @@ class Trace:
         self.write({**known, **header, **states, **self._about})
 
     def write(self, line: Mapping[str, object]) -> None:
-        """Write one line.
-
-        Raises:
-            TraceError: The file cannot be written.
-        """
+        """Write one line."""
         with writing(self.path, "trace"):
             cast(TextIO, self._file).write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
-        """Close the file.
-
-        Raises:
-            TraceError: The file cannot be written.
-        """
+        """Close the file."""
         with writing(self.path, "trace"):
             cast(TextIO, self._file).close()
 
 
 class TraceRecorder(pywrapcp.SearchMonitor):
-    """Watches a search for a :class:`Trace`. To be the first of the monitors: another may fail in a callback.
+    """Watches a search for a :class:`Trace` that has its header.
 
-    Keep a reference for as long as the solver.
+    To be the first of the monitors: another may fail in a callback. Keep a reference for as long as the solver.
 
-    Args:
-        solver: The CP solver.
-        trace: A trace that has its header.
-        inference: What the search counts.
-        objective: The variable that is minimised, None without one.
-        is_over: Tells whether the search is being left, when the engine fails once per level.
-        phase: The phase whose decisions and states are recorded; None where no network is involved.
+    ``is_over`` tells whether the search is being left, when the engine fails once per level; the phase is the one whose
+    decisions and states are recorded, None where no network is involved.
     """
 
     def __init__(
@@ -122,7 +106,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         self._choice: tuple[str, int, float | None, int | None] | None = None
         self._states: NodeStates | None = None
         if phase is not None:
-            phase.observer = self
+            phase.observer = self._take_note
             if trace.states is not None:
                 self._states = NodeStates(phase, trace.states)
         self._state: dict[str, Any] = {}  # the field of the next decision
@@ -133,8 +117,7 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         """Tell whether there is an error: the search then has to end."""
         return self.error is not None
 
-    def chosen(self, variable: str, value: int, score: float, rank: int) -> None:
-        """Take note of a decision, see :class:`nnsearch.cp.value_phase.Observer`."""
+    def _take_note(self, variable: str, value: int, score: float, rank: int) -> None:
         self._choice = (variable, value, score if math.isfinite(score) else None, rank)
         self._state = self._read_state()
 
@@ -206,18 +189,9 @@ class TraceRecorder(pywrapcp.SearchMonitor):
         try:
             if outcome == "solution":
                 more |= self._read_state()
-            self._trace.write(
-                {
-                    "outcome": outcome,
-                    "node": node,
-                    "branch": branch,
-                    "depth": depth,
-                    "run": self._run,
-                    "ms": round((time.perf_counter() - self._started) * 1000, 3),
-                    "inferences": self._inference.calls,
-                    **more,
-                }
-            )
+            ms = round((time.perf_counter() - self._started) * 1000, 3)
+            fields = {"outcome": outcome, "node": node, "branch": branch, "depth": depth, "run": self._run, "ms": ms}
+            self._trace.write({**fields, "inferences": self._inference.calls, **more})
         except BaseException as error:  # it must not cross the engine
             self.error = error
 

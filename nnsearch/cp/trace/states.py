@@ -19,52 +19,42 @@ _GONE = -1
 class NodeStates:
     """Tells the states of the nodes of one search, each as what changed since the last one.
 
-    It holds a number for each pair, and gives up for good when its share of the file is used up.
-
-    Args:
-        phase: The phase of the search, which is read at its nodes.
-        megabytes: How much text the states may take.
+    Gives up for good when its share of the file, the megabytes of text that the states may take, is used up.
     """
 
     def __init__(self, phase: ValuePhase, megabytes: float) -> None:
-        self._phase = phase
-        self._names = [variable.Name() for variable in phase.variables]
-        self._shares = np.full(phase.num_pairs, _GONE, dtype=np.int16)  # of the pairs at the last node, in thousandths
-        self._variable = np.zeros(phase.num_pairs, dtype=np.int64)  # of the pairs that were ever alive
+        self._phase, self._graph = phase, phase.graph
+        self._shares = np.full(self._graph.num_candidates, _GONE, dtype=np.int16)  # at the last node, in thousandths
         self._left = megabytes * 1e6
 
     def changes(self) -> dict[str, Entry] | None:
         """Return the entries of the current node that differ from those last returned; None when nothing is left."""
         if self._left <= 0:
             return None
-        changed = self._changed()
-        self._left -= len(json.dumps(changed, separators=(",", ":")))
-        return None if self._left <= 0 else changed
-
-    def _changed(self) -> dict[str, Entry]:
-        alive = self._phase.alive_pairs()
-        probability = probabilities(alive.score, np.flatnonzero(np.diff(alive.variable, prepend=-1)))
+        alive, names = self._phase.alive_pairs(), self._graph.names
+        owner = self._graph.variable[alive]
+        probability = probabilities(self._phase.scores[alive], np.flatnonzero(np.diff(owner, prepend=-1)))
         before, self._shares = self._shares, np.full_like(self._shares, _GONE)
-        self._shares[alive.pair] = np.rint(PER_MILLE * probability)
-        self._variable[alive.pair] = alive.variable
-        is_told = np.zeros(len(self._names), dtype=bool)
-        is_told[self._variable[self._shares != before]] = True
-        told = np.flatnonzero(is_told[alive.variable])
+        self._shares[alive] = np.rint(PER_MILLE * probability)
+        is_told = np.zeros(len(names), dtype=bool)
+        is_told[self._graph.variable[self._shares != before]] = True
+        told = np.flatnonzero(is_told[owner])
         # Of each variable the most probable first, of equal ones the smallest value.
-        told = told[np.lexsort((-probability[told], alive.variable[told]))]
-        numbers = np.stack([alive.value[told], self._shares[alive.pair[told]]], axis=1).ravel().tolist()
-        variables, lengths = np.unique(alive.variable[told], return_counts=True)
+        told = told[np.lexsort((-probability[told], owner[told]))]
+        numbers = np.stack([self._graph.values[alive[told]], self._shares[alive[told]]], axis=1).ravel().tolist()
+        variables, lengths = np.unique(owner[told], return_counts=True)
         changed: dict[str, Entry] = {}
         end = 0
         for variable, length in zip(variables.tolist(), lengths.tolist(), strict=True):
             start, end = end, end + 2 * length
             if length == 1:
-                changed[self._names[variable]] = numbers[start]
+                changed[names[variable]] = numbers[start]
             elif length <= MOST_VALUES:
-                changed[self._names[variable]] = numbers[start:end]
+                changed[names[variable]] = numbers[start:end]
             else:
-                changed[self._names[variable]] = [*numbers[start : start + 2 * MOST_VALUES], length - MOST_VALUES]
-        return changed
+                changed[names[variable]] = [*numbers[start : start + 2 * MOST_VALUES], length - MOST_VALUES]
+        self._left -= len(json.dumps(changed, separators=(",", ":")))
+        return None if self._left <= 0 else changed
 
 
 def probabilities(scores: npt.NDArray[np.float32], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -114,7 +114,7 @@ def test_a_limit_is_exit_code_1(folder: Path, capsys: pytest.CaptureFixture[str]
     ("arguments", "message"),
     [
         (f"{FILES} --trace tree.jsonl", "--trace is for one instance; leave it out, or solve them one by one"),
-        (f"{FILES} --engine dives --processes 2", "--processes gathers inferences at the nodes"),
+        (f"{FILES} --engine dives --processes 2", "processes: gathers inferences at the nodes"),
         (f"{FILES} --concurrency 0", "concurrency: expected an integer of 1 or more, got 0"),
         ("square-0.dzn --model none --cache 3", "--cache has no meaning for --model none; leave it out"),
         ("square-0.dzn --engine cp-sat --cache 3", "--cache has no meaning for --engine cp-sat; leave it out"),

@@ -296,7 +296,7 @@ BAD_INPUT = [
     ("missing.pb", "missing.pb: expected a file, got nothing at this path"),
     ("cut.pb", "cut.pb: expected a binary CpModelProto, got a foreign or cut file"),
     ("graph.col --problem cp-model", "graph.col: expected a file that ends in .pb, .binpb, .pbtxt or .textproto"),
-    ("nine.sdk --engine race --model none", "--engine race needs a network; choose one with --model"),
+    ("nine.sdk --engine race --model none", "network: engine race needs one, got none; choose one (--model)"),
     ("nine.sdk --engine dives --infer-every 2", "--infer-every has no meaning for --engine dives"),
     ("nine.sdk --engine race --failure-limit 9", "--failure-limit has no meaning for --engine race"),
     ("nine.sdk --engine race --trace t.jsonl", "--trace has no meaning for --engine race"),

@@ -117,7 +117,7 @@ def check_optimum(model: cp_model.CpModel, objective: Objective, result: SolveRe
     for before, after in pairwise(result.improvements):
         assert objective.inner(after.objective) < objective.inner(before.objective)
         assert (before.seconds, before.failures) <= (after.seconds, after.failures)
-    assert json.loads(result.to_json())["improvements"][-1][2] == best
+    assert json.loads(json.dumps(result.to_dict()))["improvements"][-1][2] == best
 
 
 @settings(max_examples=120)

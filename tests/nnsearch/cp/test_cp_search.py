@@ -66,7 +66,7 @@ def scorer_for(model: cp_model.CpModel, seed: int) -> LinearScorer:
 
 
 def without_times(result: SolveResult) -> dict[str, object]:
-    fields: dict[str, object] = json.loads(result.to_json())
+    fields: dict[str, object] = json.loads(json.dumps(result.to_dict()))
     del fields["inference_seconds"], fields["wall_seconds"]
     return fields
 

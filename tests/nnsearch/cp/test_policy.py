@@ -8,13 +8,12 @@ from ortools.constraint_solver import pywrapcp
 from stand_ins import FixedGraphScorer, FixedScorer
 
 from nnsearch.cp import InferencePolicy, ValuePhase
-from nnsearch.cp.policy import Policy
 from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
 
 
-def asked(policy: Policy, failures: list[int]) -> list[int]:
+def asked(policy: InferencePolicy, failures: list[int]) -> list[int]:
     """The nodes at which the policy asks, given the failures so far at each; the phase itself asks at the first."""
     schedule = policy.schedule()
     nodes = []

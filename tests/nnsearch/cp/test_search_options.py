@@ -21,11 +21,20 @@ from nnsearch.errors import ConfigError
         ({"restarts": Restarts(), "discrepancies": Discrepancies()}, "two ways to divide a search into runs"),
         ({"restarts": "never"}, "restarts: expected nnsearch.cp.Restarts, None or 'default', got 'never'"),
         ({"limits": 5}, "limits: expected nnsearch.Limits, got int"),
+        ({"policy": 3}, r"policy: expected nnsearch\.cp\.InferencePolicy, got int"),
+        ({"sampling": 1}, r"sampling: expected nnsearch\.cp\.Sampling, got int"),
+        ({"discrepancies": 2}, r"discrepancies: expected nnsearch\.cp\.Discrepancies, got int"),
     ],
 )
 def test_wrong_options_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         SearchOptions(**wrong)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [({"seconds": "a"}, "time limit"), ({"failures": [1]}, "failure limit")])
+def test_limits_that_are_no_numbers_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"{message}: expected 0 or more"):
+        Limits(**wrong)
 
 
 def test_the_defaults_by_scorer() -> None:

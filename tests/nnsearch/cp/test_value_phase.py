@@ -34,7 +34,6 @@ from stand_ins import (
 )
 
 from nnsearch.cp import InferencePolicy, Restarts, Sampling, ValuePhase
-from nnsearch.cp.policy import Policy
 from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.translate import translate
 from nnsearch.cp.value_phase import sort_key
@@ -78,7 +77,7 @@ def pigeons(count: int, holes: int) -> tuple[pywrapcp.Solver, list[pywrapcp.IntV
 
 @given(models(), orders, policies, st.none() | st.builds(Sampling, seeds, st.sampled_from([0.1, 1.0, 10.0])), seeds)
 def test_the_solutions_are_those_of_the_model(
-    model: cp_model.CpModel, order: VariableOrder, policy: Policy, sampling: Sampling | None, seed: int
+    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, sampling: Sampling | None, seed: int
 ) -> None:
     translation = translate(model)
     scorer = LinearScorer(len(translation.variables), span(model)[1], seed)
@@ -553,7 +552,7 @@ def pigeon_graph(count: int, holes: int) -> CandidateGraph:
 
 @given(models(), orders, policies, st.none() | st.builds(Sampling, seeds, st.sampled_from([0.1, 1.0, 10.0])), seeds)
 def test_the_solutions_are_those_of_the_model_by_graph(
-    model: cp_model.CpModel, order: VariableOrder, policy: Policy, sampling: Sampling | None, seed: int
+    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, sampling: Sampling | None, seed: int
 ) -> None:
     translation = translate(model)
     scorer = RandomGraphScorer(seed)
@@ -570,7 +569,7 @@ def test_the_solutions_are_those_of_the_model_by_graph(
 
 @given(models(), orders, policies, seeds, st.booleans(), st.data())
 def test_some_of_the_variables(
-    model: cp_model.CpModel, order: VariableOrder, policy: Policy, seed: int, graph: bool, data: st.DataObject
+    model: cp_model.CpModel, order: VariableOrder, policy: InferencePolicy, seed: int, graph: bool, data: st.DataObject
 ) -> None:
     translation = translate(model)
     solver, variables = translation.solver, translation.variables

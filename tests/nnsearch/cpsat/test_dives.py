@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,6 +234,9 @@ def test_options_out_of_range(options: dict[str, float], message: str) -> None:
 
 def test_no_networks_and_no_workers() -> None:
     model, _, _ = square(holes=10)
+    single: Any = "bp"
+    with pytest.raises(ConfigError, match="scorers: expected a list of networks or scorers, got str; put a single one"):
+        solve_by_dives(model, single)
     with pytest.raises(ConfigError, match="scorers: expected one or more networks, got none"):
         solve_by_dives(model, [])
     with pytest.raises(ConfigError, match="num_workers: expected 1 or more workers, got 0"):

@@ -36,7 +36,7 @@ from nnsearch.encoding.candidate_graph import GraphEncoding, GraphState
 from nnsearch.errors import ConfigError, NNSearchError, ScoreError
 from nnsearch.many.search_task import AnyModel, model_and_variables
 from nnsearch.many.solve_many import ManySolves
-from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.scorers.scorer import FloatArray
 
 
@@ -409,6 +409,27 @@ def test_progress_is_told() -> None:
 def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         solve_many([], "bp", **options)
+
+
+def test_no_scorer_is_refused() -> None:
+    nobody: Any = None
+    with pytest.raises(ConfigError, match=r"got None, .* one by one: nnsearch\.cp\.solve\(model, variables, None\)"):
+        solve_many([], nobody)
+
+
+def test_advice_that_is_none_is_refused() -> None:
+    class Bare:
+        name = "bare"
+
+        def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> Bare:
+            return self
+
+        def advise(self, alive: BoolArray) -> Any:
+            return np.zeros(alive.shape)
+
+    for solved in solve_many(squares(5, 25, 2), Bare()):
+        assert isinstance(solved.error, ScoreError)
+        assert "expected advise to return nnsearch.Advice(scores), got ndarray" in str(solved.error)
 
 
 def test_ctrl_c_between_two_results_is_the_caller_s() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from stand_ins import Solution, all_solutions, brute_force, domains, latin_square, models, with_holes
+from stand_ins import Solution, all_solutions, brute_force, domains, latin_square, models, wiped_out, with_holes
 
 from nnsearch import load_scorer
 from nnsearch.errors import GraphError, NothingToReadError
@@ -498,7 +498,7 @@ def test_a_constraint_that_leaves_no_value_is_a_wipe_out() -> None:
     assert graph.values.tolist() == [3, 4, 5]
     assert groups_of(graph) == [("exactly_one", set()), ("exactly_one", set())]
     assert str(graph.report) == "encoded 3 of 3 constraints"
-    assert graph.wiped_out(np.ones(3, dtype=bool))
+    assert wiped_out(graph, np.ones(3, dtype=bool))
 
 
 def test_a_constraint_that_names_its_variable_twice_does_not_narrow() -> None:
@@ -679,7 +679,7 @@ def test_propagation(state: tuple[CandidateGraph, BoolArray, list[Solution]], da
     possible = held[(held <= alive).all(axis=1)]
     assert (possible <= after).all()
     if len(possible):  # where all is lost anyway, more candidates may be seen to be lost
-        assert not graph.wiped_out(after)
+        assert not wiped_out(graph, after)
         less = alive.copy()
         less[data.draw(st.lists(st.integers(0, graph.num_candidates - 1), max_size=3))] = False
         less[possible.any(axis=0) & alive] = True
@@ -701,33 +701,33 @@ def test_propagation_of_latin_squares(holes: int, seed: int, order: int) -> None
 def test_a_wipe_out_is_seen() -> None:
     graph = CandidateGraph.from_all_different([[1, 2], [1, 2], [1, 2, 3]], [[0, 1, 2]])
     alive = np.ones(7, dtype=bool)
-    assert not graph.wiped_out(alive)
+    assert not wiped_out(graph, alive)
     assert graph.propagate(alive).tolist() == [True, True, True, True, False, False, True]  # 3 has one place
     alive[:2] = False
-    assert graph.wiped_out(alive)
+    assert wiped_out(graph, alive)
     graph = CandidateGraph.from_all_different([[1], [1, 2], [2]], [[0, 1, 2]])
     assert graph.propagate(np.ones(4, dtype=bool)).tolist() == [True, False, False, True]
-    assert graph.wiped_out(graph.propagate(np.ones(4, dtype=bool)))
+    assert wiped_out(graph, graph.propagate(np.ones(4, dtype=bool)))
 
 
 def test_two_that_hold_and_exclude_each_other_are_a_wipe_out() -> None:
     graph = CandidateGraph.from_all_different([[1], [1]], [[0, 1]])
-    assert graph.wiped_out(graph.propagate(np.ones(2, dtype=bool)))
+    assert wiped_out(graph, graph.propagate(np.ones(2, dtype=bool)))
 
 
 def test_a_group_without_candidates_is_a_wipe_out() -> None:
     model = cp_model.CpModel()
     model.add_exactly_one([model.new_int_var(0, 0, name) for name in "ab"])
     graph = CandidateGraph.from_model(model)
-    assert graph.wiped_out(np.ones(2, dtype=bool))
+    assert wiped_out(graph, np.ones(2, dtype=bool))
 
 
 def test_a_wipe_out_survives_restriction() -> None:
     graph = CandidateGraph.from_all_different([[1, 2], [1]], [[0, 1]])
     alive = np.array([True, True, False])
-    assert graph.wiped_out(alive)
+    assert wiped_out(graph, alive)
     small, _ = graph.restrict(alive)
-    assert small.wiped_out(np.ones(2, dtype=bool))
+    assert wiped_out(small, np.ones(2, dtype=bool))
 
 
 @settings(max_examples=50)

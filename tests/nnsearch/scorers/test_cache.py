@@ -57,7 +57,6 @@ def test_what_was_used_longest_ago_is_forgotten() -> None:
     kept = cache.recall(b"a")
     assert kept is not None
     assert (kept == ord("a")).all()
-    assert (cache.hits, cache.misses) == (10, 1)
 
 
 def test_what_is_kept_cannot_be_changed() -> None:

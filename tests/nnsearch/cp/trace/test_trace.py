@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +23,9 @@ from stand_ins import (
 )
 
 from nnsearch import cp
-from nnsearch.cli.main import main
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts
 from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.trace.events import RecordedTrace, TraceError, TraceEvent, read_trace
-from nnsearch.cp.trace.plot import save_plot
 from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.trace.report import report, right_tries
 from nnsearch.errors import ConfigError
@@ -269,7 +266,7 @@ NEGATIVE = EVENT.replace('"depth": 0', '"depth": -1')
         ("", r": expected a trace \(format nnsearch.trace in the first line\), this is something else$"),
         ("[1]\n", r", line 1: expected a JSON object, got '\[1\]'$"),
         ('{"format": "other"}\n', r": expected a trace \(format"),
-        ('{"format": "nnsearch.trace", "version": 3}\n', r": expected a trace of version 1 or 2, got 3$"),
+        ('{"format": "nnsearch.trace", "version": 3}\n', r": expected a trace of version 2, got 3$"),
         (f"{HEADER}\n{EVENT}\n{EVENT[:30]}", r", line 3: expected a JSON object, got '.*'$"),
         (f"{HEADER}\n{{}}\n", r", line 2: expected an event, missing 7 required positional arguments"),
         (f'{HEADER}\n{EVENT[:-1]}, "colour": 1}}\n', r", line 2: expected an event, .*unexpected .* 'colour'$"),
@@ -319,29 +316,3 @@ def test_scores_that_are_missing_are_null(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     recorded(path, golden_model(), FixedGraphScorer(np.arange(6.0)), policy=InferencePolicy(0))
     assert "Infinity" not in path.read_text(encoding="utf-8")
-
-
-def test_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("matplotlib")
-    _, trace = recorded(tmp_path / "trace", pigeons(6, 5), None)
-    save_plot(trace, tmp_path / "trace.png")
-    assert (tmp_path / "trace.png").read_bytes().startswith(b"\x89PNG")
-    save_plot(RecordedTrace(trace.header, []), tmp_path / "empty.svg")
-    with pytest.raises(TraceError, match=r"the picture cannot be written: No such file or directory$"):
-        save_plot(trace, tmp_path / "no-such" / "trace.png")
-    with pytest.raises(ConfigError, match=r"trace\.xyz: expected a picture that ends in \.svg, \.png or \.pdf$"):
-        save_plot(trace, tmp_path / "trace.xyz")
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ConfigError, match=r"^pictures need matplotlib: pip install matplotlib$"):
-        save_plot(trace, tmp_path / "trace.png")
-
-
-def test_a_picture_that_cannot_be_drawn_is_refused_before_any_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("a.xyz", "a"):
-        assert main(["trace", str(tmp_path / "no such trace"), "--plot", name]) == 2
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert f"{name}: expected a picture that ends in .svg, .png or .pdf" in printed.err
-        assert printed.err.count("\n") == 1

@@ -113,16 +113,6 @@ def test_the_format(tmp_path: Path) -> None:
     assert [re.sub(r'"ms":[\d.]+', '"ms":0', line) for line in lines] == GOLDEN.strip().splitlines()
 
 
-def test_probabilities_of_version_1(tmp_path: Path) -> None:
-    path = tmp_path / "trace"
-    event = '{"outcome": "failed", "node": 0, "branch": "left", "depth": 0, "run": 0, "ms": 0.1, "inferences": 0'
-    path.write_text(
-        f'{{"format": "nnsearch.trace", "version": 1}}\n{event}, "state": {{"x": [5, 0.417, 4, 0.25, 7], "y": 1}}}}\n',
-        encoding="utf-8",
-    )
-    assert read_trace(path).events[0].state == {"x": [5, 417, 4, 250, 7], "y": 1}
-
-
 def test_states_change_nothing_and_are_asked_for(tmp_path: Path) -> None:
     with_states = traced(tmp_path / "a", small_model(), FixedScorer(np.eye(2, 3)))
     model = small_model()
@@ -207,10 +197,10 @@ def test_a_long_trace_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held["totals"] == {"events": 5, "states": 5}
 
 
-def test_an_old_trace_opens(tmp_path: Path) -> None:
+def test_a_trace_without_states_opens(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     path.write_text(
-        '{"format": "nnsearch.trace", "version": 1}\n'
+        '{"format": "nnsearch.trace", "version": 2}\n'
         '{"outcome": "failed", "node": 0, "branch": "left", "depth": 0, "run": 0, "ms": 0.1, "inferences": 0}\n',
         encoding="utf-8",
     )
@@ -224,7 +214,7 @@ def test_an_old_trace_opens(tmp_path: Path) -> None:
 def test_a_state_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     path.write_text(
-        '{"format": "nnsearch.trace", "version": 1}\n{"outcome": "failed", "node": 0, "branch": "left", "depth": 0, '
+        '{"format": "nnsearch.trace", "version": 2}\n{"outcome": "failed", "node": 0, "branch": "left", "depth": 0, '
         '"run": 0, "ms": 0.1, "inferences": 0, "state": 1}\n',
         encoding="utf-8",
     )
