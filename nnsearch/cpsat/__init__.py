@@ -2,6 +2,7 @@
 
 from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
 from nnsearch.cpsat.guidance import guide
+from nnsearch.cpsat.installed import install, installed, uninstall
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.report import RaceReport, Winner
 from nnsearch.cpsat.search import solve, solve_by_race
@@ -16,7 +17,10 @@ __all__ = [
     "RaceReport",
     "Winner",
     "guide",
+    "install",
+    "installed",
     "solve",
     "solve_by_dives",
     "solve_by_race",
+    "uninstall",
 ]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.plain_solver import plain_solver
+
 _STOP_INTERVAL = 0.001  # seconds; a stop that comes before CP-SAT has begun is lost and must be repeated
 
 
@@ -34,7 +36,7 @@ class CpSatRun:
         self.done = threading.Event()
         self.stopped = False
         """:meth:`stop` came before the run had ended by itself."""
-        self._solver = cp_model.CpSolver()
+        self._solver = plain_solver()
         self._solver.parameters.copy_from(parameters)
         self._solver.log_callback = log_callback
         self._solver.best_bound_callback = best_bound_callback

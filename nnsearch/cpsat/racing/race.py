@@ -29,6 +29,7 @@ from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.model.objective import is_constant, read_objective
 from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.plain_solver import plain_solver
 from nnsearch.processors import usable_cpus
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.network import Network
@@ -369,7 +370,7 @@ class Race:
         self, values: Sequence[int], callback: cp_model.CpSolverSolutionCallback | None
     ) -> cmh.CpSolverResponse | None:
         """Have CP-SAT check a solution and report it in its own words; None if it refuses."""
-        checker = cp_model.CpSolver()
+        checker = plain_solver()
         checker.parameters.num_workers = 1
         checker.parameters.fix_variables_to_their_hinted_value = True
         checker.parameters.catch_sigint_signal = False

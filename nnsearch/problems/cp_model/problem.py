@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 from nnsearch.errors import InstanceError
 from nnsearch.model.refusal import reason_of_refusal
 from nnsearch.model.variables import all_variables
+from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.rendering import highlighted
 
 
@@ -60,7 +61,7 @@ class CpModelFile:
             variable.domain.extend([value, value])
         model.clear_objective()
         model.clear_hints()
-        solver = cp_model.CpSolver()
+        solver = plain_solver()
         solver.parameters.num_workers = 1
         solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
         return solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from ortools.sat.python import cp_model
 
 from nnsearch.errors import ConfigError
+from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.latin_square.generating import number_of_holes
 from nnsearch.problems.streams import random_streams
 from nnsearch.problems.sudoku.problem import Sudoku
@@ -83,7 +83,7 @@ def _complete(grid: Grid, rng: np.random.Generator) -> Grid:
     for variable in variables:
         # A hint of a random value, wrong for most cells, only makes the search start elsewhere.
         model.add_hint(variable, int(rng.integers(1, len(grid) + 1)))
-    solver = cp_model.CpSolver()
+    solver = plain_solver()
     solver.parameters.num_workers = 1
     solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
     solver.parameters.random_seed = int(rng.integers(2**31 - 1))
