@@ -12,7 +12,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -201,15 +201,17 @@ class ModelRatio:
     slower: bool
 
 
-def compare_by_model(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> list[ModelRatio]:
+def compare_by_model(
+    one: Sequence[Record], other: Sequence[Record], best: Mapping[str, float], resamples: int = 10_000
+) -> list[ModelRatio]:
     """Compare two arms on each model and number of workers, within pairs of one seed; the slowest model comes first.
 
     Args:
         one: records of an arm.
         other: records of another one.
+        best: see :func:`best_known`.
         resamples: of the bootstrap, whose seed is fixed.
     """
-    best = _best_known([*one, *other])
     partners = {_pair(record): record for record in other}
     pairs = [(record, partners[_pair(record)]) for record in one if _pair(record) in partners]
     ratios = []
@@ -230,6 +232,17 @@ def compare_by_model(one: Sequence[Record], other: Sequence[Record], resamples: 
     return sorted(ratios, key=lambda ratio: -ratio.mean)
 
 
+def best_known(records: Sequence[Record]) -> dict[str, float]:
+    """Return the best objective of each instance that has one, over all runs whose answers were accepted."""
+    best: dict[str, float] = {}
+    for record in records:
+        result, instance = record["result"], record["config"]["instance_sha256"]
+        if result["wrong"] is None and result["objective_value"] is not None:
+            choose = max if result["maximises"] else min
+            best[instance] = choose(best.get(instance, result["objective_value"]), result["objective_value"])
+    return best
+
+
 def summary(records: Sequence[Record]) -> Group:
     """Return what the suite found: all models together, each model alone, who answered, and what was wrong."""
     config = records[0]["config"]
@@ -237,8 +250,8 @@ def summary(records: Sequence[Record]) -> Group:
     cpus = sorted({record["result"]["usable_cpus"] for record in records})
     arms = by_arm(records)
     baseline = arms.pop(BASELINE)
-    best = _best_known(records)
-    ratios = {arm: compare_by_model(runs, baseline) for arm, runs in arms.items()}
+    best = best_known(records)
+    ratios = {arm: compare_by_model(runs, baseline, best) for arm, runs in arms.items()}
     tables = [_together(ratios, arms, baseline)]
     tables += [_each(arm, ratios[arm], runs, baseline, best) for arm, runs in arms.items()]
     raced = {arm: [run for run in runs if run["result"]["winner"] is not None] for arm, runs in arms.items()}
@@ -294,7 +307,11 @@ def _together(ratios: dict[str, list[ModelRatio]], arms: dict[str, list[Record]]
 
 
 def _each(
-    arm: str, ratios: Sequence[ModelRatio], runs: Sequence[Record], baseline: Sequence[Record], best: dict[str, float]
+    arm: str,
+    ratios: Sequence[ModelRatio],
+    runs: Sequence[Record],
+    baseline: Sequence[Record],
+    best: Mapping[str, float],
 ) -> Table:
     rows = []
     for ratio in ratios:
@@ -402,15 +419,15 @@ def _wrong(zoo_model: ZooModel, run: _Run, claimed: float | None, objective: Obj
         return "said INFEASIBLE, and there is a solution"
     if not run.status.solved:
         return None
-    shown = run.solutions[-1][1] if run.solutions else None
-    if objective is not None and shown is not None and claimed is not None and objective.better(shown, claimed):
-        return f"returned {claimed:g} after it had shown {shown:g}"
     try:
         really = zoo_model.check(run.solver.value)
     except BrokenRuleError as error:
         return f"broke a rule ({error})"
     if objective is None or really is None or claimed is None:
         return None
+    shown = run.solutions[-1][1] if run.solutions else claimed
+    if shown is not None and objective.better(shown, claimed) and not math.isclose(shown, claimed):
+        return f"returned {claimed:g} after it had shown {shown:g}"
     # What CP-SAT returns at a limit may be better than it says: what it undoes of its presolve may improve a solution.
     better = run.status is not Status.OPTIMAL and objective.better(really, claimed)
     return None if better or math.isclose(really, claimed) else f"said {claimed:g} of a solution that is {really:g}"
@@ -432,7 +449,7 @@ def _on(runs: Sequence[Record], instances: set[str], workers: int) -> list[Recor
     return [r for r in runs if r["config"]["instance"] in instances and r["config"]["workers"] == workers]
 
 
-def _costs(one: Record, other: Record, best: dict[str, float]) -> tuple[float, float, float, float]:
+def _costs(one: Record, other: Record, best: Mapping[str, float]) -> tuple[float, float, float, float]:
     """Return what both runs of a pair cost, the slack of such costs, and the allowance in their unit."""
     instance, limit = one["config"]["instance_sha256"], one["config"]["time_limit"]
     if is_decided(one) or is_decided(other) or instance not in best:
@@ -441,18 +458,7 @@ def _costs(one: Record, other: Record, best: dict[str, float]) -> tuple[float, f
     return mine, theirs, INTEGRAL_SLACK, ALLOWANCE / limit
 
 
-def _best_known(records: Sequence[Record]) -> dict[str, float]:
-    """Return the best objective of each instance that has one, over all runs whose answers were accepted."""
-    best: dict[str, float] = {}
-    for record in records:
-        result, instance = record["result"], record["config"]["instance_sha256"]
-        if result["wrong"] is None and result["objective_value"] is not None:
-            choose = max if result["maximises"] else min
-            best[instance] = choose(best.get(instance, result["objective_value"]), result["objective_value"])
-    return best
-
-
-def _mean_integral(runs: Sequence[Record], best: dict[str, float]) -> float | None:
+def _mean_integral(runs: Sequence[Record], best: Mapping[str, float]) -> float | None:
     known = best.get(runs[0]["config"]["instance_sha256"])
     if known is None:
         return None

@@ -87,6 +87,10 @@ def found(arm: str, instance: str, seed: int, *solutions: tuple[float, float], *
     )
 
 
+def compared(one: list[Record], other: list[Record]) -> list[zoo.ModelRatio]:
+    return zoo.compare_by_model(one, other, zoo.best_known([*one, *other]))
+
+
 @pytest.mark.usefixtures("two_kinds")
 def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "zoo.jsonl"
@@ -226,23 +230,21 @@ def test_bounds_of_suites_without_a_sense_are_left_alone() -> None:
 
 def test_a_run_that_gives_up_counts_with_the_limit() -> None:
     slow = made("drop-in", "a", 1, 3.0, Status.UNKNOWN)
-    [ratio] = zoo.compare_by_model([slow], [made("cp-sat", "a", 1, 1.0)])
+    [ratio] = compared([slow], [made("cp-sat", "a", 1, 1.0)])
     assert ratio.mean == pytest.approx(10.05 / 1.05)
     assert (ratio.seconds, ratio.pairs, ratio.slower) == (1, 1, True)
-    [ratio] = zoo.compare_by_model(
-        [slow], [made("cp-sat", "a", 1, 9.0, Status.UNKNOWN)]
-    )  # nothing known: both time out
+    [ratio] = compared([slow], [made("cp-sat", "a", 1, 9.0, Status.UNKNOWN)])  # nothing known: both time out
     assert (ratio.mean, ratio.seconds, ratio.slower) == (1, 1, False)
 
 
 def test_without_a_proof_primal_integrals_are_compared() -> None:
     # The best known is another run's; gaps are 1 until 1 s, 1/2 until 6 s, and then 0.
     mine, theirs = found("drop-in", "a", 1, (1.0, 8.0), (6.0, 4.0)), found("cp-sat", "a", 1, (2.0, 4.0))
-    [ratio] = zoo.compare_by_model([mine], [theirs])
+    [ratio] = compared([mine], [theirs])
     assert ratio.mean == pytest.approx((0.35 + 0.01) / (0.2 + 0.01))
     assert ratio.seconds == 0
     better = found("cp-sat", "a", 2, (9.0, 2.0))  # no partner, and yet known
-    [ratio] = zoo.compare_by_model([mine], [theirs, better])
+    [ratio] = compared([mine], [theirs, better])
     assert ratio.mean == pytest.approx((0.1 + 0.5 * 0.75 + 0.4 * 0.5 + 0.01) / (0.2 + 0.8 * 0.5 + 0.01))
 
 
@@ -250,7 +252,7 @@ def test_models_are_sorted_and_slower_ones_are_told() -> None:
     seconds = {"same": (2.0, 2.0), "little": (0.02, 0.11), "slow": (4.0, 5.0), "fast": (2.0, 1.0)}
     baseline = [made("cp-sat", name, seed, times[0]) for name, times in seconds.items() for seed in (1, 2, 3)]
     runs = [made("drop-in", name, seed, times[1]) for name, times in seconds.items() for seed in (1, 2, 3)]
-    ratios = zoo.compare_by_model(runs, baseline)
+    ratios = compared(runs, baseline)
     assert [(ratio.instance, ratio.slower) for ratio in ratios] == [
         ("little/small", False),  # within the tenth of a second
         ("slow/small", True),
