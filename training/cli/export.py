@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from nnsearch.cli.command_line import DONE
 from nnsearch.errors import ConfigError
-from training.cli.command_line import DONE, OnnxFile, check_out
+from training.cli.command_line import OnnxFile, check_out
 from training.export.stored_run import export_stored_dense, export_stored_graph
 from training.tasks.graph_config import GraphConfig
 from training.tasks.run_folder import read_claim

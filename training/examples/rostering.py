@@ -23,11 +23,11 @@ from ortools.sat.python import cp_model
 from tqdm import tqdm
 
 from nnsearch import cp
+from nnsearch.cli.command_line import command_line, run
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import NNSearchError
 from nnsearch.limits import Limits
 from nnsearch.scorers.onnx import load_scorer
-from training.cli.command_line import command_line, run
 
 NURSES, DAYS, SHIFTS = 9, 14, ("early", "late", "night")
 _DEMAND = (2, 2, 1)

@@ -573,7 +573,9 @@ def test_a_file_that_holds_no_records_is_refused_unchanged(tmp_path: Path, capsy
     output.write_text('{"name": "someone else\'s"}\n')
     assert call("nodes", "--output", output) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f'{output}:1: expected a JSON object with config, result, environment, got \'{{"name": ')
+    assert error.startswith(
+        f'error: {output}:1: expected a JSON object with config, result, environment, got \'{{"name": '
+    )
     assert error.endswith("remove the line, and what it held is measured again\n")
     assert output.read_text() == '{"name": "someone else\'s"}\n'
 
@@ -581,7 +583,7 @@ def test_a_file_that_holds_no_records_is_refused_unchanged(tmp_path: Path, capsy
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, capsys: Capture) -> None:
     assert call("nodes", "--output", tmp_path) == 2
     assert capsys.readouterr().err == (
-        f"--output {tmp_path}: expected a file that can be written, got: Is a directory; choose another\n"
+        f"error: --output {tmp_path}: expected a file that can be written, got: Is a directory; choose another\n"
     )
 
 
@@ -593,7 +595,7 @@ def test_pages_and_plots_that_cannot_be_written_are_refused_before_any_work(
     (tmp_path / "file").touch()
     assert call(command, option, "file/x.svg") == 2
     assert capsys.readouterr().err == (
-        f"{option} file/x.svg: expected a file that can be written, got: Not a directory; choose another\n"
+        f"error: {option} file/x.svg: expected a file that can be written, got: Not a directory; choose another\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
