@@ -149,12 +149,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def grouped(records: Iterable[Record], of: Callable[[Record], T]) -> list[tuple[T, list[Record]]]:
-    """Return the values that records have, in order of appearance, and the records of each.
-
-    Args:
-        records: of results files.
-        of: the value of a record; it need not be hashable.
-    """
+    """Return the values of records, which need not be hashable, in order of appearance, and the records of each."""
     groups: list[tuple[T, list[Record]]] = []
     for record in records:
         value = of(record)

@@ -93,13 +93,8 @@ def short(number: float) -> str:
 class Ratio:
     """How the failures of one arm compare with those of another on the same instances.
 
-    Attributes:
-        mean: geometric mean over instances of (failures + 1) / (failures + 1); below 1 the first arm fails less.
-        low: lower end of its 95 % interval (bootstrap over instances).
-        high: upper end.
-        wins: instances on which the first arm fails less.
-        ties: instances on which both fail as often.
-        losses: the others.
+    ``mean`` is the geometric mean over instances of (failures + 1) / (failures + 1), below 1 where the first arm fails
+    less, with its 95 % interval (bootstrap over instances); ``wins`` counts the instances on which it fails less.
     """
 
     mean: float
@@ -116,13 +111,7 @@ class Ratio:
 
 
 def ratio(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Ratio | None:
-    """Compare the failures of two arms; several runs of an instance count as their geometric mean.
-
-    Args:
-        one: records of an arm.
-        other: records of another one; None is returned when they share no instance.
-        resamples: of the bootstrap, whose seed is fixed.
-    """
+    """Compare the failures of two arms, None without a common instance; runs of one count as their geometric mean."""
     mine, theirs = _log_failures(one), _log_failures(other)
     shared = [instance for instance in mine if instance in theirs]
     if not shared:
@@ -133,12 +122,7 @@ def ratio(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_00
 
 
 def geometric_mean(logs: npt.NDArray[np.float64], resamples: int = 10_000) -> tuple[float, float, float]:
-    """Return the geometric mean and the ends of its 95 % interval, by bootstrap.
-
-    Args:
-        logs: float64[I]: logarithm of the number of each instance.
-        resamples: of the bootstrap, whose seed is fixed.
-    """
+    """Return the geometric mean of exp(float64[I]), and the ends of its 95 % interval by a bootstrap of fixed seed."""
     rng = np.random.default_rng(0)
     means = logs[rng.integers(len(logs), size=(resamples, len(logs)))].mean(axis=1)
     low, high = np.exp(np.quantile(means, [0.025, 0.975]))
@@ -181,13 +165,7 @@ class Comparison:
 
 
 def compare_seconds(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Comparison | None:
-    """Compare the seconds of two arms; a run that gave up counts with the limit.
-
-    Args:
-        one: records of an arm.
-        other: records of another one; None is returned when they share no pair.
-        resamples: of the bootstrap, whose seed is fixed.
-    """
+    """Compare the seconds of two arms, None without a common pair; a run that gave up counts with the limit."""
     partners = {_pair(record): record for record in other}
     pairs = [(record, partners[_pair(record)]) for record in one if _pair(record) in partners]
     if not pairs:
@@ -219,12 +197,7 @@ def _pair(record: Record) -> tuple[str, str, int]:
 def wilson(
     share: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the limits of Wilson's 95 % interval of shares.
-
-    Args:
-        share: float64[...], from 0 to 1.
-        count: float64[...], of how many.
-    """
+    """Return the limits of Wilson's 95 % interval of shares, float64[...], of so many, float64[...]."""
     square = 1.96**2
     centre = (share + square / (2 * count)) / (1 + square / count)
     half = 1.96 / (1 + square / count) * np.sqrt(share * (1 - share) / count + square / (4 * count**2))

@@ -27,12 +27,7 @@ ATTEMPTS = 10
 
 
 class Labeller:
-    """Labels partial Latin squares in a process of its own, which is ended when it takes too long.
-
-    Args:
-        seconds: for one state, shared by all attempts.
-        rng: source of the renamings.
-    """
+    """Labels partial Latin squares in a process of its own, which is ended when a state takes too long."""
 
     def __init__(self, seconds: float, rng: np.random.Generator) -> None:
         self._seconds, self._rng = seconds, rng
@@ -44,11 +39,7 @@ class Labeller:
         self._running: tuple[Connection, BaseProcess] | None = None
 
     def label(self, grid: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
-        """Return labels bool[n**3], exact as of ``label_latin_squares``; None when no attempt ended in time.
-
-        Args:
-            grid: int64[n, n], values 1..n, 0 = hole.
-        """
+        """Return labels bool[n**3] of int64[n, n], 0 = hole, as ``label_latin_squares`` does; None if out of time."""
         n = len(grid)
         for attempt in range(ATTEMPTS):
             rows, columns, values = (self._rng.permutation(n) if attempt else np.arange(n) for _ in range(3))
@@ -85,12 +76,7 @@ class Labeller:
 
 @contextmanager
 def labeller(seconds: float | None, rng: np.random.Generator) -> Iterator[Label]:
-    """Make a function from int64[n, n], 0 = hole, to labels bool[n**3]; None where they took too long.
-
-    Args:
-        seconds: for one state; None is any time.
-        rng: source of the renamings.
-    """
+    """Make a function from int64[n, n], 0 = hole, to labels bool[n**3]; with a time limit, None where it is met."""
     if seconds is None:
         yield lambda grid: label_latin_squares(grid[None])[0]
         return

@@ -22,11 +22,9 @@ def counts_dead_ends(runs: Sequence[Record]) -> bool:
 
 
 def cactus(records: Sequence[Record], name: str) -> Chart:
-    """Draw how many instances each arm decided within so much of a cost; several runs of one count as fractions.
+    """Draw how many instances each arm decided within so many ``seconds`` or ``failures``, on one set of instances.
 
-    Args:
-        records: on one set of instances.
-        name: ``seconds`` or ``failures``.
+    Several runs of an instance count as fractions.
     """
     arms = by_arm(records)
     total = len({record["config"]["instance_sha256"] for record in records})
@@ -65,14 +63,8 @@ def profile(records: Sequence[Record], name: str) -> Chart | None:
 
     Dolan and Moré, "Benchmarking optimization software with performance profiles" (2002). The best is taken over runs
     of one instance with one seed where all arms ran all seeds, else over those of one instance. Runs that gave up, on
-    instances that nobody decided, too, are in the denominator.
-
-    Args:
-        records: on one set of instances.
-        name: ``seconds`` or ``failures`` (+ 1, of arms that count failures).
-
-    Returns:
-        The chart, None with fewer than two arms.
+    instances that nobody decided, too, are in the denominator. Of ``failures`` (+ 1), only arms that count them take
+    part. None with fewer than two arms.
     """
     arms = {arm: runs for arm, runs in by_arm(records).items() if name == "seconds" or counts_dead_ends(runs)}
     if len(arms) < 2:
@@ -109,12 +101,7 @@ def profile(records: Sequence[Record], name: str) -> Chart | None:
 
 
 def scatter(records: Sequence[Record], note: str = "") -> Chart:
-    """Draw failures against seconds, a mark for each run, a hollow one for each that gave up.
-
-    Args:
-        records: on one set of instances.
-        note: what is to be said of these failures.
-    """
+    """Draw failures against seconds, a mark for each run, a hollow one for each that gave up."""
     series = []
     for arm, runs in by_arm(records).items():
         dots: dict[bool, list[Point]] = {True: [], False: []}

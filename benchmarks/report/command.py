@@ -49,12 +49,7 @@ def report(
 
 
 def write_page(results: Sequence[Path], output: Path, metrics: Sequence[Path] = ()) -> None:
-    """Read results and write the page.
-
-    Args:
-        results: files, or folders with ``.jsonl`` files.
-        output: the page; its folder is created.
-        metrics: of runs of training.
+    """Read results, files or folders with ``.jsonl`` files, and ``metrics`` of runs of training, and write the page.
 
     Raises:
         RecordError: there are no results, or a file is not one of results.

@@ -115,12 +115,7 @@ class Feasibility:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Labelled states.
-
-    Attributes:
-        states: the states.
-        left_out: number of filled cells -> how many states there were left out, because their labels took too long.
-    """
+    """Labelled states, and how many with so many filled cells were left out, because their labels took too long."""
 
     states: FeasibilityStates
     left_out: dict[int, int]
@@ -129,12 +124,7 @@ class Drawn:
 def jobs(
     suite: Feasibility, networks: Sequence[LoadedNetwork], compare: Sequence[tuple[LoadedNetwork, LoadedNetwork]] = ()
 ) -> list[Job]:
-    """Return one job for each arm, propagation and question, and one for each comparison.
-
-    Args:
-        suite: what to measure.
-        networks: one-hot networks of this order, and networks on the candidate graph.
-        compare: pairs of ``networks``; the difference of their outcomes is measured on the same states.
+    """Return one job for each arm, propagation and question, and one for each comparison of two networks.
 
     Raises:
         ModelFileError: a network is for another order.
@@ -260,14 +250,7 @@ class _States:
 def draw_states(
     problem: DenseProblem, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> FeasibilityStates:
-    """Draw labelled states as :func:`.make_states` does, in chunks that Ctrl-C can come between.
-
-    Args:
-        problem: the problem.
-        solutions: uint8[S, V] of value indices; used in turn.
-        count: P, number of states.
-        rng: source of the variables that stay assigned.
-    """
+    """Draw labelled states as :func:`.make_states` does, in chunks that Ctrl-C can come between."""
     size = problem.num_variables * max(1, 500 // problem.num_variables)  # whole rounds over the fill levels
     parts = []
     with tqdm(total=count, disable=None, desc="states", leave=False) as bar:
@@ -286,14 +269,7 @@ def draw_states(
 def draw_some_states(
     problem: LatinSquare, solutions: npt.NDArray[np.uint8], suite: Feasibility, rng: np.random.Generator
 ) -> Drawn:
-    """Draw labelled states at some of the fill levels, with a time limit for the labels of each.
-
-    Args:
-        problem: the problem.
-        solutions: uint8[S, V] of value indices; used in turn.
-        suite: how many states and levels, and the limit; without one a state may take any time.
-        rng: source of the variables that stay assigned, and of the labeller.
-    """
+    """Draw labelled states at some of the fill levels, with a time limit for the labels of each."""
     num_variables, order = problem.num_variables, problem.order
     count = num_variables if suite.levels is None else suite.levels
     levels = np.arange(count) * num_variables // count
@@ -320,14 +296,9 @@ def draw_some_states(
 
 
 def score_graph_states(scorer: OnnxScorer, states: FeasibilityStates, possible: BoolArray) -> npt.NDArray[np.float32]:
-    """Return float32[P, N]: the scores of what is possible, of several states at a time.
+    """Return float32[P, N]: the scores of what is ``possible``, bool[P, N], of several states at a time.
 
     The only possible candidate of a variable has 0, and what is impossible has -inf.
-
-    Args:
-        scorer: a network on the candidate graph.
-        states: P states.
-        possible: bool[P, N], what propagation leaves the unassigned variables.
     """
     encoding = scorer.prepare(CandidateGraph.from_model(LatinSquare(states.problem.order).build()[0])).encoding
     alive = possible | states.assignment
@@ -355,14 +326,10 @@ def score_graph_states(scorer: OnnxScorer, states: FeasibilityStates, possible: 
 
 
 def significant_levels(states: FeasibilityStates, difference: FloatArray) -> dict[str, Any]:
-    """Count the fill levels at which the mean of paired differences is below, or above, 0 with 95 % confidence.
+    """Count the fill levels whose mean of paired differences, float64[P], is below, or above, 0 with 95 % confidence.
 
     The interval of a level is the mean plus or minus 1.96 standard errors. Of levels without any difference, one in
     forty is expected on either side by chance.
-
-    Args:
-        states: P states.
-        difference: float64[P], outcome of one arm less that of another on the same state.
     """
     levels = states.problem.num_variables
     count = np.bincount(states.filled, minlength=levels)
@@ -380,12 +347,7 @@ def significant_levels(states: FeasibilityStates, difference: FloatArray) -> dic
 
 
 def refuse_leak(squares: npt.NDArray[np.uint8], path: Path, first_value: int = 1) -> None:
-    """Check that no test square is one of a training pool.
-
-    Args:
-        squares: uint8[S, n, n] of n values; uint8[S, n, 1] of a problem that has n variables.
-        path: the pool, as :func:`training.data.pools.pool.read_pool` takes it.
-        first_value: the smallest value.
+    """Check that no test square, of uint8[S, n, n] or uint8[S, n, 1] of n values, is one of a training pool.
 
     Raises:
         PoolError: a square occurs in the pool, or the pool cannot be read.
@@ -398,14 +360,10 @@ def refuse_leak(squares: npt.NDArray[np.uint8], path: Path, first_value: int = 1
 
 
 def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
-    """Return the result of one arm.
+    """Return the result of one arm from its outcomes, float64[P].
 
     The mean is over fill levels, each with equal weight. Its 95 % half width is 1.96 standard errors of that stratified
     mean, from the variance of the outcomes inside each level, states being independent.
-
-    Args:
-        states: P states.
-        outcome: float64[P], see :data:`Judgement`.
     """
     levels = states.problem.num_variables
     curve = states.by_level(outcome)
@@ -445,11 +403,7 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def share_table(records: Sequence[Record]) -> Table:
-    """Return a row for each arm, question and propagation.
-
-    Args:
-        records: of one order; comparisons are left out.
-    """
+    """Return a row for each arm, question and propagation of one order; comparisons are left out."""
     config = records[0]["config"]
     leaks = f"none in {', '.join(config['pools'])}" if config["pools"] else "not compared with a training pool (--pool)"
     levels = f" at {config['levels']} fill levels" if "levels" in config else ""
@@ -510,12 +464,9 @@ def comparison_table(records: Sequence[Record]) -> Table:
 
 
 def curve_chart(records: Sequence[Record], question: str, propagations: Sequence[str]) -> Chart:
-    """Draw the share of feasible suggestions by fill level.
+    """Draw the share of feasible suggestions at one order by fill level, after the first of the propagations.
 
-    Args:
-        records: of one order.
-        question: of :data:`QUESTIONS`.
-        propagations: at test time; that of the chart, then others whose networks are drawn beside it under two names.
+    Networks after the others are drawn beside it under two names.
     """
     first = propagations[0]
     shown: dict[str, dict[str, Any]] = {}

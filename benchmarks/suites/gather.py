@@ -88,16 +88,7 @@ class Gather:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an arm.
-
-    Attributes:
-        seconds: wall time.
-        states: scored.
-        batches: inferences.
-        inference_seconds: in them.
-        gathering_seconds: as the gathering counts it; None where there is none.
-        results: in the order of the squares.
-    """
+    """One run of an arm; ``gathering_seconds`` as the gathering counts them, None where there is none."""
 
     seconds: float
     states: int

@@ -58,11 +58,7 @@ def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.
 
 
 def jobs(suite: LatencySuite, networks: Sequence[Sequence[LoadedNetwork]]) -> list[Job]:
-    """Return one job for each network and number of threads.
-
-    Args:
-        suite: what to score.
-        networks: the same networks, opened with several numbers of threads.
+    """Return one job for each network and number of threads, from the same networks opened with several.
 
     Raises:
         ConfigError: a network is a one-hot network, or there is none.

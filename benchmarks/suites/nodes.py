@@ -67,17 +67,7 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Walk:
-    """One enumeration of solutions up to a number of branches.
-
-    Attributes:
-        branches: branches taken; fewer than asked for when the tree ended.
-        failures: dead ends.
-        solutions: solutions found.
-        calls: inferences.
-        seconds: wall time of the search alone.
-        inference_seconds: the part of it that the scorer took.
-        cpu_seconds: processor time of the search.
-    """
+    """One enumeration of solutions up to a number of branches, fewer when the tree ended."""
 
     branches: int
     failures: int
@@ -94,11 +84,7 @@ class Walk:
 
 
 class SmallestValue(Network):
-    """A scorer that prefers small values and does no work.
-
-    Args:
-        order: order of the square.
-    """
+    """A scorer for squares of one order that prefers small values and does no work."""
 
     name = "smallest-value"
 
@@ -112,13 +98,7 @@ class SmallestValue(Network):
 
 
 def prepare(arm: str, grid: npt.NDArray[np.int64], branches: int) -> Callable[[], Walk]:
-    """Build model and phase; the returned function walks once and is to be timed.
-
-    Args:
-        arm: one of :data:`ARMS`.
-        grid: int64[n, n], 0 = hole.
-        branches: branches of the walk.
-    """
+    """Build model and phase of one of :data:`ARMS` on int64[n, n], 0 = hole; the returned function walks once."""
     order = len(grid)
     model, _ = LatinSquare(order).build(grid)
     translation = translate(model)

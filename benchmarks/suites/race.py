@@ -185,12 +185,7 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def seconds_table(title: str, records: Sequence[Record]) -> Table:
-    """Return a row for each arm.
-
-    Args:
-        title: of the set of instances.
-        records: on this set.
-    """
+    """Return a row for each arm on one set of instances."""
     rows = []
     for arm, runs in by_arm(records).items():
         solved = sum(is_decided(run) and run["result"]["status"] != Status.INFEASIBLE for run in runs)
@@ -214,11 +209,7 @@ def seconds_table(title: str, records: Sequence[Record]) -> Table:
 
 
 def speed_table(groups: Mapping[str, Sequence[Record]]) -> Table:
-    """Return a row for each arm but the baseline on each set.
-
-    Args:
-        groups: the records of each set by its title.
-    """
+    """Return a row for each arm but the baseline on each set, given by its title."""
     rows = []
     for title, same in groups.items():
         arms = by_arm(same)

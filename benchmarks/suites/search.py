@@ -109,12 +109,7 @@ def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[LoadedNetwork]
 
 
 def summary(records: Sequence[Record], compare: tuple[str, str] | None = None) -> Group:
-    """Return what one run of the suite found: a table for each set of instances, and two cactus plots of all.
-
-    Args:
-        records: of one run of the suite.
-        compare: two arms, or networks, see :func:`ratio_table`.
-    """
+    """Return a table for each set of instances, the ratio of two arms, see :func:`ratio_table`, and two cactus plots."""
     config = records[0]["config"]
     failures = "" if config["failure_limit"] is None else f" and {config['failure_limit']} failures"
     blocks: list[Block] = [
@@ -127,13 +122,7 @@ def summary(records: Sequence[Record], compare: tuple[str, str] | None = None) -
 
 
 def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> Table:
-    """Return a row for each arm.
-
-    Args:
-        title: of the set of instances.
-        records: on this set.
-        branches: whether they tell something.
-    """
+    """Return a row for each arm on one set of instances; with its branches, where they tell something."""
     rows = []
     for arm, runs in by_arm(records).items():
         failures_are = runs[0]["result"].get("failures_are", DEAD_ENDS)
@@ -177,12 +166,7 @@ def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> T
 
 
 def ratio_table(records: Sequence[Record], one: str, other: str) -> Table:
-    """Return the comparison of two arms on each set of instances.
-
-    Args:
-        records: of one run of the suite.
-        one: an arm, or a network; of two networks, arms of the same variable order are compared.
-        other: the same.
+    """Return the comparison of two arms on each set; of two networks, arms of the same variable order are compared.
 
     Raises:
         ConfigError: see :func:`check_comparison`.

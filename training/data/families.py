@@ -200,9 +200,7 @@ def _permuted_sudoku(grid: npt.NDArray[np.int64], box: int, rng: np.random.Gener
 def planted_instances(spec: str, seed: int) -> list[tuple[Problem, npt.NDArray[np.int64]]]:
     """Generate instances with planted solutions from ``FAMILY:SIZE:HOLES:COUNT``.
 
-    Args:
-        spec: family ``latin-square`` (balanced holes) or ``sudoku`` (size is the box), share of holes, how many.
-        seed: of the instances.
+    The family is ``latin-square`` (balanced holes) or ``sudoku`` (size is the box).
 
     Raises:
         ConfigError: the text is not of this form.

@@ -67,13 +67,9 @@ class FeasibilityStates:
 def make_states(
     problem: DenseProblem, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> FeasibilityStates:
-    """Draw partial solutions evenly over the fill levels 0..V-1 and label every pair.
+    """Draw partial solutions evenly over the fill levels 0..V-1, and label every pair.
 
-    Args:
-        problem: the problem.
-        solutions: uint8[S, V] of value indices; used in turn.
-        count: P, number of states.
-        rng: source of the variables that stay assigned.
+    From solutions uint8[S, V] of value indices, used in turn.
     """
     num_variables = problem.num_variables
     filled = np.arange(count, dtype=np.int64) % num_variables
@@ -87,11 +83,7 @@ def states_of_examples(
 ) -> FeasibilityStates:
     """Draw the partial solutions of examples, as many of each fill level where there are so many, and label every pair.
 
-    Args:
-        problem: the problem.
-        examples: where the states come from; each is drawn once at most.
-        count: number of states wanted; there may be fewer.
-        rng: source of the draw.
+    Each is drawn once at most, so there may be fewer than wanted.
     """
     filled = examples.assigned_mask().sum(axis=1)
     shuffled = rng.permutation(len(examples))

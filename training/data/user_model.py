@@ -22,12 +22,7 @@ from training.data.graph_states import planted_state
 
 @dataclass(frozen=True, eq=False)
 class SolvedStates:
-    """States of one model: a random number of variables assigned as in one of its solutions.
-
-    Args:
-        graph: the structure of the model.
-        solutions: int64[S, V], values of all variables.
-    """
+    """States of one model: a random number of variables assigned as in one of its solutions, int64[S, V]."""
 
     graph: CandidateGraph
     solutions: npt.NDArray[np.int64]
@@ -43,15 +38,7 @@ class SolvedStates:
 
 @dataclass(frozen=True, eq=False)
 class UserModel:
-    """A user's model with its solutions, split by solution.
-
-    Attributes:
-        model: the model.
-        graph: its structure, with identities.
-        identities: the values of each variable, by name.
-        training: states of the training solutions.
-        held_out: states of the others.
-    """
+    """A user's model with its solutions, split by solution, and the values of each variable by name."""
 
     model: cp_model.CpModel
     graph: CandidateGraph

@@ -102,13 +102,7 @@ def graph_training_record(
 def graph_metadata(
     config: GraphConfig, outcome: GraphOutcome, exported: GraphNetworkConfig | None = None
 ) -> ModelMetadata:
-    """Return the metadata of a trained network: what it reads is what it was trained on.
-
-    Args:
-        config: see :func:`graph_training_record`.
-        outcome: see :func:`graph_training_record`.
-        exported: see :func:`graph_training_record`.
-    """
+    """Return the metadata of a trained network, see :func:`graph_training_record`: it reads what it was trained on."""
     data = outcome.data
     problem = "cp-model" if data.user_model else "any" if len(data.families) > 1 else data.families[0].name
     return ModelMetadata(

@@ -16,12 +16,6 @@ from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
 def export_stored_dense(config: DenseConfig, folder: Path, out: Path, *, precision: str) -> float:
     """Export a network of one size; return its validation feasibility.
 
-    Args:
-        config: of the run.
-        folder: of the run.
-        out: the file to write.
-        precision: see :func:`training.export.export.export`.
-
     Raises:
         ConfigError: the run has measured nothing yet.
     """
@@ -36,14 +30,10 @@ def export_stored_dense(config: DenseConfig, folder: Path, out: Path, *, precisi
 def export_stored_graph(
     config: GraphConfig, folder: Path, out: Path, *, precision: str, **chosen: int
 ) -> tuple[GraphNetworkConfig, int]:
-    """Export a network on the candidate graph; return what was exported, and the step of its weights.
+    """Export a network on the candidate graph, perhaps with other ``blocks`` or ``iterations`` than in training.
 
-    Args:
-        config: of the run.
-        folder: of the run.
-        out: the file to write.
-        precision: see :func:`training.export.export.export`.
-        chosen: ``blocks`` or ``iterations``, other ones than in training.
+    Returns:
+        What was exported, and the step of its weights.
 
     Raises:
         ConfigError: there is nothing to export.

@@ -36,12 +36,7 @@ WHOLE = TermShares()
 
 @dataclass(frozen=True, eq=False)
 class GraphShare:
-    """The states of one process in a step.
-
-    Attributes:
-        states: one or more.
-        shares: what they weigh.
-    """
+    """The states of one process in a step, one or more, and what they weigh."""
 
     states: Sequence[TrainingState]
     shares: TermShares

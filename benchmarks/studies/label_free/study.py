@@ -148,15 +148,7 @@ class LabelFreeStudy:
 
 @dataclass(frozen=True)
 class SearchTest:
-    """The squares that are searched, and the limits.
-
-    Attributes:
-        orders: of the squares.
-        holes: share of their cells.
-        count: of each order.
-        seed: of the squares.
-        failures: limit of a search.
-    """
+    """The squares that are searched, ``count`` of each order, and the limit of failures."""
 
     orders: tuple[int, ...]
     holes: float

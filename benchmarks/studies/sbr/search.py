@@ -116,14 +116,7 @@ class SearchStudy:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network of ``study sbr``.
-
-    Attributes:
-        setting: what it learned from.
-        arm: what its loss knew.
-        config: of its training.
-        network: with the best weights.
-    """
+    """A network of ``study sbr`` with its best weights."""
 
     setting: str
     arm: str
@@ -140,14 +133,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Partials:
-    """Partial solutions to complete, made from their description where they are wanted.
-
-    Attributes:
-        problem: of all of them.
-        holes: share of the variables without a value.
-        count: how many.
-        seed: 0 or more.
-    """
+    """Partial solutions to complete, made from their description where they are wanted; ``holes`` is a share."""
 
     problem: DenseProblem
     holes: float

@@ -167,15 +167,7 @@ class SbrStudy:
 
 @dataclass(frozen=True)
 class SbrTraining:
-    """One network to train.
-
-    Attributes:
-        setting: what it learns from.
-        arm: what its loss knows.
-        config: the whole run.
-        folder: of the run.
-        pool: the file of its solutions.
-    """
+    """One network to train: what it learns from, what its loss knows, the whole run, its folder and its pool."""
 
     setting: str
     arm: str
