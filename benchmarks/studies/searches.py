@@ -43,7 +43,7 @@ class Searches:
 def search_table(
     title: str, arms: Sequence[Searches], more: Sequence[str], note: str, place: Place = ANYWHERE, share: bool = False
 ) -> Table:
-    """Return a row for each arm; ``more`` are the headings of their further cells, ``share``: also that of the solved."""
+    """Return a row for each arm; ``more`` are the headings of their further cells, ``share`` one for the solved."""
     rows = []
     for arm in arms:
         solved = f"{arm.solved.sum()} of {arm.solved.size}"

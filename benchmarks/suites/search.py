@@ -109,7 +109,7 @@ def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[LoadedNetwork]
 
 
 def summary(records: Sequence[Record], compare: tuple[str, str] | None = None) -> Group:
-    """Return a table for each set of instances, the ratio of two arms, see :func:`ratio_table`, and two cactus plots."""
+    """Return a table for each set of instances, the ratio of two arms (:func:`ratio_table`), and two cactus plots."""
     config = records[0]["config"]
     failures = "" if config["failure_limit"] is None else f" and {config['failure_limit']} failures"
     blocks: list[Block] = [
