@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from tqdm import tqdm
 from benchmarks.instances.labels import labeller
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import LoadedNetwork
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
 from benchmarks.rendering.places import QUASIGROUP
@@ -30,6 +31,7 @@ from nnsearch.errors import ConfigError, ModelFileError, PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
+from training.config import above, at_least
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
     PROPAGATORS,
@@ -71,7 +73,7 @@ Judge = Callable[[FeasibilityStates, npt.NDArray[np.float32], BoolArray], FloatA
 
 
 @dataclass(frozen=True)
-class Feasibility:
+class Feasibility(Options):
     """What to measure.
 
     Args:
@@ -89,28 +91,22 @@ class Feasibility:
         ConfigError: a number is out of range.
     """
 
-    order: int = 10
-    squares: int | None = None
-    states: int = 10_000
-    seed: int = 1
+    order: Annotated[int, at_least(2)] = 10
+    squares: Annotated[int | None, at_least(1)] = None
+    states: Annotated[int, at_least(1)] = 10_000
+    seed: Annotated[int, at_least(0)] = 1
     pools: tuple[Path, ...] = ()
     levels: int | None = None
-    label_seconds: float | None = None
+    label_seconds: Annotated[float | None, above(0)] = None
 
     def __post_init__(self) -> None:
-        for name, value, least in (("order", self.order, 2), ("states", self.states, 1), ("seed", self.seed, 0)):
-            if value < least:
-                raise ConfigError(f"{name}: expected {least} or more, got {value}")
+        super().__post_init__()
         if self.order > 64:
             raise ConfigError(f"order: expected 64 or less (the exact labels are bit masks), got {self.order}")
-        if self.squares is not None and self.squares < 1:
-            raise ConfigError(f"squares: expected 1 or more, got {self.squares}")
         if self.levels is not None and not 1 <= self.levels <= self.order**2:
             raise ConfigError(
                 f"levels: expected 1..{self.order**2} fill levels at order {self.order}, got {self.levels}"
             )
-        if self.label_seconds is not None and not self.label_seconds > 0:
-            raise ConfigError(f"label seconds: expected above 0, got {self.label_seconds}")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.networks import LoadedNetwork
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import place_of
@@ -18,10 +19,11 @@ from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.scorers.latency import milliseconds
+from training.config import at_least
 
 
 @dataclass(frozen=True)
-class LatencySuite:
+class LatencySuite(Options):
     """What to score.
 
     Args:
@@ -36,12 +38,8 @@ class LatencySuite:
 
     order: int = 50
     holes: float = 0.42
-    repeats: int = 30
+    repeats: Annotated[int, at_least(1)] = 30
     seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise ConfigError(f"repeats: expected 1 or more, got {self.repeats}")
 
 
 def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.ndarray[Any, np.dtype[np.bool_]]]:

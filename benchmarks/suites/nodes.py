@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from ortools.constraint_solver import pywrapcp
 
 from benchmarks.answers import AnswerError
 from benchmarks.instances.squares import fresh_quasigroups
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import place_of
@@ -29,13 +30,14 @@ from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.scorer import FloatArray
+from training.config import at_least
 
 ARMS = ("native", "value-phase", "most-confident")
 """The engine's own phase; ValuePhase on the same tree; ValuePhase choosing the pair, whose tree may be another one."""
 
 
 @dataclass(frozen=True)
-class Nodes:
+class Nodes(Options):
     """What to walk.
 
     Args:
@@ -51,14 +53,9 @@ class Nodes:
 
     order: int = 10
     holes: float = 1.0
-    branches: int = 20_000
-    repeats: int = 7
+    branches: Annotated[int, at_least(1)] = 20_000
+    repeats: Annotated[int, at_least(1)] = 7
     seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name, value in (("branches", self.branches), ("repeats", self.repeats)):
-            if value < 1:
-                raise ConfigError(f"{name}: expected 1 or more, got {value}")
 
     def grid(self) -> npt.NDArray[np.int64]:
         """Return int64[order, order], 0 = hole."""

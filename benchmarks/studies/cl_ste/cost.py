@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from ortools.sat.python import cp_model
 from torch import Tensor
 
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Series, Table, TableRow
 from benchmarks.studies.cl_ste.tasks.membership import membership_clauses
@@ -24,6 +25,7 @@ from benchmarks.studies.cl_ste.training.semantic_loss import Diagram, semantic_l
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.sudoku.problem import Sudoku
+from training.config import above, at_least
 from training.losses.cnf import Cnf, from_model
 from training.losses.cnf_ste import ClauseMatrix, binarise, cnf_loss
 
@@ -34,7 +36,7 @@ _START_SECONDS = 60.0  # for a new process to import what it needs
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(Options):
     """What to measure.
 
     Args:
@@ -48,18 +50,11 @@ class Cost:
         ConfigError: a number is out of range.
     """
 
-    batch: int = 16
-    repeats: int = 10
+    batch: Annotated[int, at_least(1)] = 16
+    repeats: Annotated[int, at_least(1)] = 10
     seed: int = 1
-    compile_seconds: float = 120.0
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("batch", "repeats", "threads"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}")
-        if not self.compile_seconds > 0:
-            raise ConfigError(f"compile seconds: expected above 0, got {self.compile_seconds}")
+    compile_seconds: Annotated[float, above(0)] = 120.0
+    threads: Annotated[int, at_least(1)] = 1
 
 
 def problems() -> dict[str, list[str]]:

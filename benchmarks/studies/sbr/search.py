@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from tqdm import tqdm
 import nnsearch.cp
 from benchmarks.answers import AnswerError
 from benchmarks.instances.squares import fresh_solutions, fresh_squares
+from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.studies.sbr.backtracking import (
     GAVE_UP,
@@ -39,7 +40,7 @@ from benchmarks.studies.sbr.backtracking import (
     Score,
     backtrack,
 )
-from benchmarks.studies.sbr.study import BUDGETS, MAIN, SETTINGS
+from benchmarks.studies.sbr.study import BUDGET, MAIN, SETTINGS
 from benchmarks.suites.feasibility import QUESTIONS, refuse_leak
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
@@ -53,6 +54,7 @@ from nnsearch.result import Status
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import Scorer
+from training.config import ItemRule, at_least, some_of
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, propagators_of
 from training.networks.mlp import MLP
@@ -68,13 +70,15 @@ SEARCHED = (MAIN, "masked")
 
 RANDOM_SEEDS = 3
 
+_HOLES = ItemRule("shares above 0 and at most 1", lambda share: 0 < share <= 1)
+
 _CERTAIN = 1e6  # beyond any score of belief propagation, which is the logarithm of odds
 _STATUS = {Status.OPTIMAL: SOLVED, Status.INFEASIBLE: INFEASIBLE, Status.UNKNOWN: GAVE_UP}
 _VARIABLES: dict[str, VariableOrder] = {"free choice": "most-confident", "fixed cell": "min-domain"}
 
 
 @dataclass(frozen=True)
-class SearchStudy:
+class SearchStudy(Options):
     """What to run.
 
     Args:
@@ -90,28 +94,13 @@ class SearchStudy:
         ConfigError: there is no such budget or setting, or a number is out of range.
     """
 
-    budget: str = "small"
+    budget: Annotated[str, BUDGET] = "small"
     runs: Path = Path("runs/study-sbr")
-    settings: tuple[str, ...] = SEARCHED
-    holes: tuple[float, ...] = (0.42, 0.3)
-    count: int = 50
-    failure_limit: int = 2_000
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.budget not in BUDGETS:
-            raise ConfigError(f"budget: expected one of {', '.join(BUDGETS)}, got {self.budget!r}")
-        for setting in self.settings:
-            if setting not in SETTINGS:
-                raise ConfigError(f"settings: expected some of {', '.join(SETTINGS)}, got {setting!r}")
-        for name, value in (("count", self.count), ("failure limit", self.failure_limit)):
-            if value < 1:
-                raise ConfigError(f"{name}: expected 1 or more, got {value}")
-        if self.seed < 0:
-            raise ConfigError(f"seed: expected 0 or more, got {self.seed}")
-        for share in self.holes:
-            if not 0 < share <= 1:
-                raise ConfigError(f"holes: expected shares above 0 and at most 1, got {share}")
+    settings: Annotated[tuple[str, ...], some_of(*SETTINGS)] = SEARCHED
+    holes: Annotated[tuple[float, ...], _HOLES] = (0.42, 0.3)
+    count: Annotated[int, at_least(1)] = 50
+    failure_limit: Annotated[int, at_least(1)] = 2_000
+    seed: Annotated[int, at_least(0)] = 1
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from benchmarks.instances.squares import fresh_solutions, fresh_squares
+from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.suites.feasibility import QUESTIONS, draw_states, refuse_leak, summarise
-from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
-from training.config import config_to_table
+from training.config import Rule, at_least, config_to_table, some_of
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
     FeasibilityStates,
@@ -135,9 +135,11 @@ BUDGETS = {
 }
 """full is for a GPU, small for two cores; tiny tries the command out, and its numbers mean nothing."""
 
+BUDGET = Rule(f"one of {', '.join(BUDGETS)}", BUDGETS.__contains__)
+
 
 @dataclass(frozen=True)
-class SbrStudy:
+class SbrStudy(Options):
     """What to run.
 
     Args:
@@ -150,19 +152,10 @@ class SbrStudy:
         ConfigError: there is no such budget or setting, or the seed is out of range.
     """
 
-    budget: str = "small"
+    budget: Annotated[str, BUDGET] = "small"
     runs: Path = Path("runs/study-sbr")
-    settings: tuple[str, ...] = PAPER
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.budget not in BUDGETS:
-            raise ConfigError(f"budget: expected one of {', '.join(BUDGETS)}, got {self.budget!r}")
-        for setting in self.settings:
-            if setting not in SETTINGS:
-                raise ConfigError(f"settings: expected some of {', '.join(SETTINGS)}, got {setting!r}")
-        if self.seed < 0:
-            raise ConfigError(f"seed: expected 0 or more, got {self.seed}")
+    settings: Annotated[tuple[str, ...], some_of(*SETTINGS)] = PAPER
+    seed: Annotated[int, at_least(0)] = 1
 
 
 @dataclass(frozen=True)
