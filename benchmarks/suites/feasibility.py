@@ -230,17 +230,11 @@ class _States:
         return self._scored[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        states = self.drawn.states
-        bits = [np.packbits(array, axis=1) for array in (states.assignment, states.labels)]
-        return {"suite": self._suite, "bits": bits, "filled": states.filled, "left_out": self.drawn.left_out}
+        return {"suite": self._suite, "left_out": self.drawn.left_out, **self.drawn.states.packed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["suite"])  # type: ignore[misc]
-        problem = LatinSquare(self._suite.order)
-        assignment, labels = (
-            np.unpackbits(bits, axis=1, count=problem.num_candidates).astype(bool) for bits in state["bits"]
-        )
-        self.drawn = Drawn(FeasibilityStates(problem, assignment, labels, state["filled"]), state["left_out"])
+        self.drawn = Drawn(FeasibilityStates.unpacked(LatinSquare(self._suite.order), state), state["left_out"])
 
 
 def draw_states(
@@ -327,13 +321,9 @@ def significant_levels(states: FeasibilityStates, difference: FloatArray) -> dic
     The interval of a level is the mean plus or minus 1.96 standard errors. Of levels without any difference, one in
     forty is expected on either side by chance.
     """
-    levels = states.problem.num_variables
-    count = np.bincount(states.filled, minlength=levels)
-    mean = states.by_level(difference)
-    squares = np.bincount(states.filled, weights=(difference - mean[states.filled]) ** 2, minlength=levels)
+    count, mean, variance = _by_level(states, difference)
     tested = count > 1
-    half = np.full(levels, np.nan)
-    half[tested] = 1.96 * np.sqrt(squares[tested] / (count[tested] - 1) / count[tested])
+    half = 1.96 * np.sqrt(variance)
     worse, better = tested & (mean + half < 0), tested & (mean - half > 0)
     return {
         "levels_tested": int(tested.sum()),
@@ -361,15 +351,11 @@ def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
     The mean is over fill levels, each with equal weight. Its 95 % half width is 1.96 standard errors of that stratified
     mean, from the variance of the outcomes inside each level, states being independent.
     """
-    levels = states.problem.num_variables
-    curve = states.by_level(outcome)
-    count = np.bincount(states.filled, minlength=levels)
+    count, curve, variance = _by_level(states, outcome)
     present = count > 0
     half_width = None
     if count[present].min() > 1:
-        squares = np.bincount(states.filled, weights=(outcome - curve[states.filled]) ** 2, minlength=levels)
-        variance = squares[present] / (count[present] - 1)
-        half_width = round(float(1.96 * np.sqrt((variance / count[present]).sum()) / present.sum()), 5)
+        half_width = round(float(1.96 * np.sqrt(variance[present].sum()) / present.sum()), 5)
     worst = int(np.nanargmin(curve))
     return {
         "mean": round(float(np.nanmean(curve)), 5),
@@ -379,6 +365,16 @@ def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
         "curve": [round(float(value), 4) if there else None for value, there in zip(curve, present, strict=True)],
         "states_per_level": count.tolist(),
     }
+
+
+def _by_level(states: FeasibilityStates, outcome: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """Return of each fill level how many states it has, the mean, and its variance (NaN below two states)."""
+    count, mean = np.bincount(states.filled, minlength=states.problem.num_variables), states.by_level(outcome)
+    squares = np.bincount(states.filled, weights=(outcome - mean[states.filled]) ** 2, minlength=len(count))
+    variance = np.full(len(count), np.nan)
+    several = count > 1
+    variance[several] = squares[several] / (count[several] - 1) / count[several]
+    return count, mean, variance
 
 
 def summary(records: Sequence[Record]) -> Group:

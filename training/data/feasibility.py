@@ -13,7 +13,7 @@ expectation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,20 @@ class FeasibilityStates:
         """Return bool[P, V], True where a variable is not assigned."""
         shape = (len(self.filled), self.problem.num_variables, self.problem.num_values)
         return np.asarray(~self.assignment.reshape(shape).any(axis=2))
+
+    def packed(self) -> dict[str, Any]:
+        """Return arrays, truth values as bits; :meth:`unpacked` is the inverse."""
+        bits = {"assignment": np.packbits(self.assignment, axis=1), "labels": np.packbits(self.labels, axis=1)}
+        return {**bits, "filled": self.filled}
+
+    @classmethod
+    def unpacked(cls, problem: DenseProblem, arrays: Mapping[str, Any]) -> FeasibilityStates:
+        """Return the states of :meth:`packed`."""
+        count = problem.num_candidates
+        assignment, labels = (
+            np.unpackbits(arrays[name], axis=1, count=count).astype(np.bool_) for name in ("assignment", "labels")
+        )
+        return cls(problem, assignment, labels, arrays["filled"])
 
     def by_level(self, outcome: FloatArray) -> FloatArray:
         """Average outcomes per number of assigned variables: float64[V], NaN where there is no state."""

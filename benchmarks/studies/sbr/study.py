@@ -374,23 +374,11 @@ def _sample_test(path: Path, problem: DenseProblem, test: dict[str, Any]) -> npt
         indices = solutions.reshape(len(solutions), -1) - np.uint8(problem.first_value)
         states = draw_states(problem, indices, test["states"], np.random.default_rng(test["seed"]))
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_npz(
-            path,
-            {
-                "squares": solutions,
-                "assignment": np.packbits(states.assignment, axis=1),
-                "labels": np.packbits(states.labels, axis=1),
-                "filled": states.filled,
-            },
-        )
+        save_npz(path, {"squares": solutions, **states.packed()})
     with np.load(path, allow_pickle=False) as arrays:
         return np.asarray(arrays["squares"])
 
 
 def _read_test(path: Path, problem: DenseProblem) -> FeasibilityStates:
     with np.load(path, allow_pickle=False) as arrays:
-        assignment, labels = (
-            np.unpackbits(arrays[name], axis=1, count=problem.num_candidates).astype(np.bool_)
-            for name in ("assignment", "labels")
-        )
-        return FeasibilityStates(problem, assignment, labels, arrays["filled"])
+        return FeasibilityStates.unpacked(problem, arrays)
