@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.instances.instance_sets import set_of
-from benchmarks.records import Record
+from benchmarks.records import Record, grouped
 from nnsearch.result import Status
 
 FACTOR, SLACK = 1.2, 0.5
@@ -41,18 +41,22 @@ def cost(record: Record, name: str) -> float:
 
 def by_arm(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Group records by arm, in order of appearance."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record["config"]["arm"], []).append(record)
-    return groups
+    return dict(grouped(records, lambda record: str(record["config"]["arm"])))
 
 
 def by_set(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Group records by set of instances, in order of appearance."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(set_of(record["config"]), []).append(record)
-    return groups
+    return dict(grouped(records, lambda record: set_of(record["config"])))
+
+
+def share_decided(runs: Sequence[Record]) -> float:
+    """Return the share of runs that did not give up."""
+    return sum(map(is_decided, runs)) / len(runs)
+
+
+def decided_of(runs: Sequence[Record]) -> str:
+    """Return how many runs did not give up, such as ``10 of 12``."""
+    return f"{sum(map(is_decided, runs))} of {len(runs)}"
 
 
 def num_instances(records: Sequence[Record]) -> int:
@@ -131,10 +135,10 @@ def geometric_mean(logs: npt.NDArray[np.float64], resamples: int = 10_000) -> tu
 
 def _log_failures(runs: Sequence[Record]) -> dict[str, float]:
     """Return the mean of log(failures + 1) by instance."""
-    logs: dict[str, list[float]] = {}
-    for run in runs:
-        logs.setdefault(run["config"]["instance_sha256"], []).append(np.log(cost(run, "failures") + 1))
-    return {instance: float(np.mean(values)) for instance, values in logs.items()}
+    by_instance = grouped(runs, lambda run: str(run["config"]["instance_sha256"]))
+    return {
+        instance: float(np.mean([np.log(cost(run, "failures") + 1) for run in same])) for instance, same in by_instance
+    }
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from benchmarks.statistics import (
     counted,
     is_decided,
     num_instances,
+    share_decided,
     short,
 )
 from benchmarks.suites.race import BASELINE, by_answer, seconds_table, speed_table
@@ -60,7 +61,7 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
             found.append((compared[arm], arm, title, same))
     if not found:
         return []
-    found.sort(key=lambda entry: (_share_decided(entry[3], BASELINE), entry[0].mean))
+    found.sort(key=lambda entry: (share_decided(by_arm(entry[3])[BASELINE]), entry[0].mean))
     chosen = [found[0]]
     others = [entry for entry in found[1:] if entry[3][0]["config"].get("set") is not None and entry[0].mean < 1]
     chosen += others[:1]
@@ -124,11 +125,6 @@ def _pair(run: Record) -> tuple[str, int]:
 def _factors(pairs: Comparison, faster: bool) -> str:
     low, high = (1 / pairs.high, 1 / pairs.low) if faster else (pairs.low, pairs.high)
     return f"{short(low)} to {short(high)}"
-
-
-def _share_decided(same: Sequence[Record], arm: str) -> float:
-    runs = by_arm(same)[arm]
-    return sum(map(is_decided, runs)) / len(runs)
 
 
 def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:

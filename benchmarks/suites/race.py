@@ -34,6 +34,7 @@ from benchmarks.statistics import (
     compare_seconds,
     cost,
     counted,
+    decided_of,
     is_decided,
     num_instances,
     quartiles,
@@ -205,8 +206,8 @@ def speed_table(groups: Mapping[str, Sequence[Record]]) -> Table:
             if pairs is not None:
                 cells: list[Cell] = [
                     f"{title}: {arm} / {BASELINE}",
-                    f"{sum(map(is_decided, baseline))} of {len(baseline)}",
-                    f"{sum(map(is_decided, runs))} of {len(runs)}",
+                    decided_of(baseline),
+                    decided_of(runs),
                     f"{pairs.mean:.3f}",
                     "-" if pairs.instances == 1 else f"{pairs.low:.3f} .. {pairs.high:.3f}",
                     pairs.pairs,

@@ -31,11 +31,11 @@ from benchmarks.statistics import (
     by_set,
     cost,
     counted,
-    is_decided,
     mean_failures,
     num_instances,
     quartiles,
     ratio,
+    share_decided,
 )
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.restarts import Restarts
@@ -127,7 +127,7 @@ def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> T
         cells: list[Cell] = [
             arm,
             len(runs),
-            f"{sum(map(is_decided, runs)) / len(runs):.0%}",
+            f"{share_decided(runs):.0%}",
             float(f"{mean_failures(runs):.3g}"),
             quartiles(runs, "failures") + ("*" if conflicts else ""),
             float(np.median([cost(run, "inference_calls") for run in runs])),

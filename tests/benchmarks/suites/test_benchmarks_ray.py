@@ -232,7 +232,7 @@ def test_no_cluster_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "results.jsonl"
     assert call(*SUITE, "--output", output, "--ray", "127.0.0.1:1") == 2
     error = capsys.readouterr().err
-    assert error.startswith("--ray 127.0.0.1:1: expected a Ray cluster there, got")
+    assert error.startswith("error: --ray 127.0.0.1:1: expected a Ray cluster there, got")
     assert error.count("\n") == 1
     # Whoever needs nothing measured needs no cluster.
     assert call(*SUITE, "--output", output) == 0
