@@ -145,16 +145,10 @@ def _log_failures(runs: Sequence[Record]) -> dict[str, float]:
 class Comparison:
     """The seconds of one arm against those of another, within pairs of one instance and one seed.
 
-    Attributes:
-        mean: geometric mean of seconds / seconds; below 1 the first arm is faster.
-        low: lower end of its 95 % interval (bootstrap over instances, all pairs of an instance together).
-        high: upper end.
-        instances: on how many both were run.
-        pairs: of how many runs.
-        both_timed_out: pairs that neither decided; both count with the limit, so their ratio is 1.
-        excess: the largest ``first - (FACTOR * second + SLACK)``, in seconds.
-        worst: instance and seed of that pair.
-        above: pairs with an excess above 0.
+    ``mean`` is the geometric mean of seconds / seconds, below 1 where the first arm is faster, with its 95 % interval
+    (bootstrap over instances, all pairs of an instance together). Pairs that neither decided count with the limit, so
+    their ratio is 1. ``excess`` is the largest ``first - (FACTOR * second + SLACK)``, in seconds, of the pair
+    ``worst``; ``above`` counts the pairs where it is above 0.
     """
 
     mean: float

@@ -121,12 +121,7 @@ AnyConfig = TypeVar("AnyConfig")
 
 
 def config_of(cls: type[AnyConfig], table: Mapping[str, Any], source: Path | None = None) -> AnyConfig:
-    """Build a config from nested tables, as TOML or JSON give them.
-
-    Args:
-        cls: the config.
-        table: its values; a key that is left out has its default.
-        source: the file that it came from, for messages.
+    """Build a config from nested tables, as TOML or JSON give them; a key that is left out has its default.
 
     Raises:
         ConfigError: a key is unknown, or a value has the wrong type or range; the message names the source and the key.

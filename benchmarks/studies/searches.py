@@ -13,14 +13,9 @@ from benchmarks.rendering.parts import ANYWHERE, Axis, Cell, Chart, Place, Serie
 
 @dataclass(frozen=True)
 class Searches:
-    """The searches of one arm: a row for each network (or seed of random values).
+    """The searches of one arm, float64[K, I] failures of K networks (or seeds) on I instances, a row of a table.
 
-    Attributes:
-        name: of the arm.
-        failures: float64[K, I], of K networks on I instances; a search that gave up counts with the limit.
-        solved: bool[K, I].
-        more: further cells of the arm's row.
-        charted: whether it is drawn, too.
+    A search that gave up counts with the limit; ``more`` are further cells; ``charted``: whether it is drawn, too.
     """
 
     name: str

@@ -43,12 +43,7 @@ class Family(Protocol):
     name: str
 
     def draw(self, rng: np.random.Generator, tight: bool) -> PlantedState:
-        """Draw a state.
-
-        Args:
-            rng: the only source of randomness.
-            tight: an instance near the phase transition, as a search first sees it; else a state of any depth.
-        """
+        """Draw a state: tight ones near the phase transition, as a search first sees them; others of any depth."""
         ...
 
 

@@ -110,12 +110,8 @@ def export(
 ) -> None:
     """Write an ``.onnx`` file; an older file is replaced only by one that gives the same scores as torch.
 
-    Args:
-        network: float32[B, N] -> float32[B, N], on the CPU, in evaluation mode.
-        problem: gives the sizes and the name in the metadata.
-        training: see :func:`training_record`.
-        path: the file.
-        precision: ``fp32``, or ``fp16``, see :func:`training.export.half_precision.half_precision`.
+    The network is float32[B, N] -> float32[B, N], on the CPU, in evaluation mode; see :func:`training_record` and, for
+    ``fp16``, :func:`training.export.half_precision.half_precision`.
 
     Raises:
         NNSearchError: ONNX Runtime and torch, which computes in float32, differ by more than the tolerance on random

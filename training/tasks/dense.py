@@ -39,17 +39,11 @@ Propagator = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class DenseOutcome:
-    """What a run ended with.
+    """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
 
-    Attributes:
-        network: the network with the weights of the best measurement, on the CPU, in evaluation mode.
-        feasibility: its validation feasibility (free choice; no propagation, unless the loss has a mask).
-        presentations: examples shown until the run ended.
-        best_presentations: examples shown until the best measurement.
-        num_examples: distinct training examples.
-        num_solutions: distinct solutions in the pool, held-out ones included.
-        seconds: wall time of training, data preparation excluded, over all resumed parts.
-        interrupted: True when Ctrl-C stopped the run before its end.
+    ``feasibility`` is that of the validation (free choice; no propagation, unless the loss has a mask); presentations
+    are examples shown, examples and solutions distinct ones, held-out solutions included; ``seconds`` is wall time of
+    training, data preparation excluded, over all resumed parts; ``interrupted``: Ctrl-C stopped the run before its end.
     """
 
     network: MLP

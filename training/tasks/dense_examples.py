@@ -26,13 +26,7 @@ from training.tasks.dense_config import DenseConfig
 class TrainingData:
     """What one run learns from and is validated on; no solution is on both sides, unless the config splits by example.
 
-    Attributes:
-        problem: the problem.
-        examples: from the training side.
-        held_out: examples from the other side, of a split by example alone; else None.
-        validation: states from the held-out side.
-        num_solutions: distinct solutions on both sides.
-        solutions_sha256: of all of them in order, in hexadecimal digits.
+    Then alone ``held_out`` has the examples from the other side. Solutions are distinct ones on both sides.
     """
 
     problem: DenseProblem

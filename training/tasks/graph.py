@@ -40,16 +40,10 @@ LEAST_RATE = 0.003
 
 @dataclass(frozen=True)
 class GraphOutcome:
-    """What a run ended with.
+    """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
 
-    Attributes:
-        network: the network with the weights of the best measurement, on the CPU, in evaluation mode.
-        data: the states that it was trained on.
-        measured: the best measurement, per family; see :func:`measure`.
-        steps: steps until the run ended.
-        best_step: the step of the best measurement.
-        seconds: wall time of training, data preparation excluded, over all resumed parts.
-        interrupted: True when Ctrl-C stopped the run before its end.
+    ``measured`` is that measurement, per family, see :func:`measure`; the others are as those of
+    :class:`training.tasks.dense.DenseOutcome`.
     """
 
     network: NeuralBeliefPropagation

@@ -77,15 +77,9 @@ class PictureAtoms:
 
 @dataclass(frozen=True)
 class PictureTask:
-    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` on pictures.
+    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` on pictures, int64[S, I] of each example.
 
-    Attributes:
-        config: the task.
-        digits: the pictures.
-        about: the layout of the atoms.
-        clauses: the knowledge.
-        examples: int64[S, I], training pictures.
-        labels: int64[S, L], the label atoms that are true; all others are false.
+    Labels, int64[S, L], are the label atoms that are true; all others are false.
     """
 
     config: TaskConfig
