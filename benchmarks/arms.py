@@ -67,6 +67,12 @@ class _NoOpinion:
         return Advice(np.where(alive & several, np.float32(0), np.float32(-np.inf)))
 
 
+def rotated(arms: Sequence[Arm], turn: int) -> list[Arm]:
+    """Return the arms in the order of a turn, each turn with another one first."""
+    first = turn % len(arms)
+    return [*arms[first:], *arms[:first]]
+
+
 def arm_jobs(
     shared: dict[str, Any],
     cases: Sequence[Case],
@@ -89,13 +95,12 @@ def arm_jobs(
     for case in cases:
         fitting = [arm for arm in arms if arm.fits(case.instance)]
         for seed in dict.fromkeys(seed for arm in fitting for seed in arm.seeds):
-            first = turn % len(fitting)
-            turn += 1
             made += [
                 Job({**shared, **case.config, **arm.config, "seed": seed}, partial(measure, case, arm, seed), arm.needs)
-                for arm in [*fitting[first:], *fitting[:first]]
+                for arm in rotated(fitting, turn)
                 if seed in arm.seeds
             ]
+            turn += 1
     return made
 
 
