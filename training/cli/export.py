@@ -53,7 +53,7 @@ def export(
         raise ConfigError(f"{folder}: expected a checkpoint, found none; start with: python -m training fit")
     chosen = {name: value for name, value in (("blocks", blocks), ("iterations", iterations)) if value is not None}
     if isinstance(config, GraphConfig):
-        network = dataclasses.replace(config.network, **chosen)
+        network = dataclasses.replace(config.network, **chosen)  # type: ignore[arg-type]
         trained = stored_graph_outcome(config, folder, network)
         metadata = graph_metadata(config, trained, network)
         export_graph(trained.network, metadata, trained.data.parity_states(), out, precision=precision)

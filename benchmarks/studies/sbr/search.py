@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -207,114 +207,84 @@ def _scorers(problem: DenseProblem, networks: Sequence[Trained]) -> list[tuple[d
     """Return what a record says about each scorer, and the scorer."""
     bp = OnnxScorer("bp", "cpu", 1).path
     return [
-        *(({"setting": "none", "arm": "rnd", "seed": seed}, _Random(problem, seed)) for seed in range(RANDOM_SEEDS)),
-        *((one.label, _Dense(problem, one.network)) for one in networks),
-        ({"setting": "none", "arm": "bp", "model_sha256": file_digest(bp)}, _BeliefPropagation(problem, bp)),
+        *(({"setting": "none", "arm": "rnd", "seed": seed}, _random(problem, seed)) for seed in range(RANDOM_SEEDS)),
+        *((one.label, _dense(problem, one.network)) for one in networks),
+        ({"setting": "none", "arm": "bp", "model_sha256": file_digest(bp)}, _belief_propagation(problem, bp)),
     ]
 
 
-class _Scorer(Protocol):
-    """Scores for the searches on all instances at once, and for one on a single instance in the CP engine."""
+@dataclass(frozen=True)
+class _Scorer:
+    """Scores for the searches on so many instances at once, and for that on one of them in the CP engine."""
 
-    def batched(self, count: int) -> Score:
-        """Return the scores of searches on that many instances."""
-
-    def alone(self, instance: int) -> Scorer:
-        """Return the scores of the search on one of them."""
+    batched: Callable[[int], Score]
+    alone: Callable[[int], Scorer]
 
 
-class _Dense(Network):
-    """A trained network."""
+class _Scores(Network):
+    """A scorer by a function, float32[B, N] -> float32[B, N]."""
 
-    name = "dense"
-
-    def __init__(self, problem: DenseProblem, network: MLP) -> None:
-        self.encoder, self._network = _encoder(problem), network
+    def __init__(self, name: str, problem: DenseProblem, scores: Callable[[FloatArray], FloatArray]) -> None:
+        self.name, self._scores = name, scores
+        self.encoder = OneHot(problem.num_variables, problem.num_values, problem.first_value)
 
     def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
-        return list(self._score(np.stack([state.assignment for state in states])))
+        return list(self._scores(np.stack([state.assignment for state in states])))
 
-    def _score(self, assignment: FloatArray) -> FloatArray:
+
+def _dense(problem: DenseProblem, network: MLP) -> _Scorer:
+    def scores(assignment: FloatArray) -> FloatArray:
         with torch.inference_mode():
-            scores: FloatArray = self._network(torch.from_numpy(assignment)).numpy()
-        return scores
+            return np.asarray(network(torch.from_numpy(assignment)).numpy())
 
-    def batched(self, count: int) -> Score:
-        return lambda instances, assignment: self._score(assignment)
-
-    def alone(self, instance: int) -> Scorer:
-        return self
+    return _Scorer(
+        lambda count: lambda instances, assignment: scores(assignment),
+        lambda instance: _Scores("dense", problem, scores),
+    )
 
 
-@dataclass(frozen=True)
-class _Random:
-    """Uniform random scores, drawn afresh at every node; those of an instance depend on no other."""
+def _random(problem: DenseProblem, seed: int) -> _Scorer:
+    """Return uniform random scores, drawn afresh at every node; those of an instance depend on no other."""
 
-    problem: DenseProblem
-    seed: int
+    def of(instance: int) -> Callable[[FloatArray], FloatArray]:
+        rng = np.random.default_rng([seed, instance])
+        return lambda assignment: rng.random(assignment.shape, dtype=np.float32)
 
-    def batched(self, count: int) -> Score:
-        alone = [self.alone(instance) for instance in range(count)]
+    def batched(count: int) -> Score:
+        each = [of(instance) for instance in range(count)]
+        return lambda instances, assignment: np.stack(
+            [each[instance](row) for instance, row in zip(instances, assignment, strict=True)]
+        )
 
-        def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
-            rows = zip(instances, assignment, strict=True)
-            return np.concatenate([alone[instance].score([OneHotState(row)]) for instance, row in rows])
-
-        return score
-
-    def alone(self, instance: int) -> _RandomOfInstance:
-        return _RandomOfInstance(self.problem, np.random.default_rng([self.seed, instance]))
+    return _Scorer(batched, lambda instance: _Scores("rnd", problem, of(instance)))
 
 
-class _RandomOfInstance(Network):
-    name = "rnd"
-
-    def __init__(self, problem: DenseProblem, rng: np.random.Generator) -> None:
-        self.encoder, self._rng = _encoder(problem), rng
-
-    def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
-        return [self._rng.random(state.assignment.shape, dtype=np.float32) for state in states]
-
-
-def _encoder(problem: DenseProblem) -> OneHot:
-    return OneHot(problem.num_variables, problem.num_values, problem.first_value)
-
-
-@dataclass(frozen=True)
-class _BeliefPropagation:
-    """Belief propagation on what full forward checking leaves, whatever the search itself propagates.
+def _belief_propagation(problem: DenseProblem, path: Path) -> _Scorer:
+    """Return belief propagation on what full forward checking leaves, whatever the search itself propagates.
 
     So it is the floor of failures of a scorer that knows the constraints, not a fair rival of the networks.
     """
 
-    problem: DenseProblem
-    path: Path
-
-    def batched(self, count: int) -> Score:
-        scorer = self._open()
-        none = np.zeros(self.problem.num_variables, dtype=np.int64)
-        model, _ = self.problem.instance("", none, none > 0).build()
+    def batched(count: int) -> Score:
+        scorer = OnnxScorer(path, "cpu", 1)
+        none = np.zeros(problem.num_variables, dtype=np.int64)
+        model, _ = problem.instance("", none, none > 0).build()
         encoding = scorer.prepare(CandidateGraph.from_model(model)).encoding
-        propagate = forward_checking(self.problem, "full")
+        propagate = forward_checking(problem, "full")
 
         def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
             alive: BoolArray = propagate(assignment) | (assignment != 0)
             states = [encoding.encode(one) for one in alive]
             scores = np.where(alive, np.float32(_CERTAIN), np.float32(-_CERTAIN))
             asked = [index for index, state in enumerate(states) if state.num_scores]
-            if not asked:
-                return scores
-            for index, scored in zip(asked, scorer.score([states[index] for index in asked]), strict=True):
+            found = scorer.score([states[index] for index in asked]) if asked else []
+            for index, scored in zip(asked, found, strict=True):
                 scores[index, states[index].candidate] = scored
             return scores
 
         return score
 
-    def alone(self, instance: int) -> Scorer:
-        return self._open()
-
-    def _open(self) -> OnnxScorer:
-        return OnnxScorer(self.path, "cpu", 1)
+    return _Scorer(batched, lambda instance: OnnxScorer(path, "cpu", 1))
 
 
 def _measure(
