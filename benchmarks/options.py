@@ -9,6 +9,9 @@ class Options:
     """To be derived from by frozen dataclasses, as :class:`training.config.Section`, for the command line.
 
     Names are said with spaces, and None is always allowed.
+
+    Raises:
+        ConfigError: a value is out of range.
     """
 
     def __post_init__(self) -> None:

@@ -86,9 +86,6 @@ class Feasibility(Options):
         levels: how many fill levels, evenly over the range; None is all ``order**2``.
         label_seconds: time for the exact labels of one state; a state that takes longer is left out, and counted. None
             is any time, which above order 15 may be long.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     order: Annotated[int, at_least(2)] = 10

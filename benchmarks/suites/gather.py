@@ -50,9 +50,6 @@ class Gather(Options):
         stream: squares of one more run, all through one call, whose memory is watched; 0 is none.
         failures: when a search gives up.
         seed: of the squares.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     order: int = 10

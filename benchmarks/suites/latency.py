@@ -31,9 +31,6 @@ class LatencySuite(Options):
         holes: share of the cells that are holes.
         repeats: timed runs.
         seed: seed of the square.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     order: int = 50

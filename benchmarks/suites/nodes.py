@@ -46,9 +46,6 @@ class Nodes(Options):
         branches: branches of one walk.
         repeats: walks of each arm, taking turns; the median is reported.
         seed: seed of the square when it has filled cells.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     order: int = 10

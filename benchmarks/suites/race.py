@@ -62,9 +62,6 @@ class RaceSuite(Instances):
         dives: dives alone too, an arm for each network
         repeats: seeds, --seed and on
         time_limit: seconds per run
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     workers: Annotated[int, at_least(1)] = 2

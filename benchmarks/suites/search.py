@@ -65,9 +65,6 @@ class Search(Instances):
         failure_limit: failures per run, conflicts of CP-SAT (default: none)
         repeats: seeds of the random arms
         workers: workers of CP-SAT
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     variables: tuple[Literal["min-domain", "most-confident"], ...] = ("min-domain",)

@@ -44,9 +44,6 @@ class Cost(Options):
         seed: of the probabilities.
         compile_seconds: limit for a diagram.
         threads: CPU threads.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     batch: Annotated[int, at_least(1)] = 16

@@ -126,9 +126,6 @@ class LabelFreeStudy(Options):
         starts: plain, bp.
         knowledge: clauses, agn, sbr, planted.
         seed: of the squares that are searched.
-
-    Raises:
-        ConfigError: there is no such budget, start or knowledge, or the seed is out of range.
     """
 
     budget: Annotated[str, Rule(f"one of {', '.join(BUDGETS)}", BUDGETS.__contains__)] = "small"

@@ -89,9 +89,6 @@ class SearchStudy(Options):
         count: partial solutions of each problem and share, 1 or more.
         failure_limit: of each search, 1 or more.
         seed: of the partial solutions, 0 or more.
-
-    Raises:
-        ConfigError: there is no such budget or setting, or a number is out of range.
     """
 
     budget: Annotated[str, BUDGET] = "small"

@@ -147,9 +147,6 @@ class SbrStudy(Options):
         runs: folder of the trainings, the pools and the test states.
         settings: what the networks learn from.
         seed: of the test solutions.
-
-    Raises:
-        ConfigError: there is no such budget or setting, or the seed is out of range.
     """
 
     budget: Annotated[str, BUDGET] = "small"
