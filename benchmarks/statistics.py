@@ -148,7 +148,8 @@ class Comparison:
     ``mean`` is the geometric mean of seconds / seconds, below 1 where the first arm is faster, with its 95 % interval
     (bootstrap over instances, all pairs of an instance together). Pairs that neither decided count with the limit, so
     their ratio is 1. ``excess`` is the largest ``first - (FACTOR * second + SLACK)``, in seconds, of the pair
-    ``worst``; ``above`` counts the pairs where it is above 0.
+    ``worst``; ``above`` counts the pairs where it is above 0; ``loss`` is the largest
+    ``first - second``.
     """
 
     mean: float
@@ -160,6 +161,7 @@ class Comparison:
     excess: float
     worst: tuple[str, int]
     above: int
+    loss: float
 
 
 def compare_seconds(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Comparison | None:
@@ -169,11 +171,12 @@ def compare_seconds(one: Sequence[Record], other: Sequence[Record], resamples: i
     if not pairs:
         return None
     logs: dict[tuple[str, str], list[float]] = {}
-    excess = []
+    excess, loss = [], []
     for first, second in pairs:
         mine, theirs = cost(first, "seconds"), cost(second, "seconds")
         logs.setdefault(_pair(first)[:2], []).append(math.log(mine / theirs))
         excess.append(mine - (FACTOR * theirs + SLACK))
+        loss.append(mine - theirs)
     worst = max(range(len(pairs)), key=excess.__getitem__)
     config = pairs[worst][0]["config"]
     return Comparison(
@@ -184,6 +187,7 @@ def compare_seconds(one: Sequence[Record], other: Sequence[Record], resamples: i
         excess=excess[worst],
         worst=(config["instance"], config["seed"]),
         above=sum(one > 0 for one in excess),
+        loss=max(loss),
     )
 
 

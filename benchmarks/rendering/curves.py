@@ -46,11 +46,9 @@ def cactus(records: Sequence[Record], name: str) -> Chart:
             points.insert(0, (points[0][0], 0.0))
         solved = f"{height[-1] if height else 0:.3g} of {instances}"
         series.append(Series(arm, points, "step", solved))
-    words = {"seconds": ("Seconds", "log"), "failures": ("Failures", "symlog")}
-    title, scale = words[name]
     return Chart(
-        f"{title} to solve or refute so many instances",
-        Axis(name, "log" if scale == "log" else "symlog"),
+        f"{name.capitalize()} to solve or refute so many instances",
+        Axis(name, "log" if name == "seconds" else "symlog"),
         Axis("instances solved or refuted", domain=(0, total)),
         series,
         "Higher and further left is better. Runs that reached a limit never rise, and stay in the total."

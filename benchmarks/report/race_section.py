@@ -85,19 +85,18 @@ def _headline(pairs: Comparison, arm: str, title: str, same: Sequence[Record]) -
     if everything:
         faster = pairs.mean < 1
         factor = short(1 / pairs.mean if faster else pairs.mean)
-        sides = [
-            Side(f"{_seconds(median[arm])}", f"median with the network ({network})", median[arm]),
-            Side(f"{_seconds(median[BASELINE])}", "median of CP-SAT's defaults", median[BASELINE]),
-        ]
         top = max(median.values())
-        sides = [Side(side.figure, side.words, (side.share or 0) / top) for side in sides]
+        sides = [
+            Side(_seconds(median[arm]), f"median with the network ({network})", median[arm] / top),
+            Side(_seconds(median[BASELINE]), "median of CP-SAT's defaults", median[BASELINE] / top),
+        ]
         interval = "" if pairs.instances == 1 else f" (95 % interval {_factors(pairs, faster)})"
         words = (
             f"All {len(arms[arm])} runs are {what} either way; with the network {factor} times as "
             f"{'fast' if faster else 'slow'}{interval}."
         )
         if not faster:
-            words += f" The most that it cost in a run: {_seconds(max(0.0, _largest_loss(same, arm)))}."
+            words += f" The most that it cost in a run: {_seconds(max(0.0, pairs.loss))}."
         return Headline(_capital(title), sides, words, "race", "shorter is better", "good" if faster else "bad")
     sides = [
         Side(f"{solved[name]} of {len(arms[name])}", words, solved[name] / len(arms[name]))
@@ -110,16 +109,6 @@ def _headline(pairs: Comparison, arm: str, title: str, same: Sequence[Record]) -
     )
     tone: Literal["good", "bad"] = "good" if solved[arm] >= solved[BASELINE] else "bad"
     return Headline(_capital(title), sides, words, "race", "longer is better", tone)
-
-
-def _largest_loss(same: Sequence[Record], arm: str) -> float:
-    arms = by_arm(same)
-    baseline = {_pair(run): cost(run, "seconds") for run in arms[BASELINE]}
-    return max(cost(run, "seconds") - baseline[_pair(run)] for run in arms[arm] if _pair(run) in baseline)
-
-
-def _pair(run: Record) -> tuple[str, int]:
-    return run["config"]["instance_sha256"], run["config"]["seed"]
 
 
 def _factors(pairs: Comparison, faster: bool) -> str:
