@@ -1,4 +1,4 @@
-"""Measurements: suites that write JSON lines, plots drawn from those lines, and pytest-benchmark files.
+"""Measurements: suites that write JSON lines, and plots drawn from those lines.
 
 - ``python -m benchmarks feasibility``: how often is a suggested assignment one that some solution contains?
 - ``python -m benchmarks search``: branches, failures and seconds of value orders on the same instances, of any family
@@ -11,7 +11,6 @@
 - ``python -m benchmarks latency``: the time to score a large state by networks on the candidate graph
 - ``python -m benchmarks study sbr | cl-ste | cl-ste-cost``: the experiments of the two papers
 - ``python -m benchmarks report``: all results as one page
-- ``pytest benchmarks``: inference latency by batch size, and the cost of a node
 
 Every measured result is one line with its config, commit, versions, processor and thread count (``records.py``).
 Answers are checked, durations never are.

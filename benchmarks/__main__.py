@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from nnsearch.cli.start import start
 
-from training.cli.command_line import BAD_INPUT, command_line, run
+if TYPE_CHECKING:
+    from cyclopts import App
 
 _VERBS = {
     "feasibility": "feasibility of suggestions, by fill level",
@@ -31,7 +33,14 @@ _STUDIES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a suite and return the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    return start(_app, arguments)
+
+
+def _app() -> App:
+    from cyclopts import App, Parameter
+
+    from nnsearch.cli.command_line import command_line
+
     app = command_line("python -m benchmarks", "Measure networks and searches; see COMMAND --help.")
     app.default_parameter = Parameter.combine(
         app.default_parameter, Parameter(consume_multiple=True, allow_repeating=True)
@@ -44,12 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         study.command(f"benchmarks.studies.{place}", name=name, help=summary)
     app.command(study)
     app.command("benchmarks.report.command:app", name="report", help="all results as one page of HTML")
-    if words == ["study"]:
-        sys.stderr.write(f"python -m benchmarks study: expected one of {', '.join(_STUDIES)} (see --help)\n")
-        return BAD_INPUT
-    if words[:1] == ["study"] and words[1] in study:
-        study[words[1]].help = None  # what the list says; its own page is longer
-    return run(app, words)
+    return app
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ortools.constraint_solver import pywrapcp
 
 from benchmarks.instances.instance_sets import Case, set_of
 from benchmarks.networks import LoadedNetwork
+from benchmarks.records import Job
 from nnsearch.errors import ModelFileError
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.problems import PartialLatinSquare, Problem
@@ -69,6 +71,37 @@ def rotated(arms: Sequence[Arm], turn: int) -> list[Arm]:
     """Return the arms in the order of a turn, each turn with another one first."""
     first = turn % len(arms)
     return [*arms[first:], *arms[:first]]
+
+
+def arm_jobs(
+    shared: dict[str, Any],
+    cases: Sequence[Case],
+    arms: Sequence[Arm],
+    measure: Callable[[Case, Arm, int], dict[str, Any]],
+) -> list[Job]:
+    """Return one job for each case, seed and arm that fits.
+
+    The arms take turns on each instance and seed, each time with another one first, so that a change in the machine's
+    speed hits all of them.
+
+    Args:
+        shared: what records say of all jobs, unless an arm says otherwise.
+        cases: the instances.
+        arms: on each of them.
+        measure: runs an arm on an instance with a seed, and returns the ``result`` of the record.
+    """
+    made: list[Job] = []
+    turn = 0
+    for case in cases:
+        fitting = [arm for arm in arms if arm.fits(case.instance)]
+        for seed in dict.fromkeys(seed for arm in fitting for seed in arm.seeds):
+            made += [
+                Job({**shared, **case.config, **arm.config, "seed": seed}, partial(measure, case, arm, seed), arm.needs)
+                for arm in rotated(fitting, turn)
+                if seed in arm.seeds
+            ]
+            turn += 1
+    return made
 
 
 def misfits(cases: Sequence[Case], networks: Sequence[LoadedNetwork]) -> list[str]:

@@ -25,10 +25,6 @@ class LoadedNetwork:
     """A loaded network that has run once, so that no measurement pays for its first inference.
 
     Pickled, it is its file, which another process opens and runs once.
-
-    Attributes:
-        scorer: the network.
-        file: where it is from, and how it runs.
     """
 
     scorer: OnnxScorer
@@ -65,12 +61,7 @@ class LoadedNetwork:
 
 
 def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int) -> list[LoadedNetwork]:
-    """Load networks by name or path.
-
-    Args:
-        specs: names of pretrained networks or paths of ``.onnx`` files; None is every pretrained network.
-        provider: where they run, see :class:`OnnxScorer`.
-        threads: CPU threads of one inference.
+    """Load networks by names of pretrained ones or paths of ``.onnx`` files; None is every pretrained network.
 
     Raises:
         ModelFileError: a file cannot be used, or is a one-hot network for anything but Latin squares.

@@ -78,7 +78,7 @@ def run_jobs(
     ray: str | None = None,
     processes: int = 1,
 ) -> list[Record]:
-    """Measure what the file does not hold yet, appending each result at once.
+    """Measure what the file does not hold yet, appending each result at once; return the records in the jobs' order.
 
     Args:
         path: the results file; it is created, with its folder, when it is not there.
@@ -87,9 +87,6 @@ def run_jobs(
         fresh: first remove the lines of these jobs from the file; other lines stay.
         ray: a Ray cluster to measure on, see :func:`training.running.fan_out.fan_out`; None is this machine.
         processes: how many jobs at a time on this machine; jobs in several processes are pickled.
-
-    Returns:
-        The records of these jobs, in their order.
 
     Raises:
         RecordError: the file is not one of records.
@@ -149,12 +146,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def grouped(records: Iterable[Record], of: Callable[[Record], T]) -> list[tuple[T, list[Record]]]:
-    """Return the values that records have, in order of appearance, and the records of each.
-
-    Args:
-        records: of results files.
-        of: the value of a record; it need not be hashable.
-    """
+    """Return the values of records, which need not be hashable, in order of appearance, and the records of each."""
     groups: list[tuple[T, list[Record]]] = []
     for record in records:
         value = of(record)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.instances.instance_sets import set_of
-from benchmarks.records import Record
+from benchmarks.records import Record, grouped
 from nnsearch.result import Status
 
 FACTOR, SLACK = 1.2, 0.5
@@ -41,18 +41,22 @@ def cost(record: Record, name: str) -> float:
 
 def by_arm(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Group records by arm, in order of appearance."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record["config"]["arm"], []).append(record)
-    return groups
+    return dict(grouped(records, lambda record: str(record["config"]["arm"])))
 
 
 def by_set(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Group records by set of instances, in order of appearance."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(set_of(record["config"]), []).append(record)
-    return groups
+    return dict(grouped(records, lambda record: set_of(record["config"])))
+
+
+def share_decided(runs: Sequence[Record]) -> float:
+    """Return the share of runs that did not give up."""
+    return sum(map(is_decided, runs)) / len(runs)
+
+
+def decided_of(runs: Sequence[Record]) -> str:
+    """Return how many runs did not give up, such as ``10 of 12``."""
+    return f"{sum(map(is_decided, runs))} of {len(runs)}"
 
 
 def num_instances(records: Sequence[Record]) -> int:
@@ -93,13 +97,8 @@ def short(number: float) -> str:
 class Ratio:
     """How the failures of one arm compare with those of another on the same instances.
 
-    Attributes:
-        mean: geometric mean over instances of (failures + 1) / (failures + 1); below 1 the first arm fails less.
-        low: lower end of its 95 % interval (bootstrap over instances).
-        high: upper end.
-        wins: instances on which the first arm fails less.
-        ties: instances on which both fail as often.
-        losses: the others.
+    ``mean`` is the geometric mean over instances of (failures + 1) / (failures + 1), below 1 where the first arm fails
+    less, with its 95 % interval (bootstrap over instances); ``wins`` counts the instances on which it fails less.
     """
 
     mean: float
@@ -116,13 +115,7 @@ class Ratio:
 
 
 def ratio(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Ratio | None:
-    """Compare the failures of two arms; several runs of an instance count as their geometric mean.
-
-    Args:
-        one: records of an arm.
-        other: records of another one; None is returned when they share no instance.
-        resamples: of the bootstrap, whose seed is fixed.
-    """
+    """Compare the failures of two arms, None without a common instance; runs of one count as their geometric mean."""
     mine, theirs = _log_failures(one), _log_failures(other)
     shared = [instance for instance in mine if instance in theirs]
     if not shared:
@@ -133,12 +126,7 @@ def ratio(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_00
 
 
 def geometric_mean(logs: npt.NDArray[np.float64], resamples: int = 10_000) -> tuple[float, float, float]:
-    """Return the geometric mean and the ends of its 95 % interval, by bootstrap.
-
-    Args:
-        logs: float64[I]: logarithm of the number of each instance.
-        resamples: of the bootstrap, whose seed is fixed.
-    """
+    """Return the geometric mean of exp(float64[I]), and the ends of its 95 % interval by a bootstrap of fixed seed."""
     rng = np.random.default_rng(0)
     means = logs[rng.integers(len(logs), size=(resamples, len(logs)))].mean(axis=1)
     low, high = np.exp(np.quantile(means, [0.025, 0.975]))
@@ -147,26 +135,21 @@ def geometric_mean(logs: npt.NDArray[np.float64], resamples: int = 10_000) -> tu
 
 def _log_failures(runs: Sequence[Record]) -> dict[str, float]:
     """Return the mean of log(failures + 1) by instance."""
-    logs: dict[str, list[float]] = {}
-    for run in runs:
-        logs.setdefault(run["config"]["instance_sha256"], []).append(np.log(cost(run, "failures") + 1))
-    return {instance: float(np.mean(values)) for instance, values in logs.items()}
+    by_instance = grouped(runs, lambda run: str(run["config"]["instance_sha256"]))
+    return {
+        instance: float(np.mean([np.log(cost(run, "failures") + 1) for run in same])) for instance, same in by_instance
+    }
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The seconds of one arm against those of another, within pairs of one instance and one seed.
 
-    Attributes:
-        mean: geometric mean of seconds / seconds; below 1 the first arm is faster.
-        low: lower end of its 95 % interval (bootstrap over instances, all pairs of an instance together).
-        high: upper end.
-        instances: on how many both were run.
-        pairs: of how many runs.
-        both_timed_out: pairs that neither decided; both count with the limit, so their ratio is 1.
-        excess: the largest ``first - (FACTOR * second + SLACK)``, in seconds.
-        worst: instance and seed of that pair.
-        above: pairs with an excess above 0.
+    ``mean`` is the geometric mean of seconds / seconds, below 1 where the first arm is faster, with its 95 % interval
+    (bootstrap over instances, all pairs of an instance together). Pairs that neither decided count with the limit, so
+    their ratio is 1. ``excess`` is the largest ``first - (FACTOR * second + SLACK)``, in seconds, of the pair
+    ``worst``; ``above`` counts the pairs where it is above 0; ``loss`` is the largest
+    ``first - second``.
     """
 
     mean: float
@@ -178,26 +161,22 @@ class Comparison:
     excess: float
     worst: tuple[str, int]
     above: int
+    loss: float
 
 
 def compare_seconds(one: Sequence[Record], other: Sequence[Record], resamples: int = 10_000) -> Comparison | None:
-    """Compare the seconds of two arms; a run that gave up counts with the limit.
-
-    Args:
-        one: records of an arm.
-        other: records of another one; None is returned when they share no pair.
-        resamples: of the bootstrap, whose seed is fixed.
-    """
+    """Compare the seconds of two arms, None without a common pair; a run that gave up counts with the limit."""
     partners = {_pair(record): record for record in other}
     pairs = [(record, partners[_pair(record)]) for record in one if _pair(record) in partners]
     if not pairs:
         return None
     logs: dict[tuple[str, str], list[float]] = {}
-    excess = []
+    excess, loss = [], []
     for first, second in pairs:
         mine, theirs = cost(first, "seconds"), cost(second, "seconds")
         logs.setdefault(_pair(first)[:2], []).append(math.log(mine / theirs))
         excess.append(mine - (FACTOR * theirs + SLACK))
+        loss.append(mine - theirs)
     worst = max(range(len(pairs)), key=excess.__getitem__)
     config = pairs[worst][0]["config"]
     return Comparison(
@@ -208,6 +187,7 @@ def compare_seconds(one: Sequence[Record], other: Sequence[Record], resamples: i
         excess=excess[worst],
         worst=(config["instance"], config["seed"]),
         above=sum(one > 0 for one in excess),
+        loss=max(loss),
     )
 
 
@@ -219,12 +199,7 @@ def _pair(record: Record) -> tuple[str, str, int]:
 def wilson(
     share: npt.NDArray[np.float64], count: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the limits of Wilson's 95 % interval of shares.
-
-    Args:
-        share: float64[...], from 0 to 1.
-        count: float64[...], of how many.
-    """
+    """Return the limits of Wilson's 95 % interval of shares, float64[...], of so many, float64[...]."""
     square = 1.96**2
     centre = (share + square / (2 * count)) / (1 + square / count)
     half = 1.96 / (1 + square / count) * np.sqrt(share * (1 - share) / count + square / (4 * count**2))

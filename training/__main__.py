@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from training.cli.command_line import command_line, run
+from nnsearch.cli.start import start
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 _VERBS = {
     "pool": "sample solutions",
@@ -19,6 +23,12 @@ _VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0 done, 2 bad input, 130 interrupted."""
+    return start(_app, argv)
+
+
+def _app() -> App:
+    from nnsearch.cli.command_line import command_line
+
     app = command_line(
         "python -m training",
         "Train the networks that nnsearch searches with: sample solutions (pool), or take those of your own model; fit "
@@ -27,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for verb, summary in _VERBS.items():
         # By name: torch is loaded by the commands that need it, when they are asked for.
         app.command(f"training.cli.{verb}:app", name=verb, help=summary)
-    return run(app, argv)
+    return app
 
 
 if __name__ == "__main__":

@@ -43,6 +43,20 @@ class Rule:
         check(self.holds(value), f"{name}: expected {self.expected}, got {value!r}")
 
 
+class ItemRule(Rule):
+    """What every item of a list has to be."""
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise a ``ConfigError`` for the first item that does not keep the rule."""
+        for item in value:
+            super().check(name, item)
+
+
+def some_of(*options: str) -> Rule:
+    """Return the rule of lists of some words."""
+    return ItemRule(f"some of {', '.join(options)}", options.__contains__)
+
+
 def at_least(least: float) -> Rule:
     """Return the rule of finite numbers from one on."""
     return Rule(f"{least} or more", lambda value: least <= value < math.inf)
@@ -93,11 +107,12 @@ class Section:
 
     def __post_init__(self) -> None:
         """Check every value by the rule of its annotation."""
-        for key, rule in _rules(type(self)).items():
+        for key, rule in rules_of(type(self)).items():
             rule.check(self._prefix + key, getattr(self, key))
 
 
-def _rules(cls: type) -> dict[str, Rule]:
+def rules_of(cls: type) -> dict[str, Rule]:
+    """Return the rules of a class by attribute: those in its annotations."""
     hints = get_type_hints(cls, include_extras=True)
     return {key: rule for key, hint in hints.items() for rule in get_args(hint)[1:] if isinstance(rule, Rule)}
 
@@ -106,12 +121,7 @@ AnyConfig = TypeVar("AnyConfig")
 
 
 def config_of(cls: type[AnyConfig], table: Mapping[str, Any], source: Path | None = None) -> AnyConfig:
-    """Build a config from nested tables, as TOML or JSON give them.
-
-    Args:
-        cls: the config.
-        table: its values; a key that is left out has its default.
-        source: the file that it came from, for messages.
+    """Build a config from nested tables, as TOML or JSON give them; a key that is left out has its default.
 
     Raises:
         ConfigError: a key is unknown, or a value has the wrong type or range; the message names the source and the key.

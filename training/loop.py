@@ -110,17 +110,9 @@ class Task:
 class TrainingProgress:
     """What a run has reached; its checkpoint holds this, the network, the optimizer and torch's generator.
 
-    Attributes:
-        best: ``score``, ``step``, ``entry`` and ``weights`` of the best measurement; the initial weights before the
-            first.
-        loss_sum: of the losses since the last measurement.
-        facts: those of the task.
-        loss_steps: how many losses these are.
-        step: steps taken.
-        stale: measurements since the best one.
-        seconds: wall time, data preparation excluded, over all resumed parts.
-        finished: the budget is spent, or patience is.
-        history: the lines of ``metrics.jsonl``.
+    ``best`` is the best measurement with its weights (the initial ones before the first), ``stale`` counts those since;
+    ``loss_sum`` is of the ``loss_steps`` losses since the last. ``seconds`` is wall time, data preparation excluded,
+    over all resumed parts; ``history`` has the lines of ``metrics.jsonl``.
     """
 
     best: dict[str, Any]
@@ -142,10 +134,8 @@ class TrainingProgress:
 class Training:
     """One run of a task in a folder, or the rest of one that was stopped.
 
-    Args:
-        task: what is trained.
-        run_dir: receives ``checkpoint.pt``; with measurements also ``metrics.jsonl`` and TensorBoard events.
-        processes: those that train together; all see the folder.
+    The folder, which all processes see, receives ``checkpoint.pt``; with measurements also ``metrics.jsonl`` and
+    TensorBoard events.
 
     Raises:
         ConfigError: the folder holds a run of another identity, or its checkpoint is damaged.

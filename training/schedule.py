@@ -10,13 +10,9 @@ from torch import Tensor
 
 
 def cosine(largest: float, steps: int, *, least: float = 0.0, warm_up: int = 0) -> Callable[[int], float]:
-    """Return the step size of each step, counted from 0: it falls from the largest as a cosine.
+    """Return the step size of each step, counted from 0: it falls from the largest as a cosine, to 0 after ``steps``.
 
-    Args:
-        largest: the step size.
-        steps: after which it is 0.
-        least: share of the largest that it does not fall below.
-        warm_up: steps at the beginning in which it rises linearly.
+    It does not fall below ``least``, a share of the largest, and rises linearly in the first ``warm_up`` steps.
     """
 
     def rate(step: int) -> float:
@@ -29,10 +25,7 @@ def cosine(largest: float, steps: int, *, least: float = 0.0, warm_up: int = 0) 
 class ExampleOrder:
     """The examples of each step: a fresh permutation each epoch, without what is left of it after whole batches.
 
-    Args:
-        count: number of examples.
-        batch_size: examples in a step; at most all of them.
-        seed: of the permutations.
+    A batch has at most all examples.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int) -> None:

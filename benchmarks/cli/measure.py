@@ -10,8 +10,7 @@ from benchmarks.records import Job, Record, read_records, run_jobs
 from benchmarks.rendering.figure import check_plot_file, draw_charts
 from benchmarks.rendering.parts import Group
 from benchmarks.rendering.text import text
-from nnsearch.errors import NNSearchError
-from training.cli.command_line import BAD_INPUT, DONE, INTERRUPTED
+from nnsearch.cli.command_line import DONE, INTERRUPTED
 from training.running.output_file import check_output_file
 
 RESUME = (
@@ -45,8 +44,7 @@ def measure(
         processes: jobs at a time on this machine.
         check: compares the answers of all records.
     """
-
-    def run() -> None:
+    try:
         check_output_file(output, "--output")
         if plot is not None:
             check_plot_file(plot)
@@ -63,25 +61,6 @@ def measure(
         sys.stdout.write(text(found) + "\n")
         if plot is not None:
             draw_charts(found, plot)
-
-    return guarded(run, output)
-
-
-def guarded(run: Callable[[], None], output: Path) -> int:
-    """Run a verb and return its exit code: 0, 2 for bad input, which is one line, 130 after Ctrl-C.
-
-    Args:
-        run: the verb.
-        output: what keeps the results that an interrupted run has.
-    """
-    try:
-        run()
-    except NNSearchError as error:
-        sys.stderr.write(f"{error}\n")
-        return BAD_INPUT
-    except OSError as error:
-        sys.stderr.write(f"expected files that can be read and written, got: {error}\n")
-        return BAD_INPUT
     except KeyboardInterrupt:
         sys.stderr.write(f"\ninterrupted; {output} keeps what was measured, the same command goes on\n")
         return INTERRUPTED

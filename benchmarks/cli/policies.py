@@ -9,15 +9,14 @@ from cyclopts import App
 from benchmarks.answers import check_agreement
 from benchmarks.arms import misfits
 from benchmarks.cli.measure import RESUME, measure
-from benchmarks.cli.options import FailureLimit, Instances, warn
+from benchmarks.cli.options import warn
 from benchmarks.networks import load_networks
 from benchmarks.records import Job
 from benchmarks.suites.policies import Policies, jobs, summary
 from nnsearch.inference.providers import Provider
-from nnsearch.limits import Limits
 from training.cli.command_line import Ray
 
-_USUAL = Instances()
+_USUAL = Policies()
 
 app = App(name="policies", help_epilogue=RESUME)
 
@@ -25,11 +24,8 @@ app = App(name="policies", help_epilogue=RESUME)
 @app.default
 def policies(
     *,
-    instances: Instances = _USUAL,
+    suite: Policies = _USUAL,
     model: str = "bp",
-    time_limit: float = 60.0,
-    failure_limit: FailureLimit = None,
-    repeats: int = 1,
     provider: Provider = "auto",
     threads: int = 1,
     ray: Ray = None,
@@ -48,11 +44,8 @@ def policies(
         python -m benchmarks policies --orders 30 40 --count 10 --failure-limit 10000
 
     Args:
-        instances: the instances
+        suite: what every arm is given
         model: name or .onnx file of the network
-        time_limit: seconds per run
-        failure_limit: failures per run, not of dives (default: none)
-        repeats: seeds of the arms with noise
         provider: where the network runs
         threads: CPU threads of an inference
         ray: measure on a Ray cluster (default: in this process)
@@ -61,8 +54,7 @@ def policies(
     """
 
     def make_jobs() -> list[Job]:
-        suite = Policies(instances.seed, repeats, Limits(time_limit, failure_limit))
-        cases = instances.cases()
+        cases = suite.cases()
         networks = load_networks([model], provider, threads)
         made = jobs(suite, cases, networks[0])
         warn(misfits(cases, networks))

@@ -9,7 +9,7 @@ from cyclopts import App
 from benchmarks.answers import check_agreement
 from benchmarks.arms import misfits
 from benchmarks.cli.measure import RESUME, measure
-from benchmarks.cli.options import Instances, Models, warn
+from benchmarks.cli.options import Models, warn
 from benchmarks.networks import load_networks
 from benchmarks.records import Job
 from benchmarks.suites.race import RaceSuite, jobs, summary
@@ -17,7 +17,7 @@ from nnsearch.inference.providers import Provider
 from nnsearch.processors import usable_cpus
 from training.cli.command_line import Ray
 
-_USUAL = Instances()
+_USUAL = RaceSuite()
 
 app = App(name="race", help_epilogue=RESUME)
 
@@ -25,11 +25,7 @@ app = App(name="race", help_epilogue=RESUME)
 @app.default
 def race(
     *,
-    instances: Instances = _USUAL,
-    workers: int = 2,
-    dives: bool = False,
-    repeats: int = 3,
-    time_limit: float = 60.0,
+    suite: RaceSuite = _USUAL,
     models: Models = ["bp"],  # noqa: B006
     provider: Provider = "auto",
     threads: int = 1,
@@ -55,11 +51,7 @@ def race(
         python -m benchmarks race --instances qcp.jsonl --only 10_ext 11_ext 12_ext 13_ext 14_ext
 
     Args:
-        instances: the instances
-        workers: of every arm, for both sides of a race
-        dives: dives alone too, an arm for each network
-        repeats: seeds, --seed and on
-        time_limit: seconds per run
+        suite: what every arm is given
         models: names or .onnx files
         provider: where networks run
         threads: CPU threads of an inference
@@ -69,13 +61,14 @@ def race(
     """
 
     def make_jobs() -> list[Job]:
-        suite = RaceSuite(instances.seed, repeats, workers, dives, time_limit)
-        cases = instances.cases()
+        cases = suite.cases()
         networks = load_networks(models, provider, threads)
         made = jobs(suite, cases, networks)
         warn(misfits(cases, networks))
-        if ray is None and (cpus := usable_cpus()) < workers:
-            warn([f"warning: {workers} workers on {cpus} usable CPUs; these are not the seconds of as many cores"])
+        if ray is None and (cpus := usable_cpus()) < suite.workers:
+            warn(
+                [f"warning: {suite.workers} workers on {cpus} usable CPUs; these are not the seconds of as many cores"]
+            )
         return made
 
     return measure(make_jobs, summary, output, fresh, threads=threads, ray=ray, check=check_agreement)

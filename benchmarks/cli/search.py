@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from cyclopts import App
 
 from benchmarks.answers import check_agreement
 from benchmarks.arms import misfits
 from benchmarks.cli.measure import RESUME, measure
-from benchmarks.cli.options import FailureLimit, Instances, Models, Pair, PlotFile, warn
+from benchmarks.cli.options import Models, Pair, PlotFile, warn
 from benchmarks.networks import load_networks
 from benchmarks.records import Job
 from benchmarks.suites import search as suites
-from nnsearch.cp import InferencePolicy
 from nnsearch.inference.providers import Provider
-from nnsearch.limits import Limits
 from training.cli.command_line import Ray
 
-_USUAL = Instances()
+_USUAL = suites.Search()
 
 app = App(name="search", help_epilogue=RESUME)
 
@@ -28,15 +25,7 @@ app = App(name="search", help_epilogue=RESUME)
 @app.default
 def search(
     *,
-    instances: Instances = _USUAL,
-    variables: tuple[Literal["min-domain", "most-confident"], ...] = ("min-domain",),
-    infer_every: int = 1,
-    infer_after_failure: bool = False,
-    restart_after: int | None = None,
-    time_limit: float = 60.0,
-    failure_limit: FailureLimit = None,
-    repeats: int = 3,
-    workers: int = 1,
+    suite: suites.Search = _USUAL,
     compare: Pair = None,
     plot: PlotFile = None,
     models: Models = None,
@@ -57,15 +46,7 @@ def search(
     wrong answer ends the run, and runs that reach a limit are counted with it.
 
     Args:
-        instances: the instances
-        variables: variable order of the networks, an arm for each
-        infer_every: ask a network every K decisions, 0 once
-        infer_after_failure: ask a network after each failure too
-        restart_after: networks start again after N failures, then ever later
-        time_limit: seconds per run
-        failure_limit: failures per run, conflicts of CP-SAT (default: none)
-        repeats: seeds of the random arms
-        workers: workers of CP-SAT
+        suite: what every arm is given
         compare: two networks or arms: the ratio of their failures on the same instances
         plot: draw the cactus plots (.svg or .png)
         models: names or .onnx files (default: all pretrained)
@@ -77,16 +58,7 @@ def search(
     """
 
     def make_jobs() -> list[Job]:
-        suite = suites.Search(
-            seed=instances.seed,
-            repeats=repeats,
-            variables=tuple(dict.fromkeys(variables)),
-            policy=InferencePolicy(infer_every, infer_after_failure),
-            restart_after=restart_after,
-            workers=workers,
-            limits=Limits(time_limit, failure_limit),
-        )
-        cases = instances.cases()
+        cases = suite.cases()
         networks = load_networks(models, provider, threads)
         warn(misfits(cases, networks))
         made = suites.jobs(suite, cases, networks)

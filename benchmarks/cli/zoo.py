@@ -13,8 +13,8 @@ from benchmarks.cli.options import warn
 from benchmarks.instances.zoo import Size
 from benchmarks.records import Job, Record
 from benchmarks.suites.zoo import ArmName, Zoo, jobs, summary, wrong_answers
+from nnsearch.cli.command_line import DONE
 from nnsearch.processors import usable_cpus
-from training.cli.command_line import DONE
 
 WRONG_ANSWERS = 1
 """The exit code after a wrong answer."""

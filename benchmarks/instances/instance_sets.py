@@ -16,13 +16,9 @@ from nnsearch.problems.reading import ENDINGS, parse_spec
 
 @dataclass(frozen=True)
 class Case:
-    """An instance to solve.
+    """An instance to solve: ``satisfiable`` when a solution is known to exist, and the set that it belongs to, if any.
 
-    Attributes:
-        instance: The instance.
-        satisfiable: True when a solution is known to exist; False when nothing is known.
-        group: The name of the set that it belongs to; None for a generated instance, whose own name begins with that of
-            the set.
+    The name of a generated instance begins with that of its set.
     """
 
     instance: Problem
@@ -112,12 +108,7 @@ FORMS = tuple(family.form for family in FAMILIES.values() if family.generate is 
 
 
 def generate(spec: str, count: int, seed: int) -> list[Case]:
-    """Generate satisfiable instances.
-
-    Args:
-        spec: One of :data:`FORMS` with numbers, such as ``sudoku:4:0.65``.
-        count: How many instances, 1 or more.
-        seed: The seed, 0 or more.
+    """Generate satisfiable instances of one of :data:`FORMS` with numbers, such as ``sudoku:4:0.65``.
 
     Raises:
         ConfigError: The text is not of this form, or a number is out of range.

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.own_process import OwnProcess
 from training.data.exact_cover import label_latin_squares
 
 Label = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_] | None]
@@ -26,87 +25,27 @@ ATTEMPTS = 10
 """Renamings under which a state is tried."""
 
 
-class Labeller:
-    """Labels partial Latin squares in a process of its own, which is ended when it takes too long.
-
-    Args:
-        seconds: for one state, shared by all attempts.
-        rng: source of the renamings.
-    """
-
-    def __init__(self, seconds: float, rng: np.random.Generator) -> None:
-        self._seconds, self._rng = seconds, rng
-        methods = multiprocessing.get_all_start_methods()
-        # A fork server that has loaded the labeller makes the next process in no time.
-        self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
-            self._context.set_forkserver_preload([__name__])
-        self._running: tuple[Connection, BaseProcess] | None = None
-
-    def label(self, grid: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
-        """Return labels bool[n**3], exact as of ``label_latin_squares``; None when no attempt ended in time.
-
-        Args:
-            grid: int64[n, n], values 1..n, 0 = hole.
-        """
-        n = len(grid)
-        for attempt in range(ATTEMPTS):
-            rows, columns, values = (self._rng.permutation(n) if attempt else np.arange(n) for _ in range(3))
-            renamed = np.concatenate([[0], values + 1])[grid][rows][:, columns]
-            connection = self._process()
-            connection.send(renamed)
-            if connection.poll(self._seconds / ATTEMPTS):
-                labels = np.zeros((n, n, n), dtype=np.bool_)
-                labels[np.ix_(rows, columns)] = connection.recv().reshape(n, n, n)[:, :, values]
-                return labels.ravel()
-            self.close()
-        return None
-
-    def close(self) -> None:
-        """End the process."""
-        if self._running is not None:
-            connection, process = self._running
-            connection.close()
-            process.kill()
-            process.join()
-            self._running = None
-
-    def _process(self) -> Connection:
-        if self._running is None:
-            ours, theirs = self._context.Pipe()
-            process = self._context.Process(target=_serve, args=(theirs,), daemon=True)  # type: ignore[attr-defined]
-            process.start()
-            theirs.close()
-            if not ours.poll(120) or ours.recv() != "ready":
-                raise RuntimeError("the labelling process did not start")
-            self._running = ours, process
-        return self._running[0]
-
-
 @contextmanager
 def labeller(seconds: float | None, rng: np.random.Generator) -> Iterator[Label]:
-    """Make a function from int64[n, n], 0 = hole, to labels bool[n**3]; None where they took too long.
-
-    Args:
-        seconds: for one state; None is any time.
-        rng: source of the renamings.
-    """
+    """Make a function from int64[n, n], 0 = hole, to labels bool[n**3]; with a time limit, None where it is met."""
     if seconds is None:
         yield lambda grid: label_latin_squares(grid[None])[0]
         return
-    made = Labeller(seconds, rng)
+    limit, process = seconds / ATTEMPTS, OwnProcess(label_latin_squares, np.zeros((1, 2, 2), dtype=np.int64))
+
+    def label(grid: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
+        n = len(grid)
+        for attempt in range(ATTEMPTS):
+            rows, columns, values = (rng.permutation(n) if attempt else np.arange(n) for _ in range(3))
+            renamed = np.concatenate([[0], values + 1])[grid][rows][:, columns]
+            with suppress(multiprocessing.TimeoutError):
+                found = process.call(label_latin_squares, renamed[None], seconds=limit)[0].reshape(n, n, n)
+                labels = np.zeros((n, n, n), dtype=np.bool_)
+                labels[np.ix_(rows, columns)] = found[:, :, values]
+                return labels.ravel()
+        return None
+
     try:
-        yield made.label
+        yield label
     finally:
-        made.close()
-
-
-def _serve(connection: Connection) -> None:
-    """Label what comes until the other end closes."""
-    label_latin_squares(np.zeros((1, 2, 2), dtype=np.int64))  # loads the compiled search
-    connection.send("ready")
-    try:
-        while True:
-            connection.send(label_latin_squares(connection.recv()[None])[0])
-    except (EOFError, KeyboardInterrupt, BrokenPipeError):
-        return
+        process.close()

@@ -16,18 +16,10 @@ _BENCHMARKS = 0xBE9C  # any constant: a training pool with the same --seed is th
 
 
 def fresh_squares(order: int, count: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Sample uniform Latin squares from a stream of their own.
+    """Sample uniform Latin squares, uint8[count, n, n] of values 1..n, from a stream of their own.
 
     The seed of the sampler is derived from ``seed``, so a training pool of the same seed holds other squares (at small
     orders squares repeat by chance). A larger count begins with the same squares.
-
-    Args:
-        order: n, 2 or more.
-        count: S, 1 or more.
-        seed: The seed, 0 or more.
-
-    Returns:
-        uint8[S, n, n] of values 1..n.
 
     Raises:
         ConfigError: An argument is out of range.
@@ -48,15 +40,9 @@ def fresh_quasigroups(
 
 
 def fresh_solutions(problem: GroupedProblem, count: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Sample solutions of another problem, not uniformly, from a stream of their own as :func:`fresh_squares` does.
+    """Sample solutions, not uniformly, uint8[count, n, n] of the values of a square or uint8[count, n, 1] of n queens.
 
-    Args:
-        problem: The problem.
-        count: S, 1 or more.
-        seed: The seed, 0 or more.
-
-    Returns:
-        uint8[S, n, n] of the values of a square, uint8[S, n, 1] of n queens.
+    They come from a stream of their own as :func:`fresh_squares` do.
     """
     drawn = tqdm(random_solutions(problem, count, _stream(seed)), total=count, disable=None, desc="test", leave=False)
     return np.stack(list(drawn)).reshape(count, problem.order, -1)

@@ -22,11 +22,9 @@ def counts_dead_ends(runs: Sequence[Record]) -> bool:
 
 
 def cactus(records: Sequence[Record], name: str) -> Chart:
-    """Draw how many instances each arm decided within so much of a cost; several runs of one count as fractions.
+    """Draw how many instances each arm decided within so many ``seconds`` or ``failures``, on one set of instances.
 
-    Args:
-        records: on one set of instances.
-        name: ``seconds`` or ``failures``.
+    Several runs of an instance count as fractions.
     """
     arms = by_arm(records)
     total = len({record["config"]["instance_sha256"] for record in records})
@@ -48,11 +46,9 @@ def cactus(records: Sequence[Record], name: str) -> Chart:
             points.insert(0, (points[0][0], 0.0))
         solved = f"{height[-1] if height else 0:.3g} of {instances}"
         series.append(Series(arm, points, "step", solved))
-    words = {"seconds": ("Seconds", "log"), "failures": ("Failures", "symlog")}
-    title, scale = words[name]
     return Chart(
-        f"{title} to solve or refute so many instances",
-        Axis(name, "log" if scale == "log" else "symlog"),
+        f"{name.capitalize()} to solve or refute so many instances",
+        Axis(name, "log" if name == "seconds" else "symlog"),
         Axis("instances solved or refuted", domain=(0, total)),
         series,
         "Higher and further left is better. Runs that reached a limit never rise, and stay in the total."
@@ -65,14 +61,8 @@ def profile(records: Sequence[Record], name: str) -> Chart | None:
 
     Dolan and Moré, "Benchmarking optimization software with performance profiles" (2002). The best is taken over runs
     of one instance with one seed where all arms ran all seeds, else over those of one instance. Runs that gave up, on
-    instances that nobody decided, too, are in the denominator.
-
-    Args:
-        records: on one set of instances.
-        name: ``seconds`` or ``failures`` (+ 1, of arms that count failures).
-
-    Returns:
-        The chart, None with fewer than two arms.
+    instances that nobody decided, too, are in the denominator. Of ``failures`` (+ 1), only arms that count them take
+    part. None with fewer than two arms.
     """
     arms = {arm: runs for arm, runs in by_arm(records).items() if name == "seconds" or counts_dead_ends(runs)}
     if len(arms) < 2:
@@ -109,12 +99,7 @@ def profile(records: Sequence[Record], name: str) -> Chart | None:
 
 
 def scatter(records: Sequence[Record], note: str = "") -> Chart:
-    """Draw failures against seconds, a mark for each run, a hollow one for each that gave up.
-
-    Args:
-        records: on one set of instances.
-        note: what is to be said of these failures.
-    """
+    """Draw failures against seconds, a mark for each run, a hollow one for each that gave up."""
     series = []
     for arm, runs in by_arm(records).items():
         dots: dict[bool, list[Point]] = {True: [], False: []}

@@ -50,11 +50,7 @@ def check_plot_file(path: Path) -> None:
 
 
 def draw_charts(group: Group, path: Path) -> None:
-    """Draw a panel for each chart.
-
-    Args:
-        group: what a suite or a study found.
-        path: ``.svg`` or ``.png``.
+    """Draw a panel for each chart, as ``.svg`` or ``.png``.
 
     Raises:
         ConfigError: there is nothing to draw.
@@ -82,12 +78,7 @@ def draw_charts(group: Group, path: Path) -> None:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure at once or not at all, and close it.
-
-    Args:
-        figure: of matplotlib.
-        path: ``.svg`` or ``.png``; its folder is created.
-    """
+    """Write a figure of matplotlib as ``.svg`` or ``.png``, at once or not at all, and close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.stem}.tmp{path.suffix}")
     figure.savefig(temporary, dpi=80, metadata={"Date": None} if path.suffix == ".svg" else None)

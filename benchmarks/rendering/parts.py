@@ -18,12 +18,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Place:
-    """What the filters of the page go by; None passes every filter.
-
-    Attributes:
-        problem: family of the instances, such as ``quasigroup``.
-        size: such as ``order 30``.
-    """
+    """What the filters of the page go by, such as ``quasigroup`` and ``order 30``; None passes every filter."""
 
     problem: str | None = None
     size: str | None = None
@@ -34,13 +29,7 @@ ANYWHERE = Place()
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of a table.
-
-    Attributes:
-        cells: one for each column.
-        arm: hidden when the filter leaves this arm out; None is always shown.
-        place: of its instances.
-    """
+    """One row of a table; the page hides it when its filters leave the arm (None is always shown) or the place out."""
 
     cells: Sequence[Cell]
     arm: str | None = None
@@ -49,17 +38,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
-
-    Attributes:
-        title: caption.
-        columns: headings; those of numbers are right-aligned by the page.
-        rows: what is in it.
-        note: how to read it.
-        folded: whether the page has it folded up at first.
-        page_only: the columns that a terminal has no room for.
-        kind: for the page.
-    """
+    """A table, on the page perhaps folded up at first, without the columns that are ``page_only`` in a terminal."""
 
     title: str
     columns: Sequence[str]
@@ -110,16 +89,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart.
-
-    Attributes:
-        title: says what is to be seen.
-        x: horizontal axis.
-        y: vertical axis.
-        series: what is drawn, the most important last.
-        note: how to read it.
-        kind: for the page.
-    """
+    """A chart; the most important of its series stands last."""
 
     title: str
     x: Axis
@@ -134,13 +104,7 @@ Block = Table | Chart
 
 @dataclass(frozen=True)
 class Group:
-    """Blocks on one set of instances, or what a suite found: folded up on the page but for the first of a section.
-
-    Attributes:
-        title: the set.
-        blocks: in order.
-        place: of the instances.
-    """
+    """Blocks on one set of instances, or what a suite found: folded up on the page but for the first of a section."""
 
     title: str
     blocks: Sequence[Block]
@@ -149,15 +113,7 @@ class Group:
 
 @dataclass(frozen=True)
 class PageSection:
-    """One suite, or one study.
-
-    Attributes:
-        name: of the suite; the anchor on the page.
-        title: for people.
-        lead: what was asked, in one or two sentences.
-        blocks: tables and charts on everything.
-        groups: on single sets of instances.
-    """
+    """One suite, or one study: its anchor, title and lead, what concerns everything, and what concerns single sets."""
 
     name: str
     title: str
@@ -168,13 +124,7 @@ class PageSection:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a headline.
-
-    Attributes:
-        figure: few characters, such as ``10 of 10``.
-        words: whose it is.
-        share: 0 to 1, drawn as a bar; None is no bar.
-    """
+    """One side of a headline: a figure such as ``10 of 10``, whose it is, and a share that is drawn as a bar."""
 
     figure: str
     words: str

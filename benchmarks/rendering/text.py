@@ -13,11 +13,7 @@ _NUMBER = re.compile(r"[-+±.\d\[]")
 
 
 def text(group: Group) -> str:
-    """Return the title, the tables, and at the end what their notes say, each once; charts are left out.
-
-    Args:
-        group: what a suite or a study found.
-    """
+    """Return the title, the tables, and at the end what their notes say, each once; charts are left out."""
     tables = [block for block in group.blocks if isinstance(block, Table)]
     notes = dict.fromkeys(table.note for table in tables if table.note)
     return "\n\n".join(filter(None, [group.title, *map(_table, tables), "\n".join(notes)]))

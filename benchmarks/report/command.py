@@ -9,10 +9,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from benchmarks.cli.measure import guarded
 from benchmarks.records import Record, RecordError, read_records
 from benchmarks.report.page import payload, render
 from benchmarks.report.training_section import read_metrics
+from nnsearch.cli.command_line import DONE
 from training.running.output_file import check_output_file
 
 RESULTS = Path("benchmarks/results")
@@ -42,22 +42,14 @@ def report(
         metrics: metrics.jsonl of runs of training; a run is named after its folder
         output: the page
     """
-
-    def run() -> None:
-        check_output_file(output, "--output")
-        write_page(results, output, metrics)
-        sys.stdout.write(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser\n")
-
-    return guarded(run, output)
+    check_output_file(output, "--output")
+    write_page(results, output, metrics)
+    sys.stdout.write(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser\n")
+    return DONE
 
 
 def write_page(results: Sequence[Path], output: Path, metrics: Sequence[Path] = ()) -> None:
-    """Read results and write the page.
-
-    Args:
-        results: files, or folders with ``.jsonl`` files.
-        output: the page; its folder is created.
-        metrics: of runs of training.
+    """Read results, files or folders with ``.jsonl`` files, and ``metrics`` of runs of training, and write the page.
 
     Raises:
         RecordError: there are no results, or a file is not one of results.

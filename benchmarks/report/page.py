@@ -23,11 +23,9 @@ TITLE = "nnsearch, measured"
 def payload(
     files: Mapping[Path, Sequence[Record]], metrics: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
 ) -> dict[str, Any]:
-    """Return everything that the page shows, as JSON values.
+    """Return everything that the page shows, as JSON values, from the records of files and the metrics of trainings.
 
-    Args:
-        files: the records of each file of results; records of one suite in several files are shown together.
-        metrics: measurements of runs of training by name.
+    Records of one suite in several files are shown together.
     """
     # The same measurement may stand in two files: tables that share a baseline.
     records = list({Job(record["config"], dict).key: record for same in files.values() for record in same}.values())
@@ -48,11 +46,7 @@ def payload(
 
 
 def render(content: Mapping[str, Any]) -> str:
-    """Return the page.
-
-    Args:
-        content: what :func:`payload` returned.
-    """
+    """Return the page of what :func:`payload` returned."""
     # "<" is the only character by which data could end the script element that holds it.
     data = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
     parts = {

@@ -25,11 +25,7 @@ def summary(records: Sequence[Record]) -> str:
 
 
 def provenance_table(files: Mapping[Path, Sequence[Record]]) -> Table:
-    """Return a row for each suite in each file.
-
-    Args:
-        files: the records of each file of results.
-    """
+    """Return a row for each suite in each file."""
     rows = []
     for path, records in files.items():
         suites = dict.fromkeys(str(record["config"].get("suite", "?")) for record in records)

@@ -20,6 +20,7 @@ from benchmarks.statistics import (
     counted,
     is_decided,
     num_instances,
+    share_decided,
     short,
 )
 from benchmarks.suites.race import BASELINE, by_answer, seconds_table, speed_table
@@ -60,7 +61,7 @@ def headlines(records: Sequence[Record]) -> list[Headline]:
             found.append((compared[arm], arm, title, same))
     if not found:
         return []
-    found.sort(key=lambda entry: (_share_decided(entry[3], BASELINE), entry[0].mean))
+    found.sort(key=lambda entry: (share_decided(by_arm(entry[3])[BASELINE]), entry[0].mean))
     chosen = [found[0]]
     others = [entry for entry in found[1:] if entry[3][0]["config"].get("set") is not None and entry[0].mean < 1]
     chosen += others[:1]
@@ -84,19 +85,18 @@ def _headline(pairs: Comparison, arm: str, title: str, same: Sequence[Record]) -
     if everything:
         faster = pairs.mean < 1
         factor = short(1 / pairs.mean if faster else pairs.mean)
-        sides = [
-            Side(f"{_seconds(median[arm])}", f"median with the network ({network})", median[arm]),
-            Side(f"{_seconds(median[BASELINE])}", "median of CP-SAT's defaults", median[BASELINE]),
-        ]
         top = max(median.values())
-        sides = [Side(side.figure, side.words, (side.share or 0) / top) for side in sides]
+        sides = [
+            Side(_seconds(median[arm]), f"median with the network ({network})", median[arm] / top),
+            Side(_seconds(median[BASELINE]), "median of CP-SAT's defaults", median[BASELINE] / top),
+        ]
         interval = "" if pairs.instances == 1 else f" (95 % interval {_factors(pairs, faster)})"
         words = (
             f"All {len(arms[arm])} runs are {what} either way; with the network {factor} times as "
             f"{'fast' if faster else 'slow'}{interval}."
         )
         if not faster:
-            words += f" The most that it cost in a run: {_seconds(max(0.0, _largest_loss(same, arm)))}."
+            words += f" The most that it cost in a run: {_seconds(max(0.0, pairs.loss))}."
         return Headline(_capital(title), sides, words, "race", "shorter is better", "good" if faster else "bad")
     sides = [
         Side(f"{solved[name]} of {len(arms[name])}", words, solved[name] / len(arms[name]))
@@ -111,24 +111,9 @@ def _headline(pairs: Comparison, arm: str, title: str, same: Sequence[Record]) -
     return Headline(_capital(title), sides, words, "race", "longer is better", tone)
 
 
-def _largest_loss(same: Sequence[Record], arm: str) -> float:
-    arms = by_arm(same)
-    baseline = {_pair(run): cost(run, "seconds") for run in arms[BASELINE]}
-    return max(cost(run, "seconds") - baseline[_pair(run)] for run in arms[arm] if _pair(run) in baseline)
-
-
-def _pair(run: Record) -> tuple[str, int]:
-    return run["config"]["instance_sha256"], run["config"]["seed"]
-
-
 def _factors(pairs: Comparison, faster: bool) -> str:
     low, high = (1 / pairs.high, 1 / pairs.low) if faster else (pairs.low, pairs.high)
     return f"{short(low)} to {short(high)}"
-
-
-def _share_decided(same: Sequence[Record], arm: str) -> float:
-    runs = by_arm(same)[arm]
-    return sum(map(is_decided, runs)) / len(runs)
 
 
 def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:

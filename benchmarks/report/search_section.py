@@ -15,10 +15,11 @@ from benchmarks.statistics import (
     by_set,
     cost,
     counted,
-    is_decided,
+    decided_of,
     mean_failures,
     num_instances,
     ratio,
+    share_decided,
     short,
 )
 from benchmarks.suites.search import arm_table
@@ -49,7 +50,7 @@ def _headline(mean: float, same: Sequence[Record], network: str, other: str) -> 
     arms = by_arm(same)
     # The 1 that keeps the logarithm of no failures finite is taken off again.
     failures = {arm: mean_failures(arms[arm]) - 1 for arm in (network, other)}
-    solved = {arm: f"{sum(map(is_decided, arms[arm]))} of {len(arms[arm])}" for arm in (network, other)}
+    solved = {arm: decided_of(arms[arm]) for arm in (network, other)}
     top = max(failures.values())
     name = network.partition("/")[0]
     limit = same[0]["config"]["failure_limit"]
@@ -104,8 +105,7 @@ def _crossed(sets: Sequence[Sequence[Record]]) -> Table:
                 cells.append(None)
                 continue
             seconds = float(np.mean([cost(run, "seconds") for run in runs]))
-            share = sum(map(is_decided, runs)) / len(runs)
-            cells.append(f"{share:.0%}; {short(mean_failures(runs))}; {short(seconds)} s")
+            cells.append(f"{share_decided(runs):.0%}; {short(mean_failures(runs))}; {short(seconds)} s")
         rows.append(TableRow([arm, *cells], arm))
     return Table(
         "Decided; geometric mean of failures + 1; mean seconds",
@@ -168,7 +168,7 @@ def _gains(sets: Sequence[Sequence[Record]]) -> Table:
 
 
 def _decided_and_failures(runs: Sequence[Record]) -> tuple[str, float]:
-    return f"{sum(map(is_decided, runs))} of {len(runs)}", float(f"{mean_failures(runs):.3g}")
+    return decided_of(runs), float(f"{mean_failures(runs):.3g}")
 
 
 def _overview(sets: Sequence[Sequence[Record]]) -> Table:
@@ -184,7 +184,7 @@ def _overview(sets: Sequence[Sequence[Record]]) -> Table:
                     [
                         title_of(same),
                         arm,
-                        f"{sum(map(is_decided, runs)) / len(runs):.0%}",
+                        f"{share_decided(runs):.0%}",
                         float(f"{mean:.3g}"),
                         "fewest" if best else "" if counts_dead_ends(runs) else str(runs[0]["result"]["failures_are"]),
                         float(f"{float(np.mean([cost(run, 'seconds') for run in runs])):.3g}"),

@@ -34,11 +34,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def section(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> PageSection:
-    """Return the part of the page on training.
-
-    Args:
-        runs: the measurements of each run by its name.
-    """
+    """Return the part of the page on training, from the measurements of each run by its name."""
     lines = [line for measured in runs.values() for line in measured]
     across = next((name for name in PROGRESS if all(name in line for line in lines)), "measurement")
     names = dict.fromkeys(

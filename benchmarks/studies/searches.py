@@ -13,14 +13,9 @@ from benchmarks.rendering.parts import ANYWHERE, Axis, Cell, Chart, Place, Serie
 
 @dataclass(frozen=True)
 class Searches:
-    """The searches of one arm: a row for each network (or seed of random values).
+    """The searches of one arm, float64[K, I] failures of K networks (or seeds) on I instances, a row of a table.
 
-    Attributes:
-        name: of the arm.
-        failures: float64[K, I], of K networks on I instances; a search that gave up counts with the limit.
-        solved: bool[K, I].
-        more: further cells of the arm's row.
-        charted: whether it is drawn, too.
+    A search that gave up counts with the limit; ``more`` are further cells; ``charted``: whether it is drawn, too.
     """
 
     name: str
@@ -43,16 +38,7 @@ class Searches:
 def search_table(
     title: str, arms: Sequence[Searches], more: Sequence[str], note: str, place: Place = ANYWHERE, share: bool = False
 ) -> Table:
-    """Return a row for each arm.
-
-    Args:
-        title: what was searched, and the limit.
-        arms: the arms.
-        more: headings of their further cells.
-        note: what those say.
-        place: of the instances.
-        share: whether to say, too, which share of the searches is solved.
-    """
+    """Return a row for each arm; ``more`` are the headings of their further cells, ``share`` one for the solved."""
     rows = []
     for arm in arms:
         solved = f"{arm.solved.sum()} of {arm.solved.size}"
@@ -70,12 +56,7 @@ def search_table(
 
 
 def within_chart(arms: Sequence[Searches], limit: int) -> Chart:
-    """Draw the share of searches that ended within so many failures.
-
-    Args:
-        arms: the arms; those that are not to be drawn are left out.
-        limit: of the failures.
-    """
+    """Draw the share of searches that ended within so many failures; arms that are not to be drawn are left out."""
     series = []
     for arm in (arm for arm in arms if arm.charted):
         reached = np.sort(arm.failures[arm.solved])

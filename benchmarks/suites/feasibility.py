@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from tqdm import tqdm
 from benchmarks.instances.labels import labeller
 from benchmarks.instances.squares import fresh_squares
 from benchmarks.networks import LoadedNetwork
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
 from benchmarks.rendering.places import QUASIGROUP
@@ -30,6 +31,7 @@ from nnsearch.errors import ConfigError, ModelFileError, PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
+from training.config import above, at_least
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
     PROPAGATORS,
@@ -71,7 +73,7 @@ Judge = Callable[[FeasibilityStates, npt.NDArray[np.float32], BoolArray], FloatA
 
 
 @dataclass(frozen=True)
-class Feasibility:
+class Feasibility(Options):
     """What to measure.
 
     Args:
@@ -84,43 +86,29 @@ class Feasibility:
         levels: how many fill levels, evenly over the range; None is all ``order**2``.
         label_seconds: time for the exact labels of one state; a state that takes longer is left out, and counted. None
             is any time, which above order 15 may be long.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
-    order: int = 10
-    squares: int | None = None
-    states: int = 10_000
-    seed: int = 1
+    order: Annotated[int, at_least(2)] = 10
+    squares: Annotated[int | None, at_least(1)] = None
+    states: Annotated[int, at_least(1)] = 10_000
+    seed: Annotated[int, at_least(0)] = 1
     pools: tuple[Path, ...] = ()
     levels: int | None = None
-    label_seconds: float | None = None
+    label_seconds: Annotated[float | None, above(0)] = None
 
     def __post_init__(self) -> None:
-        for name, value, least in (("order", self.order, 2), ("states", self.states, 1), ("seed", self.seed, 0)):
-            if value < least:
-                raise ConfigError(f"{name}: expected {least} or more, got {value}")
+        super().__post_init__()
         if self.order > 64:
             raise ConfigError(f"order: expected 64 or less (the exact labels are bit masks), got {self.order}")
-        if self.squares is not None and self.squares < 1:
-            raise ConfigError(f"squares: expected 1 or more, got {self.squares}")
         if self.levels is not None and not 1 <= self.levels <= self.order**2:
             raise ConfigError(
                 f"levels: expected 1..{self.order**2} fill levels at order {self.order}, got {self.levels}"
             )
-        if self.label_seconds is not None and not self.label_seconds > 0:
-            raise ConfigError(f"label seconds: expected above 0, got {self.label_seconds}")
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Labelled states.
-
-    Attributes:
-        states: the states.
-        left_out: number of filled cells -> how many states there were left out, because their labels took too long.
-    """
+    """Labelled states, and how many with so many filled cells were left out, because their labels took too long."""
 
     states: FeasibilityStates
     left_out: dict[int, int]
@@ -129,12 +117,7 @@ class Drawn:
 def jobs(
     suite: Feasibility, networks: Sequence[LoadedNetwork], compare: Sequence[tuple[LoadedNetwork, LoadedNetwork]] = ()
 ) -> list[Job]:
-    """Return one job for each arm, propagation and question, and one for each comparison.
-
-    Args:
-        suite: what to measure.
-        networks: one-hot networks of this order, and networks on the candidate graph.
-        compare: pairs of ``networks``; the difference of their outcomes is measured on the same states.
+    """Return one job for each arm, propagation and question, and one for each comparison of two networks.
 
     Raises:
         ModelFileError: a network is for another order.
@@ -244,30 +227,17 @@ class _States:
         return self._scored[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        states = self.drawn.states
-        bits = [np.packbits(array, axis=1) for array in (states.assignment, states.labels)]
-        return {"suite": self._suite, "bits": bits, "filled": states.filled, "left_out": self.drawn.left_out}
+        return {"suite": self._suite, "left_out": self.drawn.left_out, **self.drawn.states.packed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["suite"])  # type: ignore[misc]
-        problem = LatinSquare(self._suite.order)
-        assignment, labels = (
-            np.unpackbits(bits, axis=1, count=problem.num_candidates).astype(bool) for bits in state["bits"]
-        )
-        self.drawn = Drawn(FeasibilityStates(problem, assignment, labels, state["filled"]), state["left_out"])
+        self.drawn = Drawn(FeasibilityStates.unpacked(LatinSquare(self._suite.order), state), state["left_out"])
 
 
 def draw_states(
     problem: DenseProblem, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> FeasibilityStates:
-    """Draw labelled states as :func:`.make_states` does, in chunks that Ctrl-C can come between.
-
-    Args:
-        problem: the problem.
-        solutions: uint8[S, V] of value indices; used in turn.
-        count: P, number of states.
-        rng: source of the variables that stay assigned.
-    """
+    """Draw labelled states as :func:`.make_states` does, in chunks that Ctrl-C can come between."""
     size = problem.num_variables * max(1, 500 // problem.num_variables)  # whole rounds over the fill levels
     parts = []
     with tqdm(total=count, disable=None, desc="states", leave=False) as bar:
@@ -286,14 +256,7 @@ def draw_states(
 def draw_some_states(
     problem: LatinSquare, solutions: npt.NDArray[np.uint8], suite: Feasibility, rng: np.random.Generator
 ) -> Drawn:
-    """Draw labelled states at some of the fill levels, with a time limit for the labels of each.
-
-    Args:
-        problem: the problem.
-        solutions: uint8[S, V] of value indices; used in turn.
-        suite: how many states and levels, and the limit; without one a state may take any time.
-        rng: source of the variables that stay assigned, and of the labeller.
-    """
+    """Draw labelled states at some of the fill levels, with a time limit for the labels of each."""
     num_variables, order = problem.num_variables, problem.order
     count = num_variables if suite.levels is None else suite.levels
     levels = np.arange(count) * num_variables // count
@@ -320,14 +283,9 @@ def draw_some_states(
 
 
 def score_graph_states(scorer: OnnxScorer, states: FeasibilityStates, possible: BoolArray) -> npt.NDArray[np.float32]:
-    """Return float32[P, N]: the scores of what is possible, of several states at a time.
+    """Return float32[P, N]: the scores of what is ``possible``, bool[P, N], of several states at a time.
 
     The only possible candidate of a variable has 0, and what is impossible has -inf.
-
-    Args:
-        scorer: a network on the candidate graph.
-        states: P states.
-        possible: bool[P, N], what propagation leaves the unassigned variables.
     """
     encoding = scorer.prepare(CandidateGraph.from_model(LatinSquare(states.problem.order).build()[0])).encoding
     alive = possible | states.assignment
@@ -355,22 +313,14 @@ def score_graph_states(scorer: OnnxScorer, states: FeasibilityStates, possible: 
 
 
 def significant_levels(states: FeasibilityStates, difference: FloatArray) -> dict[str, Any]:
-    """Count the fill levels at which the mean of paired differences is below, or above, 0 with 95 % confidence.
+    """Count the fill levels whose mean of paired differences, float64[P], is below, or above, 0 with 95 % confidence.
 
     The interval of a level is the mean plus or minus 1.96 standard errors. Of levels without any difference, one in
     forty is expected on either side by chance.
-
-    Args:
-        states: P states.
-        difference: float64[P], outcome of one arm less that of another on the same state.
     """
-    levels = states.problem.num_variables
-    count = np.bincount(states.filled, minlength=levels)
-    mean = states.by_level(difference)
-    squares = np.bincount(states.filled, weights=(difference - mean[states.filled]) ** 2, minlength=levels)
+    count, mean, variance = _by_level(states, difference)
     tested = count > 1
-    half = np.full(levels, np.nan)
-    half[tested] = 1.96 * np.sqrt(squares[tested] / (count[tested] - 1) / count[tested])
+    half = 1.96 * np.sqrt(variance)
     worse, better = tested & (mean + half < 0), tested & (mean - half > 0)
     return {
         "levels_tested": int(tested.sum()),
@@ -380,12 +330,7 @@ def significant_levels(states: FeasibilityStates, difference: FloatArray) -> dic
 
 
 def refuse_leak(squares: npt.NDArray[np.uint8], path: Path, first_value: int = 1) -> None:
-    """Check that no test square is one of a training pool.
-
-    Args:
-        squares: uint8[S, n, n] of n values; uint8[S, n, 1] of a problem that has n variables.
-        path: the pool, as :func:`training.data.pools.pool.read_pool` takes it.
-        first_value: the smallest value.
+    """Check that no test square, of uint8[S, n, n] or uint8[S, n, 1] of n values, is one of a training pool.
 
     Raises:
         PoolError: a square occurs in the pool, or the pool cannot be read.
@@ -398,24 +343,16 @@ def refuse_leak(squares: npt.NDArray[np.uint8], path: Path, first_value: int = 1
 
 
 def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
-    """Return the result of one arm.
+    """Return the result of one arm from its outcomes, float64[P].
 
     The mean is over fill levels, each with equal weight. Its 95 % half width is 1.96 standard errors of that stratified
     mean, from the variance of the outcomes inside each level, states being independent.
-
-    Args:
-        states: P states.
-        outcome: float64[P], see :data:`Judgement`.
     """
-    levels = states.problem.num_variables
-    curve = states.by_level(outcome)
-    count = np.bincount(states.filled, minlength=levels)
+    count, curve, variance = _by_level(states, outcome)
     present = count > 0
     half_width = None
     if count[present].min() > 1:
-        squares = np.bincount(states.filled, weights=(outcome - curve[states.filled]) ** 2, minlength=levels)
-        variance = squares[present] / (count[present] - 1)
-        half_width = round(float(1.96 * np.sqrt((variance / count[present]).sum()) / present.sum()), 5)
+        half_width = round(float(1.96 * np.sqrt(variance[present].sum()) / present.sum()), 5)
     worst = int(np.nanargmin(curve))
     return {
         "mean": round(float(np.nanmean(curve)), 5),
@@ -425,6 +362,16 @@ def summarise(states: FeasibilityStates, outcome: FloatArray) -> dict[str, Any]:
         "curve": [round(float(value), 4) if there else None for value, there in zip(curve, present, strict=True)],
         "states_per_level": count.tolist(),
     }
+
+
+def _by_level(states: FeasibilityStates, outcome: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """Return of each fill level how many states it has, the mean, and its variance (NaN below two states)."""
+    count, mean = np.bincount(states.filled, minlength=states.problem.num_variables), states.by_level(outcome)
+    squares = np.bincount(states.filled, weights=(outcome - mean[states.filled]) ** 2, minlength=len(count))
+    variance = np.full(len(count), np.nan)
+    several = count > 1
+    variance[several] = squares[several] / (count[several] - 1) / count[several]
+    return count, mean, variance
 
 
 def summary(records: Sequence[Record]) -> Group:
@@ -445,11 +392,7 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def share_table(records: Sequence[Record]) -> Table:
-    """Return a row for each arm, question and propagation.
-
-    Args:
-        records: of one order; comparisons are left out.
-    """
+    """Return a row for each arm, question and propagation of one order; comparisons are left out."""
     config = records[0]["config"]
     leaks = f"none in {', '.join(config['pools'])}" if config["pools"] else "not compared with a training pool (--pool)"
     levels = f" at {config['levels']} fill levels" if "levels" in config else ""
@@ -510,12 +453,9 @@ def comparison_table(records: Sequence[Record]) -> Table:
 
 
 def curve_chart(records: Sequence[Record], question: str, propagations: Sequence[str]) -> Chart:
-    """Draw the share of feasible suggestions by fill level.
+    """Draw the share of feasible suggestions at one order by fill level, after the first of the propagations.
 
-    Args:
-        records: of one order.
-        question: of :data:`QUESTIONS`.
-        propagations: at test time; that of the chart, then others whose networks are drawn beside it under two names.
+    Networks after the others are drawn beside it under two names.
     """
     first = propagations[0]
     shown: dict[str, dict[str, Any]] = {}

@@ -21,6 +21,7 @@ import nnsearch
 from benchmarks.answers import AnswerError
 from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.networks import LoadedNetwork
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
 from benchmarks.rendering.places import QUASIGROUP
@@ -29,12 +30,13 @@ from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.result import SolveResult
+from training.config import at_least
 
 _STREAM_STEPS = 20
 
 
 @dataclass(frozen=True)
-class Gather:
+class Gather(Options):
     """What to solve.
 
     Args:
@@ -48,33 +50,18 @@ class Gather:
         stream: squares of one more run, all through one call, whose memory is watched; 0 is none.
         failures: when a search gives up.
         seed: of the squares.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     order: int = 10
     holes: float = 0.9
-    count: int = 64
-    rounds: int = 1
-    concurrency: int = 64
-    processes: int = 2
-    repeats: int = 7
-    stream: int = 0
+    count: Annotated[int, at_least(1)] = 64
+    rounds: Annotated[int, at_least(1)] = 1
+    concurrency: Annotated[int, at_least(1)] = 64
+    processes: Annotated[int, at_least(2)] = 2
+    repeats: Annotated[int, at_least(1)] = 7
+    stream: Annotated[int, at_least(0)] = 0
     failures: Annotated[int, Parameter(name="--failure-limit")] = 200
     seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("count", 1),
-            ("rounds", 1),
-            ("concurrency", 1),
-            ("processes", 2),
-            ("repeats", 1),
-            ("stream", 0),
-        ):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}: expected {least} or more, got {getattr(self, name)}")
 
     def squares(self) -> list[PartialLatinSquare]:
         """Return the instances."""
@@ -88,16 +75,7 @@ class Gather:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an arm.
-
-    Attributes:
-        seconds: wall time.
-        states: scored.
-        batches: inferences.
-        inference_seconds: in them.
-        gathering_seconds: as the gathering counts it; None where there is none.
-        results: in the order of the squares.
-    """
+    """One run of an arm; ``gathering_seconds`` as the gathering counts them, None where there is none."""
 
     seconds: float
     states: int

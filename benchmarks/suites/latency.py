@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.networks import LoadedNetwork
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import place_of
@@ -18,10 +19,11 @@ from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.scorers.latency import milliseconds
+from training.config import at_least
 
 
 @dataclass(frozen=True)
-class LatencySuite:
+class LatencySuite(Options):
     """What to score.
 
     Args:
@@ -29,19 +31,12 @@ class LatencySuite:
         holes: share of the cells that are holes.
         repeats: timed runs.
         seed: seed of the square.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     order: int = 50
     holes: float = 0.42
-    repeats: int = 30
+    repeats: Annotated[int, at_least(1)] = 30
     seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise ConfigError(f"repeats: expected 1 or more, got {self.repeats}")
 
 
 def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.ndarray[Any, np.dtype[np.bool_]]]:
@@ -58,11 +53,7 @@ def root_state(order: int, holes: float, seed: int) -> tuple[CandidateGraph, np.
 
 
 def jobs(suite: LatencySuite, networks: Sequence[Sequence[LoadedNetwork]]) -> list[Job]:
-    """Return one job for each network and number of threads.
-
-    Args:
-        suite: what to score.
-        networks: the same networks, opened with several numbers of threads.
+    """Return one job for each network and number of threads, from the same networks opened with several.
 
     Raises:
         ConfigError: a network is a one-hot network, or there is none.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from ortools.constraint_solver import pywrapcp
 
 from benchmarks.answers import AnswerError
 from benchmarks.instances.squares import fresh_quasigroups
+from benchmarks.options import Options
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.rendering.places import place_of
@@ -29,13 +30,14 @@ from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.scorer import FloatArray
+from training.config import at_least
 
 ARMS = ("native", "value-phase", "most-confident")
 """The engine's own phase; ValuePhase on the same tree; ValuePhase choosing the pair, whose tree may be another one."""
 
 
 @dataclass(frozen=True)
-class Nodes:
+class Nodes(Options):
     """What to walk.
 
     Args:
@@ -44,21 +46,13 @@ class Nodes:
         branches: branches of one walk.
         repeats: walks of each arm, taking turns; the median is reported.
         seed: seed of the square when it has filled cells.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
     order: int = 10
     holes: float = 1.0
-    branches: int = 20_000
-    repeats: int = 7
+    branches: Annotated[int, at_least(1)] = 20_000
+    repeats: Annotated[int, at_least(1)] = 7
     seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name, value in (("branches", self.branches), ("repeats", self.repeats)):
-            if value < 1:
-                raise ConfigError(f"{name}: expected 1 or more, got {value}")
 
     def grid(self) -> npt.NDArray[np.int64]:
         """Return int64[order, order], 0 = hole."""
@@ -67,17 +61,7 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Walk:
-    """One enumeration of solutions up to a number of branches.
-
-    Attributes:
-        branches: branches taken; fewer than asked for when the tree ended.
-        failures: dead ends.
-        solutions: solutions found.
-        calls: inferences.
-        seconds: wall time of the search alone.
-        inference_seconds: the part of it that the scorer took.
-        cpu_seconds: processor time of the search.
-    """
+    """One enumeration of solutions up to a number of branches, fewer when the tree ended."""
 
     branches: int
     failures: int
@@ -94,11 +78,7 @@ class Walk:
 
 
 class SmallestValue(Network):
-    """A scorer that prefers small values and does no work.
-
-    Args:
-        order: order of the square.
-    """
+    """A scorer for squares of one order that prefers small values and does no work."""
 
     name = "smallest-value"
 
@@ -112,13 +92,7 @@ class SmallestValue(Network):
 
 
 def prepare(arm: str, grid: npt.NDArray[np.int64], branches: int) -> Callable[[], Walk]:
-    """Build model and phase; the returned function walks once and is to be timed.
-
-    Args:
-        arm: one of :data:`ARMS`.
-        grid: int64[n, n], 0 = hole.
-        branches: branches of the walk.
-    """
+    """Build model and phase of one of :data:`ARMS` on int64[n, n], 0 = hole; the returned function walks once."""
     order = len(grid)
     model, _ = LatinSquare(order).build(grid)
     translation = translate(model)

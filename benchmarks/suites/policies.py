@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import Parameter
 from ortools.sat.python import cp_model
 
 import nnsearch.cp
 import nnsearch.cpsat
-from benchmarks.arms import Arm, rotated
+from benchmarks.arms import Arm, arm_jobs
 from benchmarks.instances.instance_sets import Case
+from benchmarks.instances.instances import Instances
 from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Group
@@ -25,6 +27,7 @@ from nnsearch.cpsat import Dives
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult
+from training.config import at_least
 
 _Division = Restarts | Discrepancies | None
 """How a search is divided into runs; None is one depth-first search."""
@@ -32,29 +35,33 @@ _Division = Restarts | Discrepancies | None
 DIVES = "dives*"
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
-class Policies:
-    """What every arm is given.
+class Policies(Instances):
+    """What every arm is given. Dives keep to the seconds alone: most of their failures are conflicts of CP-SAT.
 
     Args:
-        seed: the first of ``repeats`` seeds of the noise after restarts.
-        repeats: runs of the arms that have noise; the others run once.
-        limits: when an arm gives up. Dives keep to the seconds alone: most of their failures are conflicts of CP-SAT.
+        time_limit: seconds per run
+        failure_limit: failures per run, not of dives (default: none)
+        repeats: seeds of the arms with noise
 
     Raises:
         ConfigError: a number is out of range, or there is no time limit.
     """
 
-    seed: int = 1
-    repeats: int = 1
-    limits: Limits = field(default_factory=lambda: Limits(seconds=60.0))
+    time_limit: float = 60.0
+    failure_limit: Annotated[int | None, Parameter(metavar="N")] = None
+    repeats: Annotated[int, at_least(1)] = 1
 
     def __post_init__(self) -> None:
-        for name, value, least in (("seed", self.seed, 0), ("repeats", self.repeats, 1)):
-            if value < least:
-                raise ConfigError(f"{name}: expected {least} or more, got {value}")
-        if self.limits.seconds is None or not math.isfinite(self.limits.seconds):
+        super().__post_init__()
+        if not math.isfinite(self.time_limit):
             raise ConfigError("expected a time limit: an arm without one may never end")
+
+    @property
+    def limits(self) -> Limits:
+        """When an arm gives up."""
+        return Limits(self.time_limit, self.failure_limit)
 
 
 def choices() -> list[tuple[InferencePolicy, _Division]]:
@@ -84,27 +91,15 @@ def name_of(policy: InferencePolicy, division: _Division) -> str:
 def jobs(suite: Policies, cases: Sequence[Case], network: LoadedNetwork) -> list[Job]:
     """Return one job for each case, arm and seed, where the network's size fits.
 
-    The arms take turns on each instance, each time with another one first, so that a change in the machine's speed hits
-    all of them.
-
     Raises:
         ConfigError: the network fits no case.
     """
-    arms = _arms(suite, network)
-    made = []
-    fitting = [case for case in cases if arms[0].fits(case.instance)]  # all arms are of one network
-    for turn, case in enumerate(fitting):
-        for arm in rotated(arms, turn):
-            limits = Limits(suite.limits.seconds) if arm.config["arm"] == DIVES else suite.limits
-            config = {"suite": "policies", **case.config, **arm.config}
-            made += [
-                Job(
-                    {**config, "seed": seed, "time_limit": limits.seconds, "failure_limit": limits.failures},
-                    partial(measure, case, arm, seed, limits),
-                    arm.needs,
-                )
-                for seed in arm.seeds
-            ]
+    shared = {"suite": "policies", "time_limit": suite.time_limit, "failure_limit": suite.failure_limit}
+
+    def measured(case: Case, arm: Arm, seed: int) -> dict[str, Any]:
+        return measure(case, arm, seed, Limits(suite.time_limit) if arm.config["arm"] == DIVES else suite.limits)
+
+    made = arm_jobs(shared, cases, _arms(suite, network), measured)
     if not made:
         raise ConfigError(f"{network.name}: expected Latin squares of order {network.order}, got none")
     return made
@@ -167,7 +162,7 @@ def _arms(suite: Policies, network: LoadedNetwork) -> list[Arm]:
         )
 
     def dives(model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int) -> SolveResult:
-        limits = Limits(suite.limits.seconds)
+        limits = Limits(suite.time_limit)
         return nnsearch.cpsat.solve_by_dives(model, [network.scorer], dives=Dives(seed=seed), limits=limits)
 
     return [
@@ -188,7 +183,7 @@ def _arms(suite: Policies, network: LoadedNetwork) -> list[Arm]:
             for policy, division in choices()
         ),
         Arm(
-            {"arm": DIVES, **network.config, "workers": 1, "dives": _settings(Dives())},
+            {"arm": DIVES, **network.config, "workers": 1, "dives": _settings(Dives()), "failure_limit": None},
             dives,
             seeds,
             network.order,

@@ -12,14 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from cyclopts import Parameter
 from ortools.sat.python import cp_model
 
 import nnsearch.cpsat
 from benchmarks.answers import check_answer
-from benchmarks.arms import Arm, rotated, warm_up
+from benchmarks.arms import Arm, arm_jobs, warm_up
 from benchmarks.instances.instance_sets import Case
+from benchmarks.instances.instances import Instances
 from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
@@ -32,6 +34,7 @@ from benchmarks.statistics import (
     compare_seconds,
     cost,
     counted,
+    decided_of,
     is_decided,
     num_instances,
     quartiles,
@@ -42,40 +45,34 @@ from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.processors import usable_cpus
 from nnsearch.result import InferenceCount, SolveResult, Status
+from training.config import Rule, at_least
 from training.running.fan_out import Needs
 
 BASELINE = "cp-sat"
+_TIME_LIMIT = Rule("above 0 seconds, and a number", lambda limit: 0 < limit < math.inf)
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
-class RaceSuite:
+class RaceSuite(Instances):
     """What every arm is given.
 
     Args:
-        seed: the first of ``repeats`` random seeds of CP-SAT, ``seed``, ``seed + 1``, ...
-        repeats: runs of every arm on each instance.
-        workers: for CP-SAT, and for both sides of a race together; dives get one less, as beside CP-SAT.
-        dives: whether dives alone are one more arm for each network.
-        seconds: when an arm gives up.
-
-    Raises:
-        ConfigError: a number is out of range.
+        workers: of every arm, for both sides of a race
+        dives: dives alone too, an arm for each network
+        repeats: seeds, --seed and on
+        time_limit: seconds per run
     """
 
-    seed: int = 1
-    repeats: int = 3
-    workers: int = 2
+    workers: Annotated[int, at_least(1)] = 2
     dives: bool = False
-    seconds: float = 60.0
+    repeats: Annotated[int, at_least(1)] = 3
+    time_limit: Annotated[float, _TIME_LIMIT] = 60.0
 
     def __post_init__(self) -> None:
-        for name, value, least in (("seed", self.seed, 0), ("repeats", self.repeats, 1), ("workers", self.workers, 1)):
-            if value < least:
-                raise ConfigError(f"{name}: expected {least} or more, got {value}")
+        super().__post_init__()
         if self.seeds[-1] >= 2**31:
             raise ConfigError(f"seed: expected seeds up to 2147483647, got {self.seeds[-1]}")
-        if not 0 < self.seconds < math.inf:
-            raise ConfigError(f"time limit: expected above 0 seconds, and a number, got {self.seconds}")
 
     @property
     def seeds(self) -> range:
@@ -91,25 +88,12 @@ class _Run(NamedTuple):
 def jobs(suite: RaceSuite, cases: Sequence[Case], networks: Sequence[LoadedNetwork]) -> list[Job]:
     """Return one job for each case, seed and arm; networks only where their size fits.
 
-    The arms of a pair run one after the other, each time with another one first, so that a change in the machine's
-    speed hits all of them.
-
     Raises:
         ConfigError: there is no network.
     """
     if not networks:
         raise ConfigError("--models: expected one or more networks to race with, got none")
-    arms = _arms(suite, networks)
-    pairs = [(case, seed) for case in cases for seed in suite.seeds]
-    return [
-        Job(
-            {"suite": "race", **case.config, **arm.config, "seed": seed, "time_limit": suite.seconds},
-            partial(measure, case, arm, seed),
-            arm.needs,
-        )
-        for turn, (case, seed) in enumerate(pairs)
-        for arm in rotated([arm for arm in arms if arm.fits(case.instance)], turn)
-    ]
+    return arm_jobs({"suite": "race", "time_limit": suite.time_limit}, cases, _arms(suite, networks), measure)
 
 
 def measure(case: Case, arm: Arm, seed: int) -> dict[str, Any]:
@@ -185,12 +169,7 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def seconds_table(title: str, records: Sequence[Record]) -> Table:
-    """Return a row for each arm.
-
-    Args:
-        title: of the set of instances.
-        records: on this set.
-    """
+    """Return a row for each arm on one set of instances."""
     rows = []
     for arm, runs in by_arm(records).items():
         solved = sum(is_decided(run) and run["result"]["status"] != Status.INFEASIBLE for run in runs)
@@ -214,11 +193,7 @@ def seconds_table(title: str, records: Sequence[Record]) -> Table:
 
 
 def speed_table(groups: Mapping[str, Sequence[Record]]) -> Table:
-    """Return a row for each arm but the baseline on each set.
-
-    Args:
-        groups: the records of each set by its title.
-    """
+    """Return a row for each arm but the baseline on each set, given by its title."""
     rows = []
     for title, same in groups.items():
         arms = by_arm(same)
@@ -228,8 +203,8 @@ def speed_table(groups: Mapping[str, Sequence[Record]]) -> Table:
             if pairs is not None:
                 cells: list[Cell] = [
                     f"{title}: {arm} / {BASELINE}",
-                    f"{sum(map(is_decided, baseline))} of {len(baseline)}",
-                    f"{sum(map(is_decided, runs))} of {len(runs)}",
+                    decided_of(baseline),
+                    decided_of(runs),
                     f"{pairs.mean:.3f}",
                     "-" if pairs.instances == 1 else f"{pairs.low:.3f} .. {pairs.high:.3f}",
                     pairs.pairs,
@@ -272,13 +247,13 @@ def _arms(suite: RaceSuite, networks: Sequence[LoadedNetwork]) -> list[Arm]:
         solver = make()
         solver.parameters.num_workers = suite.workers
         solver.parameters.random_seed = seed
-        solver.parameters.max_time_in_seconds = suite.seconds
+        solver.parameters.max_time_in_seconds = suite.time_limit
         return _solve(solver, model)
 
     def by_dives(
         model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int, network: LoadedNetwork
     ) -> _Run:
-        limits = Limits(suite.seconds)
+        limits = Limits(suite.time_limit)
         started = time.perf_counter()
         result = nnsearch.cpsat.solve_by_dives(
             model, [network.scorer], dives=Dives(seed=seed), limits=limits, workers=beside

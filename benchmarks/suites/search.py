@@ -7,18 +7,20 @@ Latin squares of their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from cyclopts import Parameter
 from ortools.sat.python import cp_model
 
 import nnsearch.cp
 import nnsearch.cpsat
 from benchmarks.answers import check_answer
-from benchmarks.arms import Arm, NoOpinion, default_phase, random_value, rotated, warm_up
+from benchmarks.arms import Arm, NoOpinion, arm_jobs, default_phase, random_value, warm_up
 from benchmarks.instances.instance_sets import Case
+from benchmarks.instances.instances import Instances
 from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.curves import DEAD_ENDS, cactus
@@ -29,11 +31,11 @@ from benchmarks.statistics import (
     by_set,
     cost,
     counted,
-    is_decided,
     mean_failures,
     num_instances,
     quartiles,
     ratio,
+    share_decided,
 )
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.restarts import Restarts
@@ -43,44 +45,50 @@ from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult
+from training.config import at_least
 from training.running.fan_out import Needs
 
 _FAILURES = {"cp-sat": "conflicts", "dives": "dead ends and conflicts"}
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
-class Search:
-    """What every arm is given.
+class Search(Instances):
+    """What every arm is given; with restarts, random-restarts is one more baseline.
 
     Args:
-        seed: seed of the arms that use one; the first of ``repeats`` for the random values.
-        repeats: runs of the random-value arm on each instance, with seeds ``seed``, ``seed + 1``, ...
-        variables: variable orders of the networks, one arm each.
-        policy: when the networks are asked.
-        restart_after: failures after which the networks start again from the root, see
-            :class:`nnsearch.cp.value_phase.Restarts`; with it, ``random-restarts`` is one more baseline.
-        workers: workers of CP-SAT; with several, each has the failure limit to itself.
-        limits: when an arm gives up.
-
-    Raises:
-        ConfigError: a number is out of range, or there is no time limit.
+        variables: variable order of the networks, an arm for each
+        infer_every: ask a network every K decisions, 0 once
+        infer_after_failure: ask a network after each failure too
+        restart_after: networks start again after N failures, then ever later
+        time_limit: seconds per run
+        failure_limit: failures per run, conflicts of CP-SAT (default: none)
+        repeats: seeds of the random arms
+        workers: workers of CP-SAT
     """
 
-    seed: int = 1
-    repeats: int = 3
-    variables: tuple[VariableOrder, ...] = ("min-domain",)
-    policy: InferencePolicy = field(default_factory=InferencePolicy)
+    variables: tuple[Literal["min-domain", "most-confident"], ...] = ("min-domain",)
+    infer_every: int = 1
+    infer_after_failure: bool = False
     restart_after: int | None = None
-    workers: int = 1
-    limits: Limits = field(default_factory=lambda: Limits(seconds=60.0))
+    time_limit: float = 60.0
+    failure_limit: Annotated[int | None, Parameter(metavar="N")] = None
+    repeats: Annotated[int, at_least(1)] = 3
+    workers: Annotated[int, at_least(1)] = 1
 
     def __post_init__(self) -> None:
-        for name, value, least in (("seed", self.seed, 0), ("repeats", self.repeats, 1), ("workers", self.workers, 1)):
-            if value < least:
-                raise ConfigError(f"{name}: expected {least} or more, got {value}")
-        if self.limits.seconds is None:
-            raise ConfigError("expected a time limit: an arm without one may never end")
+        super().__post_init__()
         self.restarts(self.seed)
+
+    @property
+    def policy(self) -> InferencePolicy:
+        """When the networks are asked."""
+        return InferencePolicy(self.infer_every, self.infer_after_failure)
+
+    @property
+    def limits(self) -> Limits:
+        """When an arm gives up."""
+        return Limits(self.time_limit, self.failure_limit)
 
     def restarts(self, seed: int) -> Restarts | None:
         """Return when to start again, with noise of this seed."""
@@ -88,33 +96,14 @@ class Search:
 
 
 def jobs(suite: Search, cases: Sequence[Case], networks: Sequence[LoadedNetwork]) -> list[Job]:
-    """Return one job for each case, arm and seed; networks only where their size fits.
-
-    The arms take turns on each instance, each time with another one first, so that a change in the machine's speed hits
-    all of them.
-    """
-    arms = _arms(suite, networks)
-    limits = {"time_limit": suite.limits.seconds, "failure_limit": suite.limits.failures}
-    return [
-        Job(
-            {"suite": "search", **case.config, **arm.config, "seed": seed, **limits},
-            partial(measure, case, arm, seed, suite.limits),
-            arm.needs,
-        )
-        for turn, case in enumerate(cases)
-        for arm in rotated(arms, turn)
-        if arm.fits(case.instance)
-        for seed in arm.seeds
-    ]
+    """Return one job for each case, seed and arm; networks only where their size fits."""
+    limits, measured = suite.limits, measure
+    shared = {"suite": "search", "time_limit": limits.seconds, "failure_limit": limits.failures}
+    return arm_jobs(shared, cases, _arms(suite, networks), lambda case, arm, seed: measured(case, arm, seed, limits))
 
 
 def summary(records: Sequence[Record], compare: tuple[str, str] | None = None) -> Group:
-    """Return what one run of the suite found: a table for each set of instances, and two cactus plots of all.
-
-    Args:
-        records: of one run of the suite.
-        compare: two arms, or networks, see :func:`ratio_table`.
-    """
+    """Return a table for each set of instances, the ratio of two arms (:func:`ratio_table`), and two cactus plots."""
     config = records[0]["config"]
     failures = "" if config["failure_limit"] is None else f" and {config['failure_limit']} failures"
     blocks: list[Block] = [
@@ -127,13 +116,7 @@ def summary(records: Sequence[Record], compare: tuple[str, str] | None = None) -
 
 
 def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> Table:
-    """Return a row for each arm.
-
-    Args:
-        title: of the set of instances.
-        records: on this set.
-        branches: whether they tell something.
-    """
+    """Return a row for each arm on one set of instances; with its branches, where they tell something."""
     rows = []
     for arm, runs in by_arm(records).items():
         failures_are = runs[0]["result"].get("failures_are", DEAD_ENDS)
@@ -141,7 +124,7 @@ def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> T
         cells: list[Cell] = [
             arm,
             len(runs),
-            f"{sum(map(is_decided, runs)) / len(runs):.0%}",
+            f"{share_decided(runs):.0%}",
             float(f"{mean_failures(runs):.3g}"),
             quartiles(runs, "failures") + ("*" if conflicts else ""),
             float(np.median([cost(run, "inference_calls") for run in runs])),
@@ -177,12 +160,7 @@ def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> T
 
 
 def ratio_table(records: Sequence[Record], one: str, other: str) -> Table:
-    """Return the comparison of two arms on each set of instances.
-
-    Args:
-        records: of one run of the suite.
-        one: an arm, or a network; of two networks, arms of the same variable order are compared.
-        other: the same.
+    """Return the comparison of two arms on each set; of two networks, arms of the same variable order are compared.
 
     Raises:
         ConfigError: see :func:`check_comparison`.
@@ -294,7 +272,7 @@ def _arms(suite: Search, networks: Sequence[LoadedNetwork]) -> list[Arm]:
                 network.needs,
             )
             for network in networks
-            for variables in suite.variables
+            for variables in dict.fromkeys(suite.variables)
         ),
     ]
 

@@ -55,10 +55,6 @@ class Throughput:
 def jobs(suite: Throughput, networks: Sequence[LoadedNetwork]) -> list[Job]:
     """Return one job for each network and batch size of :func:`nnsearch.scorers.latency.batches`.
 
-    Args:
-        suite: how to measure.
-        networks: opened on the provider to measure.
-
     Raises:
         ConfigError: there is none, or one was made for a single model.
     """
@@ -103,13 +99,9 @@ def _measure(suite: Throughput, scorer: OnnxScorer, states: int, feed: Feed) -> 
 def resident(
     session: ort.InferenceSession, feed: Mapping[str, npt.NDArray[Any]], shape: Sequence[int], graph: int
 ) -> Callable[[], None]:
-    """Return what runs a session on inputs and an output that already lie on its device.
+    """Return what runs a session on inputs and an output of that shape that already lie on its device.
 
-    Args:
-        session: of a network.
-        feed: the inputs by name.
-        shape: of ``scores``.
-        graph: number of the CUDA graph, where the session captures them; no other buffers have it.
+    The number is that of the CUDA graph, where the session captures them; no other buffers have it.
     """
     provider = session.get_providers()[0]
     device = "cpu" if provider == CPU else "cuda"

@@ -13,6 +13,7 @@ from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Pa
 from cyclopts.help.formatters.plain import PlainFormatter
 
 from nnsearch.errors import NNSearchError
+from nnsearch.interrupt import DeferredInterrupt
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -69,7 +70,7 @@ def _whole_numbers(kind: Any, tokens: Any) -> Any:
     return convert(kind, tokens)
 
 
-def run(app: App, argv: Sequence[str] | None = None, prefix: str | None = None) -> int:
+def run(app: App, argv: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code of the command, 2 after bad input, 130 after Ctrl-C.
 
     A reader that goes away (head, less) ends it in silence, with code 0.
@@ -77,14 +78,13 @@ def run(app: App, argv: Sequence[str] | None = None, prefix: str | None = None) 
     Args:
         app: the command line; its commands return exit codes.
         argv: the words, those of this process by default.
-        prefix: of the line that says why words cannot be read; the command by default.
 
     Raises:
         SystemExit: with code 0 after help, with code 2 when the words cannot be read; one line on stderr says why.
     """
     try:
         try:
-            return _run(app, sys.argv[1:] if argv is None else list(argv), prefix)
+            return _run(app, sys.argv[1:] if argv is None else list(argv))
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -93,18 +93,27 @@ def run(app: App, argv: Sequence[str] | None = None, prefix: str | None = None) 
         return DONE
 
 
-def _run(app: App, words: list[str], prefix: str | None) -> int:
+def _run(app: App, words: list[str]) -> int:
     try:
-        if not words:
-            _refuse(prefix or app.name[0], "the following arguments are required: COMMAND")
-        if words[0] in app:
-            app[words[0]].help = None  # what the list of commands says; its own page is longer
-        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        # An interrupt in the midst of an import, here that of the command, comes out of it as another error.
+        with DeferredInterrupt() as interrupted:
+            asked = app
+            for word in words:
+                if word not in asked:
+                    break
+                asked = asked[word]
+                asked.help = None  # what the list of commands says; its own page is longer
+            else:
+                if asked.default_command is None:
+                    _refuse("the following arguments are required: COMMAND")
+            command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        if interrupted():
+            raise KeyboardInterrupt
         code: int | None = command(*bound.args, **bound.kwargs)
         if code is None:
             raise SystemExit(DONE)
     except CycloptsError as error:
-        _refuse(prefix or " ".join([app.name[0], *(error.command_chain or ())]), _message(error))
+        _refuse(_message(error))
     except BrokenPipeError:
         raise
     except (NNSearchError, OSError) as error:
@@ -120,8 +129,8 @@ def _reader_is_gone() -> NoReturn:
     raise BrokenPipeError
 
 
-def _refuse(prefix: str, message: str) -> NoReturn:
-    sys.stderr.write(f"{prefix}: {message} (see --help)\n")
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"error: {message} (see --help)\n")
     raise SystemExit(BAD_INPUT)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nnsearch.cli.start import start
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 _VERBS = {
     "solve": "solve an instance",
@@ -16,19 +21,12 @@ _VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0 solved or proved, 1 limit reached, 2 bad input, 130 Ctrl-C."""
-    try:
-        return _run(argv)
-    except KeyboardInterrupt:  # while Python imports
-        sys.stderr.write("interrupted\n")
-        return 130
+    return start(_app, argv)
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    from importlib import import_module
-
+def _app() -> App:
     import nnsearch
-    from nnsearch.cli.command_line import command_line, run
-    from nnsearch.interrupt import DeferredInterrupt
+    from nnsearch.cli.command_line import command_line
 
     app = command_line(
         "nnsearch",
@@ -40,11 +38,4 @@ def _run(argv: Sequence[str] | None) -> int:
     for verb, summary in _VERBS.items():
         # By name: OR-Tools and ONNX Runtime are loaded by the commands that need them, when they are asked for.
         app.command(f"nnsearch.cli.{verb}:app", name=verb, help=summary)
-    words = sys.argv[1:] if argv is None else argv
-    if words and words[0] in _VERBS:
-        # An interrupt in the midst of an import comes out of it as another error.
-        with DeferredInterrupt() as interrupted:
-            import_module(f"nnsearch.cli.{words[0]}")
-        if interrupted():
-            raise KeyboardInterrupt
-    return run(app, words, "error")
+    return app

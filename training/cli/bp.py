@@ -7,9 +7,10 @@ import sys
 import numpy as np
 from cyclopts import App
 
+from nnsearch.cli.command_line import DONE
 from nnsearch.errors import ConfigError
 from nnsearch.inference.metadata import ModelMetadata
-from training.cli.command_line import DONE, OnnxFile, check_out
+from training.cli.command_line import OnnxFile, check_out
 from training.data.families import Colourings, LatinSquares, Queens, latin_square_pool
 from training.data.graph_states import training_state
 from training.export.export import TRAINED_KINDS, export_graph

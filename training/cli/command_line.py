@@ -1,4 +1,4 @@
-"""What the command lines of training share."""
+"""Options that several commands have."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnsearch.cli.command_line import BAD_INPUT, DONE, INTERRUPTED, command_line, run
 from nnsearch.errors import ConfigError
 from training.running.output_file import check_output_file
-
-__all__ = ["BAD_INPUT", "DONE", "INTERRUPTED", "NpzFile", "OnnxFile", "Ray", "check_out", "command_line", "run"]
 
 Ray = Annotated[str | None, Parameter(metavar="ADDRESS|auto")]
 """A Ray cluster to work on; auto is the one that this machine is part of, else a new one on this machine alone."""

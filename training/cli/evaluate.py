@@ -8,10 +8,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from nnsearch.cli.command_line import DONE
 from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
-from training.cli.command_line import DONE
 from training.config import at_least
 from training.data.feasibility import measure_on_squares
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from nnsearch.cli.command_line import DONE
 from nnsearch.errors import ConfigError
-from training.cli.command_line import DONE, OnnxFile, check_out
-from training.export.stored_run import export_stored_dense, export_stored_graph
+from training.cli.command_line import OnnxFile, check_out
+from training.export.export import export as export_dense
+from training.export.export import export_graph, graph_metadata, training_record
+from training.tasks.dense import stored_outcome
+from training.tasks.graph import stored_graph_outcome
 from training.tasks.graph_config import GraphConfig
 from training.tasks.run_folder import read_claim
 
@@ -43,13 +48,24 @@ def export(
     """
     check_out(out, ".onnx")
     config = read_claim(folder)
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.is_file():
+        raise ConfigError(f"{folder}: expected a checkpoint, found none; start with: python -m training fit")
     chosen = {name: value for name, value in (("blocks", blocks), ("iterations", iterations)) if value is not None}
     if isinstance(config, GraphConfig):
-        network, best_step = export_stored_graph(config, folder, out, precision=precision, **chosen)
-        made = f"{network.blocks} blocks of {network.iterations} rounds, weights of step {best_step:,}"
+        network = dataclasses.replace(config.network, **chosen)  # type: ignore[arg-type]
+        trained = stored_graph_outcome(config, folder, network)
+        metadata = graph_metadata(config, trained, network)
+        export_graph(trained.network, metadata, trained.data.parity_states(), out, precision=precision)
+        made = f"{network.blocks} blocks of {network.iterations} rounds, weights of step {trained.best_step:,}"
     elif chosen:
         raise ConfigError(f"--{next(iter(chosen))} is for networks on the candidate graph; this run is of one size")
     else:
-        made = f"validation feasibility {export_stored_dense(config, folder, out, precision=precision):.4f}"
+        outcome = stored_outcome(config, folder)
+        if not outcome.best_presentations:
+            raise ConfigError(f"{checkpoint}: expected at least one measurement, found none yet; let the run go on")
+        record = training_record(config, outcome)
+        export_dense(outcome.network, config.problem.dense(), record, out, precision=precision)
+        made = f"validation feasibility {outcome.feasibility:.4f}"
     sys.stdout.write(f"{out}: {made}\n")
     return DONE

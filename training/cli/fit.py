@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 import docstring_parser
 from cyclopts import App, Parameter
 
+from nnsearch.cli.command_line import DONE, INTERRUPTED
 from nnsearch.errors import ConfigError
-from training.cli.command_line import DONE, INTERRUPTED
 from training.config import config_of, read_table, toml_text
 from training.export.export import export, export_graph, graph_metadata, training_record
 from training.running.distributed import Processes, joined

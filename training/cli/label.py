@@ -7,11 +7,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from nnsearch.cli.command_line import DONE, INTERRUPTED
 from nnsearch.cp.policy import InferencePolicy
 from nnsearch.cp.restarts import Restarts
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.scorers.onnx import OnnxScorer
-from training.cli.command_line import DONE, INTERRUPTED, NpzFile, Ray, check_out
+from training.cli.command_line import NpzFile, Ray, check_out
 from training.config import at_least
 from training.data.families import planted_instances
 from training.data.search_labels import LabelInstance, SearchLabels, label_searches

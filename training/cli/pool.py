@@ -6,7 +6,8 @@ import sys
 
 from cyclopts import App
 
-from training.cli.command_line import DONE, NpzFile, Ray, check_out
+from nnsearch.cli.command_line import DONE
+from training.cli.command_line import NpzFile, Ray, check_out
 from training.config import at_least
 from training.data.pools.latin_squares import chunks_of, sample_pool, save_chunks
 from training.tasks.dense_config import ORDER

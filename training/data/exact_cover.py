@@ -174,11 +174,7 @@ def label_by_groups(
 
 
 def label_latin_squares(grids: npt.NDArray[np.integer], failure_limit: int = 1000) -> npt.NDArray[np.bool_]:
-    """Label every pair of partial Latin squares by exact search.
-
-    Args:
-        grids: int[B, n, n], values 1..n, 0 = hole, n at most 64.
-        failure_limit: see :func:`label_by_groups`.
+    """Label every pair of partial Latin squares, int[B, n, n] of values 1..n or 0 for a hole, by exact search.
 
     Returns:
         bool[B, n**3]: True iff the candidate's cell is a hole and the square with the candidate assigned has a

@@ -43,12 +43,7 @@ class Family(Protocol):
     name: str
 
     def draw(self, rng: np.random.Generator, tight: bool) -> PlantedState:
-        """Draw a state.
-
-        Args:
-            rng: the only source of randomness.
-            tight: an instance near the phase transition, as a search first sees it; else a state of any depth.
-        """
+        """Draw a state: tight ones near the phase transition, as a search first sees them; others of any depth."""
         ...
 
 
@@ -200,9 +195,7 @@ def _permuted_sudoku(grid: npt.NDArray[np.int64], box: int, rng: np.random.Gener
 def planted_instances(spec: str, seed: int) -> list[tuple[Problem, npt.NDArray[np.int64]]]:
     """Generate instances with planted solutions from ``FAMILY:SIZE:HOLES:COUNT``.
 
-    Args:
-        spec: family ``latin-square`` (balanced holes) or ``sudoku`` (size is the box), share of holes, how many.
-        seed: of the instances.
+    The family is ``latin-square`` (balanced holes) or ``sudoku`` (size is the box).
 
     Raises:
         ConfigError: the text is not of this form.

@@ -13,7 +13,7 @@ expectation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,20 @@ class FeasibilityStates:
         shape = (len(self.filled), self.problem.num_variables, self.problem.num_values)
         return np.asarray(~self.assignment.reshape(shape).any(axis=2))
 
+    def packed(self) -> dict[str, Any]:
+        """Return arrays, truth values as bits; :meth:`unpacked` is the inverse."""
+        bits = {"assignment": np.packbits(self.assignment, axis=1), "labels": np.packbits(self.labels, axis=1)}
+        return {**bits, "filled": self.filled}
+
+    @classmethod
+    def unpacked(cls, problem: DenseProblem, arrays: Mapping[str, Any]) -> FeasibilityStates:
+        """Return the states of :meth:`packed`."""
+        count = problem.num_candidates
+        assignment, labels = (
+            np.unpackbits(arrays[name], axis=1, count=count).astype(np.bool_) for name in ("assignment", "labels")
+        )
+        return cls(problem, assignment, labels, arrays["filled"])
+
     def by_level(self, outcome: FloatArray) -> FloatArray:
         """Average outcomes per number of assigned variables: float64[V], NaN where there is no state."""
         levels = self.problem.num_variables
@@ -67,13 +81,9 @@ class FeasibilityStates:
 def make_states(
     problem: DenseProblem, solutions: npt.NDArray[np.uint8], count: int, rng: np.random.Generator
 ) -> FeasibilityStates:
-    """Draw partial solutions evenly over the fill levels 0..V-1 and label every pair.
+    """Draw partial solutions evenly over the fill levels 0..V-1, and label every pair.
 
-    Args:
-        problem: the problem.
-        solutions: uint8[S, V] of value indices; used in turn.
-        count: P, number of states.
-        rng: source of the variables that stay assigned.
+    From solutions uint8[S, V] of value indices, used in turn.
     """
     num_variables = problem.num_variables
     filled = np.arange(count, dtype=np.int64) % num_variables
@@ -87,11 +97,7 @@ def states_of_examples(
 ) -> FeasibilityStates:
     """Draw the partial solutions of examples, as many of each fill level where there are so many, and label every pair.
 
-    Args:
-        problem: the problem.
-        examples: where the states come from; each is drawn once at most.
-        count: number of states wanted; there may be fewer.
-        rng: source of the draw.
+    Each is drawn once at most, so there may be fewer than wanted.
     """
     filled = examples.assigned_mask().sum(axis=1)
     shuffled = rng.permutation(len(examples))

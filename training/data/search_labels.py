@@ -56,13 +56,8 @@ _COLUMNS = (
 class Visited:
     """What one search left behind.
 
-    Attributes:
-        graph: the structure of the model.
-        alive: one bool[N] per decision, bit-packed: the state in which it was taken.
-        chosen: the candidate of each decision.
-        refuted: whether the subtree of each decision was exhausted without a solution.
-        solution: the solution found, None without.
-        failures: of the search.
+    Of each decision: the state in which it was taken (bool[N], bit-packed), its candidate, and whether its subtree was
+    exhausted without a solution.
     """
 
     graph: CandidateGraph
@@ -125,13 +120,6 @@ def search_and_record(
 ) -> Visited:
     """Search depth-first for a solution, most confident pair first, and record every decision.
 
-    Args:
-        model: a model that the CP engine can be given.
-        scorer: the network that leads the search.
-        failures: when to give up.
-        policy: when to ask the network.
-        restarts: when to start again.
-
     There is no limit in seconds: leaving the tree at any moment would look like exhausting subtrees.
     """
     graph = CandidateGraph.from_model(model)
@@ -155,13 +143,9 @@ def search_and_record(
 def labelled_states(
     visited: Visited, planted: npt.ArrayLike, most: int, rng: np.random.Generator
 ) -> Iterator[TrainingState]:
-    """Yield the states of a search that have a known solution, those with a refuted decision first.
+    """Yield at most so many states of a search that have a known solution, those with a refuted decision first.
 
-    Args:
-        visited: a search.
-        planted: int[V], a solution that the search did not know.
-        most: how many states at most.
-        rng: chooses among the states without a refuted decision.
+    ``planted`` is a solution that the search did not know.
     """
     graph = visited.graph
     solutions = [planted] if visited.solution is None else [planted, visited.solution]
@@ -191,13 +175,7 @@ def labelled_states(
 
 @dataclass(frozen=True, eq=False)
 class LabelledSearch:
-    """The labels of one search.
-
-    Attributes:
-        states: labelled states, perhaps none.
-        solved: whether the search found a solution.
-        failures: of the search.
-    """
+    """The labels of one search, whether it found a solution, and its failures."""
 
     states: list[TrainingState]
     solved: bool
@@ -217,13 +195,7 @@ class LabelledSearch:
 class LabelInstance:
     """Searches an instance and labels what was visited: a function of these settings, and of nothing else.
 
-    Attributes:
-        network: leads the searches; one on the candidate graph.
-        failures: when a search gives up.
-        policy: when the network is asked.
-        restarts: when a search starts again.
-        most: states kept of each search.
-        seed: of the choice of states, together with the index of the search.
+    At most ``most`` states are kept of each search; the seed chooses them, together with the index of the search.
     """
 
     network: NetworkFile
@@ -234,11 +206,7 @@ class LabelInstance:
     seed: int
 
     def __call__(self, task: tuple[int, Problem, npt.NDArray[np.int64]]) -> LabelledSearch:
-        """Search one instance.
-
-        Args:
-            task: the index of the search, the instance, and a solution of it.
-        """
+        """Search one instance, of the index of the search, the instance, and a solution of it."""
         index, instance, planted = task
         scorer = self.network.open()
         visited = search_and_record(
@@ -254,11 +222,7 @@ def label_searches(
 ) -> list[LabelledSearch]:
     """Search instances with a progress bar; return the finished searches in order, fewer than all after Ctrl-C.
 
-    Args:
-        search: what to do with an instance.
-        instances: each with a solution of it.
-        parts: keeps finished searches; those that are there are not done again.
-        ray: see :func:`training.running.fan_out.fan_out`.
+    Finished searches that ``parts`` keeps are not done again.
     """
     missing = parts.missing(len(instances))
     tasks = ((index, *instances[index]) for index in missing)

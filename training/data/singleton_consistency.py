@@ -13,14 +13,9 @@ BoolArray = npt.NDArray[np.bool_]
 def singleton_consistent(graph: CandidateGraph, alive: BoolArray, chunk: int = 64) -> BoolArray:
     """Return bool[N], False where assigning the candidate and propagating singles wipes out a group.
 
-    The state is expected at the fixpoint of :meth:`nnsearch.model.graph.CandidateGraph.propagate`. Each open candidate
-    is probed on its own (Debruyne and Bessiere 1997, singleton consistency, one pass). Sound: what it removes is in no
-    solution of the state.
-
-    Args:
-        graph: the structure of the model.
-        alive: bool[N], the candidates that are still possible.
-        chunk: probes that are propagated together, as one disjoint union.
+    The state, bool[N], is expected at the fixpoint of :meth:`nnsearch.model.graph.CandidateGraph.propagate`. Each open
+    candidate is probed on its own (Debruyne and Bessiere 1997, singleton consistency, one pass), ``chunk`` of them
+    together, as one disjoint union. Sound: what it removes is in no solution of the state.
     """
     result = alive.copy()
     small, origin = graph.restrict(alive & (graph.count(alive) > 1)[graph.variable])

@@ -22,12 +22,7 @@ from training.data.graph_states import planted_state
 
 @dataclass(frozen=True, eq=False)
 class SolvedStates:
-    """States of one model: a random number of variables assigned as in one of its solutions.
-
-    Args:
-        graph: the structure of the model.
-        solutions: int64[S, V], values of all variables.
-    """
+    """States of one model: a random number of variables assigned as in one of its solutions, int64[S, V]."""
 
     graph: CandidateGraph
     solutions: npt.NDArray[np.int64]
@@ -43,15 +38,7 @@ class SolvedStates:
 
 @dataclass(frozen=True, eq=False)
 class UserModel:
-    """A user's model with its solutions, split by solution.
-
-    Attributes:
-        model: the model.
-        graph: its structure, with identities.
-        identities: the values of each variable, by name.
-        training: states of the training solutions.
-        held_out: states of the others.
-    """
+    """A user's model with its solutions, split by solution, and the values of each variable by name."""
 
     model: cp_model.CpModel
     graph: CandidateGraph
@@ -139,11 +126,12 @@ def _read_history(path: Path, names: Sequence[str]) -> list[tuple[int, dict[str,
     return rows
 
 
-def _solver() -> cp_model.CpSolver:
+def one_worker(seconds: float = 60.0) -> cp_model.CpSolver:
+    """Return a solver that Ctrl-C ends."""
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
-    solver.parameters.max_time_in_seconds = 60
+    solver.parameters.max_time_in_seconds = seconds
     return solver
 
 
@@ -162,7 +150,7 @@ def _check_determined(
         fixed.add(variable != int(solution[index[name]])).only_enforce_if(other)
         differs.append(other)
     fixed.add_bool_or(differs)
-    solver = _solver()
+    solver = one_worker()
     if solver.solve(fixed) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         name = next(name for name, other in zip(missing, differs, strict=True) if solver.value(other))
         raise PoolError(f"{where}: expected columns that determine the solution, {name} is still free; give its column")
@@ -182,7 +170,7 @@ def _complete(
             if not any(low <= value <= high for low, high in zip(domain[::2], domain[1::2], strict=True)):
                 raise PoolError(f"{path}:{line}: expected a value of the domain of {name}, got {value}")
             fixed.add(fixed.get_int_var_from_proto_index(index[name]) == value)
-        solver = _solver()
+        solver = one_worker()
         status = solver.solve(fixed)
         if status == cp_model.UNKNOWN:
             raise PoolError(

@@ -23,11 +23,12 @@ from ortools.sat.python import cp_model
 from tqdm import tqdm
 
 from nnsearch import cp
+from nnsearch.cli.command_line import command_line, run
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.errors import NNSearchError
 from nnsearch.limits import Limits
 from nnsearch.scorers.onnx import load_scorer
-from training.cli.command_line import command_line, run
+from training.data.user_model import one_worker
 
 NURSES, DAYS, SHIFTS = 9, 14, ("early", "late", "night")
 _DEMAND = (2, 2, 1)
@@ -90,18 +91,10 @@ def planned(model: cp_model.CpModel, works: Roster, noise: float, rng: np.random
     planner.maximize(
         sum(int(scaled[key]) * planner.get_int_var_from_proto_index(var.index) for key, var in works.items())
     )
-    solver = _solver(seconds=20)
+    solver = one_worker(20)
     if solver.solve(planner) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         raise NNSearchError("expected a roster that exists; fewer days off, please")
     return [solver.value(planner.get_int_var_from_proto_index(i)) for i in range(len(works))]
-
-
-def _solver(seconds: float = math.inf) -> cp_model.CpSolver:
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False  # it would leave Ctrl-C to the system
-    solver.parameters.max_time_in_seconds = seconds
-    return solver
 
 
 def random_days_off(rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -157,12 +150,7 @@ def compare(
         for name in (None, *models):
             scorer = None if name is None else load_scorer(name)
             label = "smallest value first" if name is None else str(name)
-            result = cp.solve(
-                model,
-                variables,
-                scorer,
-                SearchOptions(limits=limits),
-            )
+            result = cp.solve(model, variables, scorer, SearchOptions(limits=limits))
             arms.setdefault(label, [])
             solved.setdefault(label, 0)
             if result.solution is not None:
@@ -179,7 +167,7 @@ def compare(
 
 
 def _random(model: cp_model.CpModel, rng: np.random.Generator) -> list[int]:
-    solver = _solver()
+    solver = one_worker(math.inf)
     solver.parameters.randomize_search = True
     solver.parameters.random_seed = int(rng.integers(2**31 - 1))
     solver.solve(model)

@@ -64,29 +64,20 @@ def training_record(config: DenseConfig, outcome: DenseOutcome) -> dict[str, Any
     }
 
 
-def graph_training_record(
+def graph_metadata(
     config: GraphConfig, outcome: GraphOutcome, exported: GraphNetworkConfig | None = None
-) -> dict[str, Any]:
-    """Return what goes into ``nnsearch.training`` of a network on the candidate graph.
+) -> ModelMetadata:
+    """Return the metadata of a trained network: it reads what it was trained on.
 
-    Args:
-        config: the run, as it was trained.
-        outcome: what it ended with.
-        exported: the network of the file. Where its blocks or iterations were chosen at export, they are recorded as
-            ``exported_blocks`` and ``exported_iterations``; the config stays that of the training, with which
-            ``validation`` was measured.
+    Where the blocks or iterations of the exported network were chosen at export, they are recorded as
+    ``exported_blocks`` and ``exported_iterations``; the config stays that of the training, with which ``validation``
+    was measured.
     """
-    network = exported or config.network
-    chosen = {
-        f"exported_{name}": getattr(network, name)
-        for name in ("blocks", "iterations")
-        if getattr(network, name) != getattr(config.network, name)
-    }
     table = config_to_table(config)
     for key in ("cp_model", "history", "labels"):
         table["data"][key] = Path(table["data"][key]).name  # the name alone: a path says nothing elsewhere
     table["train"]["start"] = Path(config.train.start).name
-    return {
+    record: dict[str, Any] = {
         "config": table,
         "steps": outcome.steps,
         "best_step": outcome.best_step,
@@ -95,26 +86,16 @@ def graph_training_record(
             for family, values in outcome.measured.items()
         },
         "versions": _versions(),
-        **chosen,
     }
-
-
-def graph_metadata(
-    config: GraphConfig, outcome: GraphOutcome, exported: GraphNetworkConfig | None = None
-) -> ModelMetadata:
-    """Return the metadata of a trained network: what it reads is what it was trained on.
-
-    Args:
-        config: see :func:`graph_training_record`.
-        outcome: see :func:`graph_training_record`.
-        exported: see :func:`graph_training_record`.
-    """
+    for name in ("blocks", "iterations"):
+        if exported is not None and getattr(exported, name) != getattr(config.network, name):
+            record[f"exported_{name}"] = getattr(exported, name)
     data = outcome.data
     problem = "cp-model" if data.user_model else "any" if len(data.families) > 1 else data.families[0].name
     return ModelMetadata(
         "candidate_graph",
         problem,
-        training=graph_training_record(config, outcome, exported),
+        training=record,
         kinds=tuple(KINDS) if data.user_model else TRAINED_KINDS,
         identities=data.user_model.identities if data.user_model else None,
     )
@@ -129,12 +110,8 @@ def export(
 ) -> None:
     """Write an ``.onnx`` file; an older file is replaced only by one that gives the same scores as torch.
 
-    Args:
-        network: float32[B, N] -> float32[B, N], on the CPU, in evaluation mode.
-        problem: gives the sizes and the name in the metadata.
-        training: see :func:`training_record`.
-        path: the file.
-        precision: ``fp32``, or ``fp16``, see :func:`training.export.half_precision.half_precision`.
+    The network is float32[B, N] -> float32[B, N], on the CPU, in evaluation mode; see :func:`training_record` and, for
+    ``fp16``, :func:`training.export.half_precision.half_precision`.
 
     Raises:
         NNSearchError: ONNX Runtime and torch, which computes in float32, differ by more than the tolerance on random

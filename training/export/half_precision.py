@@ -13,17 +13,11 @@ from training.networks.mlp import MLP
 
 
 def half_precision(network: nn.Module) -> nn.Module:
-    """Return a copy of a network that computes in half precision where that is safe.
+    """Return a copy of a network, in evaluation mode, that computes in half precision where that is safe.
 
     An MLP does throughout. Of any other network only the linear layers do, and what lies between them stays in float32:
     belief propagation takes exponentials up to exp(12), for which half precision has no number, and logarithms of
-    differences, which it rounds to nothing.
-
-    Args:
-        network: takes and returns float32.
-
-    Returns:
-        A network with the inputs and outputs of the given one, in evaluation mode.
+    differences, which it rounds to nothing. Inputs and outputs stay float32.
 
     Raises:
         ConfigError: the network has no linear layer, so nothing would change.

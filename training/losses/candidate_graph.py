@@ -54,12 +54,7 @@ def choice_cross_entropy(scores: Tensor, target: Tensor, state_of: Tensor, num_s
 
 
 def candidate_binary_cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy of every candidate, divided by the number of right ones: it makes scores log-odds.
-
-    Args:
-        scores: float[N].
-        target: float[N], 1 = right.
-    """
+    """Binary cross-entropy of float[N] scores, divided by the number of right ones: it makes scores log-odds."""
     terms = functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
     return terms / target.sum().clamp(min=1)
 

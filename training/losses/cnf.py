@@ -62,12 +62,6 @@ class Cnf:
         A literal that stands twice in a clause is kept once, and a clause with an atom and its negation is left out.
         Clauses that stand twice stay: to a loss that averages over clauses they weigh twice.
 
-        Args:
-            num_atoms: n.
-            clauses: literals as in ``literals``.
-            variable: see the attribute.
-            value: see the attribute.
-
         Raises:
             CnfError: a literal is 0 or about no atom.
         """
@@ -103,11 +97,7 @@ class Cnf:
             yield self.literals[start:end].tolist()
 
     def satisfied(self, atoms: npt.ArrayLike) -> BoolArray:
-        """Return bool[B, M], whether each clause has a true literal.
-
-        Args:
-            atoms: [B, n], non-zero = true.
-        """
+        """Return bool[B, M], whether each clause has a true literal; atoms are [B, n], non-zero = true."""
         true = np.asarray(atoms, dtype=bool)
         held = true[:, np.abs(self.literals) - 1] == (self.literals > 0)  # [B, E]
         count = np.concatenate([np.zeros((len(true), 1), dtype=np.int64), held.cumsum(1)], axis=1)
@@ -115,11 +105,7 @@ class Cnf:
         return result
 
     def holds(self, solution: npt.ArrayLike) -> BoolArray:
-        """Return bool[n], the atoms that are true in a solution of the CpModel.
-
-        Args:
-            solution: int[V], the value of each variable.
-        """
+        """Return bool[n], the atoms that are true in a solution of the CpModel, int[V]."""
         held: BoolArray = np.asarray(solution, dtype=np.int64)[self.variable] == self.value
         return held
 
@@ -338,12 +324,9 @@ class _Encoder:
             self._clause([*unless, -one, -other])
 
     def _forbid(self, scope: Sequence[int], bad: Any, unless: list[Literal]) -> None:
-        """Add clauses that exclude combinations of values.
+        """Exclude the combinations of values of the scope's variables, an axis each, where ``bad`` (broadcast) is true.
 
-        Args:
-            scope: variables, one for each axis.
-            bad: bool, true = excluded; broadcast to the numbers of values of the variables.
-            unless: literals of which one true one lifts the ban.
+        One true literal of ``unless`` lifts the ban.
         """
         grid: BoolArray = np.broadcast_to(bad, self._shape(scope))
         self._walk(list(scope), grid, unless)

@@ -45,21 +45,15 @@ def binarise(x: Tensor, form: Binariser = "probability") -> Tensor:
 
 
 def with_facts(facts: Tensor, binary: Tensor) -> Tensor:
-    r"""Return :math:`v = 1[g = 1] + 1[g = 0]\, B(x)`: facts as they are, the network's values elsewhere.
+    r"""Return :math:`v = 1[g = 1] + 1[g = 0]\, B(x)`: facts [B, n] as they are, binary values float[B, n] elsewhere.
 
-    Args:
-        facts: [B, n], g: 1 = known to be true, -1 = known to be false, 0 = not known.
-        binary: float[B, n], of :func:`binarise`.
+    Facts are 1 = known to be true, -1 = known to be false, 0 = not known.
     """
     return torch.where(facts == 0, binary, (facts > 0).to(binary.dtype))
 
 
 def bound(outputs: Tensor) -> Tensor:
-    r"""Mean of :math:`x^2` over all outputs, a scalar (:math:`L_{bound}`): it keeps logits where softmax has gradients.
-
-    Args:
-        outputs: float[...], the network's raw outputs.
-    """
+    """Mean of :math:`x^2` over all raw outputs (:math:`L_{bound}`): it keeps logits where softmax has gradients."""
     return outputs.square().mean()
 
 
@@ -85,13 +79,7 @@ class ClauseMatrix:
 
     @classmethod
     def of(cls, cnf: Cnf, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> ClauseMatrix:
-        """Build the matrices.
-
-        Args:
-            cnf: the clauses.
-            device: where the loss is computed.
-            dtype: of the network's outputs.
-        """
+        """Build the matrices on a device, with the dtype of the network's outputs."""
         clause = np.repeat(np.arange(cnf.num_clauses), cnf.width)
         atom = np.abs(cnf.literals) - 1
         sign = np.sign(cnf.literals)

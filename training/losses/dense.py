@@ -17,16 +17,11 @@ SBRForm = Literal["mse", "bce", "negative"]
 def candidate_cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
     r"""Mean over the batch of :math:`-\sum_j t_j \log \mathrm{softmax}(s)_j` (Silvestri et al. 2021, eq. 4).
 
-    With a one-hot target this is the paper's loss. A target uniform over all remaining pairs of the example's own
-    solution has the same expectation over deconstruction orders and far less variance: which of the solution's pairs
-    was removed last is a coin toss that the network would otherwise have to average out.
-
-    Args:
-        scores: float[B, N], logits.
-        target: float[B, N], non-negative, each row sums to 1.
-
-    Returns:
-        A scalar, at least 0; it is 0 in the limit of all mass on a one-hot target.
+    Of logits float[B, N], and targets float[B, N] that are not negative and sum to 1 in each row. With a one-hot target
+    this is the paper's loss. A target uniform over all remaining pairs of the example's own solution has the same
+    expectation over deconstruction orders and far less variance: which of the solution's pairs was removed last is a
+    coin toss that the network would otherwise have to average out. It is at least 0, and 0 in the limit of all mass on
+    a one-hot target.
     """
     return -(target * torch.log_softmax(scores, dim=1)).sum(1).mean()
 

@@ -37,14 +37,7 @@ class BeliefPropagation(nn.Module):
     def forward(
         self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, candidate_features: Tensor
     ) -> Tensor:
-        """Return float32[N], the log-odds of each candidate.
-
-        Args:
-            edge_candidate: int64[E].
-            edge_group: int64[E].
-            group_features: float32[G, len(KINDS)].
-            candidate_features: float32[N, CANDIDATE_FEATURES]; only the length is used.
-        """
+        """Return float32[N], the log-odds of each candidate; of their features only the length is used."""
         factors = _Factors(edge_candidate, edge_group, group_features, candidate_features.shape[0], self.damping)
         message = torch.zeros_like(factors.active)
         for _ in range(self.iterations):

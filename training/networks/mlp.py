@@ -12,10 +12,7 @@ from torch import Tensor, nn
 class MLP(nn.Module):
     """Fully connected layers with ReLU between (Silvestri et al. 2021: three hidden layers of 512).
 
-    Args:
-        num_candidates: N = V * D, the length of input and output.
-        hidden: width of each hidden layer.
-        num_outputs: another length of the output.
+    Input and output have the N = V * D candidates, unless another length of the output is given.
     """
 
     def __init__(self, num_candidates: int, hidden: Sequence[int], num_outputs: int | None = None) -> None:
@@ -27,13 +24,6 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, assignment: Tensor) -> Tensor:
-        """Score every candidate.
-
-        Args:
-            assignment: float32[B, N], 1 iff the candidate is assigned.
-
-        Returns:
-            float32[B, N], logits; higher = assign earlier.
-        """
+        """Return float32[B, N], logits (higher = assign earlier), of assignments float32[B, N], 1 iff assigned."""
         scores: Tensor = self.layers(assignment)
         return scores.to(torch.float32)

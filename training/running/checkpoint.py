@@ -26,12 +26,7 @@ def weights_of(network: nn.Module) -> dict[str, Tensor]:
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; a crash at any moment leaves the previous file or the new one, never a part.
-
-    Args:
-        state: nested dicts and lists of tensors, numbers and strings.
-        path: the file.
-    """
+    """Write a checkpoint; a crash at any moment leaves the previous file or the new one, never a part."""
     with replacing(path) as file:
         torch.save(state, file)
 

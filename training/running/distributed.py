@@ -31,15 +31,10 @@ class LostProcessError(NNSearchError):
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train together.
+    """This process among those that train together: process 0 measures, writes and reports.
 
-    All methods are to be called by all processes in the same order. In a process on its own they cost nothing.
-
-    Attributes:
-        rank: 0 to count - 1; process 0 measures, writes and reports.
-        count: how many there are.
-        local_rank: the rank among the processes of this machine, which is the number of its CUDA device.
-        connected: False for a process on its own.
+    All methods are to be called by all processes in the same order. In a process on its own they cost nothing. The
+    local rank, among the processes of this machine, is the number of its CUDA device.
     """
 
     rank: int = 0

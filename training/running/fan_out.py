@@ -26,12 +26,7 @@ class FanOutError(NNSearchError):
 
 @dataclass(frozen=True)
 class Needs:
-    """What a task needs of the machine that runs it.
-
-    Attributes:
-        cpus: processors that it keeps busy.
-        gpus: GPUs that it has to itself.
-    """
+    """What a task needs of the machine that runs it: processors that it keeps busy, and GPUs that it has to itself."""
 
     cpus: int = 1
     gpus: int = 0

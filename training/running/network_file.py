@@ -16,14 +16,7 @@ from training.running.fan_out import Needs
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """A network by its file.
-
-    Attributes:
-        path: the file, absolute; on every machine the same.
-        digest: the first 12 hexadecimal digits of its SHA-256.
-        provider: where it runs, not ``auto``.
-        threads: CPU threads of one inference.
-    """
+    """A network by its absolute path, the same on every machine, and its digest; the provider is not ``auto``."""
 
     path: Path
     digest: str

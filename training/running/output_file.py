@@ -17,12 +17,8 @@ from nnsearch.errors import ConfigError
 def check_output_file(path: Path, option: str) -> None:
     """Refuse a path that cannot be written; nothing is made, and a file that is there stays as it is.
 
-    Args:
-        path: what was asked for; its folder need not be there yet.
-        option: of the command line, for the message.
-
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: the file cannot be written; the message names the option of the command line.
     """
     with _refused(f"{option} {path}: expected a file that can be written"):
         if path.is_file() or path.is_dir():  # a pipe would wait for its reader
@@ -34,12 +30,8 @@ def check_output_file(path: Path, option: str) -> None:
 def check_output_folder(folder: Path, option: str) -> None:
     """Refuse a folder in which no file can be made; it need not be there yet, and it is not made.
 
-    Args:
-        folder: what was asked for.
-        option: of the command line, for the message.
-
     Raises:
-        ConfigError: no file can be made there.
+        ConfigError: no file can be made there; the message names the option of the command line.
     """
     with _refused(f"{option} {folder}: expected a folder that can be written"):
         _try_folder(folder)

@@ -17,12 +17,8 @@ from training.running.output_file import save_npz
 class Parts:
     """A folder of parts beside the file that they will become, there from the first part until :meth:`remove`.
 
-    Args:
-        out: the file.
-        claim: what the parts are of, JSON values only; parts of anything else are refused.
-
     Raises:
-        ConfigError: the folder holds parts of something else.
+        ConfigError: the folder holds parts of something else than the claim, JSON values, says.
     """
 
     def __init__(self, out: Path, claim: Mapping[str, Any]) -> None:

@@ -32,16 +32,11 @@ class SideBySideError(NNSearchError):
 def side_by_side(
     function: Callable[[Task], Result], tasks: Iterable[Task], processes: int
 ) -> Generator[tuple[Task, Result], None, None]:
-    """Yield each task with what the function makes of it, as they finish.
+    """Yield each task with what the function makes of it, as they finish; all of that is pickled.
 
     Every task has a process of its own, which takes seconds to start. Ctrl-C reaches this process alone, which asks the
     others to stop as Ctrl-C would, and waits for them; they stop so too when this process is killed. Close the
     generator to give up what is under way.
-
-    Args:
-        function: what to do; it, the tasks and the results are pickled.
-        tasks: what to do it with.
-        processes: how many at a time.
 
     Raises:
         SideBySideError: a process ended in the middle of its task.

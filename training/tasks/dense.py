@@ -39,17 +39,11 @@ Propagator = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class DenseOutcome:
-    """What a run ended with.
+    """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
 
-    Attributes:
-        network: the network with the weights of the best measurement, on the CPU, in evaluation mode.
-        feasibility: its validation feasibility (free choice; no propagation, unless the loss has a mask).
-        presentations: examples shown until the run ended.
-        best_presentations: examples shown until the best measurement.
-        num_examples: distinct training examples.
-        num_solutions: distinct solutions in the pool, held-out ones included.
-        seconds: wall time of training, data preparation excluded, over all resumed parts.
-        interrupted: True when Ctrl-C stopped the run before its end.
+    ``feasibility`` is that of the validation (free choice; no propagation, unless the loss has a mask); presentations
+    are examples shown, examples and solutions distinct ones, held-out solutions included; ``seconds`` is wall time of
+    training, data preparation excluded, over all resumed parts; ``interrupted``: Ctrl-C stopped the run before its end.
     """
 
     network: MLP
@@ -65,12 +59,9 @@ class DenseOutcome:
 def fit(config: DenseConfig, run_dir: Path, processes: Processes = ALONE) -> DenseOutcome:
     """Train, or go on where an earlier call in the same folder stopped; see :mod:`training.loop`.
 
-    Several processes split each batch; they take the same steps as one, up to the rounding of sums.
-
-    Args:
-        config: the run.
-        run_dir: receives ``config.toml``, ``pool.npz``, ``checkpoint.pt``, ``metrics.jsonl`` and TensorBoard events.
-        processes: those that train together; all see the folder and get the same outcome.
+    Several processes split each batch; they take the same steps as one, up to the rounding of sums; all see the folder
+    and get the same outcome. It receives ``config.toml``, ``pool.npz``, ``checkpoint.pt``, ``metrics.jsonl`` and
+    TensorBoard events.
 
     Raises:
         ConfigError: the folder holds a run with another config, or CUDA is asked for and absent.
@@ -96,13 +87,9 @@ def fit(config: DenseConfig, run_dir: Path, processes: Processes = ALONE) -> Den
 
 
 def stored_outcome(config: DenseConfig, run_dir: Path) -> DenseOutcome:
-    """Return what the run in a folder has reached; ``interrupted`` tells that it is not at its end.
+    """Return what the run in a folder has reached, which is only read; ``interrupted``: it is not at its end.
 
     Before the first measurement ``best_presentations`` is 0, and the weights are the initial ones.
-
-    Args:
-        config: of the run.
-        run_dir: its folder, which is only read.
 
     Raises:
         ConfigError: the folder holds no checkpoint of such a run.

@@ -26,13 +26,7 @@ from training.tasks.dense_config import DenseConfig
 class TrainingData:
     """What one run learns from and is validated on; no solution is on both sides, unless the config splits by example.
 
-    Attributes:
-        problem: the problem.
-        examples: from the training side.
-        held_out: examples from the other side, of a split by example alone; else None.
-        validation: states from the held-out side.
-        num_solutions: distinct solutions on both sides.
-        solutions_sha256: of all of them in order, in hexadecimal digits.
+    Then alone ``held_out`` has the examples from the other side. Solutions are distinct ones on both sides.
     """
 
     problem: DenseProblem
@@ -52,11 +46,7 @@ def sample_solutions(problem: DenseProblem, count: int, seed: int) -> Pool:
 
 
 def prepare_dense_data(config: DenseConfig, pool_file: Path) -> TrainingData:
-    """Build everything that a run needs, the same for the same config.
-
-    Args:
-        config: the run.
-        pool_file: where the sampled pool is kept; it is read from there when it exists.
+    """Build everything that a run needs, the same for the same config; the sampled pool is kept in a file.
 
     Raises:
         ConfigError: fewer than two distinct solutions, none left for one side of the split, or fewer examples than
@@ -125,14 +115,7 @@ def _check_solutions(solutions: npt.NDArray[np.uint8], problem: DenseProblem, so
 
 
 class ExampleBatches:
-    """Examples held compactly on a device and expanded batch by batch.
-
-    Args:
-        examples: the examples.
-        num_values: D.
-        target: ``single`` or ``solution`` (see ``training.tasks.dense_config.DenseLossConfig``).
-        device: where the batches are wanted.
-    """
+    """Examples held compactly on a device and expanded batch by batch, see :class:`.DenseLossConfig` for ``target``."""
 
     def __init__(self, examples: Examples, num_values: int, target: str, device: torch.device) -> None:
         self._num_variables = examples.num_variables
@@ -149,14 +132,7 @@ class ExampleBatches:
         return len(self._solution)
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Expand examples.
-
-        Args:
-            index: int64[B], on the device.
-
-        Returns:
-            ``assignment`` and ``target``, float32[B, V * D] each.
-        """
+        """Expand examples int64[B], on the device, to ``assignment`` and ``target``, float32[B, V * D] each."""
         size = len(index)
         bits = (self._assigned[index].unsqueeze(2) >> self._bit) & 1
         assigned = bits.reshape(size, -1)[:, : self._num_variables].to(torch.float32)  # [B, V]

@@ -40,16 +40,10 @@ LEAST_RATE = 0.003
 
 @dataclass(frozen=True)
 class GraphOutcome:
-    """What a run ended with.
+    """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
 
-    Attributes:
-        network: the network with the weights of the best measurement, on the CPU, in evaluation mode.
-        data: the states that it was trained on.
-        measured: the best measurement, per family; see :func:`measure`.
-        steps: steps until the run ended.
-        best_step: the step of the best measurement.
-        seconds: wall time of training, data preparation excluded, over all resumed parts.
-        interrupted: True when Ctrl-C stopped the run before its end.
+    ``measured`` is that measurement, per family, see :func:`measure`; the others are as those of
+    :class:`training.tasks.dense.DenseOutcome`.
     """
 
     network: NeuralBeliefPropagation
@@ -62,14 +56,9 @@ class GraphOutcome:
 
 
 def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) -> GraphOutcome:
-    """Train, or go on where an earlier call in the same folder stopped; see :mod:`training.loop`.
+    """Train, or go on where an earlier call in the same folder stopped; see :func:`training.tasks.dense.fit`.
 
-    Several processes share the states of a step; they take the same steps as one, up to the rounding of sums.
-
-    Args:
-        config: the run.
-        run_dir: receives ``config.toml``, ``pool.npz``, ``checkpoint.pt``, ``metrics.jsonl`` and TensorBoard events.
-        processes: those that train together; all see the folder and get the same outcome.
+    Several processes share the states of a step.
 
     Raises:
         ConfigError: the folder holds a run with another config, or CUDA is asked for and absent.
@@ -102,12 +91,9 @@ def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) 
 
 
 def stored_graph_outcome(config: GraphConfig, run_dir: Path, network: GraphNetworkConfig) -> GraphOutcome:
-    """Return what the run in a folder has reached.
+    """Return what the run in a folder, which is only read, has reached.
 
-    Args:
-        config: of the run.
-        run_dir: its folder, which is only read.
-        network: that of the config, or one with other blocks and iterations, whose weights are the same.
+    The network is that of the config, or one with other blocks and iterations, whose weights are the same.
 
     Raises:
         ConfigError: the folder holds no checkpoint of such a run.
@@ -167,13 +153,9 @@ def block_loss(blocks: Sequence[Tensor], loss: Callable[[Tensor], Tensor]) -> Te
 
 
 def graph_loss(scores: Tensor, batch: GraphBatch, config: GraphLossConfig, shares: TermShares = WHOLE) -> Tensor:
-    """Return the weighted sum of the terms for the scores of one block.
+    """Return the weighted sum of the terms for the scores of one block, float32[N].
 
-    Args:
-        scores: float32[N].
-        batch: the states.
-        config: the weights.
-        shares: what the batch weighs in the step; the losses of all parts of a step add up to that of the whole.
+    The losses of all parts of a step, which weigh their shares, add up to that of the whole.
     """
     loss = scores.new_zeros(())
     if config.group:

@@ -17,12 +17,8 @@ from training.tasks.graph_source import GraphData
 class TermShares:
     """What the means over some states of a step weigh in those over all; see ``training/losses/candidate_graph.py``.
 
-    Each term of the loss is a mean over something else, so each has a share of its own.
-
-    Attributes:
-        groups: of the exactly-one groups that have a right candidate.
-        states: of the states.
-        right: of the right candidates.
+    Each term of the loss is a mean over something else, so each has a share of its own: of the exactly-one groups that
+    have a right candidate, of the states, of the right candidates.
     """
 
     groups: float = 1.0
@@ -36,12 +32,7 @@ WHOLE = TermShares()
 
 @dataclass(frozen=True, eq=False)
 class GraphShare:
-    """The states of one process in a step.
-
-    Attributes:
-        states: one or more.
-        shares: what they weigh.
-    """
+    """The states of one process in a step, one or more, and what they weigh."""
 
     states: Sequence[TrainingState]
     shares: TermShares

@@ -78,11 +78,7 @@ class GraphData:
 
 
 def prepare_graph_data(config: GraphConfig, pool_file: Path) -> GraphData:
-    """Sample the pools (or read those of an earlier call), and draw the validation states.
-
-    Args:
-        config: the run.
-        pool_file: holds the sampled solutions.
+    """Sample the pools (or read those that an earlier call left in the file), and draw the validation states.
 
     Raises:
         NNSearchError: a file of the config cannot be used.

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import multiprocessing
-import queue
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from ortools.sat.python import cp_model
 from torch import Tensor
 
+from benchmarks.options import Options
+from benchmarks.own_process import OwnProcess
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Axis, Cell, Chart, Group, Point, Series, Table, TableRow
 from benchmarks.studies.cl_ste.tasks.membership import membership_clauses
 from benchmarks.studies.cl_ste.tasks.picture_task import PictureAtoms
 from benchmarks.studies.cl_ste.training.semantic_loss import Diagram, semantic_loss
-from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.sudoku.problem import Sudoku
+from training.config import above, at_least
 from training.losses.cnf import Cnf, from_model
 from training.losses.cnf_ste import ClauseMatrix, binarise, cnf_loss
 
 ARMS = ("straight-through", "semantic loss")
 EPOCH = 3000
 """Examples of an epoch in the tasks of the study."""
-_START_SECONDS = 60.0  # for a new process to import what it needs
+_STEPS_SECONDS = 3600.0  # of the timed steps on a compiled diagram
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(Options):
     """What to measure.
 
     Args:
@@ -43,23 +44,13 @@ class Cost:
         seed: of the probabilities.
         compile_seconds: limit for a diagram.
         threads: CPU threads.
-
-    Raises:
-        ConfigError: a number is out of range.
     """
 
-    batch: int = 16
-    repeats: int = 10
+    batch: Annotated[int, at_least(1)] = 16
+    repeats: Annotated[int, at_least(1)] = 10
     seed: int = 1
-    compile_seconds: float = 120.0
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("batch", "repeats", "threads"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}")
-        if not self.compile_seconds > 0:
-            raise ConfigError(f"compile seconds: expected above 0, got {self.compile_seconds}")
+    compile_seconds: Annotated[float, above(0)] = 120.0
+    threads: Annotated[int, at_least(1)] = 1
 
 
 def problems() -> dict[str, list[str]]:
@@ -196,50 +187,30 @@ def _step_ms(suite: Cost, cnf: Cnf, loss: Callable[[Tensor], Tensor]) -> float:
 
 def _in_own_process(suite: Cost, problem: str) -> dict[str, Any]:
     """Measure the semantic loss where it can be ended: the compiler has no limit of its own."""
-    context = multiprocessing.get_context("spawn")
-    answers: Any = context.Queue()
-    process = context.Process(target=_exact, args=(suite, problem, answers), daemon=True)
-    process.start()
+    process = OwnProcess(_load, suite.threads)
     try:
-        found: dict[str, Any] = {"compiled": False}
-        limits: Iterator[float] = iter((_START_SECONDS, suite.compile_seconds, float("inf")))
-        for limit in limits:
-            found |= _answer(answers, process, limit)
-        return {key: value for key, value in found.items() if key != "started"}
-    except queue.Empty:
+        compiled = process.call(_compile, problem, seconds=suite.compile_seconds)
+        return compiled | {"ms": process.call(_exact_ms, suite, problem, seconds=_STEPS_SECONDS)}
+    except multiprocessing.TimeoutError:
         return {"compiled": False}
     finally:
-        process.kill()
-        process.join()
+        process.close()
 
 
-def _answer(answers: Any, process: Any, limit: float) -> dict[str, Any]:
-    """Wait for the next answer; an error of the process is raised here."""
-    deadline = time.monotonic() + limit
-    while True:
-        try:
-            answer: dict[str, Any] = answers.get(timeout=0.2)
-        except queue.Empty:
-            if time.monotonic() > deadline or not process.is_alive():
-                raise
-            continue
-        if "error" in answer:
-            raise ConfigError(answer["error"])
-        return answer
+def _load(threads: int) -> None:
+    torch.set_num_threads(threads)
 
 
-def _exact(suite: Cost, problem: str, answers: Any) -> None:
-    """Compile and time, and say so after each part."""
-    torch.set_num_threads(suite.threads)
-    cnf = problem_clauses(problem)
-    answers.put({"started": True})
+_diagram = cache(lambda problem: Diagram(problem_clauses(problem)))
+
+
+def _compile(problem: str) -> dict[str, Any]:
     started = time.perf_counter()
-    try:
-        diagram = Diagram(cnf)
-    except ConfigError as error:
-        answers.put({"error": str(error)})
-        return
-    seconds = round(time.perf_counter() - started, 3)
-    answers.put({"compiled": True, "compile_seconds": seconds, "size": diagram.size})
+    size = _diagram(problem).size
+    return {"compiled": True, "compile_seconds": round(time.perf_counter() - started, 3), "size": size}
+
+
+def _exact_ms(suite: Cost, problem: str) -> float:
+    cnf = problem_clauses(problem)
     facts = torch.zeros(suite.batch, cnf.num_atoms)
-    answers.put({"ms": _step_ms(suite, cnf, lambda p: semantic_loss(p, facts, diagram))})
+    return _step_ms(suite, cnf, lambda p: semantic_loss(p, facts, _diagram(problem)))

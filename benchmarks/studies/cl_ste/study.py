@@ -50,14 +50,7 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def jobs(tasks: Sequence[TaskConfig], seeds: Sequence[int], runs: Path, threads: int, fresh: bool) -> list[Job]:
-    """Return a job for each task and seed.
-
-    Args:
-        tasks: the tasks.
-        seeds: of data, split and weights.
-        runs: folder of the checkpoints.
-        threads: CPU threads.
-        fresh: whether to train again what has a checkpoint.
+    """Return a job for each task and seed; ``fresh`` trains again what has a checkpoint.
 
     Raises:
         ConfigError: a seed is out of range.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from benchmarks.arms import NoOpinion
 from benchmarks.instances.instance_sets import Case
 from benchmarks.instances.squares import fresh_quasigroups, fresh_squares
 from benchmarks.networks import LoadedNetwork, load_networks
+from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS, LabelFreeConfig, read_label_free
 from benchmarks.studies.label_free.training.train import fit
@@ -41,6 +42,7 @@ from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.result import SolveResult, Status
+from training.config import Rule, at_least, some_of
 from training.data.graph_states import batch_of, planted_state, training_state
 from training.running.network_file import file_digest
 from training.tasks.graph import measure
@@ -115,7 +117,7 @@ BUDGETS = {
 
 
 @dataclass(frozen=True)
-class LabelFreeStudy:
+class LabelFreeStudy(Options):
     """What to run.
 
     Args:
@@ -124,39 +126,18 @@ class LabelFreeStudy:
         starts: plain, bp.
         knowledge: clauses, agn, sbr, planted.
         seed: of the squares that are searched.
-
-    Raises:
-        ConfigError: there is no such budget, start or knowledge, or the seed is out of range.
     """
 
-    budget: str = "small"
+    budget: Annotated[str, Rule(f"one of {', '.join(BUDGETS)}", BUDGETS.__contains__)] = "small"
     runs: Path = Path("runs/study-label-free")
-    starts: tuple[str, ...] = STARTS
-    knowledge: tuple[str, ...] = KNOWLEDGE
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.budget not in BUDGETS:
-            raise ConfigError(f"budget: expected one of {', '.join(BUDGETS)}, got {self.budget!r}")
-        for name, chosen, known in (("starts", self.starts, STARTS), ("knowledge", self.knowledge, KNOWLEDGE)):
-            for one in chosen:
-                if one not in known:
-                    raise ConfigError(f"{name}: expected some of {', '.join(known)}, got {one!r}")
-        if self.seed < 0:
-            raise ConfigError(f"seed: expected 0 or more, got {self.seed}")
+    starts: Annotated[tuple[str, ...], some_of(*STARTS)] = STARTS
+    knowledge: Annotated[tuple[str, ...], some_of(*KNOWLEDGE)] = KNOWLEDGE
+    seed: Annotated[int, at_least(0)] = 1
 
 
 @dataclass(frozen=True)
 class SearchTest:
-    """The squares that are searched, and the limits.
-
-    Attributes:
-        orders: of the squares.
-        holes: share of their cells.
-        count: of each order.
-        seed: of the squares.
-        failures: limit of a search.
-    """
+    """The squares that are searched, ``count`` of each order, and the limit of failures."""
 
     orders: tuple[int, ...]
     holes: float

@@ -17,9 +17,6 @@ class ValueProbabilities(Network):
 
     The order of the values of a variable stays. What changes is which variable is the most confident one: that whose
     best value has the greatest probability, whatever a loss did to the level of its scores.
-
-    Args:
-        scorer: what is read.
     """
 
     def __init__(self, scorer: Network) -> None:

@@ -71,10 +71,8 @@ TOLERANCE = 0.05
 class Means:
     """The networks of one setting and arm on one test.
 
-    Attributes:
-        means: mean feasibility of each network, over fill levels.
-        half_widths: of their 95 % intervals, over test states.
-        worst: the lowest fill level of each, and where it is.
+    Of each: the mean feasibility over fill levels, the half width of its 95 % interval over test states, and the lowest
+    fill level, and where it is.
     """
 
     means: tuple[float, ...]
@@ -176,11 +174,7 @@ def _of_size(records: Sequence[Record], size: tuple[str, int]) -> list[Record]:
 
 
 def setting_table(records: Sequence[Record]) -> Table:
-    """Return a row for each setting, arm and test.
-
-    Args:
-        records: of one size and budget.
-    """
+    """Return a row for each setting, arm and test, of records of one size and budget."""
     config = records[0]["config"]
     test = config["test"]
     problem, order = size_of(records[0])
@@ -237,13 +231,6 @@ def setting_chart(title: str, records: Sequence[Record], setting: str, propagati
 
     A band reaches from the lowest to the highest limit of the Wilson 95 % intervals of the single networks, over the
     test states of a point. Without a network there is nothing in the chart.
-
-    Args:
-        title: of the chart.
-        records: of one size.
-        setting: what the networks learned from.
-        propagation: at test time.
-        test: what they were asked about.
     """
     tests: dict[str, list[dict[str, Any]]] = {}
     for record in records:
@@ -285,15 +272,10 @@ def _rounded(value: float) -> float:
 
 
 def pooled_curve(test: dict[str, Any], propagation: str) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Return the curve of one network, neighbouring fill levels together.
+    """Return the curve of one network on a test, neighbouring fill levels together.
 
-    Args:
-        test: a value of a record's ``tests``.
-        propagation: at test time.
-
-    Returns:
-        filled cells, float64[P]; shares of feasible suggestions, float64[P], NaN where there is no state; numbers of
-        states, float64[P]; the mean over all levels.
+    Filled cells, shares of feasible suggestions (NaN where there is no state) and numbers of states, float64[P] each,
+    and the mean over all levels.
     """
     result = test[propagation]["free choice"]
     count = np.array(test["states_per_level"], dtype=np.float64)

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from tqdm import tqdm
 import nnsearch.cp
 from benchmarks.answers import AnswerError
 from benchmarks.instances.squares import fresh_solutions, fresh_squares
+from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.studies.sbr.backtracking import (
     GAVE_UP,
@@ -39,7 +40,7 @@ from benchmarks.studies.sbr.backtracking import (
     Score,
     backtrack,
 )
-from benchmarks.studies.sbr.study import BUDGETS, MAIN, SETTINGS
+from benchmarks.studies.sbr.study import BUDGET, MAIN, SETTINGS
 from benchmarks.suites.feasibility import QUESTIONS, refuse_leak
 from nnsearch.cp import InferencePolicy
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
@@ -53,6 +54,7 @@ from nnsearch.result import Status
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import Scorer
+from training.config import ItemRule, at_least, some_of
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, propagators_of
 from training.networks.mlp import MLP
@@ -68,13 +70,15 @@ SEARCHED = (MAIN, "masked")
 
 RANDOM_SEEDS = 3
 
+_HOLES = ItemRule("shares above 0 and at most 1", lambda share: 0 < share <= 1)
+
 _CERTAIN = 1e6  # beyond any score of belief propagation, which is the logarithm of odds
 _STATUS = {Status.OPTIMAL: SOLVED, Status.INFEASIBLE: INFEASIBLE, Status.UNKNOWN: GAVE_UP}
 _VARIABLES: dict[str, VariableOrder] = {"free choice": "most-confident", "fixed cell": "min-domain"}
 
 
 @dataclass(frozen=True)
-class SearchStudy:
+class SearchStudy(Options):
     """What to run.
 
     Args:
@@ -85,45 +89,20 @@ class SearchStudy:
         count: partial solutions of each problem and share, 1 or more.
         failure_limit: of each search, 1 or more.
         seed: of the partial solutions, 0 or more.
-
-    Raises:
-        ConfigError: there is no such budget or setting, or a number is out of range.
     """
 
-    budget: str = "small"
+    budget: Annotated[str, BUDGET] = "small"
     runs: Path = Path("runs/study-sbr")
-    settings: tuple[str, ...] = SEARCHED
-    holes: tuple[float, ...] = (0.42, 0.3)
-    count: int = 50
-    failure_limit: int = 2_000
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.budget not in BUDGETS:
-            raise ConfigError(f"budget: expected one of {', '.join(BUDGETS)}, got {self.budget!r}")
-        for setting in self.settings:
-            if setting not in SETTINGS:
-                raise ConfigError(f"settings: expected some of {', '.join(SETTINGS)}, got {setting!r}")
-        for name, value in (("count", self.count), ("failure limit", self.failure_limit)):
-            if value < 1:
-                raise ConfigError(f"{name}: expected 1 or more, got {value}")
-        if self.seed < 0:
-            raise ConfigError(f"seed: expected 0 or more, got {self.seed}")
-        for share in self.holes:
-            if not 0 < share <= 1:
-                raise ConfigError(f"holes: expected shares above 0 and at most 1, got {share}")
+    settings: Annotated[tuple[str, ...], some_of(*SETTINGS)] = SEARCHED
+    holes: Annotated[tuple[float, ...], _HOLES] = (0.42, 0.3)
+    count: Annotated[int, at_least(1)] = 50
+    failure_limit: Annotated[int, at_least(1)] = 2_000
+    seed: Annotated[int, at_least(0)] = 1
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network of ``study sbr``.
-
-    Attributes:
-        setting: what it learned from.
-        arm: what its loss knew.
-        config: of its training.
-        network: with the best weights.
-    """
+    """A network of ``study sbr`` with its best weights."""
 
     setting: str
     arm: str
@@ -140,14 +119,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Partials:
-    """Partial solutions to complete, made from their description where they are wanted.
-
-    Attributes:
-        problem: of all of them.
-        holes: share of the variables without a value.
-        count: how many.
-        seed: 0 or more.
-    """
+    """Partial solutions to complete, made from their description where they are wanted; ``holes`` is a share."""
 
     problem: DenseProblem
     holes: float
@@ -232,114 +204,84 @@ def _scorers(problem: DenseProblem, networks: Sequence[Trained]) -> list[tuple[d
     """Return what a record says about each scorer, and the scorer."""
     bp = OnnxScorer("bp", "cpu", 1).path
     return [
-        *(({"setting": "none", "arm": "rnd", "seed": seed}, _Random(problem, seed)) for seed in range(RANDOM_SEEDS)),
-        *((one.label, _Dense(problem, one.network)) for one in networks),
-        ({"setting": "none", "arm": "bp", "model_sha256": file_digest(bp)}, _BeliefPropagation(problem, bp)),
+        *(({"setting": "none", "arm": "rnd", "seed": seed}, _random(problem, seed)) for seed in range(RANDOM_SEEDS)),
+        *((one.label, _dense(problem, one.network)) for one in networks),
+        ({"setting": "none", "arm": "bp", "model_sha256": file_digest(bp)}, _belief_propagation(problem, bp)),
     ]
 
 
-class _Scorer(Protocol):
-    """Scores for the searches on all instances at once, and for one on a single instance in the CP engine."""
+@dataclass(frozen=True)
+class _Scorer:
+    """Scores for the searches on so many instances at once, and for that on one of them in the CP engine."""
 
-    def batched(self, count: int) -> Score:
-        """Return the scores of searches on that many instances."""
-
-    def alone(self, instance: int) -> Scorer:
-        """Return the scores of the search on one of them."""
+    batched: Callable[[int], Score]
+    alone: Callable[[int], Scorer]
 
 
-class _Dense(Network):
-    """A trained network."""
+class _Scores(Network):
+    """A scorer by a function, float32[B, N] -> float32[B, N]."""
 
-    name = "dense"
-
-    def __init__(self, problem: DenseProblem, network: MLP) -> None:
-        self.encoder, self._network = _encoder(problem), network
+    def __init__(self, name: str, problem: DenseProblem, scores: Callable[[FloatArray], FloatArray]) -> None:
+        self.name, self._scores = name, scores
+        self.encoder = OneHot(problem.num_variables, problem.num_values, problem.first_value)
 
     def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
-        return list(self._score(np.stack([state.assignment for state in states])))
+        return list(self._scores(np.stack([state.assignment for state in states])))
 
-    def _score(self, assignment: FloatArray) -> FloatArray:
+
+def _dense(problem: DenseProblem, network: MLP) -> _Scorer:
+    def scores(assignment: FloatArray) -> FloatArray:
         with torch.inference_mode():
-            scores: FloatArray = self._network(torch.from_numpy(assignment)).numpy()
-        return scores
+            return np.asarray(network(torch.from_numpy(assignment)).numpy())
 
-    def batched(self, count: int) -> Score:
-        return lambda instances, assignment: self._score(assignment)
-
-    def alone(self, instance: int) -> Scorer:
-        return self
+    return _Scorer(
+        lambda count: lambda instances, assignment: scores(assignment),
+        lambda instance: _Scores("dense", problem, scores),
+    )
 
 
-@dataclass(frozen=True)
-class _Random:
-    """Uniform random scores, drawn afresh at every node; those of an instance depend on no other."""
+def _random(problem: DenseProblem, seed: int) -> _Scorer:
+    """Return uniform random scores, drawn afresh at every node; those of an instance depend on no other."""
 
-    problem: DenseProblem
-    seed: int
+    def of(instance: int) -> Callable[[FloatArray], FloatArray]:
+        rng = np.random.default_rng([seed, instance])
+        return lambda assignment: rng.random(assignment.shape, dtype=np.float32)
 
-    def batched(self, count: int) -> Score:
-        alone = [self.alone(instance) for instance in range(count)]
+    def batched(count: int) -> Score:
+        each = [of(instance) for instance in range(count)]
+        return lambda instances, assignment: np.stack(
+            [each[instance](row) for instance, row in zip(instances, assignment, strict=True)]
+        )
 
-        def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
-            rows = zip(instances, assignment, strict=True)
-            return np.concatenate([alone[instance].score([OneHotState(row)]) for instance, row in rows])
-
-        return score
-
-    def alone(self, instance: int) -> _RandomOfInstance:
-        return _RandomOfInstance(self.problem, np.random.default_rng([self.seed, instance]))
+    return _Scorer(batched, lambda instance: _Scores("rnd", problem, of(instance)))
 
 
-class _RandomOfInstance(Network):
-    name = "rnd"
-
-    def __init__(self, problem: DenseProblem, rng: np.random.Generator) -> None:
-        self.encoder, self._rng = _encoder(problem), rng
-
-    def score(self, states: Sequence[OneHotState]) -> list[FloatArray]:
-        return [self._rng.random(state.assignment.shape, dtype=np.float32) for state in states]
-
-
-def _encoder(problem: DenseProblem) -> OneHot:
-    return OneHot(problem.num_variables, problem.num_values, problem.first_value)
-
-
-@dataclass(frozen=True)
-class _BeliefPropagation:
-    """Belief propagation on what full forward checking leaves, whatever the search itself propagates.
+def _belief_propagation(problem: DenseProblem, path: Path) -> _Scorer:
+    """Return belief propagation on what full forward checking leaves, whatever the search itself propagates.
 
     So it is the floor of failures of a scorer that knows the constraints, not a fair rival of the networks.
     """
 
-    problem: DenseProblem
-    path: Path
-
-    def batched(self, count: int) -> Score:
-        scorer = self._open()
-        none = np.zeros(self.problem.num_variables, dtype=np.int64)
-        model, _ = self.problem.instance("", none, none > 0).build()
+    def batched(count: int) -> Score:
+        scorer = OnnxScorer(path, "cpu", 1)
+        none = np.zeros(problem.num_variables, dtype=np.int64)
+        model, _ = problem.instance("", none, none > 0).build()
         encoding = scorer.prepare(CandidateGraph.from_model(model)).encoding
-        propagate = forward_checking(self.problem, "full")
+        propagate = forward_checking(problem, "full")
 
         def score(instances: IntArray, assignment: FloatArray) -> FloatArray:
             alive: BoolArray = propagate(assignment) | (assignment != 0)
             states = [encoding.encode(one) for one in alive]
             scores = np.where(alive, np.float32(_CERTAIN), np.float32(-_CERTAIN))
             asked = [index for index, state in enumerate(states) if state.num_scores]
-            if not asked:
-                return scores
-            for index, scored in zip(asked, scorer.score([states[index] for index in asked]), strict=True):
+            found = scorer.score([states[index] for index in asked]) if asked else []
+            for index, scored in zip(asked, found, strict=True):
                 scores[index, states[index].candidate] = scored
             return scores
 
         return score
 
-    def alone(self, instance: int) -> Scorer:
-        return self._open()
-
-    def _open(self) -> OnnxScorer:
-        return OnnxScorer(self.path, "cpu", 1)
+    return _Scorer(batched, lambda instance: OnnxScorer(path, "cpu", 1))
 
 
 def _measure(

@@ -20,18 +20,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from benchmarks.instances.squares import fresh_solutions, fresh_squares
+from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.suites.feasibility import QUESTIONS, draw_states, refuse_leak, summarise
-from nnsearch.errors import ConfigError
 from nnsearch.problems.latin_square.problem import LatinSquare
-from training.config import config_to_table
+from training.config import Rule, at_least, config_to_table, some_of
 from training.data.dense_problems import DenseProblem
 from training.data.feasibility import (
     FeasibilityStates,
@@ -135,9 +135,11 @@ BUDGETS = {
 }
 """full is for a GPU, small for two cores; tiny tries the command out, and its numbers mean nothing."""
 
+BUDGET = Rule(f"one of {', '.join(BUDGETS)}", BUDGETS.__contains__)
+
 
 @dataclass(frozen=True)
-class SbrStudy:
+class SbrStudy(Options):
     """What to run.
 
     Args:
@@ -145,37 +147,17 @@ class SbrStudy:
         runs: folder of the trainings, the pools and the test states.
         settings: what the networks learn from.
         seed: of the test solutions.
-
-    Raises:
-        ConfigError: there is no such budget or setting, or the seed is out of range.
     """
 
-    budget: str = "small"
+    budget: Annotated[str, BUDGET] = "small"
     runs: Path = Path("runs/study-sbr")
-    settings: tuple[str, ...] = PAPER
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.budget not in BUDGETS:
-            raise ConfigError(f"budget: expected one of {', '.join(BUDGETS)}, got {self.budget!r}")
-        for setting in self.settings:
-            if setting not in SETTINGS:
-                raise ConfigError(f"settings: expected some of {', '.join(SETTINGS)}, got {setting!r}")
-        if self.seed < 0:
-            raise ConfigError(f"seed: expected 0 or more, got {self.seed}")
+    settings: Annotated[tuple[str, ...], some_of(*SETTINGS)] = PAPER
+    seed: Annotated[int, at_least(0)] = 1
 
 
 @dataclass(frozen=True)
 class SbrTraining:
-    """One network to train.
-
-    Attributes:
-        setting: what it learns from.
-        arm: what its loss knows.
-        config: the whole run.
-        folder: of the run.
-        pool: the file of its solutions.
-    """
+    """One network to train: what it learns from, what its loss knows, the whole run, its folder and its pool."""
 
     setting: str
     arm: str
@@ -389,23 +371,11 @@ def _sample_test(path: Path, problem: DenseProblem, test: dict[str, Any]) -> npt
         indices = solutions.reshape(len(solutions), -1) - np.uint8(problem.first_value)
         states = draw_states(problem, indices, test["states"], np.random.default_rng(test["seed"]))
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_npz(
-            path,
-            {
-                "squares": solutions,
-                "assignment": np.packbits(states.assignment, axis=1),
-                "labels": np.packbits(states.labels, axis=1),
-                "filled": states.filled,
-            },
-        )
+        save_npz(path, {"squares": solutions, **states.packed()})
     with np.load(path, allow_pickle=False) as arrays:
         return np.asarray(arrays["squares"])
 
 
 def _read_test(path: Path, problem: DenseProblem) -> FeasibilityStates:
     with np.load(path, allow_pickle=False) as arrays:
-        assignment, labels = (
-            np.unpackbits(arrays[name], axis=1, count=problem.num_candidates).astype(np.bool_)
-            for name in ("assignment", "labels")
-        )
-        return FeasibilityStates(problem, assignment, labels, arrays["filled"])
+        return FeasibilityStates.unpacked(problem, arrays)

@@ -14,7 +14,6 @@ from benchmarks.rendering.curves import cactus, profile, scatter
 from benchmarks.rendering.parts import Chart, Series
 from benchmarks.report.command import RESULTS, write_page
 from benchmarks.report.page import payload, render
-from benchmarks.report.plain_section import table as plain_table
 from benchmarks.report.training_section import read_metrics, section
 from benchmarks.studies.sbr.findings import PUBLISHED
 
@@ -163,17 +162,18 @@ def unknown(seed: int, accuracy: float, **result: Any) -> Record:
     )
 
 
-def test_an_unknown_suite_is_a_table_with_the_published_figure_last() -> None:
-    records = [unknown(0, 0.5, curve=[0.0, 1.0]), unknown(2, 0.7, curve=[0.5, 1.0]), unknown(1, 0.9)]
-    content = payload({Path("new.jsonl"): records})
-    (part,) = content["sections"]
+def test_an_unknown_suite_is_a_table_of_what_differs() -> None:
+    records = [unknown(0, 0.5, curve=[0.0] * 90), unknown(2, 0.7, curve=[0.5, 1.0]), unknown(1, 0.9)]
+    (part,) = payload({Path("new.jsonl"): records})["sections"]
     assert part["name"] == "something-new"
-    table = plain_table(records)
-    assert table.columns[-1] == "published"
-    assert [list(row.cells)[:3] for row in table.rows] == [["t0", 2, "0.6 (0.5 to 0.7)"], ["t1", 1, 0.9]]
-    assert table.rows[0].cells[-1] == 0.75
-    assert "epochs: 3" in table.note
-    assert part["blocks"][1]["series"][0]["points"] == [(0.0, 0.25), (1.0, 1.0)]
+    (table,) = part["blocks"]
+    assert table["columns"] == ["task", "seed", "accuracy", "curve"]
+    assert [row["cells"] for row in table["rows"]] == [
+        ["t0", 0, 0.5, "90 values"],
+        ["t0", 2, 0.7, "[0.5, 1.0]"],
+        ["t1", 1, 0.9, None],
+    ]
+    assert table["note"] == "The same for all: arm: a; epochs: 3; published: 0.75."
 
 
 def test_the_study_of_logical_rules_stands_beside_what_was_published() -> None:

@@ -31,7 +31,6 @@ from benchmarks.suites.nodes import Nodes, check_same_tree, prepare
 from nnsearch.encoding.candidate_graph import encode
 from nnsearch.errors import ConfigError, PoolError
 from nnsearch.inference.metadata import ModelMetadata
-from nnsearch.limits import Limits
 from nnsearch.model.graph import KINDS, CandidateGraph
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.problems.latin_square.generating import Pattern
@@ -463,7 +462,7 @@ def test_restarts_change_the_search_and_keep_it_complete(tmp_path: Path, large: 
     ]
     failures = []
     for after in (None, 1):
-        suite = search.Search(repeats=2, restart_after=after, limits=Limits(30.0, 100_000))
+        suite = search.Search(repeats=2, restart_after=after, time_limit=30.0, failure_limit=100_000)
         jobs = [
             job
             for job in search.jobs(suite, cases, load_networks([large], "cpu", 1))
@@ -573,7 +572,9 @@ def test_a_file_that_holds_no_records_is_refused_unchanged(tmp_path: Path, capsy
     output.write_text('{"name": "someone else\'s"}\n')
     assert call("nodes", "--output", output) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f'{output}:1: expected a JSON object with config, result, environment, got \'{{"name": ')
+    assert error.startswith(
+        f'error: {output}:1: expected a JSON object with config, result, environment, got \'{{"name": '
+    )
     assert error.endswith("remove the line, and what it held is measured again\n")
     assert output.read_text() == '{"name": "someone else\'s"}\n'
 
@@ -581,7 +582,7 @@ def test_a_file_that_holds_no_records_is_refused_unchanged(tmp_path: Path, capsy
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, capsys: Capture) -> None:
     assert call("nodes", "--output", tmp_path) == 2
     assert capsys.readouterr().err == (
-        f"--output {tmp_path}: expected a file that can be written, got: Is a directory; choose another\n"
+        f"error: --output {tmp_path}: expected a file that can be written, got: Is a directory; choose another\n"
     )
 
 
@@ -593,7 +594,7 @@ def test_pages_and_plots_that_cannot_be_written_are_refused_before_any_work(
     (tmp_path / "file").touch()
     assert call(command, option, "file/x.svg") == 2
     assert capsys.readouterr().err == (
-        f"{option} file/x.svg: expected a file that can be written, got: Not a directory; choose another\n"
+        f"error: {option} file/x.svg: expected a file that can be written, got: Not a directory; choose another\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -737,7 +738,7 @@ def test_disagreement_is_an_error_and_timeouts_count() -> None:
 
 def test_limits_stop_every_arm() -> None:
     instance = fresh_quasigroups(30, 0.42, 1, seed=1)[0]
-    suite = search.Search(repeats=1, limits=Limits(seconds=0.2, failures=20))
+    suite = search.Search(repeats=1, time_limit=0.2, failure_limit=20)
     for job in search.jobs(suite, [instance_sets.Case(instance, True)], []):
         result = job.measure()
         assert result["status"] in ("OPTIMAL", "UNKNOWN")

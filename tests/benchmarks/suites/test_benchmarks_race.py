@@ -23,7 +23,6 @@ from benchmarks.statistics import compare_seconds, cost
 from benchmarks.suites import policies, race
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, SearchOptions
 from nnsearch.errors import ConfigError
-from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.processors import usable_cpus
 from nnsearch.result import InferenceCount, SolveResult, Status
@@ -234,7 +233,7 @@ def test_two_best_objectives_are_an_error() -> None:
 
 def test_a_race_that_gives_up_is_counted(bp: LoadedNetwork) -> None:
     case = instance_sets.generate("latin-square:25:0.42", 1, 1)[0]
-    for job in race.jobs(race.RaceSuite(repeats=1, seconds=0.01, dives=True), [case], [bp]):
+    for job in race.jobs(race.RaceSuite(repeats=1, time_limit=0.01, dives=True), [case], [bp]):
         result = job.measure()
         record = records.Record(config=job.config, result=result, environment={})
         if result["status"] == "UNKNOWN":
@@ -303,7 +302,7 @@ def test_policies_end_to_end(tmp_path: Path, grids: Path, capsys: Capture) -> No
 
 def test_each_policy_is_what_its_name_says(bp: LoadedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     case = instance_sets.generate("latin-square:4:0.5", 1, 1)[0]
-    suite = policies.Policies(seed=7, limits=Limits(9.0, 100))
+    suite = policies.Policies(seed=7, time_limit=9.0, failure_limit=100)
     jobs = policies.jobs(suite, [case], bp)
     nothing = SolveResult(Status.UNKNOWN, None, 0, 0, InferenceCount(), 0.0, "cp", "bp")
     given: dict[str, Any] = {}
@@ -337,7 +336,7 @@ def test_each_policy_is_what_its_name_says(bp: LoadedNetwork, monkeypatch: pytes
 
 def test_policies_count_what_gave_up(bp: LoadedNetwork) -> None:
     case = instance_sets.generate("latin-square:6:0.5", 1, 1)[0]
-    jobs = policies.jobs(policies.Policies(limits=Limits(9.0, 100)), [case], bp)
+    jobs = policies.jobs(policies.Policies(time_limit=9.0, failure_limit=100), [case], bp)
     zeros = {"inference_calls": 7, "inference_seconds": 0.5}
     runs = [
         records.Record(
@@ -392,4 +391,4 @@ def test_repeats_are_checked_without_the_command_line() -> None:
     with pytest.raises(ConfigError, match="seed: expected 0 or more"):
         race.RaceSuite(seed=-1)
     with pytest.raises(ConfigError, match="expected a time limit"):
-        policies.Policies(limits=Limits())
+        policies.Policies(time_limit=float("inf"))

@@ -20,9 +20,7 @@ from benchmarks.answers import AnswerError
 from benchmarks.instances import instance_sets
 from benchmarks.networks import LoadedNetwork, load_networks
 from benchmarks.suites import feasibility, policies, race, search
-from nnsearch.cp import InferencePolicy
 from nnsearch.errors import ModelFileError
-from nnsearch.limits import Limits
 from nnsearch.problems.cp_model.problem import CpModelFile
 from training.running.fan_out import Needs
 
@@ -167,11 +165,11 @@ def model_file() -> instance_sets.Case:
 
 def test_the_jobs_of_searches_travel(networks: list[LoadedNetwork]) -> None:
     square = instance_sets.generate("latin-square:10:0.5", 1, 1)[0]
-    limits = Limits(20.0)
-    policy = InferencePolicy(3, after_failure=True)
-    suite = search.Search(repeats=1, policy=policy, restart_after=5, workers=2, limits=limits)
+    suite = search.Search(
+        repeats=1, infer_every=3, infer_after_failure=True, restart_after=5, workers=2, time_limit=20.0
+    )
     jobs = search.jobs(suite, [square, model_file()], networks)
-    jobs += policies.jobs(policies.Policies(limits=limits), [square], networks[0])
+    jobs += policies.jobs(policies.Policies(time_limit=20.0), [square], networks[0])
     steps = ("status", "branches", "failures", "inference_calls", "objective_value")
     for job in jobs:
         here, there = job.measure(), travelled(job).measure()
@@ -184,7 +182,7 @@ def test_the_jobs_of_searches_travel(networks: list[LoadedNetwork]) -> None:
 
 def test_the_jobs_of_races_travel_and_keep_all_workers_busy(networks: list[LoadedNetwork]) -> None:
     square = instance_sets.generate("latin-square:10:0.5", 1, 1)[0]
-    jobs = race.jobs(race.RaceSuite(repeats=1, workers=3, dives=True, seconds=20), [square, model_file()], networks)
+    jobs = race.jobs(race.RaceSuite(repeats=1, workers=3, dives=True, time_limit=20), [square, model_file()], networks)
     assert len(jobs) == 5 + 3
     for job in jobs:
         assert travelled(job).measure()["status"] == "OPTIMAL"
@@ -234,7 +232,7 @@ def test_no_cluster_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "results.jsonl"
     assert call(*SUITE, "--output", output, "--ray", "127.0.0.1:1") == 2
     error = capsys.readouterr().err
-    assert error.startswith("--ray 127.0.0.1:1: expected a Ray cluster there, got")
+    assert error.startswith("error: --ray 127.0.0.1:1: expected a Ray cluster there, got")
     assert error.count("\n") == 1
     # Whoever needs nothing measured needs no cluster.
     assert call(*SUITE, "--output", output) == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 from stand_ins import COMMAND, ENVIRONMENT, ROOT
@@ -42,3 +43,49 @@ def test_a_reader_of_help_may_go_away(package: str) -> None:
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "imported"),
+    [
+        ("nnsearch.cli.main", ["models"], "cyclopts"),
+        ("nnsearch.cli.main", ["models"], "nnsearch.cli.models"),
+        ("training.__main__", ["pool", "--help"], "cyclopts"),
+        ("training.__main__", ["pool", "--help"], "training.cli.pool"),
+        ("benchmarks.__main__", ["nodes"], "cyclopts"),
+        ("benchmarks.__main__", ["study", "sbr"], "benchmarks.studies.sbr.command"),
+    ],
+)
+def test_ctrl_c_while_a_program_imports_is_one_line(program: str, words: list[str], imported: str) -> None:
+    interrupting = f"""if True:
+        import os, signal, sys
+        class Finder:
+            def find_spec(self, name, *_):
+                if name == {imported!r}:
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, Finder())
+        from {program} import main
+        sys.exit(main({words!r}))"""
+    assert ended(["-c", interrupting]) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["nnsearch"], "the following arguments are required: COMMAND"),
+        (["training"], "the following arguments are required: COMMAND"),
+        (["benchmarks", "study"], "the following arguments are required: COMMAND"),
+        (["training", "pool"], "the following arguments are required: --out"),
+        (["benchmarks", "nodes", "--nonsense"], "Unknown option: --nonsense"),
+    ],
+)
+def test_all_programs_refuse_words_alike(words: list[str], line: str) -> None:
+    code, out, error = ended(["-m", *words])
+    assert (code, out) == (2, "")
+    assert error.startswith(f"error: {line}")
+    assert len(error.splitlines()) == 1
+
+
+def ended(words: Sequence[str]) -> tuple[int, str, str]:
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr

@@ -120,14 +120,14 @@ def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([])
     message = "the following arguments are required: COMMAND (see --help)"
-    assert capsys.readouterr().err == f"python -m training: {message}\n"
+    assert capsys.readouterr().err == f"error: {message}\n"
 
 
 def test_an_option_that_is_wrong_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["pool", "--order", "ten", "--out", "x.npz"])
     message = "argument --order: invalid int value: 'ten' (see --help)"
-    assert capsys.readouterr().err == f"python -m training pool: {message}\n"
+    assert capsys.readouterr().err == f"error: {message}\n"
 
 
 def test_the_list_of_commands_and_the_help_of_pool_need_no_torch() -> None:

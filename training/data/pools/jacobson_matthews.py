@@ -85,12 +85,7 @@ def _draw(cube, squares, thinning, rng):  # type: ignore[no-untyped-def]
 
 
 class JacobsonMatthews:
-    """A sampler of uniform Latin squares.
-
-    Args:
-        order: n, from 1 to 255.
-        seed: seed of the chain.
-        thinning: proper squares visited between two draws; None means ``order**3``.
+    """A sampler of uniform Latin squares of order 1 to 255, ``thinning`` proper squares apart (default: ``order**3``).
 
     Raises:
         PoolError: the order, the seed or the thinning is out of range.

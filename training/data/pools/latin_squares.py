@@ -21,14 +21,7 @@ _CHUNKS = 0xC41C  # any constant: these seeds are then a stream of their own
 
 @dataclass(frozen=True)
 class Chunk:
-    """Squares of one chain.
-
-    Attributes:
-        index: its place in the pool.
-        order: of the squares.
-        solutions: how many, 1 or more.
-        seed: of the chain.
-    """
+    """Squares of one chain, and their place in the pool."""
 
     index: int
     order: int
@@ -37,9 +30,6 @@ class Chunk:
 
     def sample(self, *, progress: bool = False) -> npt.NDArray[np.uint8]:
         """Return uint8[S, V], values 1..order.
-
-        Args:
-            progress: show a bar.
 
         Raises:
             PoolError: the order or the seed is out of range.
@@ -78,11 +68,6 @@ def sample_pool(order: int, count: int, seed: int) -> Pool:
 
 def save_chunks(chunks: list[Chunk], out: Path, ray: str | None) -> Pool:
     """Sample chunks with a progress bar, and write them as one pool; what was finished before a stop is kept.
-
-    Args:
-        chunks: of one pool, in order.
-        out: the file of the pool.
-        ray: see :func:`training.running.fan_out.fan_out`.
 
     Raises:
         ConfigError: there are parts of another pool beside the file, or the cluster cannot be reached.

@@ -17,15 +17,10 @@ from training.running.output_file import save_npz
 
 @dataclass(frozen=True)
 class Pool:
-    """Solutions of one problem.
-
-    Args:
-        solutions: integer[S, V], the value of every variable in each solution; S and V at least 1.
-        first_value: the smallest value of a domain, value index 0.
-        num_values: D, the number of values of a domain, at most 256.
+    """Solutions of one problem, integer[S, V], over ``num_values`` values from ``first_value`` on.
 
     Raises:
-        PoolError: the array has another shape, is empty, or holds a value outside the domain.
+        PoolError: the array has another shape, is empty, or holds a value outside the domain; or D is above 256.
     """
 
     solutions: npt.NDArray[np.integer]
@@ -61,14 +56,9 @@ class Pool:
 
 
 def read_pool(path: Path, num_variables: int, first_value: int, num_values: int) -> Pool:
-    """Read a user's own solutions.
+    """Read a user's own solutions: ``.npz`` with an array ``solutions``, or ``.csv`` with one solution a line.
 
-    Args:
-        path: ``.npz`` with an array ``solutions`` (integer[S, V]; [S, n, n] is flattened), or ``.csv`` with one
-            solution a line, V integers separated by commas, a first line of names allowed.
-        num_variables: V of the problem.
-        first_value: smallest value of the problem.
-        num_values: D of the problem.
+    The array is integer[S, V]; [S, n, n] is flattened. A first line of names is allowed.
 
     Raises:
         PoolError: the file is missing, malformed, or does not fit the problem; the message names file and line.

@@ -113,11 +113,7 @@ def task_names() -> list[str]:
 
 
 def read_task(name: str, overrides: dict[str, str] | None = None) -> TaskConfig:
-    """Read the committed config of a task, or a ``.toml`` file.
-
-    Args:
-        name: one of :func:`task_names`, or a path.
-        overrides: see :func:`training.config.read_table`.
+    """Read the committed config of a task, one of :func:`task_names`, or a ``.toml`` file.
 
     Raises:
         ConfigError: there is no such task, or its config is malformed.

@@ -13,15 +13,9 @@ from nnsearch.errors import ConfigError
 
 @dataclass(frozen=True)
 class Digits:
-    """Pictures and their classes; the classes of the training pictures only make labels of examples.
+    """Pictures, float32[P, 1, 8, 8] from 0 to 1, and their classes, which for training only make labels of examples.
 
     Writers are not known in this data set, so pictures of one writer may be on both sides.
-
-    Attributes:
-        pictures: float32[P, 1, 8, 8], 0 to 1.
-        classes: int64[P].
-        test_pictures: float32[T, 1, 8, 8].
-        test_classes: int64[T].
     """
 
     pictures: Tensor
@@ -31,12 +25,7 @@ class Digits:
 
     @classmethod
     def load(cls, test: int, seed: int, num_classes: int = 10) -> Digits:
-        """Split the pictures of the first classes at random.
-
-        Args:
-            test: held-out pictures.
-            seed: of the split.
-            num_classes: how many of the ten digits.
+        """Hold out ``test`` random pictures of the first classes.
 
         Raises:
             ConfigError: scikit-learn is missing, or nothing would be left for training.

@@ -9,12 +9,7 @@ from torch import Tensor, nn
 
 
 class PictureNetwork(nn.Module):
-    """A small convolutional classifier of 8 x 8 pictures, the counterpart of LeNet on MNIST.
-
-    Args:
-        channels: channels of its two convolutions.
-        num_classes: K.
-    """
+    """A small convolutional classifier of 8 x 8 pictures, the counterpart of LeNet on MNIST."""
 
     def __init__(self, channels: Sequence[int], num_classes: int) -> None:
         super().__init__()
@@ -43,10 +38,6 @@ class BoardNetwork(nn.Module):
 
     The authors' network (that of K. Park) has nine of 512 channels and reads digits as numbers; this one reads them as
     one-hot channels.
-
-    Args:
-        order: n, rows, columns and values.
-        channels: channels of each convolution.
     """
 
     def __init__(self, order: int, channels: Sequence[int]) -> None:

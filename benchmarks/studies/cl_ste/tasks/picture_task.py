@@ -77,15 +77,9 @@ class PictureAtoms:
 
 @dataclass(frozen=True)
 class PictureTask:
-    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` on pictures.
+    """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` on pictures, int64[S, I] of each example.
 
-    Attributes:
-        config: the task.
-        digits: the pictures.
-        about: the layout of the atoms.
-        clauses: the knowledge.
-        examples: int64[S, I], training pictures.
-        labels: int64[S, L], the label atoms that are true; all others are false.
+    Labels, int64[S, L], are the label atoms that are true; all others are false.
     """
 
     config: TaskConfig
@@ -138,16 +132,9 @@ def build(
     examples: npt.NDArray[np.int64],
     labels: Sequence[Sequence[int]],
 ) -> PictureTask:
-    """Put a task together.
+    """Put a task together; with a binariser of logits the clauses "one class per picture" are added.
 
-    Args:
-        config: the task; with a binariser of logits the clauses "one class per picture" are added.
-        digits: the pictures.
-        about: the layout of the atoms.
-        clauses: the knowledge, with labels as literals ``about.size + label + 1``.
-        num_labels: how many labels there are.
-        examples: int64[S, I], training pictures.
-        labels: the labels of each example that are true, counted from 0.
+    The knowledge has labels as literals ``about.size + label + 1``; those of each example that are true count from 0.
     """
     extra = [] if config.loss.binariser == "probability" else about.one_class()
     return PictureTask(

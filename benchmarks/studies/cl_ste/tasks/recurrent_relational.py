@@ -12,11 +12,6 @@ class RecurrentRelationalNetwork(nn.Module):
     The message of cell j to cell i is a function of both hidden states; each cell adds up what it hears and updates its
     state by a gated recurrent unit that reads its given value again. Differences from the original: a message has one
     hidden layer instead of four, a cell does not know its row and column, and only the last round is trained.
-
-    Args:
-        box: b, boards have n = b * b rows.
-        hidden: H, width of the states.
-        rounds: rounds of messages.
     """
 
     def __init__(self, box: int, hidden: int, rounds: int) -> None:

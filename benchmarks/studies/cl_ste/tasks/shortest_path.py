@@ -31,17 +31,9 @@ _PAIRS = 30  # of ends in one grid
 class PathTask:
     """A :class:`benchmarks.studies.cl_ste.tasks.tasks.LogicTask` with labels; the clauses are about the ends of a path.
 
-    Atoms: "node is an end" (16), "edge is on the path" (24), and with ``data.degrees`` "edge is missing" (24).
-
-    Attributes:
-        config: the task.
-        clauses: the knowledge.
-        grids: float32[S, 40], edges that are there and nodes that are ends.
-        paths: float32[S, 24], edges of the label.
-        test_grids: float32[T, 40].
-        test_paths: float32[T, 24].
-        new_grids: float32[T, 40], none of which has the edges of a training grid (but by chance).
-        new_paths: float32[T, 24].
+    Atoms: "node is an end" (16), "edge is on the path" (24), and with ``data.degrees`` "edge is missing" (24). Grids
+    are float32[S, 40], edges that are there and nodes that are ends; paths float32[S, 24], edges of the label. No new
+    grid has the edges of a training grid (but by chance).
     """
 
     config: TaskConfig

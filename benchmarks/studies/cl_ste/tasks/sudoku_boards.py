@@ -109,12 +109,9 @@ def value_planes(boards: Tensor, order: int) -> Tensor:
 
 
 def fill(boards: Tensor, scores: Tensor, cells: int | None) -> Tensor:
-    """Return the boards with their most confident holes filled by their best values.
+    """Fill the most confident holes of boards int64[B, n * n] by their best values of scores float32[B, n * n, n].
 
-    Args:
-        boards: int64[B, n * n].
-        scores: float32[B, n * n, n], logits.
-        cells: how many holes of each board; None is all.
+    So many of each board; None is all.
     """
     confidence, value = torch.softmax(scores, dim=2).max(dim=2)  # [B, n * n]
     holes = boards == 0
@@ -136,15 +133,10 @@ def build(config: TaskConfig, seed: int, labelled: float = 0.0) -> BoardTask:
 
     A test board is a set of holes in a solution that is not a training solution. Where holes leave several solutions,
     any of them counts, also one that a training board has; the label of a board is the one that it was made from.
-    Training board i is of the training solution ``i % A``, with and without labels.
-
-    Args:
-        config: the task; with labels ``train.hidden`` is one number, the width of the states.
-        seed: of the solutions and the holes.
-        labelled: share of the training boards whose solution is shown.
+    Training board i is of the training solution ``i % A``, with and without labels, which a share of the boards shows.
 
     Raises:
-        ConfigError: too few solutions for test boards apart from the training boards, or several widths.
+        ConfigError: too few solutions for test boards apart from the training boards, or several widths with labels.
     """
     data = config.data
     if labelled and len(config.train.hidden) != 1:

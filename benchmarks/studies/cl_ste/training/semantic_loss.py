@@ -22,14 +22,7 @@ _LEAST, _MOST = 1e-6, 1 - 1e-6  # probabilities of unknown atoms: their logarith
 
 
 class Diagram:
-    """A sentential decision diagram of a CNF, compiled by PySDD.
-
-    Args:
-        cnf: the clauses.
-
-    Raises:
-        ConfigError: PySDD is missing.
-    """
+    """A sentential decision diagram of a CNF, compiled by PySDD (``ConfigError`` without it)."""
 
     def __init__(self, cnf: Cnf) -> None:
         try:
@@ -55,13 +48,9 @@ class Diagram:
         return int(self._root.size())
 
     def log_probability(self, probability: Any) -> tuple[float, Any]:
-        """Return the logarithm of the probability that the clauses hold, and its derivative by each atom.
+        """Return the logarithm of the probability that the clauses hold, and its derivative by each atom, float64[n].
 
-        Args:
-            probability: float64[n]; 0 and 1 for atoms that are known.
-
-        Returns:
-            The logarithm and float64[n]; minus infinity and zeros where the facts contradict the clauses.
+        Atoms that are known are 0 or 1; minus infinity and zeros where the facts contradict the clauses.
         """
         counter = self._counter()
         with np.errstate(divide="ignore"):
@@ -83,10 +72,7 @@ class Diagram:
 def semantic_loss(probability: Tensor, facts: Tensor, diagram: Diagram) -> Tensor:
     """Return the mean over the batch of the negative log-probability that the clauses hold, a scalar.
 
-    Args:
-        probability: float[B, n], of atoms that are independent; on the CPU.
-        facts: [B, n], 1 true, -1 false, 0 unknown.
-        diagram: of the clauses.
+    Of independent atoms float[B, n] on the CPU, and facts [B, n]: 1 true, -1 false, 0 unknown.
     """
     unknown = probability.clamp(_LEAST, _MOST)
     known = torch.where(facts == 0, unknown, (facts > 0).to(probability.dtype))

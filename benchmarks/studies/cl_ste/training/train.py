@@ -19,14 +19,7 @@ from training.schedule import ExampleOrder, cosine
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What a run ended with.
-
-    Attributes:
-        measured: shares of right answers on held-out data, by name.
-        steps: optimisation steps.
-        seconds: wall time of training, data preparation and measuring excluded, over all resumed parts.
-        network: the network, in evaluation mode.
-    """
+    """What a run ended with: shares of right answers on held-out data, and the seconds of training alone."""
 
     measured: dict[str, float]
     steps: int
@@ -36,11 +29,6 @@ class TaskOutcome:
 
 def fit(config: TaskConfig, seed: int, run_dir: Path) -> TaskOutcome:
     """Train one task with one seed, or go on where an earlier call in the same folder stopped.
-
-    Args:
-        config: the task.
-        seed: of data, weights and the order of examples.
-        run_dir: holds ``checkpoint.pt`` until the run is measured elsewhere.
 
     Raises:
         ConfigError: the folder holds another run, or the config does not fit the task.
@@ -80,15 +68,7 @@ def fit(config: TaskConfig, seed: int, run_dir: Path) -> TaskOutcome:
 
 
 def task_loss(task: LogicTask, outputs: Tensor, index: Tensor, clauses: ClauseMatrix, config: TaskLossConfig) -> Tensor:
-    """Return the loss of some examples, a scalar.
-
-    Args:
-        task: the task.
-        outputs: the network's raw outputs for these examples.
-        index: int64[B], the examples.
-        clauses: the task's clauses.
-        config: the weights.
-    """
+    """Return the loss of some examples, int64[B], from the network's raw outputs for them, a scalar."""
     loss = config.bound * bound(outputs)
     if config.cnf:
         facts = task.facts(index)

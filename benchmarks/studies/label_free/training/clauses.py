@@ -23,9 +23,6 @@ def clauses_of(state: GraphState) -> Cnf:
     Of a model of all-different constraints at the fixpoint of propagation, these are the clauses of the direct encoding
     (:func:`training.losses.cnf.from_model`, with ``each_value``) that the facts of the state leave open, without the
     literals that are false there. So a loss on them is the loss on the open ones of all clauses, given these facts.
-
-    Args:
-        state: one state, or a union of several.
     """
     order = np.argsort(state.edge_group, kind="stable")
     literal = state.edge_candidate[order] + 1  # literals count from 1

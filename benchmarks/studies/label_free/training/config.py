@@ -88,12 +88,5 @@ class LabelFreeConfig(Section):
 
 
 def read_label_free(overrides: dict[str, str] | None = None) -> LabelFreeConfig:
-    """Read the committed config.
-
-    Args:
-        overrides: see :func:`training.config.read_table`.
-
-    Raises:
-        ConfigError: an override does not fit.
-    """
+    """Read the committed config; see :func:`training.config.read_table`."""
     return config_of(LabelFreeConfig, read_table(_FILE, overrides), _FILE)

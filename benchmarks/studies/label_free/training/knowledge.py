@@ -32,14 +32,7 @@ _PLANTED = GraphLossConfig(group=1.0, choice=0.0, candidate=0.1, refuted=0.0)  #
 def batch_loss(
     config: LabelFreeLossConfig, states: Sequence[TrainingState], batch: GraphBatch, rng: np.random.Generator
 ) -> BatchLoss:
-    """Return the loss of a batch under the knowledge of a config.
-
-    Args:
-        config: names the knowledge.
-        states: of the batch.
-        batch: the same as tensors.
-        rng: draws the removed pairs, the same ones for ``agn`` and ``sbr``.
-    """
+    """Return the loss of a batch under the knowledge of a config; ``agn`` and ``sbr`` remove the same pairs."""
     match config.knowledge:
         case "clauses":
             return clause_loss(disjoint_union([one.state for one in states]), config.bound)
@@ -57,10 +50,6 @@ def clause_loss(union: GraphState, weight_of_bound: float) -> BatchLoss:
     Probabilities are a softmax over the open values of each variable, binarised at one half. All states of the batch
     are one example, whose averages run over the clauses of all; the deduce term is 0, for propagation leaves no clause
     with one open literal.
-
-    Args:
-        union: the states of a batch.
-        weight_of_bound: of L_bound.
     """
     matrix = ClauseMatrix.of(clauses_of(union))
     facts = torch.zeros(1, union.num_candidates)  # what is known is not among the open candidates
@@ -80,14 +69,9 @@ def removed_pair_loss(batch: GraphBatch, rng: np.random.Generator, regularisatio
     """Return the cross-entropy of the pair that was removed last, + weight * SBR (Silvestri et al. 2021, section 3).
 
     The pair is a random one of the solution among the open candidates of its state: any of them may have been the last
-    that deconstruction removed. SBR is its form mse. The propagator of the paper, forward checking, has nothing to say
-    here: a search state is propagated, and every open candidate is possible to it. So SBR knows what a stronger
-    propagator refutes, singleton consistency.
-
-    Args:
-        batch: with ``possible`` of that propagator.
-        rng: draws the pairs.
-        regularisation: weight; 0 is the paper's agnostic network.
+    that deconstruction removed. SBR is its form mse; with weight 0 the network is the paper's agnostic one. The
+    propagator of the paper, forward checking, has nothing to say here: a search state is propagated, and every open
+    candidate is possible to it. So SBR knows what a stronger propagator refutes, singleton consistency.
     """
     held = np.flatnonzero(batch.holds.numpy() > 0)
     shuffled = rng.permutation(held)

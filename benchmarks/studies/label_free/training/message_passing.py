@@ -12,18 +12,13 @@ _SCORE_LIMIT = 12.0  # exp(12) times the largest group is far inside float32
 
 
 class MessagePassing(nn.Module):
-    """A recurrent graph network whose rounds share their weights.
+    """A recurrent graph network whose rounds share their weights; scores are read out, and trained, after each block.
 
     In a round, each candidate tells its groups its hidden state; a group reads the mean of what it hears, the mean
     weighted by the softmax of its candidates' scores, and how many candidates it has; each candidate then reads the sum
     of its groups' answers. Both states are gated (after Palm, Paquet and Winther 2018, "Recurrent relational
     networks"). All candidates start alike, so what tells them apart is the graph: permuting candidates, groups or edges
     permutes the scores. Inputs are those of every network on the candidate graph, and so is the number of rounds free.
-
-    Args:
-        blocks: how often scores are read out; each one is trained.
-        rounds: rounds of messages before each.
-        hidden: H, width of the hidden states.
     """
 
     def __init__(self, blocks: int = 3, rounds: int = 4, hidden: int = 24) -> None:

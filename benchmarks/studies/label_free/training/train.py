@@ -30,14 +30,7 @@ GraphNetwork = MessagePassing | NeuralBeliefPropagation
 
 @dataclass(frozen=True)
 class LabelFreeOutcome:
-    """What a training ended with.
-
-    Attributes:
-        file: the exported network.
-        parameters: how many numbers were trained.
-        steps: optimisation steps.
-        seconds: wall time of the steps, over all resumed parts.
-    """
+    """What a training ended with: the exported network, how many numbers were trained, and the seconds of all parts."""
 
     file: Path
     parameters: int
@@ -54,11 +47,6 @@ def untrained_network(config: LabelFreeNetworkConfig) -> GraphNetwork:
 
 def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
     """Train a network and export it, or go on where an earlier call in the same folder stopped.
-
-    Args:
-        config: the training.
-        run_dir: receives ``checkpoint.pt`` and the exported network.
-        name: of the exported network.
 
     Raises:
         ConfigError: the folder holds another training.

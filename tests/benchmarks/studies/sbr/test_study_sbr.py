@@ -210,7 +210,8 @@ def test_folders_and_files_that_cannot_be_written_are_refused_before_the_pools_a
     (tmp_path / "runs").touch()
     assert main(arguments(tmp_path)) == 2
     assert capsys.readouterr().err == (
-        f"--runs {tmp_path / 'runs'}: expected a folder that can be written, got: Not a directory; choose another\n"
+        f"error: --runs {tmp_path / 'runs'}: expected a folder that can be written, "
+        "got: Not a directory; choose another\n"
     )
     (tmp_path / "runs").unlink()
     assert main(arguments(tmp_path, "--output", str(tmp_path))) == 2

@@ -145,7 +145,7 @@ def test_instances_keep_as_many_values_as_they_say_and_those_of_the_solution() -
 
 def test_a_wrong_answer_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = LatinSquare(4)
-    scorer: Any = study_sbr_search._Random(problem, 0)
+    scorer: Any = study_sbr_search._random(problem, 0)
 
     def nonsense(*arguments: Any) -> Any:
         searches = backtrack(*arguments)
