@@ -1,4 +1,4 @@
-"""Measurements: suites that write JSON lines, and plots drawn from those lines.
+"""Measurements: suites that write JSON lines, plots drawn from those lines, and pytest-benchmark files.
 
 - ``python -m benchmarks feasibility``: how often is a suggested assignment one that some solution contains?
 - ``python -m benchmarks search``: branches, failures and seconds of value orders on the same instances, of any family
@@ -10,6 +10,7 @@
 - ``python -m benchmarks throughput``: states per second of networks by batch size
 - ``python -m benchmarks latency``: the time to score a large state by networks on the candidate graph
 - ``python -m benchmarks study sbr | cl-ste | cl-ste-cost``: the experiments of the two papers
+- ``pytest benchmarks``: inference latency by batch size, and the cost of a node
 - ``python -m benchmarks report``: all results as one page
 
 Every measured result is one line with its config, commit, versions, processor and thread count (``records.py``).
