@@ -85,7 +85,12 @@ class Objective:
         return round(objective / self.scale - self.offset)
 
     def better(self, one: float, other: float) -> bool:
-        """Tell whether one objective is strictly better than another, in the units of the model."""
+        """Tell whether one objective is strictly better than another, in the units of the model.
+
+        CP-SAT may report an integer objective as -6.999999999999999, so those are compared as integers.
+        """
+        if not self.floating and math.isfinite(one) and math.isfinite(other):
+            return self.in_engine_units(one) < self.in_engine_units(other)
         return one > other if self.maximises else one < other
 
     def tighter(self, one: float, other: float) -> bool:

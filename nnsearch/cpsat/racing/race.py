@@ -173,7 +173,7 @@ class Race:
             best: Of the model with an objective, checked.
         """
         if not self._improves(best, response):
-            if response.objective_value == best.objective_value:
+            if not self._improves(response, best):
                 response.solution.clear()
                 response.solution.extend(list(best.solution))  # callbacks have seen this one
             return self._finish(response, "cp-sat")

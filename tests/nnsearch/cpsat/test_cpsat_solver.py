@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
@@ -426,6 +427,45 @@ def test_a_wrong_claim_of_cp_sat_is_said_and_the_checked_solution_returned(
     (warning,) = caplog.messages
     assert warning.startswith(f"CP-SAT claims that {words}")
     assert f"has objective {record.objectives[-1]:.12g}" in warning
+
+
+def wrongly_presolved() -> cp_model.CpModel:
+    """Its minimum is -17, and CP-SAT 9.15 proves 4: rows under a literal whose coefficients sum to more than 2**31."""
+    rows = [
+        (True, [884372609, -944110658, -1174501893, 614533207, -2061826342, 958738461], -1228296286, 2**62),
+        (False, [1480947773, -1732880569, -2036502314, -1615724375, -469687734, -378237440], -(2**62), -401057199),
+        (True, [-1891694993, -1150389082, 1984779605, -865601919, -417696087, -271414253], -144273503, 2**62),
+    ]
+    model = cp_model.CpModel()
+    *x, literal = [model.new_bool_var(f"x{i}") for i in range(7)]
+    for when, coefficients, low, high in rows:
+        row = model.add_linear_constraint(sum(c * v for c, v in zip(coefficients, x, strict=True)), low, high)
+        row.only_enforce_if(literal if when else ~literal)
+    model.add_at_most_one(model.new_bool_var("a"), model.new_bool_var("b"))  # something that a graph can show
+    model.minimize(-3 * x[0] - 3 * x[1] + 4 * x[2] - 3 * x[3] - 5 * x[4] - 3 * x[5] + 6 * literal)
+    return model
+
+
+class LargeFirst(RandomGraphScorer):
+    """Prefers 1 to 0."""
+
+    def scores(self, state: GraphState) -> FloatArray:
+        super().scores(state)
+        return np.tile(np.array([0, 1], np.float32), len(state.alive) // 2)
+
+
+@pytest.mark.usefixtures("late")
+def test_the_certificate_of_a_wrong_optimum_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+    """OR-Tools issue 5293; once it is mended, this test has done its work."""
+    plain = cp_model.CpSolver()
+    plain.parameters.num_workers = 2
+    assert (plain.solve(wrongly_presolved()), plain.objective_value) == (cp_model.OPTIMAL, 4)
+    solver, record = drop_in(2, scorer=LargeFirst()), Record(wrongly_presolved())
+    assert solver.solve(wrongly_presolved(), record) == cp_model.FEASIBLE
+    assert solver.objective_value == record.objectives[-1] < 4
+    assert solver.best_objective_bound <= -17
+    assert holds(wrongly_presolved(), record.solutions[-1])
+    assert any("CP-SAT claims that the best objective is 4, but a solution" in line for line in caplog.messages)
 
 
 @pytest.mark.parametrize("seed", [-(2**31), -1, 2**31 - 1])
