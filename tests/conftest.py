@@ -10,7 +10,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Timings on shared machines are noisy, and the first call of a compiled function takes seconds.
-settings.register_profile("nnsearch", deadline=None)
+settings.register_profile("nnsearch", deadline=None, max_examples=50)
 settings.load_profile("nnsearch")
 
 

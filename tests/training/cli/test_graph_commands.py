@@ -15,7 +15,13 @@ from nnsearch.problems import read_problem
 from training.__main__ import main
 from training.examples import rostering
 
-SMALL = ["network.blocks=2", "network.hidden=4", "train.candidates_per_step=200", "data.validation_states=3"]
+SMALL = [
+    "network.blocks=1",
+    "network.iterations=2",
+    "network.hidden=4",
+    "train.candidates_per_step=200",
+    "data.validation_states=3",
+]
 GRAPH_TOML = """
 encoder = "candidate_graph"
 name = "tiny"
@@ -26,7 +32,7 @@ solutions = 6
 validation_states = 3
 least_candidates = 4
 [network]
-blocks = 2
+blocks = 1
 iterations = 1
 hidden = 4
 [train]
@@ -76,9 +82,9 @@ def test_rostering_from_its_history_to_a_new_week(
     lines = (tmp_path / "D" / "history.csv").read_text().splitlines()
     assert len(lines) == 13
     files = ["--cp-model", "D/roster.pb", "--solutions", "D/history.csv"]
-    assert main(["fit", *files, "--out", "R", *sets("train.steps=30", "train.threads=1", *SMALL)]) == 0
+    assert main(["fit", *files, "--out", "R", *sets("train.steps=10", "train.threads=1", *SMALL)]) == 0
     text = capsys.readouterr().out
-    assert "R/roster.onnx: best of 30 steps at " in text
+    assert "R/roster.onnx: best of 10 steps at " in text
     assert "use it: nnsearch solve D/roster.pb --model R/roster.onnx" in text
     output = solved(capsys, "D/new-week.pb", "--model", "R/roster.onnx")
     assert (output["status"], output["model"]) == ("OPTIMAL", "roster")
@@ -137,11 +143,11 @@ def test_export_with_other_numbers_of_blocks_and_rounds(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "x.onnx"
-    assert main(["export", str(tiny), "--blocks", "3", "--iterations", "2", "--out", str(path)]) == 0
-    assert capsys.readouterr().out.startswith(f"{path}: 3 blocks of 2 rounds, weights of step ")
+    assert main(["export", str(tiny), "--blocks", "2", "--iterations", "2", "--out", str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{path}: 2 blocks of 2 rounds, weights of step ")
     as_trained = inspected(capsys, tiny / "tiny.onnx")["training"]
-    assert as_trained["config"]["network"]["blocks"] == 2
-    assert inspected(capsys, path)["training"] == {**as_trained, "exported_blocks": 3, "exported_iterations": 2}
+    assert as_trained["config"]["network"]["blocks"] == 1
+    assert inspected(capsys, path)["training"] == {**as_trained, "exported_blocks": 2, "exported_iterations": 2}
     (tmp_path / "queens.txt").write_text("\n".join(["." * 8] * 8) + "\n")
     for model in (path, tiny / "tiny.onnx"):
         result = solved(capsys, str(tmp_path / "queens.txt"), "--problem", "n-queens", "--model", str(model))

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,11 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forks() -> None:
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # one that other tests started has imported less
 
 
 @pytest.fixture(scope="module")
