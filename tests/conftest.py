@@ -6,8 +6,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+# Tests run side by side: threads that wait for each other in a loop would only take the processors from other tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Timings on shared machines are noisy, and the first call of a compiled function takes seconds.
-settings.register_profile("nnsearch", deadline=None)
+settings.register_profile("nnsearch", deadline=None, max_examples=50)
 settings.load_profile("nnsearch")
 
 

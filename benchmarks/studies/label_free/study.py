@@ -106,7 +106,7 @@ BUDGETS = {
             "data.squares": "8",
             "data.least_candidates": "4",
             "network.blocks": "1",
-            "network.rounds": "2",
+            "network.rounds": "1",
             "network.hidden": "4",
             "train.steps": "4",
             "train.candidates_per_step": "40",

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -109,13 +107,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_graph_network(tmp_path_factory.mktemp("graph") / "small.onnx", -1.0)
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-
-
 def call(*arguments: object) -> int:
-    """The same in this process, where importing costs nothing."""
     try:
         return main([str(argument) for argument in arguments])
     except SystemExit as error:
@@ -129,10 +121,10 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 def test_feasibility_end_to_end(tmp_path: Path, network: NetworkFile, capsys: Capture) -> None:
     output, plot = tmp_path / "new" / "results.jsonl", tmp_path / "curves.svg"
     command = ["feasibility", "--order", 4, "--states", 64, "--models", network(4), "--output", output, "--plot", plot]
-    done = run(*command)
-    assert done.returncode == 0, done.stderr
-    assert "smallest-domain" in done.stdout
-    assert "net-4" in done.stdout
+    assert call(*command) == 0
+    shown = capsys.readouterr().out
+    assert "smallest-domain" in shown
+    assert "net-4" in shown
     assert 1_000 < plot.stat().st_size < 150_000
 
     written = lines_of(output)
@@ -184,9 +176,10 @@ def test_search_end_to_end(tmp_path: Path, network: NetworkFile, capsys: Capture
     command = ["search", "--order", 5, "--count", 2, "--holes", 0.6, "--instances", file, "--models", network(5)]
     command += ["--variables", "min-domain", "most-confident", "--repeats", 2, "--time-limit", 20]
     command += ["--output", output, "--plot", plot]
-    done = run(*command)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines() == ["net-5: skipped on 2 instances of two, it is made for Latin squares of order 5"]
+    assert call(*command) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "net-5: skipped on 2 instances of two, it is made for Latin squares of order 5"
+    ]
     assert plot.stat().st_size > 1_000
     written = lines_of(output)
     baselines = ["min-value", "random-value", "random-value", "default-phase", "cp-sat"]
@@ -209,11 +202,10 @@ def test_search_end_to_end(tmp_path: Path, network: NetworkFile, capsys: Capture
     assert "random-value" in capsys.readouterr().out
 
 
-def test_nodes_end_to_end(tmp_path: Path) -> None:
+def test_nodes_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "results.jsonl"
-    done = run("nodes", "--order", 5, "--branches", 500, "--repeats", 2, "--output", output)
-    assert done.returncode == 0, done.stderr
-    assert "value-phase" in done.stdout
+    assert call("nodes", "--order", 5, "--branches", 500, "--repeats", 2, "--output", output) == 0
+    assert "value-phase" in capsys.readouterr().out
     (line,) = lines_of(output)
     native, ours = line["result"]["native"], line["result"]["value-phase"]
     assert [native[k] for k in ("branches", "failures", "solutions")] == [

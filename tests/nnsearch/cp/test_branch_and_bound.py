@@ -120,7 +120,7 @@ def check_optimum(model: cp_model.CpModel, objective: Objective, result: SolveRe
     assert json.loads(json.dumps(result.to_dict()))["improvements"][-1][2] == best
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(optimisation_models(), orders, options, st.integers(0, 99), st.integers(1, 4))
 def test_the_optimum(
     drawn: tuple[cp_model.CpModel, Objective], order: VariableOrder, how: dict[str, Any], seed: int, learned: int
@@ -181,7 +181,7 @@ def test_a_limit_never_lies(
             assert (result.best_objective_bound is None) == (result.status is Status.FEASIBLE)
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(
     optimisation_models(),
     orders,

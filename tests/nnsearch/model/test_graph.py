@@ -233,13 +233,13 @@ def any_models(draw: st.DrawFn, names: list[str]) -> cp_model.CpModel:
     return drawing.model
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(any_models(ENCODED_IN_FULL))
 def test_groups_say_what_the_report_says(model: cp_model.CpModel) -> None:
     check_encoding(model)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(any_models(ENCODED_IN_FULL + OTHERS))
 def test_groups_hold_in_every_solution(model: cp_model.CpModel) -> None:
     check_encoding(model)
@@ -666,7 +666,7 @@ def test_candidates_of_a_solution() -> None:
             graph.candidates_of(wrong)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(states(), st.data())
 def test_propagation(state: tuple[CandidateGraph, BoolArray, list[Solution]], data: st.DataObject) -> None:
     graph, alive, solutions = state

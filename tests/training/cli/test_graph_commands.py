@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,13 @@ from nnsearch.problems import read_problem
 from training.__main__ import main
 from training.examples import rostering
 
-ROOT = Path(__file__).parents[3]
-SMALL = ["network.blocks=2", "network.hidden=4", "train.candidates_per_step=200", "data.validation_states=3"]
+SMALL = [
+    "network.blocks=1",
+    "network.iterations=2",
+    "network.hidden=4",
+    "train.candidates_per_step=200",
+    "data.validation_states=3",
+]
 GRAPH_TOML = """
 encoder = "candidate_graph"
 name = "tiny"
@@ -30,7 +32,7 @@ solutions = 6
 validation_states = 3
 least_candidates = 4
 [network]
-blocks = 2
+blocks = 1
 iterations = 1
 hidden = 4
 [train]
@@ -71,29 +73,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_rostering_from_its_history_to_a_new_week(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(module: str, *arguments: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    text = run("training.examples.rostering", "write", "--out", "D", "--rosters", "12")
-    assert text == "D: roster.pb, history.csv (12 rosters), new-week.pb\n"
+def test_rostering_from_its_history_to_a_new_week(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert rostering.main(["write", "--out", "D", "--rosters", "12"]) == 0
+    assert capsys.readouterr().out == "D: roster.pb, history.csv (12 rosters), new-week.pb\n"
     lines = (tmp_path / "D" / "history.csv").read_text().splitlines()
     assert len(lines) == 13
     files = ["--cp-model", "D/roster.pb", "--solutions", "D/history.csv"]
-    text = run("training", "fit", *files, "--out", "R", *sets("train.steps=30", "train.threads=1", *SMALL))
-    assert "R/roster.onnx: best of 30 steps at " in text
+    assert main(["fit", *files, "--out", "R", *sets("train.steps=10", "train.threads=1", *SMALL)]) == 0
+    text = capsys.readouterr().out
+    assert "R/roster.onnx: best of 10 steps at " in text
     assert "use it: nnsearch solve D/roster.pb --model R/roster.onnx" in text
-    output = json.loads(run("nnsearch", "solve", "D/new-week.pb", "--model", "R/roster.onnx", "--json"))
+    output = solved(capsys, "D/new-week.pb", "--model", "R/roster.onnx")
     assert (output["status"], output["model"]) == ("OPTIMAL", "roster")
     assert output["inference_calls"] > 0
     assert read_problem(str(tmp_path / "D" / "new-week.pb")).is_solution(output["solution"])
@@ -150,11 +143,11 @@ def test_export_with_other_numbers_of_blocks_and_rounds(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "x.onnx"
-    assert main(["export", str(tiny), "--blocks", "3", "--iterations", "3", "--out", str(path)]) == 0
-    assert capsys.readouterr().out.startswith(f"{path}: 3 blocks of 3 rounds, weights of step ")
+    assert main(["export", str(tiny), "--blocks", "2", "--iterations", "2", "--out", str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{path}: 2 blocks of 2 rounds, weights of step ")
     as_trained = inspected(capsys, tiny / "tiny.onnx")["training"]
-    assert as_trained["config"]["network"]["blocks"] == 2
-    assert inspected(capsys, path)["training"] == {**as_trained, "exported_blocks": 3, "exported_iterations": 3}
+    assert as_trained["config"]["network"]["blocks"] == 1
+    assert inspected(capsys, path)["training"] == {**as_trained, "exported_blocks": 2, "exported_iterations": 2}
     (tmp_path / "queens.txt").write_text("\n".join(["." * 8] * 8) + "\n")
     for model in (path, tiny / "tiny.onnx"):
         result = solved(capsys, str(tmp_path / "queens.txt"), "--problem", "n-queens", "--model", str(model))

@@ -31,7 +31,7 @@ def mlp() -> MLP:
 
 def neural(scale: float = 0.1) -> NeuralBeliefPropagation:
     torch.manual_seed(0)
-    network = NeuralBeliefPropagation(blocks=2, iterations=2, hidden=8)
+    network = NeuralBeliefPropagation(blocks=1, iterations=1, hidden=8)
     for layer in (network.field, network.correction, network.readout):
         nn.init.normal_(layer.weight, std=scale)
     return network.eval()

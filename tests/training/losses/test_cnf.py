@@ -13,7 +13,7 @@ from ortools.sat.python import cp_model
 from nnsearch.problems.sudoku.problem import Sudoku
 from training.losses.cnf import Cnf, CnfError, from_model
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=30, deadline=None)
 
 
 class Solutions(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]

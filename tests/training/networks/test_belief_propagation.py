@@ -215,7 +215,7 @@ def test_values_are_mere_names_unless_places_are_read() -> None:
     assert np.ptp(seeing, axis=1).min() > 1e-3
 
 
-@settings(max_examples=50)
+@settings(max_examples=15)
 @given(graphs(), st.sampled_from([0.0, 0.5]))
 def test_scores_are_finite_however_long_it_runs(state: GraphState, damping: float) -> None:
     assert np.isfinite(scores(BeliefPropagation(200, damping), state)).all()

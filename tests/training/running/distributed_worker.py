@@ -1,12 +1,11 @@
-"""What one of several processes does in ``test_distributed.py``: ``distributed_worker.py MLP.toml GRAPH.toml FOLDER``.
-
-It trains both networks without a stop, and one of them until it dies, and writes what it saw to FOLDER/RANK.pt.
-"""
+"""What one of two processes does in ``test_distributed.py``."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -122,7 +121,17 @@ def refuse(on_rank: int, processes: Processes) -> str:
     return "nothing"
 
 
-def main(mlp: Path, graph: Path, folder: Path) -> None:
+def as_rank(rank: int, port: int, said: str, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """Call a function as one of two processes that torchrun started; what it says goes to files of a folder."""
+    for descriptor, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(Path(said, f"{rank}.{name}"), os.O_WRONLY | os.O_CREAT), descriptor)
+    address = {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "WORLD_SIZE": 2}
+    os.environ |= {key: str(value) for key, value in {**address, "RANK": rank, "LOCAL_RANK": rank}.items()}
+    sys.exit(function(*arguments))
+
+
+def train(mlp: Path, graph: Path, folder: Path) -> None:
+    """Train both networks without a stop, and one until it dies; what this process saw goes to FOLDER/RANK.pt."""
     torch.set_num_threads(1)
     with joined() as processes:
         rank = processes.rank
@@ -144,7 +153,3 @@ def main(mlp: Path, graph: Path, folder: Path) -> None:
             "refused": [refuse(0, processes), refuse(1, processes)],
         }
         torch.save(found, folder / f"{rank}.pt")
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))

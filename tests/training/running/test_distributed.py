@@ -1,24 +1,27 @@
-"""Training with two processes on CPUs (gloo), started as torchrun or a user starts them."""
+"""Training with two processes on CPUs (gloo), with the variables that torchrun sets, and once under torchrun."""
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from distributed_worker import all_gradients
+from distributed_worker import all_gradients, as_rank, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from training.__main__ import main as command_line
 from training.config import config_of, read_table
 from training.data.graph_states import TrainingState, batch_of
 from training.running.checkpoint import load_checkpoint
@@ -31,7 +34,10 @@ from training.tasks.graph_share import WHOLE, GraphShares, deal
 from training.tasks.graph_source import GraphData, prepare_graph_data
 
 ROOT = Path(__file__).parents[3]
-WORKER = Path(__file__).with_name("distributed_worker.py")
+
+# Processes begin as copies of one that has imported what takes them seconds each.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["training.cli.fit", "torch._dynamo", "torch.utils.tensorboard", "onnxscript"])
 
 # The batch is odd: each process has another number of examples.
 MLP = """
@@ -90,41 +96,42 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def environment(**variables: object) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | {k: str(v) for k, v in variables.items()}
-
-
-def start(command: Sequence[object], env: dict[str, str]) -> subprocess.Popen[str]:
-    words = [sys.executable, *map(str, command)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(words, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
-
-
 def torchrun(*command: object) -> subprocess.Popen[str]:
     launcher = ("-m", "torch.distributed.run", "--nproc-per-node", 2, "--master-port", free_port())
-    return start([*launcher, *command], environment())
+    words = [sys.executable, *map(str, [*launcher, *command])]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
-def two_processes(*command: object) -> list[subprocess.Popen[str]]:
-    """The same without torchrun, which ends all processes when one has ended: here each has to end by itself."""
-    address = {"MASTER_ADDR": "localhost", "MASTER_PORT": free_port(), "WORLD_SIZE": 2}
-    return [start(command, environment(RANK=rank, LOCAL_RANK=rank, **address)) for rank in range(2)]
+def two_processes(function: Callable[..., object], *arguments: object) -> list[tuple[int, str, str]]:
+    """What two processes say that call a function: exit codes, standard output and standard error.
+
+    torchrun, which ends all processes when one has ended, is not there: here each has to end by itself.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        started = [FORKS.Process(target=as_rank, args=(r, port, folder, function, arguments)) for r in range(2)]
+        for process in started:
+            process.start()
+        for process in started:
+            process.join(120)
+        codes = [process.exitcode for process in started]
+        for process in started:
+            process.kill()
+        assert None not in codes
+        said = [[Path(folder, f"{rank}.{name}").read_text() for name in ("out", "err")] for rank in range(2)]
+    return [(code or 0, out, err) for code, (out, err) in zip(codes, said, strict=True)]
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    try:
-        out, err = process.communicate(timeout=120)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    return process.returncode, out, err
+def fit_by_two_processes(*arguments: object) -> list[tuple[int, str, str]]:
+    return two_processes(command_line, ["fit", *map(str, arguments)])
 
 
 def wait_for_measurements(process: subprocess.Popen[str], folder: Path, count: int) -> None:
     metrics = folder / "metrics.jsonl"
     while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= count):
         assert process.poll() is None, process.communicate()
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 def flat(value: Any) -> Any:
@@ -158,6 +165,11 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forks() -> None:
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # one that other tests started has imported less
+
+
 @pytest.fixture(scope="module")
 def configs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("configs")
@@ -172,8 +184,7 @@ def uninterrupted(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Both runs by two processes that nothing stops, and what these saw."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    for process in two_processes(WORKER, *configs, folder):
-        code, _, err = ended(process)
+    for code, _, err in two_processes(train, *configs, folder):
         assert code == 0, err
     return folder, [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
@@ -237,19 +248,19 @@ def test_two_processes_end_with_the_weights_of_one(
 def test_ctrl_c_and_the_same_command(
     configs: tuple[Path, Path], uninterrupted: tuple[Path, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
-    command = ("-m", "training", "fit", configs[0], "--out", tmp_path)
-    process = torchrun(*command)
+    process = torchrun("-m", "training", "fit", configs[0], "--out", tmp_path)
     wait_for_measurements(process, tmp_path, 2)
     process.send_signal(signal.SIGINT)
-    code, out, err = ended(process)
-    assert (code != 0, out) == (True, "")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode != 0, out) == (True, "")
     assert err.count("interrupted") == 1
     assert "the same command goes on from there" in err
     assert 0 < load_checkpoint(tmp_path / "checkpoint.pt")["step"] < 150
-    code, out, err = ended(torchrun(*command))
+    (code, out, err), second = fit_by_two_processes(configs[0], "--out", tmp_path)
     assert code == 0, err
     assert len(out.splitlines()) == 2  # process 0 alone reports
     assert "Warning" not in err
+    assert second[:2] == (0, "")
     assert_one_finished_run(tmp_path, "mlp")
     checkpoints = [load_checkpoint(folder / "checkpoint.pt") for folder in (tmp_path, uninterrupted[0] / "mlp")]
     for checkpoint in checkpoints:  # the mean loss around a stop is rounded otherwise
@@ -262,8 +273,9 @@ def test_the_same_command_after_the_death_of_all_processes(
 ) -> None:
     killed, whole = uninterrupted[0] / "killed", uninterrupted[0] / "graph"
     assert load_checkpoint(killed / "checkpoint.pt")["step"] == 12
-    code, out, err = ended(torchrun("-m", "training", "fit", configs[1], "--out", killed))
+    (code, out, err), second = fit_by_two_processes(configs[1], "--out", killed)
     assert code == 0, err
+    assert second[:2] == (0, "")
     assert out.startswith(f"{killed / 'graph.onnx'}: best of 24 steps")
     assert "Warning" not in err
     assert_one_finished_run(killed, "graph")
@@ -274,8 +286,7 @@ def test_the_same_command_after_the_death_of_all_processes(
 
 def test_a_bad_config_is_one_line_and_no_process_is_left_waiting(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text(GRAPH.replace("least_candidates = 4", "least_candidates = 100000"))
-    command = ("-m", "training", "fit", tmp_path / "bad.toml", "--out", tmp_path / "run")
-    first, second = [ended(process) for process in two_processes(*command)]  # torchrun hides their exit codes
+    first, second = fit_by_two_processes(tmp_path / "bad.toml", "--out", tmp_path / "run")
     assert first[:2] == (2, "")
     assert [line for line in first[2].splitlines() if line.startswith("error: ")] == first[2].splitlines()[-1:]
     assert "lower data.least_candidates" in first[2]

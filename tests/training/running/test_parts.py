@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.data.pools.latin_squares import Chunk, chunks_of
 from training.data.search_labels import LabelInstance, LabelledSearch, read_labels
 from training.running.parts import Parts
+from training.running.ray_cluster import connected
 
 ROOT = Path(__file__).resolve().parents[3]
 Capture = pytest.CaptureFixture[str]
@@ -35,12 +36,6 @@ def written(command: list[str], out: Path, *more: str) -> dict[str, Any]:
     assert not out.with_name(out.name + ".parts").exists()
     with np.load(out) as arrays:
         return dict(arrays)
-
-
-def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(
-        one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in one
-    )
 
 
 @given(solutions=st.integers(1, 60), share=st.floats(0, 1), seed=st.integers(0, 9))
@@ -73,11 +68,33 @@ def test_a_pool_in_chunks_holds_squares_and_one_chunk_is_what_it_always_was(tmp_
     assert all(is_solution(square) for square in divided.reshape(40, 6, 6))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str]], Path]:
+    """Gives the file that a command makes which nothing stops."""
+    folder = tmp_path_factory.mktemp("whole")
+
+    def made(command: list[str]) -> Path:
+        path = folder / f"{command[0]}.npz"
+        if not path.exists():
+            written(command, path)
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def ray(cluster: str) -> Iterator[str]:
+    """The cluster, with one connection for all tests of this file: another one would start its workers anew."""
+    with connected(cluster):
+        yield cluster
+
+
 @pytest.mark.parametrize("command", [POOL, LABEL], ids=["pool", "label"])
-def test_a_cluster_makes_the_same_file(command: list[str], cluster: str, tmp_path: Path) -> None:
-    here, there = written(command, tmp_path / "here.npz"), written(command, tmp_path / "there.npz", "--ray", cluster)
-    assert same(here, there)
-    assert (tmp_path / "here.npz").read_bytes() == (tmp_path / "there.npz").read_bytes()
+def test_a_cluster_makes_the_same_file(
+    command: list[str], whole: Callable[[list[str]], Path], ray: str, tmp_path: Path
+) -> None:
+    written(command, tmp_path / "there.npz", "--ray", ray)
+    assert whole(command).read_bytes() == (tmp_path / "there.npz").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +103,13 @@ def test_a_cluster_makes_the_same_file(command: list[str], cluster: str, tmp_pat
     ids=["pool", "label"],
 )
 def test_a_killed_run_goes_on_without_doing_anything_twice(
-    command: list[str], worker: type, method: str, total: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str],
+    worker: type,
+    method: str,
+    total: int,
+    whole: Callable[[list[str]], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "killed.npz"
     folder = tmp_path / "killed.npz.parts"
@@ -113,13 +136,13 @@ def test_a_killed_run_goes_on_without_doing_anything_twice(
 
     with monkeypatch.context() as patch:
         patch.setattr(worker, method, counted)
-        killed = written(command, out)
+        written(command, out)
     assert len(done) == total - len(kept)
-    assert same(killed, written(command, tmp_path / "whole.npz"))
+    assert out.read_bytes() == whole(command).read_bytes()
 
 
 def test_ctrl_c_keeps_the_labels_of_finished_searches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    whole: Callable[[list[str]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     out, real = tmp_path / "labels.npz", LabelInstance.__call__
 
@@ -135,9 +158,9 @@ def test_ctrl_c_keeps_the_labels_of_finished_searches(
     assert "of 4 searches" in shown.out
     assert shown.err.splitlines()[-1] == "interrupted; the same command goes on with the other 5 searches"
     some = len(read_labels(out).states)
-    whole = written(LABEL, out)
+    written(LABEL, out)
     assert some < len(read_labels(out).states)
-    assert same(whole, written(LABEL, tmp_path / "whole.npz"))
+    assert out.read_bytes() == whole(LABEL).read_bytes()
 
 
 @pytest.mark.parametrize(

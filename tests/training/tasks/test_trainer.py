@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -287,7 +287,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, propagator: Any) -> None:
 
 @pytest.mark.usefixtures("propagator")
 def test_kill_9_of_the_real_process(tmp_path: Path) -> None:
-    """One run is killed before its first checkpoint and after some, the other one is left alone."""
+    """One run is killed after some checkpoints, the other one is left alone."""
     config = tiny(
         problem={"order": 4},
         pool={"solutions": 3000},
@@ -297,29 +297,23 @@ def test_kill_9_of_the_real_process(tmp_path: Path) -> None:
     )
     file, run = tmp_path / "tiny.toml", tmp_path / "run"
     file.write_text(config_to_toml(config))
-    claim, measured = run / "config.json", run / "metrics.jsonl"
-
-    def killed_when(condition: Callable[[], bool]) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "training", "fit", str(file), "--out", str(run)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        limit = time.monotonic() + 60
-        while not condition():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < limit
-            time.sleep(0.001)
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-
-    killed_when(lambda: claim.exists() and claim.stat().st_size > 0)
-    assert not (run / "checkpoint.pt").exists()
-    killed_when(lambda: measured.exists() and len(measured.read_bytes().splitlines()) > 5)
+    measured = run / "metrics.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", "fit", str(file), "--out", str(run)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    limit = time.monotonic() + 60
+    while not (measured.exists() and len(measured.read_bytes().splitlines()) > 5):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
     assert 0 < load_checkpoint(run / "checkpoint.pt")["step"] * 16 < 4000
     assert same_weights(fit(config, run), fit(config, tmp_path / "alone"))
     assert result(run) == result(tmp_path / "alone")

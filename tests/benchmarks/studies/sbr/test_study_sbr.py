@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +111,6 @@ def test_the_table_and_the_plot_come_from_the_lines_alone(finished: Path, capsys
     assert ".859 to .876" in printed
 
 
-def test_several_processes_find_what_one_does(finished: Path, tmp_path: Path) -> None:
-    assert main(arguments(tmp_path, "--settings", "1000-solutions", "--processes", "2")) == 0
-    records = without_clocks(read_records(tmp_path / "sbr.jsonl"))
-    whole = without_clocks(read_records(finished / "sbr.jsonl"))
-    assert len(records) == 3
-    assert records == {name: whole[name] for name in records}
-
-
 def test_the_open_questions_are_asked_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "sbr.svg"
     assert main(arguments(tmp_path, "--settings", "masked", "order-7", "--plot", str(picture))) == 0
@@ -164,35 +156,45 @@ def test_the_small_budget_trains_two_at_a_time(
     assert asked["processes"] == expected
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_study_that_is_stopped_goes_on(
-    number: signal.Signals, processes: int, finished: Path, tmp_path: Path
-) -> None:
-    command = arguments(tmp_path, "--settings", "1000-solutions", "--processes", str(processes))
-    python = [sys.executable, "-m", "benchmarks"]
-    process = subprocess.Popen([*python, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    runs = tmp_path / "runs" / "tiny"
-    wait_for(lambda: list(runs.glob("*/checkpoint.pt")), process)
-    os.kill(process.pid, number)
-    _, errors = process.communicate(timeout=60)
-    if number == signal.SIGINT:
-        assert process.returncode in (0, 130)  # 0: it had just ended
-        assert "Traceback" not in errors
-    time.sleep(1)  # for the processes that lost theirs
+STOPPED = ("--settings", "1000-solutions")
+
+
+def assert_it_goes_on(command: list[str], folder: Path, finished: Path) -> None:
     assert main(command) == 0
-    records = without_clocks(read_records(tmp_path / "sbr.jsonl"))
+    records = without_clocks(read_records(folder / "sbr.jsonl"))
     whole = without_clocks(read_records(finished / "sbr.jsonl"))
     assert records == {name: whole[name] for name in whole if name[0] in ("1000-solutions", "none")}
 
 
-def wait_for(condition: Any, process: subprocess.Popen[str]) -> None:
-    for _ in range(1200):
-        if condition() or process.poll() is not None:
-            return
-        time.sleep(0.05)
+def test_a_killed_study_goes_on(finished: Path, tmp_path: Path) -> None:
+    command = arguments(tmp_path, *STOPPED)
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks", *command], cwd=ROOT, stderr=subprocess.DEVNULL)
+    limit = time.monotonic() + 60
+    while not list((tmp_path / "runs" / "tiny").glob("*/checkpoint.pt")):
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.01)
     process.kill()
-    raise AssertionError("the study did not begin")
+    assert process.wait() == -signal.SIGKILL
+    assert_it_goes_on(command, tmp_path, finished)
+
+
+def test_several_processes_find_what_one_does_and_go_on_after_ctrl_c(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wait_for_the_first(connections: list[Connection]) -> Any:
+        if len(connections) == 1:
+            raise KeyboardInterrupt
+        return wait(connections)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.running.side_by_side.wait", wait_for_the_first)
+        assert main(arguments(tmp_path, *STOPPED, "--processes", "2")) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    kept = (tmp_path / "sbr.jsonl").read_bytes()
+    assert kept.count(b"\n") == 2  # random choice, and the training that one process finished
+    assert_it_goes_on(arguments(tmp_path, *STOPPED), tmp_path, finished)
+    assert (tmp_path / "sbr.jsonl").read_bytes().startswith(kept)
 
 
 def test_a_pool_with_a_test_square_is_refused(finished: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_format(tmp_path: Path, order: VariableOrder) -> None:
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(
     models(),
     st.sampled_from(VARIABLE_ORDERS),
