@@ -14,6 +14,7 @@ from nnsearch.model.graph import KINDS
 FORMAT = "1"
 ENCODERS = ("one_hot", "candidate_graph")
 PRECISIONS = ("fp32", "fp16")
+PURPOSES = ("feasibility", "objective", "preferences")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class ModelMetadata:
         precision: ``fp16``: computes in half precision where that is safe; inputs and output are float32 all the same.
         tolerance: how far the scores may be from those of the float32 network, as a share of the range of a state's
             scores (of 1, where the range is smaller); checked at export. None for ``fp32``.
+        purpose: what its order of values is for: ``feasibility``, a good ``objective``, or ``preferences`` that the
+            model does not hold. A file that does not say is for preferences if it has identities, else for feasibility.
     """
 
     encoder: str
@@ -46,6 +49,7 @@ class ModelMetadata:
     identities: Mapping[str, Sequence[int]] | None = None
     precision: str = "fp32"
     tolerance: float | None = None
+    purpose: str = "feasibility"
 
     @property
     def how_made(self) -> str:
@@ -66,6 +70,7 @@ class ModelMetadata:
             "nnsearch.format": FORMAT,
             "nnsearch.encoder": self.encoder,
             "nnsearch.problem": self.problem,
+            "nnsearch.purpose": self.purpose,
             "nnsearch.training": json.dumps(self.training, sort_keys=True),
         }
         if self.encoder == "one_hot":
@@ -105,12 +110,17 @@ class ModelMetadata:
             raise ModelFileError(f"{source}: expected JSON in nnsearch.training, an object")
         problem = _require(props, "nnsearch.problem", source)
         precision, tolerance = _precision(props, source)
-        if encoder == "one_hot":
-            num_variables = _positive(props, "nnsearch.num_variables", source)
-            num_values = _positive(props, "nnsearch.num_values", source)
-            return cls(encoder, problem, num_variables, num_values, training, precision=precision, tolerance=tolerance)
-        kinds, identities = _kinds(props, source), _identities(props, source)
-        return cls(encoder, problem, None, None, training, kinds, identities, precision, tolerance)
+        one_hot = encoder == "one_hot"
+        num_variables = _positive(props, "nnsearch.num_variables", source) if one_hot else None
+        num_values = _positive(props, "nnsearch.num_values", source) if one_hot else None
+        kinds = () if one_hot else _kinds(props, source)
+        identities = None if one_hot else _identities(props, source)
+        purpose = props.get("nnsearch.purpose", "feasibility" if identities is None else "preferences")
+        if purpose not in PURPOSES:
+            raise ModelFileError(f"{source}: expected purpose {', '.join(PURPOSES)}, got {purpose[:20]!r}")
+        return cls(
+            encoder, problem, num_variables, num_values, training, kinds, identities, precision, tolerance, purpose
+        )
 
 
 def _kinds(props: Mapping[str, str], source: str) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ class Cached(Network):
 
     def __init__(self, network: Network, cache: ScoreCache | None = None) -> None:
         self.network, self.name, self.encoder, self.abstains = network, network.name, network.encoder, network.abstains
+        self.purpose = network.purpose
         self.cache = ScoreCache() if cache is None else cache
 
     def score(self, states: Sequence[State]) -> list[FloatArray]:

@@ -27,12 +27,14 @@ class Network(ABC):
         name: a short name for results and messages.
         encoder: how it reads states.
         recalled: states whose scores were known, of a network that remembers; see :mod:`nnsearch.scorers.cache`.
+        purpose: what its order of values is for; see :class:`nnsearch.inference.metadata.ModelMetadata`.
         abstains: whether ``-inf`` among its scores is no damage but says that it knows nothing.
     """
 
     name: str
     encoder: Encoder
     recalled: int = 0
+    purpose: str = "feasibility"
     abstains: bool = False
 
     def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedNetwork:
@@ -112,6 +114,7 @@ class Direct(Network):
 
     def __init__(self, scorer: Scorer) -> None:
         self.name = scorer.name
+        self.purpose = getattr(scorer, "purpose", self.purpose)
         self.encoder: DirectEncoder = DirectEncoder(scorer)
 
     def score(self, states: Sequence[DirectState]) -> list[FloatArray]:

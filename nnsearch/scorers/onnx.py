@@ -66,6 +66,7 @@ class OnnxScorer(Network):
         wanted = choose_providers(provider)
         self.session = _open(self.path, threads)
         self.metadata = ModelMetadata.from_props(self.session.get_modelmeta().custom_metadata_map, str(self.path))
+        self.purpose = self.metadata.purpose
         _check_signature(self.session, self.metadata, self.path)
         if self.metadata.encoder == "one_hot":
             self.encoder = OneHot(

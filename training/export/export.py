@@ -27,6 +27,7 @@ from nnsearch.scorers.scorer import FloatArray
 from training.config import config_to_table
 from training.data.dense_problems import DenseProblem
 from training.data.graph_states import tensor_inputs
+from training.data.user_model import UserModel
 from training.export.half_precision import half_precision
 from training.tasks.dense import DenseOutcome
 from training.tasks.dense_config import DenseConfig
@@ -98,7 +99,15 @@ def graph_metadata(
         training=record,
         kinds=tuple(KINDS) if data.user_model else TRAINED_KINDS,
         identities=data.user_model.identities if data.user_model else None,
+        purpose=_purpose(data.user_model),
     )
+
+
+def _purpose(model: UserModel | None) -> str:
+    """Say what the solutions of a history were chosen for: the model's objective, or what the model does not hold."""
+    if model is None:
+        return "feasibility"
+    return "objective" if model.model.has_objective() else "preferences"
 
 
 def _versions() -> dict[str, str]:

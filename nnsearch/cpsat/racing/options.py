@@ -23,6 +23,8 @@ class RaceOptions:
         head_start: Seconds for CP-SAT before the learned search begins, so that easy models cost nothing more.
         grant: Seconds that the learned search may take at once, for each processor. To read the model counts.
         share: Of every second from then on, for each processor.
+        patience: Seconds that the learned search may go on after CP-SAT has an answer, where the network knows
+            preferences that the model does not hold: then its answer counts, and its time has no other bound.
         search: How the learned search searches, without limits. To the seed of its restarts and to that of the dives
             ``random_seed`` is added; the policy holds for the dives, too.
         search_failures: Failures of the learned search after which it changes to dives.
@@ -35,6 +37,7 @@ class RaceOptions:
     head_start: float = 0.03
     grant: float = 0.15
     share: float = 0.1
+    patience: float = 10.0
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
     dives: Dives | None = field(default_factory=Dives)
@@ -42,6 +45,6 @@ class RaceOptions:
     def __post_init__(self) -> None:
         if self.search.limits is not None:
             raise ConfigError("RaceOptions.search: expected no limits, got some; the solver's parameters hold them")
-        for name in ("head_start", "grant", "share", "search_failures"):
+        for name in ("head_start", "grant", "share", "patience", "search_failures"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")

@@ -81,6 +81,8 @@ class Race:
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
+        self._decides = self._objective is None and scorer.purpose == "preferences"
+        self._answered: float | None = None  # when CP-SAT's answer was heard, where that is not the end
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
         self._nothing = ""  # why the learned search gave nothing
@@ -122,7 +124,7 @@ class Race:
     def _run(self) -> cmh.CpSolverResponse:
         first = self._start(self._model)
         answer = None
-        if self._wait(first, self._options.head_start):
+        if not self._decides and self._wait(first, self._options.head_start):
             self._nothing = "CP-SAT answered before it began"
         elif self._has_solution():
             self._nothing = "CP-SAT had a solution before it began"
@@ -196,7 +198,7 @@ class Race:
         self._running = CpSatRun(
             model,
             parameters,
-            solution_callback=self._callbacks.solution_callback(),
+            solution_callback=None if self._decides else self._callbacks.solution_callback(),
             log_callback=self._callbacks.log_callback(),
             best_bound_callback=self._callbacks.bound_callback(),
         )
@@ -232,10 +234,11 @@ class Race:
         race = weakref.proxy(self)
 
         def stop() -> bool:
-            return race._is_stopped() or beside.done.is_set() or race._has_solution()
+            return race._is_stopped() or race._has_solution() or race._is_too_late(beside)
 
         options = self._options
-        share = Share.beside(self._workers, options.grant, options.share, lambda: stop() or race._is_over())
+        grant = math.inf if self._decides else options.grant
+        share = Share.beside(self._workers, grant, options.share, lambda: stop() or race._is_over())
         self._log(f"learned search begins: {self._scorer.name}")
         try:
             result = self._learned = self._side.search(self._deadline, stop, share)
@@ -261,10 +264,21 @@ class Race:
         )
         return self._in_cp_sats_words(result, beside)
 
+    def _is_too_late(self, beside: CpSatRun) -> bool:
+        """Tell whether CP-SAT's answer leaves the learned search nothing to say."""
+        if not beside.done.is_set():
+            return False
+        if not self._decides or beside.response().status not in _SOLVED:
+            return True
+        self._answered = self._answered or time.perf_counter()
+        return time.perf_counter() >= self._answered + self._options.patience
+
     def _end_of(self, beside: CpSatRun) -> str | None:
         """Return what ended the learned search, None if nothing did."""
         if self._has_solution():
             return "CP-SAT had a solution first"
+        if self._answered is not None:
+            return f"it found no solution in its order within {self._options.patience:g} s of CP-SAT's"
         return "CP-SAT answered first" if beside.done.is_set() else None
 
     def _in_cp_sats_words(self, result: SolveResult, beside: CpSatRun) -> cmh.CpSolverResponse | None:
@@ -291,6 +305,8 @@ class Race:
             self._set_bound(response)
         if self._objective is not None and response.status in _SOLVED:
             self._show(response, again=True)
+        elif self._decides and side == "cp-sat" and response.status in _SOLVED:
+            self._check(list(response.solution), self._callbacks.solution)  # only now it is the answer
         response.wall_time = self._seconds()
         winner: Winner = "nobody" if response.status == cp_model.UNKNOWN else side
         contribution: Contribution = "nothing"
@@ -304,6 +320,8 @@ class Race:
             why = f"the learned search gave nothing: {self._nothing}"
         if self._gift is not None:
             why += f", {self._gift}"
+        if self._objective is not None and self._scorer.purpose == "preferences":
+            why += "; its network knows preferences, and the objective decides"
         if winner == "nobody":
             why = f"the end came first; {why}"
         if winner == "learned":

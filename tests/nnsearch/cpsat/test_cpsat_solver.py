@@ -33,6 +33,7 @@ from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.scorers.cache import cached
 from nnsearch.scorers.scorer import FloatArray, Scorer
 
 AT_ONCE = RaceOptions(head_start=0)
@@ -585,6 +586,59 @@ def test_the_learned_search_is_bounded_where_no_processor_is_left(monkeypatch: p
     assert time.perf_counter() - began >= (0.04 - 0.02) / 0.2
     stopped[0] = True
     bounded.pause(elsewhere=1e9)
+
+
+class Preferring(RandomGraphScorer):
+    """Knows preferences that no model holds: the larger value."""
+
+    purpose = "preferences"
+
+    def scores(self, state: GraphState) -> FloatArray:
+        super().scores(state)
+        return np.resize(np.array([0, 1], np.float32), len(state.candidate))
+
+
+def pairs(count: int = 30) -> cp_model.CpModel:
+    """At most one of two, again and again: CP-SAT takes neither, a network that prefers 1 takes one of each."""
+    model = cp_model.CpModel()
+    for number in range(count):
+        model.add_at_most_one(model.new_bool_var(f"a{number}"), model.new_bool_var(f"b{number}"))
+    return model
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("scorer", [Preferring(), cached(Preferring())], ids=["plain", "cached"])
+def test_a_network_of_preferences_decides(scorer: Scorer, workers: int) -> None:
+    solver, record = drop_in(workers, RaceOptions(), scorer, on_error="raise"), Record(pairs())
+    assert solver.solve(pairs(), record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert sum(solver.response_proto.solution) == 30
+    assert record.solutions == [list(solver.response_proto.solution)], "the callback sees the answer, once"
+
+
+def test_a_network_of_preferences_is_waited_for_with_patience() -> None:
+    class Thinking(Preferring):
+        def scores(self, state: GraphState) -> FloatArray:
+            time.sleep(0.1)
+            return super().scores(state)
+
+    options = RaceOptions(patience=0.05)
+    solver, record = drop_in(2, options, Thinking()), Record(pairs())
+    assert solver.solve(pairs(), record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "cp-sat"
+    assert solver.race.why.endswith("it found no solution in its order within 0.05 s of CP-SAT's")
+    assert record.solutions == [list(solver.response_proto.solution)]
+
+
+def test_with_an_objective_a_network_of_preferences_cannot_decide_and_says_so() -> None:
+    solver = drop_in(2, scorer=Preferring())
+    assert solver.solve(ordering()) == cp_model.OPTIMAL
+    assert solver.objective_value == 77
+    assert solver.race is not None
+    assert solver.race.why.endswith("its network knows preferences, and the objective decides")
+    assert solver.solve(infeasible()) == cp_model.INFEASIBLE
 
 
 # ---- the parameters that end a solve
