@@ -19,7 +19,6 @@ from nnsearch.errors import ConfigError
 from training.config import config_of, read_table, toml_text
 from training.export.export import export, export_graph, graph_metadata, training_record
 from training.running.distributed import Processes, joined
-from training.running.output_file import check_output_folder
 from training.tasks.dense import fit
 from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import fit_graph

@@ -45,7 +45,6 @@ from training.data.feasibility import (
     states_of_examples,
 )
 from training.data.pools.pool import read_pool
-from training.running.output_file import save_npz
 from training.tasks.dense import DenseOutcome, fit
 from training.tasks.dense_config import DenseConfig, ProblemConfig, read_config
 from training.tasks.dense_examples import prepare_dense_data, sample_solutions
