@@ -176,17 +176,28 @@ def test_a_bare_cp_model_proto_with_belief_propagation(nnsearch: Nnsearch, endin
 
 @pytest.mark.parametrize(
     "options",
-    ["--engine dives", "--model bp", "--model bp --engine cp-sat", "--infer-every 2", "--variables most-confident"],
+    ["--model bp --engine cp", "--model bp --engine cp-sat", "--infer-every 2", "--variables most-confident"],
 )
 def test_a_model_with_nothing_to_encode_is_one_clear_line(nnsearch: Nnsearch, options: str) -> None:
     done = nnsearch(f"loose.pb {options}")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "expected a model with at least one constraint that ties candidates together" in done.err
-    assert "use no network" in done.err
+    assert "--model none, scorer=None" in done.err
     assert nnsearch.json("loose.pb --model none")["status"] == "OPTIMAL"
 
 
-@pytest.mark.parametrize("options", ["", "--variables first", "--engine cp-sat"])
+@pytest.mark.parametrize("options", ["", "--model bp"])
+def test_dives_by_a_network_that_can_read_nothing_say_what_to_do(nnsearch: Nnsearch, options: str) -> None:
+    done = nnsearch(f"loose.pb --engine dives {options}")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: bp can read nothing of loose, and dives need a network that can; "
+        "choose --engine race or cp-sat, or another --model\n"
+    )
+    assert nnsearch.json(f"loose.pb --engine race {options}")["status"] == "OPTIMAL"
+
+
+@pytest.mark.parametrize("options", ["--engine cp", "--variables first", "--engine cp-sat"])
 def test_the_default_network_is_left_out_where_it_can_read_nothing(nnsearch: Nnsearch, options: str) -> None:
     done = nnsearch(f"loose.pb --json {options}")
     assert done.code == 0
@@ -223,7 +234,7 @@ def test_a_declared_empty_domain_is_an_error(nnsearch: Nnsearch, engine: str) ->
         ("two.sudoku#2", "two-2: order 9, 49 holes", r"[-\d| +\n]*"),
         ("board.txt --problem n-queens", "board: 8 queens, 2 placed", r"((\. )*Q( \.)*\n){8}"),
         ("graph.col --colours 3", "graph: 20 vertices, 40 edges, 3 colours", r"(colour \d:( \d+)+\n){3}"),
-        ("queens.pb", "queens: 8 variables, 3 constraints", r"(q\[\d\] = \d\n){8}"),
+        ("queens.pb --engine cp", "queens: 8 variables, 3 constraints", r"(q\[\d\] = \d\n){8}"),
     ],
 )
 def test_the_solution_is_shown(nnsearch: Nnsearch, arguments: str, title: str, form: str) -> None:
@@ -257,6 +268,85 @@ def test_a_race_says_who_answered(nnsearch: Nnsearch) -> None:
     assert re.match(r"(learned|cp-sat): \w", nnsearch.json("nine.sdk --engine race")["answered_by"])
     assert nnsearch.json("nine.sdk")["answered_by"] is None
     assert re.search(r"\(race, bp; (learned|cp-sat): .+\)$", nnsearch("nine.sdk --engine race").out.strip())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "engine"),
+    [
+        ("queens.pb", "race"),
+        ("queens.textproto --workers 1 --model bp", "race"),
+        ("queens.pb --model none", "cp-sat"),
+        ("queens.pb --variables first", "cp"),
+        ("queens.pb --failure-limit 9999", "cp"),
+        ("queens.pb --trace model.jsonl", "cp"),
+        ("nine.sdk", "cp"),
+    ],
+)
+def test_models_in_files_race_by_default(nnsearch: Nnsearch, arguments: str, engine: str) -> None:
+    assert nnsearch.json(arguments)["engine"] == engine
+
+
+def test_several_files_have_one_engine(nnsearch: Nnsearch) -> None:
+    for files, engine in (("queens.pb magic.pb", "race"), ("queens.pb nine.sdk", "cp")):
+        done = nnsearch(f"{files} --json")
+        assert [json.loads(line)["engine"] for line in done.out.splitlines()] == [engine, engine]
+    done = nnsearch("missing.pb queens.pb --json")
+    assert (done.code, json.loads(done.out)["engine"]) == (2, "race")
+    assert done.err.startswith("error: missing.pb: expected a file, got nothing at this path\n")
+
+
+def test_the_solution_is_written(nnsearch: Nnsearch, folder: Path) -> None:
+    result = nnsearch.json("best.pb --out made/best.json")
+    written = json.loads((folder / "made" / "best.json").read_text())
+    assert (written["instance"], written["status"]) == ("best", "OPTIMAL")
+    assert written["objective"] == written["bound"] == result["objective_value"]
+    assert list(written["values"].items()) == [(f"q[{i}]", value) for i, value in enumerate(result["solution"])]
+    nnsearch("false.pbtxt --out false.json")
+    assert json.loads((folder / "false.json").read_text()) == {
+        "instance": "false",
+        "status": "INFEASIBLE",
+        "objective": None,
+        "bound": None,
+        "values": None,
+    }
+
+
+def test_every_variable_of_a_written_solution_has_a_name_of_its_own(nnsearch: Nnsearch, folder: Path) -> None:
+    model = cp_model.CpModel()
+    for value, name in enumerate(["", "x", "x", "v0", "x#2"]):
+        model.new_int_var(value, value, name)
+    model.export_to_file(str(folder / "named.pb"))
+    assert nnsearch("named.pb --out named.json").code == 0
+    values = json.loads((folder / "named.json").read_text())["values"]
+    assert values == {"v0": 0, "x": 1, "x#2": 2, "v0#3": 3, "x#2#4": 4}
+
+
+def test_a_solution_that_cannot_be_written_is_refused_before_the_search(nnsearch: Nnsearch, folder: Path) -> None:
+    done = nnsearch("missing.pb --out nine.sdk/x.json")
+    assert (done.code, done.err) == (
+        2,
+        "error: --out nine.sdk/x.json: expected a file that can be written, got: Not a directory; choose another\n",
+    )
+    done = nnsearch("queens.pb nine.sdk --out x.json")
+    assert (done.code, done.out, (folder / "x.json").exists()) == (2, "", False)
+    assert done.err == "error: --out is for one instance; leave it out, or solve them one by one\n"
+
+
+def test_numbers_keep_their_digits_and_zeros_are_summed_up(nnsearch: Nnsearch, folder: Path) -> None:
+    model = cp_model.CpModel()
+    x = model.new_int_var_from_domain(cp_model.Domain.from_values([0, 123_456_789]), "many")
+    for i in range(60):
+        model.add(model.new_bool_var(f"b{i}") == (i == 7))
+    model.maximize(10 * x + 1)
+    model.export_to_file(str(folder / "large.pb"))
+    for engine in ("cp", "race"):
+        done = nnsearch(f"large.pb --engine {engine} --model none" if engine == "cp" else "large.pb")
+        assert "OPTIMAL  objective 1234567891  " in done.out
+        assert done.out.splitlines()[1:4] == [
+            "many = 123456789",
+            "b7 = 1",
+            "and 59 variables that are 0; --out FILE writes all",
+        ]
 
 
 def test_the_search_tree_is_recorded_and_drawn(nnsearch: Nnsearch, folder: Path) -> None:

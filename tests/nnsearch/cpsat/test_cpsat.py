@@ -210,7 +210,7 @@ def test_two_lines_plug_it_into_a_model(tmp_path: Path, as_given: type) -> None:
 @pytest.mark.parametrize(
     ("num_variables", "num_values", "message"),
     [
-        (15, 4, r"^linear: expected 15 variables, the problem has 16; use no network"),
+        (15, 4, r"^linear: expected 15 variables, the problem has 16; use none \(--model none, scorer=None\)"),
         (16, 3, r"^linear: expected values 1\.\.3 \(3 of them\), the domains span 1\.\.4$"),
     ],
 )
@@ -363,7 +363,7 @@ def test_one_worker_follows_the_network_by_graph() -> None:
 def test_what_a_graph_scorer_cannot_guide_is_refused() -> None:
     model = cp_model.CpModel()
     x = model.new_int_var(0, 3, "x")
-    with pytest.raises(GraphError, match="a network has nothing to read here, use no network"):
+    with pytest.raises(GraphError, match="a network has nothing to read here, use none: --model none, scorer=None"):
         cpsat.guide(model, [x], "bp")
     y = model.new_int_var(3, 2, "y")
     model.add(x != y)
