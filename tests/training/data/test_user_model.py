@@ -62,6 +62,34 @@ def test_columns_in_any_order_and_those_that_are_determined(text: str, folder: P
     assert solutions_of(folder, text) == sorted(ROWS)
 
 
+def soft_model(weight: int, maximises: bool = False) -> cp_model.CpModel:
+    """Three of five are chosen, at most one of the first three unless slack pays for more."""
+    soft = cp_model.CpModel()
+    chosen = [soft.new_bool_var(f"x{i}") for i in range(5)]
+    slack = soft.new_int_var(0, 9, "slack")
+    soft.add(sum(chosen) == 3)
+    soft.add(sum(chosen[:3]) <= 1 + slack)
+    if maximises:
+        soft.maximize(chosen[0] - weight * slack)
+    else:
+        soft.minimize(weight * slack + chosen[0])
+    return soft
+
+
+@pytest.mark.parametrize("maximises", [False, True])
+def test_slack_is_what_the_objective_makes_it(maximises: bool, folder: Path) -> None:
+    soft_model(5, maximises).export_to_file(str(folder / "abc.pb"))
+    decisions = [(1, 1, 1, 0, 0), (1, 1, 0, 1, 0), (0, 0, 1, 1, 1)]
+    text = csv("x0,x1,x2,x3,x4", decisions)
+    assert solutions_of(folder, text) == sorted((*row, max(0, sum(row[:3]) - 1)) for row in decisions)
+
+
+def test_slack_that_costs_nothing_is_still_free(folder: Path) -> None:
+    soft_model(0).export_to_file(str(folder / "abc.pb"))
+    with pytest.raises(PoolError, match=r"other\.csv:2: .* slack is still free; give its column"):
+        solutions_of(folder, csv("x0,x1,x2,x3,x4", [(1, 1, 1, 0, 0), (1, 1, 0, 1, 0)]))
+
+
 def test_the_split_has_both_sides_and_the_identities_name_every_value(folder: Path) -> None:
     read = read_user_model(folder / "abc.pb", folder / "history.csv", 0.25, 0)
     assert (len(read.training.solutions), len(read.held_out.solutions)) == (3, 1)
