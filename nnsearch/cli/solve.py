@@ -108,6 +108,9 @@ def solve(
     for option, file in (("--trace", trace), ("--out", out)):
         if file is not None and len(alone) != 1:
             raise ConfigError(f"{option} is for one instance; leave it out, or solve them one by one")
+    if len(alone) == 1:
+        for option, number in (("--concurrency", concurrency), ("--processes", processes)):
+            _refuse([option] if number is not None else [], "one instance")
     network = None if model == "none" else OnnxScorer(DEFAULT_MODEL if model is None else model, provider)
     solver = ProblemSolver(engine, network, flags.options(), unread, flags.seed or 0, workers, cache)
     if len(alone) == 1:

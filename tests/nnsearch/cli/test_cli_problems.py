@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from dataclasses import dataclass
+import signal
+import threading
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -12,12 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from stand_ins import dzn, graph_network, network, saved
+from stand_ins import PATIENCE, dzn, graph_network, network, saved
 
+from nnsearch import cp
+from nnsearch.cli.demo import _solve
+from nnsearch.cli.lines import Lines
 from nnsearch.cli.main import main
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.pretrained import DEFAULT_MODEL
-from nnsearch.problems import Problem, graph_colouring, n_queens, read_problem, sudoku
+from nnsearch.problems import Problem, graph_colouring, n_queens, read_latin_square, read_problem, sudoku
+from nnsearch.result import Status
 
 NINE = sudoku.generate(3, 0.6, 1, 0)[0][0]
 QUEENS = n_queens.generate(8, 2, 1, 0)[0][0]
@@ -330,6 +338,60 @@ def test_a_solution_that_cannot_be_written_is_refused_before_the_search(nnsearch
     done = nnsearch("queens.pb nine.sdk --out x.json")
     assert (done.code, done.out, (folder / "x.json").exists()) == (2, "", False)
     assert done.err == "error: --out is for one instance; leave it out, or solve them one by one\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("nine.sdk --seed -1", "--seed: expected 0 to 2147483647, got -1"),
+        ("queens.pb --seed 2147483648", "--seed: expected 0 to 2147483647, got 2147483648"),
+        ("nine.sdk --processes 2", "--processes has no meaning for one instance; leave it out"),
+        ("nine.sdk --concurrency 2", "--concurrency has no meaning for one instance; leave it out"),
+    ],
+)
+def test_an_option_that_is_refused_is_named(nnsearch: Nnsearch, arguments: str, message: str) -> None:
+    done = nnsearch(arguments)
+    assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize("option", ["--html", "--plot"])
+def test_a_drawing_that_cannot_be_written_is_refused_before_the_trace_is_read(nnsearch: Nnsearch, option: str) -> None:
+    done = nnsearch.run("trace", "missing.jsonl", option, "nine.sdk/x.svg")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {option} nine.sdk/x.svg: expected a file that can be written")
+
+
+@pytest.mark.parametrize("words", [["solve", ""], ["solve", "nine.sdk", "--out", ""], ["trace", "x", "--html="]])
+def test_an_empty_word_is_refused(nnsearch: Nnsearch, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        nnsearch.run(*words)
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_a_demo_without_time_is_refused(nnsearch: Nnsearch) -> None:
+    done = nnsearch.run("demo", "--time-limit", "-1")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: --time-limit: expected a number of seconds above 0, got -1\n"
+
+
+def test_ctrl_c_ends_the_demo_while_cp_sat_solves() -> None:
+    """CP-SAT would take it for a limit of its own, and the demo would go on."""
+    square = read_latin_square(str(files("nnsearch") / "demo.dzn"))
+    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        _solve(square, cp_model.CpSolver(), PATIENCE, None)
+    timer.join()
+
+
+def test_decided_is_what_is_proved(nnsearch: Nnsearch) -> None:
+    lines = Lines(3, as_json=False)
+    result = cp.solve(*read_problem("best.pb").build(), None)
+    for status in (Status.OPTIMAL, Status.FEASIBLE, Status.INFEASIBLE, Status.UNKNOWN):
+        lines.solved(read_problem("best.pb"), replace(result, status=status))
+    assert lines.tally == (2, 1, 1, 0)
 
 
 def test_numbers_keep_their_digits_and_zeros_are_summed_up(nnsearch: Nnsearch, folder: Path) -> None:
