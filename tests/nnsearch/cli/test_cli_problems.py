@@ -295,8 +295,8 @@ def test_models_in_files_race_by_default(nnsearch: Nnsearch, arguments: str, eng
 
 
 def test_several_files_have_one_engine(nnsearch: Nnsearch) -> None:
-    for files, engine in (("queens.pb magic.pb", "race"), ("queens.pb nine.sdk", "cp")):
-        done = nnsearch(f"{files} --json")
+    for both, engine in (("queens.pb magic.pb", "race"), ("queens.pb nine.sdk", "cp")):
+        done = nnsearch(f"{both} --json")
         assert [json.loads(line)["engine"] for line in done.out.splitlines()] == [engine, engine]
     done = nnsearch("missing.pb queens.pb --json")
     assert (done.code, json.loads(done.out)["engine"]) == (2, "race")
