@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
+
+from nnsearch.processors import usable_cpus
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -16,7 +17,7 @@ def usable_cores(cgroup: Path = _CGROUP) -> int:
     Args:
         cgroup: where the kernel shows the quota.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cpus()
     for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):  # of the two versions of cgroups
         try:
             quota, period = " ".join((cgroup / file).read_text() for file in files).split()
