@@ -110,7 +110,8 @@ def solve(
             raise ConfigError(f"{option} is for one instance; leave it out, or solve them one by one")
     if len(alone) == 1:
         for option, number in (("--concurrency", concurrency), ("--processes", processes)):
-            _refuse([option] if number is not None else [], "one instance")
+            if number is not None:  # a glob may match one file
+                sys.stderr.write(f"warning: {option} is for several instances, there is one\n")
     network = None if model == "none" else OnnxScorer(DEFAULT_MODEL if model is None else model, provider)
     solver = ProblemSolver(engine, network, flags.options(), unread, flags.seed or 0, workers, cache)
     if len(alone) == 1:

@@ -345,8 +345,6 @@ def test_a_solution_that_cannot_be_written_is_refused_before_the_search(nnsearch
     [
         ("nine.sdk --seed -1", "--seed: expected 0 to 2147483647, got -1"),
         ("queens.pb --seed 2147483648", "--seed: expected 0 to 2147483647, got 2147483648"),
-        ("nine.sdk --processes 2", "--processes has no meaning for one instance; leave it out"),
-        ("nine.sdk --concurrency 2", "--concurrency has no meaning for one instance; leave it out"),
     ],
 )
 def test_an_option_that_is_refused_is_named(nnsearch: Nnsearch, arguments: str, message: str) -> None:
@@ -358,6 +356,12 @@ def test_a_drawing_that_cannot_be_written_is_refused_before_the_trace_is_read(nn
     done = nnsearch.run("trace", "missing.jsonl", "--html", "nine.sdk/x.svg")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: --html nine.sdk/x.svg: expected a file that can be written")
+
+
+@pytest.mark.parametrize("option", ["--processes", "--concurrency"])
+def test_what_one_instance_makes_no_use_of_is_said(nnsearch: Nnsearch, option: str) -> None:
+    done = nnsearch(f"nine.sdk {option} 2 --json")
+    assert (done.code, done.err) == (0, f"warning: {option} is for several instances, there is one\n")
 
 
 @pytest.mark.parametrize("words", [["solve", ""], ["solve", "nine.sdk", "--out", ""], ["trace", "x", "--html="]])
