@@ -112,7 +112,7 @@ def _run(app: App, words: list[str]) -> int:
             else:
                 if asked.default_command is None:
                     commands = ", ".join(sorted(name for name in asked if not name.startswith("-")))
-                    _refuse(f"expected a command, one of {commands}")
+                    _refuse(f"the following arguments are required: COMMAND, one of {commands}")
             command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
         if interrupted():
             raise KeyboardInterrupt

@@ -18,6 +18,7 @@ from cyclopts import App, Parameter
 
 from nnsearch.cli.command_line import DONE, INTERRUPTED
 from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.output_file import check_output_folder
 from nnsearch.problems.cp_model import CpModelFile
 from nnsearch.problems.families import FAMILIES
 from training.config import config_of, read_table, toml_text
