@@ -148,8 +148,11 @@ class ProblemSolver:
             yield problem, _outcome(problem, partial(self._without_network, problem, error))
 
     def _without_network(self, problem: Problem, error: NothingToReadError, trace: Trace | None = None) -> SolveResult:
-        if self.engine == "dives":
-            raise error
+        if self.engine == "dives" and self.network is not None:
+            raise NothingToReadError(
+                f"{self.network.name} can read nothing of {problem.name}, and dives need a network that can; "
+                "choose --engine race or cp-sat, or another --model"
+            ) from error
         self.unread(problem, error)
         return self._solve(problem, None, trace)
 

@@ -25,6 +25,11 @@ class Status(StrEnum):
         return self in (Status.OPTIMAL, Status.FEASIBLE)
 
 
+def all_digits(value: float) -> str:
+    """Return a number with all digits before its point, and after it those that a floating-point number holds."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e18 else f"{value:.15g}"
+
+
 @dataclass
 class InferenceCount:
     """The cost of inference in one solve.
@@ -112,9 +117,9 @@ class SolveResult:
         failures = {"cp": "failures", "cp-sat": "conflicts"}.get(self.engine, "failures and conflicts")
         objective = ""
         if self.objective_value is not None:
-            objective = f"  objective {self.objective_value:g}"
+            objective = f"  objective {all_digits(self.objective_value)}"
             if self.best_objective_bound is not None and self.best_objective_bound != self.objective_value:
-                objective += f", bound {self.best_objective_bound:g}"
+                objective += f", bound {all_digits(self.best_objective_bound)}"
         answered = "" if self.answered_by is None else f"; {self.answered_by}"
         return (
             f"{self.status}{objective}  {self.branches} branches, {self.failures} {failures}, "

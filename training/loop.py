@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
+from nnsearch.output_file import replacing
 from training.running.checkpoint import load_checkpoint, save_checkpoint, weights_of
 from training.running.distributed import ALONE, Processes
-from training.running.output_file import replacing
 
 CHECKPOINT_SECONDS = 30.0
 _SHOWN_SECONDS = 0.5

@@ -11,7 +11,7 @@ from benchmarks.rendering.figure import check_plot_file, draw_charts
 from benchmarks.rendering.parts import Group
 from benchmarks.rendering.text import text
 from nnsearch.cli.command_line import DONE, INTERRUPTED
-from training.running.output_file import check_output_file
+from nnsearch.output_file import check_output_file
 
 RESUME = (
     "Each result is appended to --output as one JSON line as soon as it is measured. The same command again measures "

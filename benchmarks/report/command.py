@@ -13,7 +13,7 @@ from benchmarks.records import Record, RecordError, read_records
 from benchmarks.report.page import payload, render
 from benchmarks.report.training_section import read_metrics
 from nnsearch.cli.command_line import DONE
-from training.running.output_file import check_output_file
+from nnsearch.output_file import check_output_file
 
 RESULTS = Path("benchmarks/results")
 

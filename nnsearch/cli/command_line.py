@@ -57,12 +57,18 @@ def command_line(name: str, description: str, version: str | None = None) -> App
         help_formatter=_Help(),
         version=version,
         version_flags=() if version is None else ("--version",),
-        default_parameter=Parameter(negative=(), converter=_whole_numbers),
+        default_parameter=Parameter(negative=(), converter=_given_values),
     )
 
 
-def _whole_numbers(kind: Any, tokens: Any) -> Any:
-    """Convert as cyclopts does, but no fraction to a whole number, which it would round."""
+def _given_values(kind: Any, tokens: Any) -> Any:
+    """Convert as cyclopts does, but no fraction to a whole number, which it would round, and no empty word.
+
+    An empty word is a variable of the shell that is not set; as a path it would be the folder here.
+    """
+    for token in tokens:
+        if getattr(token, "value", None) == "":
+            raise CoercionError("expected a value, got an empty word", token=token, target_type=kind)
     if int in (kind, *get_args(kind)) and float not in get_args(kind):
         for token in tokens:
             if re.fullmatch(r"[-+]?[0-9]+|none", getattr(token, "value", "0"), re.IGNORECASE) is None:
@@ -105,7 +111,8 @@ def _run(app: App, words: list[str]) -> int:
                 asked.help = None  # what the list of commands says; its own page is longer
             else:
                 if asked.default_command is None:
-                    _refuse("the following arguments are required: COMMAND")
+                    commands = ", ".join(sorted(name for name in asked if not name.startswith("-")))
+                    _refuse(f"the following arguments are required: COMMAND, one of {commands}")
             command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
         if interrupted():
             raise KeyboardInterrupt

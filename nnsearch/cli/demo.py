@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import string
 import sys
@@ -17,7 +18,7 @@ from cyclopts import App, Parameter
 from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.solver import CpSolver
-from nnsearch.errors import NNSearchError
+from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.problems import PartialLatinSquare, read_latin_square
 from nnsearch.problems.rendering import highlighted
@@ -42,6 +43,8 @@ def demo(*, time_limit: Annotated[float, Parameter(metavar="S")] = 12.0) -> int:
         sys.stdout.write(text)
         sys.stdout.flush()
 
+    if not 0 < time_limit < math.inf:
+        raise ConfigError(f"--time-limit: expected a number of seconds above 0, got {time_limit:g}")
     terminal = sys.stdout.isatty()
     colour = terminal and "NO_COLOR" not in os.environ
     run_demo(DEFAULT_MODEL, time_limit, write=write, live=terminal, colour=colour)
@@ -124,7 +127,20 @@ def _solve(
             solver.parameters.log_search_progress = True
             solver.parameters.log_to_stdout = False
             solver.log_callback = shown.take
-        status = solver.solve(model)
+        if isinstance(solver, CpSolver):
+            status = solver.solve(model)
+        else:  # in a thread of its own: Ctrl-C ends the demo, and not this solve alone
+            solver.parameters.catch_sigint_signal = False
+            solving = threading.Thread(target=solver.solve, args=(model,), daemon=True)
+            solving.start()
+            try:
+                while solving.is_alive():
+                    solving.join(_FRAMES_SECONDS)
+            finally:
+                while solving.is_alive():
+                    solver.stop_search()
+                    solving.join(_FRAMES_SECONDS)
+            status = solver.response_proto.status
     seconds = time.perf_counter() - started
     solved = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     return seconds, solver.status_name(status), [solver.value(v) for v in variables] if solved else None

@@ -18,12 +18,14 @@ class Tally(NamedTuple):
     """What became of many instances.
 
     Attributes:
-        decided: solved, or proved to have no solution.
-        undecided: a limit was reached.
+        decided: solved (with an objective: proved the best), or proved to have no solution.
+        open: a solution is there, and a better one may be.
+        undecided: a limit was reached before any.
         failed: could not be read or solved; a line on standard error said why.
     """
 
     decided: int
+    open: int
     undecided: int
     failed: int
 
@@ -38,20 +40,20 @@ class Lines:
 
     def __init__(self, total: int | None, as_json: bool) -> None:
         self._total, self._as_json = total, as_json
-        self._decided = self._undecided = self._failed = 0
+        self._decided = self._open = self._undecided = self._failed = 0
         self._started = self._shown = time.perf_counter()
         self._live = sys.stderr.isatty()
 
     @property
     def tally(self) -> Tally:
         """What became of the instances so far."""
-        return Tally(self._decided, self._undecided, self._failed)
+        return Tally(self._decided, self._open, self._undecided, self._failed)
 
     def solved(self, instance: Problem, result: SolveResult) -> None:
         """Write a result."""
-        decided = result.status is not Status.UNKNOWN
-        self._decided += decided
-        self._undecided += not decided
+        self._open += result.status is Status.FEASIBLE
+        self._undecided += result.status is Status.UNKNOWN
+        self._decided += result.status in (Status.OPTIMAL, Status.INFEASIBLE)
         text = as_json(instance, result) if self._as_json else f"{instance.name}: {result.statistics()}"
         self._wipe()
         sys.stdout.write(text + "\n")
@@ -69,7 +71,9 @@ class Lines:
         """Write what became of all of them, and what gathering their inferences was worth."""
         self._wipe()
         seconds = time.perf_counter() - self._started
-        text = f"{sum(self.tally)} instances in {seconds:.1f} s: {self._decided} decided, {self._undecided} not"
+        text = f"{sum(self.tally)} instances in {seconds:.1f} s: {self._decided} decided, "
+        text += f"{self._open} with a solution that may not be the best, " if self._open else ""
+        text += f"{self._undecided} not"
         text += f", {self._failed} failed" if self._failed else ""
         if progress is not None and progress.count.batches:
             count = progress.count

@@ -65,7 +65,9 @@ class SearchFlags:
                 yield "--" + one.name.replace("_", "-"), needs_network[option]
 
     def check(self) -> None:
-        """Raise a ``ConfigError`` where a part of an option stands without the other."""
+        """Raise a ``ConfigError`` where a part of an option stands without the other, or no engine takes the seed."""
+        if self.seed is not None and not 0 <= self.seed < 2**31:
+            raise ConfigError(f"--seed: expected 0 to 2147483647, got {self.seed}")
         if self.temperature is not None and not self.sample:
             raise ConfigError("--temperature is for --sample; add it or leave the temperature out")
         if self.restart_after == 0 and self.restart_schedule is not None:

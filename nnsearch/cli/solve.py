@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -12,13 +13,17 @@ from cyclopts import App, Parameter
 from nnsearch.cli.command_line import BAD_INPUT, DONE
 from nnsearch.cli.lines import Lines, as_json
 from nnsearch.cli.search_flags import SWITCH, SearchFlags
+from nnsearch.cli.solution_file import save_solution
 from nnsearch.cp.trace.recorder import STATE_MEGABYTES, Trace, layout_of
 from nnsearch.engines import Engine, ProblemSolver
 from nnsearch.errors import ConfigError, InstanceError, NothingToReadError
 from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.inference.providers import Provider
+from nnsearch.output_file import check_output_file
 from nnsearch.problems import PROBLEMS, read_problems
+from nnsearch.problems.cp_model import CpModelFile
 from nnsearch.problems.problem import Problem
+from nnsearch.problems.reading import problem_of
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.onnx import OnnxScorer
 
@@ -36,8 +41,9 @@ def solve(
     problem: Literal[tuple(PROBLEMS)] | None = None,  # type: ignore[valid-type]
     colours: Annotated[int | None, Parameter(metavar="K")] = None,
     model: Annotated[str | None, Parameter(metavar="NAME|PATH|none")] = None,
-    engine: Engine = "cp",
+    engine: Engine | None = None,
     flags: Annotated[SearchFlags, Parameter(name="*")] = _DEFAULT_FLAGS,
+    out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     trace: Annotated[str | None, Parameter(metavar="FILE")] = None,
     trace_scores: Annotated[bool, SWITCH] = False,
     workers: Annotated[int | None, Parameter(metavar="N")] = None,
@@ -51,14 +57,15 @@ def solve(
 
     Args:
         instances: Latin square: .dzn, .pls; sudoku: .sdk, .sdm, .sudoku, .txt; n-queens: .txt; graph-colouring: .col;
-            cp-model: .pb, .binpb, .pbtxt, .textproto; the first three also .jsonl. Of several, each is one line;
-            FILE#NAME or FILE#LINE is one of a file of several
+            cp-model: a CpModelProto in any file, .mps, .lp; the first three also .jsonl; all also .gz. Of several, each
+            is one line; FILE#NAME or FILE#LINE is one of a file of several
         problem: problem family (default: the one that the file tells)
         colours: number of colours, for graph-colouring
         model: pretrained network (see: nnsearch models), .onnx file, or none for no network (default bp)
         engine: cp: depth-first search, the network at its nodes; cp-sat: CP-SAT guided at the root; dives: the network
-            decides the beginning, CP-SAT the rest; race: both side by side
+            decides the beginning, CP-SAT the rest; race: both side by side (default race for cp-model, else cp)
         flags: how to search
+        out: write the solution as JSON: status, objective, bound, and the value of every variable by its name
         trace: cp engine: write the search tree (read it by: nnsearch trace)
         trace_scores: with --trace: also write what the network thinks at every node, at most 64 MB of it, for
             nnsearch trace --html; it takes about 1 ms for each node of a square of order 50
@@ -70,10 +77,17 @@ def solve(
         provider: where the network runs; auto: CUDA where there is a GPU, else the CPU
         json: print one JSON object for each instance
     """
+    if out is not None:
+        check_output_file(out, "--out")
     given = dict(flags.given())
     needs_network = [name for name, needs in given.items() if needs]
     needs_network += ["--cache"] * (cache is not None) + ["--trace-scores"] * trace_scores
     for_cp = [*given, *needs_network, *(["--trace"] if trace is not None else [])]
+    if engine is None:
+        numbered = ["--failure-limit"] * (flags.failure_limit is not None)
+        gathered = ["--concurrency"] * (concurrency is not None) + ["--processes"] * (processes is not None)
+        cp_alone = bool([*for_cp, *numbered, *gathered]) or not all(_is_model(spec, problem) for spec in instances)
+        engine = "cp" if cp_alone else "cp-sat" if model == "none" else "race"
     _refuse(for_cp if engine != "cp" else ["--workers"] * (workers is not None), f"--engine {engine}")
     _refuse(needs_network if model == "none" else [], "--model none")
     if engine == "race" and flags.failure_limit is not None:
@@ -91,15 +105,23 @@ def solve(
         )
 
     alone = list(read_problems(instances[0], problem, colours).values()) if len(instances) == 1 else []
-    if trace is not None and len(alone) != 1:
-        raise ConfigError("--trace is for one instance; leave it out, or solve them one by one")
+    for option, file in (("--trace", trace), ("--out", out)):
+        if file is not None and len(alone) != 1:
+            raise ConfigError(f"{option} is for one instance; leave it out, or solve them one by one")
+    if len(alone) == 1:
+        for option, number in (("--concurrency", concurrency), ("--processes", processes)):
+            if number is not None:  # a glob may match one file
+                sys.stderr.write(f"warning: {option} is for several instances, there is one\n")
     network = None if model == "none" else OnnxScorer(DEFAULT_MODEL if model is None else model, provider)
     solver = ProblemSolver(engine, network, flags.options(), unread, flags.seed or 0, workers, cache)
     if len(alone) == 1:
         record = None
         if trace is not None:
             record = Trace(trace, states=STATE_MEGABYTES if trace_scores else None, about=layout_of(alone[0]))
-        return _show(alone[0], solver.solve(alone[0], record), json)
+        result = solver.solve(alone[0], record)
+        if out is not None:
+            save_solution(out, alone[0], result)
+        return _show(alone[0], result, json)
     lines = Lines(len(alone) or len(instances), json)
 
     def readable() -> Iterator[Problem]:
@@ -116,6 +138,13 @@ def solve(
             lines.failed(f"{one.name}: {outcome}")
     lines.summary(solver.progress)
     return BAD_INPUT if lines.tally.failed else LIMIT_REACHED if lines.tally.undecided else DONE
+
+
+def _is_model(spec: str, problem: str | None) -> bool:
+    try:
+        return (problem_of(spec) if problem is None else problem) == CpModelFile.problem
+    except InstanceError:
+        return True  # it is refused by its own line, and decides nothing
 
 
 def _refuse(unused: Sequence[str], choice: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -10,6 +11,7 @@ from cyclopts import App, Parameter
 from nnsearch.cp.trace.events import read_trace
 from nnsearch.cp.trace.page import save_page
 from nnsearch.cp.trace.report import report
+from nnsearch.output_file import check_output_file
 
 app = App(name="trace")
 
@@ -27,6 +29,8 @@ def trace(
         file: the recorded trace
         html: also write a page that replays the search, for any browser
     """
+    if html is not None:
+        check_output_file(Path(html), "--html")
     recorded = read_trace(file)
     sys.stdout.write(report(recorded))
     if html is not None:

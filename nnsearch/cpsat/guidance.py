@@ -36,7 +36,9 @@ def guide(
         nnsearch.cpsat.guide(model, variables, "pls-10-full")
         solver.parameters.search_branching = cp_model.FIXED_SEARCH
 
-    The strategy branches on literals "variable = value", best-scored pair first, and sets them true. Workers with
+    The strategy branches on literals "variable = value", best-scored pair first, and sets them true; a Boolean is its
+    own literal. Where the scores
+    prefer no value of any variable, there is no strategy. Workers with
     ``fixed`` search follow it; the other workers of a portfolio use the hints. Solutions and proofs stay exact.
     CP-SAT's presolve may keep another one of several symmetric solutions than the network prefers;
     ``solver.parameters.symmetry_level = 0`` forbids it.
@@ -81,12 +83,20 @@ def guide(
             if variables[i].index not in hinted:
                 hinted.add(variables[i].index)
                 model.add_hint(variables[i], value)
-    if strategy:
-        literals = []
+    if strategy and _is_preference(open_pairs):
+        literals: dict[tuple[int, int], cp_model.IntVar] = {}
         for _, i, value in open_pairs:
-            literal = model.new_bool_var(f"{variables[i].name}={value}")
-            model.add(variables[i] == value).only_enforce_if(literal)
-            model.add(variables[i] != value).only_enforce_if(~literal)
-            literals.append(literal)
-        model.add_decision_strategy(literals, cp_model.CHOOSE_FIRST, cp_model.SELECT_MAX_VALUE)
+            if bounds[i] != [0, 1]:
+                literal = literals[i, value] = model.new_bool_var(f"{variables[i].name}={value}")
+                model.add(variables[i] == value).only_enforce_if(literal)
+                model.add(variables[i] != value).only_enforce_if(~literal)
+            elif (i, 1 - value) not in literals:
+                literals[i, value] = variables[i] if value else ~variables[i]
+        model.add_decision_strategy(list(literals.values()), cp_model.CHOOSE_FIRST, cp_model.SELECT_MAX_VALUE)
     return inference
+
+
+def _is_preference(open_pairs: Sequence[tuple[float, int, int]]) -> bool:
+    """Tell whether the scores prefer some value of a variable to another; else their order is one of chance."""
+    best: dict[int, float] = {}
+    return any(best.setdefault(i, score) > score for score, i, _ in open_pairs)

@@ -165,7 +165,8 @@ class CandidateGraphEncoder:
         if read.num_groups == graph.num_variables:
             raise NothingToReadError(
                 f"{name}: expected a model with at least one constraint that ties candidates together as "
-                f"{' or '.join(self.kinds)} ({graph.report}); a network has nothing to read here, use no network"
+                f"{' or '.join(self.kinds)} ({graph.report}); a network has nothing to read here, use none: "
+                "--model none, scorer=None"
             )
         return GraphEncoding(read)
 

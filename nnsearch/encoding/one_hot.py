@@ -78,7 +78,8 @@ class OneHot:
         if len(own) != self.num_variables or not len(own):
             raise ModelFileError(
                 f"{name}: expected {self.num_variables} variables, the problem has {len(own)}; "
-                "use no network, or train one for this size: python -m training fit training/configs/pls.toml --order N"
+                "use none (--model none, scorer=None), or train one for this size: "
+                "python -m training fit training/configs/pls.toml --order N"
             )
         sizes = np.diff(graph.offset)[own]
         if not sizes.all():

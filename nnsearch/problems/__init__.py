@@ -1,6 +1,7 @@
 r"""Problems: a folder each (model, reader, generator, checker, rendering), and the reader of any of their files.
 
-The ending of a file tells its format. Endings mean the same in upper and in lower case.
+The ending of a file tells its format. Endings mean the same in upper and in lower case, and every file may be
+compressed by gzip (``.pb.gz``).
 
 ``.dzn``
     A partial Latin square as MiniZinc data, as CSPLib problem 067 has it:
@@ -23,8 +24,13 @@ The ending of a file tells its format. Endings mean the same in upper and in low
     line ``e U V`` per edge; vertices are 1..VERTICES (https://mat.gsia.cmu.edu/COLOR/general/ccformat.ps). Many files
     have each edge in both directions, or another number of edges than announced: an edge counts once, and ``EDGES``
     and lines of other descriptors (n, d, v, x) are ignored. The number of colours is not in the file.
-``.pb``, ``.binpb``, ``.pbtxt``, ``.textproto``
-    Any CP-SAT model: a CpModelProto, binary or text, as ``CpModel.export_to_file`` writes it.
+``.pb``, ``.binpb``, ``.bin``, ``.pbtxt``, ``.textproto``, ``.txt``
+    Any CP-SAT model: a CpModelProto, binary or text, as ``CpModel.export_to_file`` writes it. Its content tells which,
+    and that it is one, whatever the ending.
+``.mps``, ``.lp``
+    A linear program whose variables are all integers (or have no choice but to be), as MPS or as lp_solve's LP, read by
+    OR-Tools' importers. Its decimals are fractions (0.1 is 1/10), and nothing is rounded; see
+    :mod:`nnsearch.problems.cp_model.mixed_integer`.
 ``.jsonl``
     One JSON object per line, each with a ``name``; ``FILE.jsonl#NAME`` is one of them. A Latin square has ``order`` and
     ``grid`` (a list of rows; values 1..N, 0 = hole); a sudoku also ``box``, which is null or absent for a Latin square;

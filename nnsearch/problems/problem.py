@@ -57,6 +57,7 @@ class ProblemFamily:
         read: Returns the instances in such a file, at least one, by what selects them after ``#``. It takes a
             :class:`nnsearch.problems.files.source.Spec`, and the number of colours if ``takes_colours``.
         numbered: Those of the endings whose files hold an instance in each line; ``FILE#LINE`` is one of them.
+        recognises: Tells from the content of a file that it holds an instance, whatever its ending.
         takes_colours: Whether its files leave out the number of colours.
         read_json: Returns the instance that an object of JSON lines is; None where there are no such objects.
         is_json: Tells from the fields of an object whether it is of this family, and not of any other.
@@ -74,6 +75,7 @@ class ProblemFamily:
     endings: tuple[str, ...]
     read: Callable[..., Mapping[str, Problem]]
     numbered: tuple[str, ...] = ()
+    recognises: Callable[[bytes], bool] = lambda content: False
     takes_colours: bool = False
     read_json: Callable[[JsonObject], Problem] | None = None
     is_json: Callable[[Mapping[str, Any]], bool] = lambda fields: False

@@ -10,7 +10,7 @@ from typing import cast
 from nnsearch.errors import ConfigError
 from nnsearch.problems.families import FAMILIES, PROBLEMS
 from nnsearch.problems.files.json_lines import JsonObject, read_objects
-from nnsearch.problems.files.source import JSON_ENDING, Spec, check_file, error, first_names, shown
+from nnsearch.problems.files.source import JSON_ENDING, Spec, check_file, error, first_names, read_bytes, shown
 from nnsearch.problems.latin_square.problem import PartialLatinSquare
 from nnsearch.problems.problem import Problem, ProblemFamily
 
@@ -21,7 +21,9 @@ ENDINGS = tuple(dict.fromkeys(ending for family in FAMILIES.values() for ending 
 def parse_spec(spec: str | Path) -> Spec:
     """Split ``FILE#SELECTOR``; a ``#`` belongs to the name of a file that can hold only one instance."""
     endings = [JSON_ENDING, *(ending for family in FAMILIES.values() for ending in family.numbered)]
-    parts = re.fullmatch(rf"(.*?(?:{'|'.join(map(re.escape, endings))}))#(.*)", str(spec), re.IGNORECASE | re.DOTALL)
+    parts = re.fullmatch(
+        rf"(.*?(?:{'|'.join(map(re.escape, endings))})(?:\.gz)?)#(.*)", str(spec), re.IGNORECASE | re.DOTALL
+    )
     return Spec(Path(parts[1]), parts[2]) if parts else Spec(Path(spec))
 
 
@@ -62,7 +64,7 @@ def read_problems(
         raise ConfigError(f"--colours is for graph-colouring, and {spec} is a {chosen}; leave it out")
     if num_colours is None and family.takes_colours:
         raise ConfigError(f"{spec}: expected a number of colours, got none; add --colours K")
-    check_file(source.path, family.all_endings)
+    check_file(source, family.all_endings, family.recognises)
     if source.ending == JSON_ENDING and family.read_json is not None:
         return {name: family.read_json(content) for name, content in _objects(source, family).items()}
     return family.read(source) if num_colours is None else family.read(source, num_colours)
@@ -102,16 +104,20 @@ def problem_of(spec: str | Path) -> str:
     """Return the problem family that the ending of a file, or its JSON object, tells.
 
     Raises:
-        InstanceError: No family has this ending, or several have it; or a ``.jsonl`` file is malformed.
+        InstanceError: No family has this ending or recognises the content, or several have it; or a ``.jsonl`` file is
+            malformed.
     """
     source = parse_spec(spec)
-    check_file(source.path, ENDINGS)
+    check_file(source, ENDINGS, lambda content: any(family.recognises(content) for family in FAMILIES.values()))
     if source.ending == JSON_ENDING:
         told = [_family_of(content).name for content in source.select(read_objects(source.path)).values()]
         # A file of several families was one of Latin squares before there were others.
         return PROBLEMS[0] if PROBLEMS[0] in told else told[0]
     fitting = [family.name for family in FAMILIES.values() if source.ending in family.endings]
-    if len(fitting) > 1:
+    if len(fitting) != 1:
+        content = read_bytes(source.path)
+        fitting = [family.name for family in FAMILIES.values() if family.recognises(content)]
+    if len(fitting) != 1:
         message = f"expected a file whose ending tells the problem, got {source.ending}; add --problem"
         raise error(source.path, None, message)
     return fitting[0]

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnsearch.errors import ConfigError
-from training.running.output_file import check_output_file
+from nnsearch.output_file import check_output_file
 
 Ray = Annotated[str | None, Parameter(metavar="ADDRESS|auto")]
 """A Ray cluster to work on; auto is the one that this machine is part of, else a new one on this machine alone."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,11 +17,13 @@ import docstring_parser
 from cyclopts import App, Parameter
 
 from nnsearch.cli.command_line import DONE, INTERRUPTED
-from nnsearch.errors import ConfigError
+from nnsearch.errors import ConfigError, NNSearchError
+from nnsearch.output_file import check_output_folder
+from nnsearch.problems.cp_model import CpModelFile
+from nnsearch.problems.families import FAMILIES
 from training.config import config_of, read_table, toml_text
 from training.export.export import export, export_graph, graph_metadata, training_record
 from training.running.distributed import Processes, joined
-from training.running.output_file import check_output_folder
 from training.tasks.dense import fit
 from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import fit_graph
@@ -80,6 +84,15 @@ class FitOptions:
     set: Annotated[tuple[str, ...], Parameter(metavar="KEY=VALUE", show_default=False)] = ()
     out: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
 
+    def blame(self, error: ConfigError, file: Path) -> ConfigError:
+        """Return an error of the config that says where the wrong value was given: by an option, or in the file."""
+        given = {text.partition("=")[0]: f"--set {text}" for text in self.set}
+        given |= {"seed": f"--seed {self.seed}"} if self.seed is not None else {}
+        named = re.match(r"unknown key '([^']+)'|([\w.]+):", str(error))
+        key = (named[1] or named[2]) if named else ""
+        told = next((text for one, text in given.items() if key and (one == key or one.startswith(f"{key}."))), file)
+        return ConfigError(f"{told}: {error}")
+
     def overrides(self) -> dict[str, str]:
         """Return the keys that they replace; see :func:`training.config.read_table`."""
         overrides: dict[str, str] = {}
@@ -122,9 +135,23 @@ def fit_command(
     with joined() as processes:
         run, folder = processes.together(lambda: _run_of(config, options))
         path = folder / f"{run.name}.onnx"
-        if isinstance(run, GraphConfig):
-            return _fit_graph(run, folder, path, processes)
-        return _fit_dense(run, folder, path, processes)
+        with _no_empty(folder):
+            if isinstance(run, GraphConfig):
+                return _fit_graph(run, folder, path, processes)
+            return _fit_dense(run, folder, path, processes)
+
+
+@contextmanager
+def _no_empty(folder: Path) -> Iterator[None]:
+    """Remove the folders that a refused run made, and nothing else."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        yield
+    except NNSearchError:
+        with suppress(OSError):  # something is in it
+            for one in new:
+                one.rmdir()
+        raise
 
 
 def _run_of(path: Path | None, options: FitOptions) -> tuple[DenseConfig | GraphConfig, Path]:
@@ -133,6 +160,8 @@ def _run_of(path: Path | None, options: FitOptions) -> tuple[DenseConfig | Graph
     if path is None and options.cp_model is None:
         raise ConfigError("expected a TOML file, or --cp-model and --solutions; see python -m training fit --help")
     file = path or _USER_MODEL_CONFIG
+    if path is not None and path.is_file() and FAMILIES[CpModelFile.problem].recognises(path.read_bytes()):
+        raise ConfigError(f"{path}: expected a TOML file, got a model; say --cp-model {path} --solutions HISTORY.csv")
     table = read_table(file, overrides)
     if path is None and options.cp_model is not None and "name" not in overrides:
         table["name"] = options.cp_model.stem
@@ -141,13 +170,17 @@ def _run_of(path: Path | None, options: FitOptions) -> tuple[DenseConfig | Graph
         for option in ("order", "pool"):
             if getattr(options, option) is not None:
                 raise ConfigError(f"--{option} is for networks of one size; {file} trains one on the candidate graph")
-        config = config_of(GraphConfig, table, file)
-    else:
-        config = config_of(DenseConfig, table, file)
-        if options.order is not None:
-            table["name"] = f"{config.name}-{options.order}"
-            table.setdefault("problem", {})["order"] = options.order
-            config = config_of(DenseConfig, table, file)
+    try:
+        if table.get("encoder") == "candidate_graph":
+            config = config_of(GraphConfig, table)
+        else:
+            config = config_of(DenseConfig, table)
+            if options.order is not None:
+                table["name"] = f"{config.name}-{options.order}"
+                table.setdefault("problem", {})["order"] = options.order
+                config = config_of(DenseConfig, table)
+    except ConfigError as error:
+        raise options.blame(error, file) from None
     folder = options.out or Path("runs") / config.name
     check_output_folder(folder, "--out")
     return config, folder

@@ -31,12 +31,12 @@ from nnsearch.errors import PoolError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
+from nnsearch.output_file import save_npz
 from nnsearch.problems import Problem
 from nnsearch.scorers.scorer import Scorer
 from training.data.graph_states import BoolArray, TrainingState, training_state
 from training.running.fan_out import fan_out
 from training.running.network_file import NetworkFile
-from training.running.output_file import save_npz
 from training.running.parts import Parts
 
 _COLUMNS = (

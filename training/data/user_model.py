@@ -15,6 +15,7 @@ from ortools.sat.python import cp_model
 
 from nnsearch.errors import PoolError
 from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.objective import read_objective
 from nnsearch.problems.reading import read_problem
 from training.data.families import PlantedState
 from training.data.graph_states import planted_state
@@ -53,7 +54,8 @@ def read_user_model(model_file: Path, history: Path, held_out: float, seed: int)
     Args:
         model_file: ``.pb``, ``.binpb``, ``.pbtxt`` or ``.textproto``.
         history: ``.csv``; the first line names variables, each other line gives their values in one solution. Columns
-            may come in any order and may leave out variables that the others determine.
+            may come in any order and may leave out variables that the others determine, alone or together with the
+            objective: the slack of a soft constraint is as small as it can be.
         held_out: share of the solutions for validation.
         seed: of the split.
 
@@ -142,7 +144,15 @@ def _check_determined(
     solution: npt.NDArray[np.int64],
     where: str,
 ) -> None:
-    """Refuse columns left out that the others do not determine: a network would learn what the solver made up."""
+    """Refuse columns left out that the others do not determine: a network would learn what the solver made up.
+
+    With an objective, another completion counts if it is as good.
+    """
+    objective = read_objective(fixed.proto)
+    if objective is not None:
+        terms = [fixed.get_int_var_from_proto_index(v) for v in objective.variables], objective.coefficients
+        fixed.add(cp_model.LinearExpr.weighted_sum(*terms) <= objective.of(solution.tolist()))
+        fixed.clear_objective()
     differs = []
     for name in missing:
         variable = fixed.get_int_var_from_proto_index(index[name])
@@ -162,9 +172,11 @@ def _complete(
     """Return int64[S, V]: every row checked against the model, with the variables that it does not name."""
     index = {name: i for i, name in enumerate(names)}
     solutions = np.empty((len(rows), len(names)), dtype=np.int64)
+    missing = [name for name in names if name not in rows[0][1]]
     for number, (line, row) in enumerate(rows):
         fixed = model.clone()
-        fixed.clear_objective()
+        if not missing or not fixed.proto.has_objective():
+            fixed.clear_objective()  # one of floating-point numbers, too, for which CP-SAT's optimum is approximate
         for name, value in row.items():
             domain = list(model.proto.variables[index[name]].domain)
             if not any(low <= value <= high for low, high in zip(domain[::2], domain[1::2], strict=True)):
@@ -172,7 +184,7 @@ def _complete(
             fixed.add(fixed.get_int_var_from_proto_index(index[name]) == value)
         solver = one_worker()
         status = solver.solve(fixed)
-        if status == cp_model.UNKNOWN:
+        if status == cp_model.UNKNOWN or (status == cp_model.FEASIBLE and fixed.has_objective()):
             raise PoolError(
                 f"{path}:{line}: expected a row that can be completed within 60 s; give the columns of more variables"
             )
@@ -183,5 +195,5 @@ def _complete(
             )
         solutions[number] = [solver.value(fixed.get_int_var_from_proto_index(i)) for i in range(len(names))]
         if number == 0:
-            _check_determined(fixed, [name for name in names if name not in row], index, solutions[0], f"{path}:{line}")
+            _check_determined(fixed, missing, index, solutions[0], f"{path}:{line}")
     return solutions

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
-from training.running.output_file import replacing
+from nnsearch.output_file import replacing
 
 KEYS = frozenset(
     {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnsearch.errors import ConfigError
-from training.running.output_file import save_npz
+from nnsearch.output_file import save_npz
 
 
 class Parts:

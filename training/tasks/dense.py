@@ -28,6 +28,7 @@ from training.losses.dense import SBRForm, candidate_cross_entropy, semantic_bas
 from training.networks.mlp import MLP
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
+from training.running.threads import set_threads
 from training.schedule import ExampleOrder, cosine
 from training.tasks.dense_config import DenseConfig, DenseLossConfig
 from training.tasks.dense_examples import ExampleBatches, TrainingData, prepare_dense_data
@@ -69,8 +70,7 @@ def fit(config: DenseConfig, run_dir: Path, processes: Processes = ALONE) -> Den
 
     def prepared() -> tuple[MLP, Training]:
         device = processes.own(choose_device(config.train.device))
-        if config.train.threads:
-            torch.set_num_threads(config.train.threads)
+        set_threads(config.train.threads)
         propagator = load_propagator(config.loss.propagator, config.problem.dense())
         check_claim(run_dir, config)
         if processes.first and not config.pool.file:

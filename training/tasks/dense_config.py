@@ -129,7 +129,7 @@ class DenseTrainConfig(Section, name="train"):
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
     """auto (CUDA where there is one), cpu, or cuda."""
     threads: Annotated[int, at_least(0)] = 0
-    """CPU threads; 0 leaves torch's default. Results are the same only for the same number."""
+    """CPU threads; 0 is one for each core that the process may use. Results are the same only for the same number."""
     evaluate_every: Annotated[int, at_least(0)] = 0
     """Presentations between two measurements of validation feasibility; 0 is a tenth of the budget, at most 250000."""
     patience: Annotated[int, at_least(0)] = 0

@@ -26,6 +26,7 @@ from training.losses.candidate_graph import (
 from training.networks.belief_propagation import NeuralBeliefPropagation
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
+from training.running.threads import set_threads
 from training.schedule import cosine
 from training.tasks.dense import choose_device
 from training.tasks.graph_config import GraphConfig, GraphLossConfig, GraphNetworkConfig
@@ -67,8 +68,7 @@ def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) 
 
     def prepared() -> tuple[NeuralBeliefPropagation, GraphData, Training]:
         device = processes.own(choose_device(config.train.device))
-        if config.train.threads:
-            torch.set_num_threads(config.train.threads)
+        set_threads(config.train.threads)
         check_claim(run_dir, config)
         start = load_weights(Path(config.train.start)) if config.train.start else None
         run_dir.mkdir(parents=True, exist_ok=True)

@@ -119,7 +119,7 @@ class GraphTrainConfig(Section, name="train"):
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
     """auto (CUDA where there is one), cpu, or cuda."""
     threads: Annotated[int, at_least(0)] = 0
-    """CPU threads; 0 leaves torch's default. Results are the same only for the same number."""
+    """CPU threads; 0 is one for each core that the process may use. Results are the same only for the same number."""
     evaluate_every: Annotated[int, at_least(1)] = 200
     """Steps between two measurements."""
 

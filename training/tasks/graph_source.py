@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
+from nnsearch.output_file import save_npz
 from training.data.exact_cover import label_latin_squares
 from training.data.families import (
     Colourings,
@@ -27,7 +28,6 @@ from training.data.graph_states import BoolArray, TrainingState, training_state
 from training.data.search_labels import SearchLabels, read_labels
 from training.data.singleton_consistency import singleton_consistent
 from training.data.user_model import UserModel, read_user_model
-from training.running.output_file import save_npz
 from training.tasks.graph_config import GraphConfig
 
 _EXACT_ORDER = 10

@@ -13,7 +13,7 @@ from benchmarks.records import Job
 from benchmarks.studies.cl_ste import cost, study
 from benchmarks.studies.cl_ste.tasks.config import read_task, task_names
 from nnsearch.errors import ConfigError
-from training.running.output_file import check_output_folder
+from nnsearch.output_file import check_output_folder
 
 _USUAL = cost.Cost()
 

@@ -12,7 +12,7 @@ from benchmarks.cli.options import PlotFile
 from benchmarks.records import Job
 from benchmarks.studies.label_free import study
 from benchmarks.studies.label_free.findings import summary
-from training.running.output_file import check_output_folder
+from nnsearch.output_file import check_output_folder
 
 _USUAL = study.LabelFreeStudy()
 

@@ -12,7 +12,7 @@ from benchmarks.cli.options import PlotFile
 from benchmarks.records import Job
 from benchmarks.studies.sbr import findings, search, search_findings, study
 from nnsearch.errors import ConfigError
-from training.running.output_file import check_output_folder
+from nnsearch.output_file import check_output_folder
 
 _USUAL = study.SbrStudy()
 _USUAL_SEARCH = search.SearchStudy()

@@ -30,6 +30,7 @@ from benchmarks.instances.squares import fresh_solutions, fresh_squares
 from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.suites.feasibility import QUESTIONS, draw_states, refuse_leak, summarise
+from nnsearch.output_file import save_npz
 from nnsearch.problems.latin_square.problem import LatinSquare
 from training.config import Rule, at_least, config_to_table, some_of
 from training.data.dense_problems import DenseProblem
@@ -45,7 +46,6 @@ from training.data.feasibility import (
     states_of_examples,
 )
 from training.data.pools.pool import read_pool
-from training.running.output_file import save_npz
 from training.tasks.dense import DenseOutcome, fit
 from training.tasks.dense_config import DenseConfig, ProblemConfig, read_config
 from training.tasks.dense_examples import prepare_dense_data, sample_solutions

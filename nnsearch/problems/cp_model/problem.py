@@ -14,6 +14,8 @@ from nnsearch.model.variables import all_variables
 from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.rendering import highlighted
 
+_SHOWN = 50  # variables; of a model with more, those that are 0 are counted
+
 
 @dataclass(frozen=True, eq=False)
 class CpModelFile:
@@ -67,8 +69,13 @@ class CpModelFile:
         return solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
     def render(self, values: Sequence[int] | None, colour: bool) -> str:
-        """Return ``name = value`` or ``name in domain``, one a line; see :class:`nnsearch.problems.Problem`."""
+        """Return ``name = value`` or ``name in domain``, one a line; see :class:`nnsearch.problems.Problem`.
+
+        Zeros of a large model are summed up.
+        """
         lines = []
+        large = len(self.model.proto.variables) > _SHOWN
+        zeros = 0
         for index, variable in enumerate(self.model.proto.variables):
             name = " ".join(variable.name.split()) or f"v{index}"
             domain = list(variable.domain)
@@ -76,9 +83,13 @@ class CpModelFile:
             if values is None:
                 parts = [f"{low}..{high}" for low, high in zip(domain[::2], domain[1::2], strict=True)]
                 lines.append(f"{name} = {domain[0]}" if fixed else f"{name} in {', '.join(parts)}")
+            elif large and not values[index]:
+                zeros += 1
             else:
                 value = str(values[index])
                 lines.append(f"{name} = {value if fixed or not colour else highlighted(value)}")
+        if zeros:
+            lines.append(f"and {zeros} variables that are 0; --out FILE writes all")
         return "\n".join(lines)
 
     def describe(self) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +33,13 @@ class Spec:
 
     @property
     def ending(self) -> str:
-        """The ending of the file, in lower case."""
-        return self.path.suffix.lower()
+        """The ending of the file, in lower case, without that of gzip."""
+        return _unzipped(self.path).suffix.lower()
+
+    @property
+    def stem(self) -> str:
+        """The name of the file without its ending."""
+        return _unzipped(self.path).stem
 
     @property
     def selects(self) -> str:
@@ -53,25 +60,43 @@ class Spec:
         return {self.selector: content[self.selector]}
 
 
-def check_file(path: Path, endings: Iterable[str]) -> None:
-    """Refuse a directory, and a file that no reader exists for."""
+def check_file(source: Spec, endings: Iterable[str], recognises: Callable[[bytes], bool]) -> None:
+    """Refuse a directory, and a file that no reader exists for.
+
+    Args:
+        source: The file.
+        endings: Those of which there are readers.
+        recognises: Tells from the content of a file with another ending that there is one.
+    """
     # A path that no file can have makes is_dir() raise too.
+    path, legal = source.path, tuple(endings)
     with _refusing_unreadable(path):
-        legal = tuple(endings)
         if path.is_dir():
             files = path / f"*{legal[0]}"
             raise error(path, None, f"expected a file, got a directory; give its files, such as {files}")
-        if path.suffix.lower() not in legal:
-            *others, last = *legal, *(f"{ending}#NAME" for ending in legal if ending == JSON_ENDING)
-            ending = shown(path.suffix) if path.suffix else "no ending"
-            listed = f"{', '.join(others)} or {last}" if others else last
-            raise error(path, None, f"expected a file that ends in {listed}, got {ending}")
+        if source.ending in legal or (path.is_file() and recognises(read_bytes(path))):
+            return
+        if source.ending in (".fzn", ".mzn"):
+            message = (
+                "expected a file that OR-Tools reads from Python, got MiniZinc; solve it by: minizinc --solver cp-sat"
+            )
+            raise error(path, None, message)
+        *others, last = *legal, *(f"{ending}#NAME" for ending in legal if ending == JSON_ENDING)
+        ending = shown(path.suffix) if path.suffix else "no ending"
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise error(path, None, f"expected a file that ends in {listed}, got {ending}")
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file."""
+    """Return the content of a file, unpacked if it is one of gzip, whatever its ending."""
     with _refusing_unreadable(path):
-        return path.read_bytes()
+        content = path.read_bytes()
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error):
+        raise error(path, None, "expected a whole gzip file, got a cut or damaged one") from None
 
 
 def read_text(path: Path) -> str:
@@ -118,6 +143,10 @@ def error(path: Path, line: int | None, message: str) -> InstanceError:
     text = f"{path}: {message}" if line is None else f"{path}:{line}: {message}"
     # One line, whatever a file or its name holds.
     return InstanceError("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
+
+
+def _unzipped(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
 @contextmanager

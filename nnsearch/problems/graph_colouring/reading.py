@@ -36,7 +36,7 @@ def read_dimacs_graph(source: Spec, num_colours: int) -> dict[str, GraphColourin
     if not num_vertices:
         raise error(path, None, "expected a line 'p edge VERTICES EDGES', got none")
     with located(path, None):
-        return {path.stem: GraphColouring(path.stem, num_vertices, tuple(edges), num_colours)}
+        return {source.stem: GraphColouring(source.stem, num_vertices, tuple(edges), num_colours)}
 
 
 def _num_vertices(path: Path, line: int, words: list[str]) -> int:

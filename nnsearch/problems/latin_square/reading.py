@@ -16,8 +16,8 @@ from nnsearch.problems.latin_square.problem import PartialLatinSquare
 
 def read_dzn_or_pls(source: Spec) -> dict[str, PartialLatinSquare]:
     """Return the Latin square in a ``.dzn`` or ``.pls`` file, by the stem of the file."""
-    path, text = source.path, read_text(source.path)
-    return {path.stem: _read_dzn(path, text) if source.ending == ".dzn" else _read_pls(path, text)}
+    text = read_text(source.path)
+    return {source.stem: _read_dzn(source, text) if source.ending == ".dzn" else _read_pls(source, text)}
 
 
 def read_json(content: JsonObject) -> PartialLatinSquare:
@@ -41,7 +41,8 @@ _DZN_TOKEN = re.compile(
 )
 
 
-def _read_dzn(path: Path, text: str) -> PartialLatinSquare:
+def _read_dzn(source: Spec, text: str) -> PartialLatinSquare:
+    path = source.path
     values: dict[str, list[_Token]] = {}
     for item in _dzn_items(text):
         name, line = item[0]
@@ -57,7 +58,7 @@ def _read_dzn(path: Path, text: str) -> PartialLatinSquare:
             raise error(path, None, f"expected an assignment '{form}', got none")
     order = read_order(path, values["N"][0].line, integer(_joined(values["N"])))
     rows = _dzn_rows(path, values["start"])
-    return PartialLatinSquare(path.stem, read_grid(path, values["start"][0].line, order, rows, _DZN))
+    return PartialLatinSquare(source.stem, read_grid(path, values["start"][0].line, order, rows, _DZN))
 
 
 def _dzn_items(text: str) -> Iterator[list[_Token]]:
@@ -102,7 +103,8 @@ def _dzn_rows(path: Path, tokens: list[_Token]) -> list[GridRow]:
     return rows
 
 
-def _read_pls(path: Path, text: str) -> PartialLatinSquare:
+def _read_pls(source: Spec, text: str) -> PartialLatinSquare:
+    path = source.path
     # Not splitlines(): it also splits at characters that no editor counts as the end of a line.
     lines = [(number, line.split()) for number, line in enumerate(text.split("\n"), start=1)]
     header = next((i for i, (_, words) in enumerate(lines) if words[:1] == ["order"]), None)
@@ -111,4 +113,4 @@ def _read_pls(path: Path, text: str) -> PartialLatinSquare:
     order_line, words = lines[header]
     order = read_order(path, order_line, integer(" ".join(words[1:])))
     rows = [GridRow(number, [integer(word) for word in words]) for number, words in lines[header + 1 :] if words]
-    return PartialLatinSquare(path.stem, read_grid(path, order_line, order, rows, _PLS))
+    return PartialLatinSquare(source.stem, read_grid(path, order_line, order, rows, _PLS))

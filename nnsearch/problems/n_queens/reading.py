@@ -32,7 +32,7 @@ def read_board(source: Spec) -> dict[str, QueensCompletion]:
         (row, column) for row, squares in enumerate(rows.values()) for column, c in enumerate(squares) if c == "Q"
     ]
     with located(path, None):
-        return {path.stem: QueensCompletion(path.stem, size, tuple(placed))}
+        return {source.stem: QueensCompletion(source.stem, size, tuple(placed))}
 
 
 def read_json(content: JsonObject) -> QueensCompletion:

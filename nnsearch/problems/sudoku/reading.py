@@ -37,11 +37,11 @@ def read_characters(source: Spec) -> dict[str, Sudoku]:
     if not lines:
         raise error(path, None, "expected a sudoku, one character a cell, got an empty file")
     if source.ending == ".sdk":
-        return {path.stem: _from_characters(path, path.stem, lines)}
+        return {source.stem: _from_characters(path, source.stem, lines)}
     chosen = source.select({str(number): number for number in lines})
     only = len(lines) == 1
     return {
-        key: _from_characters(path, path.stem if only else f"{path.stem}-{key}", {number: lines[number]})
+        key: _from_characters(path, source.stem if only else f"{source.stem}-{key}", {number: lines[number]})
         for key, number in chosen.items()
     }
 
@@ -51,7 +51,7 @@ def _from_characters(path: Path, name: str, lines: dict[int, str]) -> Sudoku:
     cells = [(number, character) for number, line in lines.items() for character in line]
     first = cells[0][0]
     if len(cells) not in _SIZES:
-        form = "in all lines together" if path.suffix.lower() == ".sdk" else "in a line"
+        form = "in all lines together" if Spec(path).ending == ".sdk" else "in a line"
         raise error(path, first, f"expected 16, 81, 256 or 625 characters {form}, got {len(cells)}")
     order = _SIZES[len(cells)] ** 2
     grid = []

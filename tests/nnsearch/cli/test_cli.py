@@ -330,7 +330,7 @@ BAD_INPUT = [
     (["solve", "six.dzn", "--model", "none", "--infer-every", "3"], "--infer-every"),
     (["solve", "six.dzn", "--model", "none", "--restart-after", "5"], "--restart-after has no meaning for --model"),
     (["solve", "six.dzn", "--model", "six.onnx", "--restart-after", "-1"], "Restarts.failures: expected 1 or more"),
-    (["solve", "six.dzn", "--model", "six.onnx", "--restart-after", "3", "--seed", "-1"], "expected 0 or more, got -1"),
+    (["solve", "six.dzn", "--model", "six.onnx", "--restart-after", "3", "--seed", "-1"], "--seed: expected 0 to"),
     (["solve", "six.dzn", "--model", ""], "model"),
     (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--workers", "0"], "workers"),
     (["solve", "six.dzn", "--model", "none", "--engine", "cp-sat", "--workers", "-1"], "workers"),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from dataclasses import dataclass
+import signal
+import threading
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -12,12 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from stand_ins import dzn, graph_network, network, saved
+from stand_ins import PATIENCE, dzn, graph_network, network, saved
 
+from nnsearch import cp
+from nnsearch.cli.demo import _solve
+from nnsearch.cli.lines import Lines
 from nnsearch.cli.main import main
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.pretrained import DEFAULT_MODEL
-from nnsearch.problems import Problem, graph_colouring, n_queens, read_problem, sudoku
+from nnsearch.problems import Problem, graph_colouring, n_queens, read_latin_square, read_problem, sudoku
+from nnsearch.result import Status
 
 NINE = sudoku.generate(3, 0.6, 1, 0)[0][0]
 QUEENS = n_queens.generate(8, 2, 1, 0)[0][0]
@@ -176,17 +184,28 @@ def test_a_bare_cp_model_proto_with_belief_propagation(nnsearch: Nnsearch, endin
 
 @pytest.mark.parametrize(
     "options",
-    ["--engine dives", "--model bp", "--model bp --engine cp-sat", "--infer-every 2", "--variables most-confident"],
+    ["--model bp --engine cp", "--model bp --engine cp-sat", "--infer-every 2", "--variables most-confident"],
 )
 def test_a_model_with_nothing_to_encode_is_one_clear_line(nnsearch: Nnsearch, options: str) -> None:
     done = nnsearch(f"loose.pb {options}")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "expected a model with at least one constraint that ties candidates together" in done.err
-    assert "use no network" in done.err
+    assert "--model none, scorer=None" in done.err
     assert nnsearch.json("loose.pb --model none")["status"] == "OPTIMAL"
 
 
-@pytest.mark.parametrize("options", ["", "--variables first", "--engine cp-sat"])
+@pytest.mark.parametrize("options", ["", "--model bp"])
+def test_dives_by_a_network_that_can_read_nothing_say_what_to_do(nnsearch: Nnsearch, options: str) -> None:
+    done = nnsearch(f"loose.pb --engine dives {options}")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: bp can read nothing of loose, and dives need a network that can; "
+        "choose --engine race or cp-sat, or another --model\n"
+    )
+    assert nnsearch.json(f"loose.pb --engine race {options}")["status"] == "OPTIMAL"
+
+
+@pytest.mark.parametrize("options", ["--engine cp", "--variables first", "--engine cp-sat"])
 def test_the_default_network_is_left_out_where_it_can_read_nothing(nnsearch: Nnsearch, options: str) -> None:
     done = nnsearch(f"loose.pb --json {options}")
     assert done.code == 0
@@ -223,7 +242,7 @@ def test_a_declared_empty_domain_is_an_error(nnsearch: Nnsearch, engine: str) ->
         ("two.sudoku#2", "two-2: order 9, 49 holes", r"[-\d| +\n]*"),
         ("board.txt --problem n-queens", "board: 8 queens, 2 placed", r"((\. )*Q( \.)*\n){8}"),
         ("graph.col --colours 3", "graph: 20 vertices, 40 edges, 3 colours", r"(colour \d:( \d+)+\n){3}"),
-        ("queens.pb", "queens: 8 variables, 3 constraints", r"(q\[\d\] = \d\n){8}"),
+        ("queens.pb --engine cp", "queens: 8 variables, 3 constraints", r"(q\[\d\] = \d\n){8}"),
     ],
 )
 def test_the_solution_is_shown(nnsearch: Nnsearch, arguments: str, title: str, form: str) -> None:
@@ -257,6 +276,142 @@ def test_a_race_says_who_answered(nnsearch: Nnsearch) -> None:
     assert re.match(r"(learned|cp-sat): \w", nnsearch.json("nine.sdk --engine race")["answered_by"])
     assert nnsearch.json("nine.sdk")["answered_by"] is None
     assert re.search(r"\(race, bp; (learned|cp-sat): .+\)$", nnsearch("nine.sdk --engine race").out.strip())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "engine"),
+    [
+        ("queens.pb", "race"),
+        ("queens.textproto --workers 1 --model bp", "race"),
+        ("queens.pb --model none", "cp-sat"),
+        ("queens.pb --variables first", "cp"),
+        ("queens.pb --failure-limit 9999", "cp"),
+        ("queens.pb --trace model.jsonl", "cp"),
+        ("nine.sdk", "cp"),
+    ],
+)
+def test_models_in_files_race_by_default(nnsearch: Nnsearch, arguments: str, engine: str) -> None:
+    assert nnsearch.json(arguments)["engine"] == engine
+
+
+def test_several_files_have_one_engine(nnsearch: Nnsearch) -> None:
+    for both, engine in (("queens.pb magic.pb", "race"), ("queens.pb nine.sdk", "cp")):
+        done = nnsearch(f"{both} --json")
+        assert [json.loads(line)["engine"] for line in done.out.splitlines()] == [engine, engine]
+    done = nnsearch("missing.pb queens.pb --json")
+    assert (done.code, json.loads(done.out)["engine"]) == (2, "race")
+    assert done.err.startswith("error: missing.pb: expected a file, got nothing at this path\n")
+
+
+def test_the_solution_is_written(nnsearch: Nnsearch, folder: Path) -> None:
+    result = nnsearch.json("best.pb --out made/best.json")
+    written = json.loads((folder / "made" / "best.json").read_text())
+    assert (written["instance"], written["status"]) == ("best", "OPTIMAL")
+    assert written["objective"] == written["bound"] == result["objective_value"]
+    assert list(written["values"].items()) == [(f"q[{i}]", value) for i, value in enumerate(result["solution"])]
+    nnsearch("false.pbtxt --out false.json")
+    assert json.loads((folder / "false.json").read_text()) == {
+        "instance": "false",
+        "status": "INFEASIBLE",
+        "objective": None,
+        "bound": None,
+        "values": None,
+    }
+
+
+def test_every_variable_of_a_written_solution_has_a_name_of_its_own(nnsearch: Nnsearch, folder: Path) -> None:
+    model = cp_model.CpModel()
+    for value, name in enumerate(["", "x", "x", "v0", "x#2"]):
+        model.new_int_var(value, value, name)
+    model.export_to_file(str(folder / "named.pb"))
+    assert nnsearch("named.pb --out named.json").code == 0
+    values = json.loads((folder / "named.json").read_text())["values"]
+    assert values == {"v0": 0, "x": 1, "x#2": 2, "v0#3": 3, "x#2#4": 4}
+
+
+def test_a_solution_that_cannot_be_written_is_refused_before_the_search(nnsearch: Nnsearch, folder: Path) -> None:
+    done = nnsearch("missing.pb --out nine.sdk/x.json")
+    assert (done.code, done.err) == (
+        2,
+        "error: --out nine.sdk/x.json: expected a file that can be written, got: Not a directory; choose another\n",
+    )
+    done = nnsearch("queens.pb nine.sdk --out x.json")
+    assert (done.code, done.out, (folder / "x.json").exists()) == (2, "", False)
+    assert done.err == "error: --out is for one instance; leave it out, or solve them one by one\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("nine.sdk --seed -1", "--seed: expected 0 to 2147483647, got -1"),
+        ("queens.pb --seed 2147483648", "--seed: expected 0 to 2147483647, got 2147483648"),
+    ],
+)
+def test_an_option_that_is_refused_is_named(nnsearch: Nnsearch, arguments: str, message: str) -> None:
+    done = nnsearch(arguments)
+    assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+
+
+def test_a_drawing_that_cannot_be_written_is_refused_before_the_trace_is_read(nnsearch: Nnsearch) -> None:
+    done = nnsearch.run("trace", "missing.jsonl", "--html", "nine.sdk/x.svg")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: --html nine.sdk/x.svg: expected a file that can be written")
+
+
+@pytest.mark.parametrize("option", ["--processes", "--concurrency"])
+def test_what_one_instance_makes_no_use_of_is_said(nnsearch: Nnsearch, option: str) -> None:
+    done = nnsearch(f"nine.sdk {option} 2 --json")
+    assert (done.code, done.err) == (0, f"warning: {option} is for several instances, there is one\n")
+
+
+@pytest.mark.parametrize("words", [["solve", ""], ["solve", "nine.sdk", "--out", ""], ["trace", "x", "--html="]])
+def test_an_empty_word_is_refused(nnsearch: Nnsearch, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        nnsearch.run(*words)
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_a_demo_without_time_is_refused(nnsearch: Nnsearch) -> None:
+    done = nnsearch.run("demo", "--time-limit", "-1")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: --time-limit: expected a number of seconds above 0, got -1\n"
+
+
+def test_ctrl_c_ends_the_demo_while_cp_sat_solves() -> None:
+    """CP-SAT would take it for a limit of its own, and the demo would go on."""
+    square = read_latin_square(str(files("nnsearch") / "demo.dzn"))
+    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        _solve(square, cp_model.CpSolver(), PATIENCE, None)
+    timer.join()
+
+
+def test_decided_is_what_is_proved(nnsearch: Nnsearch) -> None:
+    lines = Lines(3, as_json=False)
+    result = cp.solve(*read_problem("best.pb").build(), None)
+    for status in (Status.OPTIMAL, Status.FEASIBLE, Status.INFEASIBLE, Status.UNKNOWN):
+        lines.solved(read_problem("best.pb"), replace(result, status=status))
+    assert lines.tally == (2, 1, 1, 0)
+
+
+def test_numbers_keep_their_digits_and_zeros_are_summed_up(nnsearch: Nnsearch, folder: Path) -> None:
+    model = cp_model.CpModel()
+    x = model.new_int_var_from_domain(cp_model.Domain.from_values([0, 123_456_789]), "many")
+    for i in range(60):
+        model.add(model.new_bool_var(f"b{i}") == (i == 7))
+    model.maximize(10 * x + 1)
+    model.export_to_file(str(folder / "large.pb"))
+    for engine in ("cp", "race"):
+        done = nnsearch(f"large.pb --engine {engine} --model none" if engine == "cp" else "large.pb")
+        assert "OPTIMAL  objective 1234567891  " in done.out
+        assert done.out.splitlines()[1:4] == [
+            "many = 123456789",
+            "b7 = 1",
+            "and 59 variables that are 0; --out FILE writes all",
+        ]
 
 
 def test_the_search_tree_is_recorded_and_drawn(nnsearch: Nnsearch, folder: Path) -> None:
@@ -294,8 +449,8 @@ BAD_INPUT = [
     ("bad.col --colours 2", "bad.col:2: expected vertices 1..2, got 3"),
     ("missing.col --colours 2", "missing.col: expected a file, got nothing at this path"),
     ("missing.pb", "missing.pb: expected a file, got nothing at this path"),
-    ("cut.pb", "cut.pb: expected a binary CpModelProto, got a foreign or cut file"),
-    ("graph.col --problem cp-model", "graph.col: expected a file that ends in .pb, .binpb, .pbtxt or .textproto"),
+    ("cut.pb", "cut.pb: expected a CpModelProto, MPS or LP, got a foreign or cut file"),
+    ("graph.col --problem cp-model", "graph.col: expected a file that ends in .pb, .binpb, .bin, .pbtxt, "),
     ("nine.sdk --engine race --model none", "network: engine race needs one, got none; choose one (--model)"),
     ("nine.sdk --engine dives --infer-every 2", "--infer-every has no meaning for --engine dives"),
     ("nine.sdk --engine race --failure-limit 9", "--failure-limit has no meaning for --engine race"),

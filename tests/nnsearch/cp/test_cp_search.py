@@ -390,7 +390,7 @@ def test_solves_or_proves_by_graph(
     scorer = RandomGraphScorer(seed)
     graph = graph_of(model)
     if graph.num_groups == graph.num_variables:
-        with pytest.raises(NothingToReadError, match=r"^universal: .* use no network$"):
+        with pytest.raises(NothingToReadError, match=r"^universal: .* use none: --model none, scorer=None$"):
             cp.solve(model, variables, "universal")
     for given_variables in (variables, variables[::-1], variables[:1]):
         result = cp.solve(model, given_variables, scorer, SearchOptions(variable_order=order, restarts=restarts))

@@ -210,7 +210,7 @@ def test_two_lines_plug_it_into_a_model(tmp_path: Path, as_given: type) -> None:
 @pytest.mark.parametrize(
     ("num_variables", "num_values", "message"),
     [
-        (15, 4, r"^linear: expected 15 variables, the problem has 16; use no network"),
+        (15, 4, r"^linear: expected 15 variables, the problem has 16; use none \(--model none, scorer=None\)"),
         (16, 3, r"^linear: expected values 1\.\.3 \(3 of them\), the domains span 1\.\.4$"),
     ],
 )
@@ -353,6 +353,34 @@ def test_the_strategy_follows_the_scores_of_a_graph(which: list[int]) -> None:
     assert {v.name for v in model.proto.variables} == {"v0", "v1", "v2", "v3", *literals}
 
 
+def test_a_boolean_is_its_own_literal() -> None:
+    model = cp_model.CpModel()
+    b, c = model.new_bool_var("b"), model.new_int_var(0, 1, "c")
+    model.add_at_most_one(b, c)
+    cpsat.guide(model, [b, c], FixedGraphScorer([7, 2, 1, 8]))
+    assert len(model.proto.variables) == 2
+    assert len(model.proto.constraints) == 1
+    (strategy,) = model.proto.search_strategy
+    terms = [(e.vars[0], e.coeffs[0], e.offset) for e in strategy.exprs]
+    assert terms == [(1, 1, 0), (0, -1, 1)]  # c, then the negation of b
+    solver = cp_model.CpSolver()
+    solver.parameters.search_branching = cp_model.FIXED_SEARCH
+    solver.parameters.num_workers = 1
+    solver.parameters.cp_model_presolve = False
+    assert solver.solve(model) == cp_model.OPTIMAL
+    assert (solver.value(b), solver.value(c)) == (0, 1)
+
+
+def test_no_strategy_where_scores_tie() -> None:
+    model = cp_model.CpModel()
+    x = [model.new_int_var(0, 2, name) for name in "xyz"]
+    model.add_all_different(x)
+    cpsat.guide(model, x, FixedGraphScorer([3, 3, 3, 1, 1, 1, 5, 5, 5]))
+    assert (len(model.proto.variables), len(model.proto.search_strategy)) == (3, 0)
+    cpsat.guide(model, x, FixedGraphScorer([3, 3, 3, 1, 2, 1, 5, 5, 5]))
+    assert (len(model.proto.variables), len(model.proto.search_strategy)) == (12, 1)
+
+
 def test_one_worker_follows_the_network_by_graph() -> None:
     square = latin_square(6, 1)
     model, variables = LatinSquare(6).build()
@@ -363,7 +391,7 @@ def test_one_worker_follows_the_network_by_graph() -> None:
 def test_what_a_graph_scorer_cannot_guide_is_refused() -> None:
     model = cp_model.CpModel()
     x = model.new_int_var(0, 3, "x")
-    with pytest.raises(GraphError, match="a network has nothing to read here, use no network"):
+    with pytest.raises(GraphError, match="a network has nothing to read here, use none: --model none, scorer=None"):
         cpsat.guide(model, [x], "bp")
     y = model.new_int_var(3, 2, "y")
     model.add(x != y)

@@ -461,7 +461,8 @@ def test_variables_with_too_many_values_stay_outside(model: cp_model.CpModel, fa
 def test_nothing_to_read_is_one_clear_error() -> None:
     model = cp_model.CpModel()
     with pytest.raises(
-        NothingToReadError, match=r"at least one constraint .* \(encoded 0 of 0 constraints\); .* use no network$"
+        NothingToReadError,
+        match=r"at least one constraint .* \(encoded 0 of 0 constraints\); .* use none: --model none, scorer=None$",
     ):
         load_scorer("bp", "cpu").prepare(CandidateGraph.from_model(model))
     far = model.new_int_var(0, 10**6, "far")
@@ -475,7 +476,7 @@ def test_nothing_to_read_is_one_clear_error() -> None:
         "(encoded 0 of 2 constraints; "
         "ignored: 1 linear on a variable without candidates, 1 bool_xor; "
         f"without candidates, for more than {MAX_VALUES} values: 1 variables); "
-        "a network has nothing to read here, use no network"
+        "a network has nothing to read here, use none: --model none, scorer=None"
     )
 
 

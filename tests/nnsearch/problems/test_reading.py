@@ -267,11 +267,11 @@ MALFORMED: list[tuple[str, str | None, str | bytes, int | None, str]] = [
     ("x.col", "graph-colouring", "p edge 2 1\ne 2 2", 2, "got an edge from 2 to itself"),
     ("x.col", "graph-colouring", "p edge 2 1\n1 2", 2, "expected a line 'e U V' or a comment 'c ...', got \"1 2\""),
     # models
-    ("x.pb", None, "", None, "expected a CpModelProto with variables, got none"),
-    ("x.pb", None, "no model at all", None, "expected a binary CpModelProto, got a foreign or cut file"),
+    ("x.pb", None, "", None, "expected a CpModelProto, MPS or LP, got an empty file"),
+    ("x.pb", None, "no model at all", 1, 'expected a CpModelProto, MPS or LP, got "no model at all"'),
     ("x.pb", None, b"\x78\x01", None, "expected a binary CpModelProto, got a message with an unknown field 15"),
     ("x.pb", None, b"\x12\x04\x12\x02\x05\x01", None, "expected a valid CP-SAT model, got: var #0"),
-    ("x.pbtxt", None, "", None, "expected a CpModelProto with variables, got none"),
+    ("x.pbtxt", None, "\n", None, "expected a CpModelProto, MPS or LP, got an empty file"),
     (
         "x.pbtxt",
         None,
@@ -280,7 +280,7 @@ MALFORMED: list[tuple[str, str | None, str | bytes, int | None, str]] = [
         'expected a CpModelProto in text format, got "foo: 3" (Message type',
     ),
     ("x.pbtxt", None, "\nvariables { domain: [0, 1]\n", 2, "expected a CpModelProto in text format"),
-    ("x.pbtxt", None, "\x00\x01", 1, "expected a CpModelProto in text format"),
+    ("x.pbtxt", None, "\x00\x01", None, "expected a CpModelProto, MPS or LP, got a foreign or cut file"),
     ("x.pbtxt", None, "variables { domain: [0, 1, 2] }", None, "expected a valid CP-SAT model, got: var #0"),
     (
         "x.pbtxt",

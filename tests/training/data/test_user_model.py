@@ -62,6 +62,34 @@ def test_columns_in_any_order_and_those_that_are_determined(text: str, folder: P
     assert solutions_of(folder, text) == sorted(ROWS)
 
 
+def soft_model(weight: int, maximises: bool = False) -> cp_model.CpModel:
+    """Three of five are chosen, at most one of the first three unless slack pays for more."""
+    soft = cp_model.CpModel()
+    chosen = [soft.new_bool_var(f"x{i}") for i in range(5)]
+    slack = soft.new_int_var(0, 9, "slack")
+    soft.add(sum(chosen) == 3)
+    soft.add(sum(chosen[:3]) <= 1 + slack)
+    if maximises:
+        soft.maximize(chosen[0] - weight * slack)
+    else:
+        soft.minimize(weight * slack + chosen[0])
+    return soft
+
+
+@pytest.mark.parametrize("maximises", [False, True])
+def test_slack_is_what_the_objective_makes_it(maximises: bool, folder: Path) -> None:
+    soft_model(5, maximises).export_to_file(str(folder / "abc.pb"))
+    decisions = [(1, 1, 1, 0, 0), (1, 1, 0, 1, 0), (0, 0, 1, 1, 1)]
+    text = csv("x0,x1,x2,x3,x4", decisions)
+    assert solutions_of(folder, text) == sorted((*row, max(0, sum(row[:3]) - 1)) for row in decisions)
+
+
+def test_slack_that_costs_nothing_is_still_free(folder: Path) -> None:
+    soft_model(0).export_to_file(str(folder / "abc.pb"))
+    with pytest.raises(PoolError, match=r"other\.csv:2: .* slack is still free; give its column"):
+        solutions_of(folder, csv("x0,x1,x2,x3,x4", [(1, 1, 1, 0, 0), (1, 1, 0, 1, 0)]))
+
+
 def test_the_split_has_both_sides_and_the_identities_name_every_value(folder: Path) -> None:
     read = read_user_model(folder / "abc.pb", folder / "history.csv", 0.25, 0)
     assert (len(read.training.solutions), len(read.held_out.solutions)) == (3, 1)
@@ -109,7 +137,8 @@ def refusal(folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str
     """Type the command in the folder; return its one line."""
     capsys.readouterr()
     files = ["--cp-model", "abc.pb", "--solutions", "history.csv"]
-    assert main(["fit", *files, "--out", "run", *more]) == 2
+    out = [] if "--out" in more else ["--out", "run"]
+    assert main(["fit", *files, *out, *more]) == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith("error: ")
@@ -124,6 +153,46 @@ def test_bad_history_is_one_line_that_names_file_and_line(
     monkeypatch.chdir(folder)
     (folder / "history.csv").write_text(text, encoding="utf-8")
     assert message in refusal(folder, capsys)
+
+
+def test_a_refused_run_leaves_no_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "history.csv").write_text("a,b\n0,7\n")
+    refusal(folder, capsys, "--out", "runs/first")
+    assert sorted(path.name for path in folder.iterdir()) == ["abc.pb", "history.csv"]
+    (folder / "kept").mkdir()
+    refusal(folder, capsys, "--out", "kept")
+    assert (folder / "kept").is_dir()
+
+
+CONFIGS = str(Path(cli.__file__).parents[1] / "configs" / "pls.toml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["abc.pb"], "abc.pb: expected a TOML file, got a model; say --cp-model abc.pb --solutions HISTORY.csv"),
+        ([CONFIGS, "--set", "foo.bar=1"], "--set foo.bar=1: unknown key 'foo'"),
+        ([CONFIGS, "--set", "train.steps=3"], "--set train.steps=3: unknown key 'train.steps'"),
+        ([CONFIGS, "--set", "train.threads=-1"], "--set train.threads=-1: train.threads: expected 0 or more"),
+        ([CONFIGS, "--seed", "-1"], "--seed -1: seed: expected 0 to 4294967295, got -1"),
+        (["wrong.toml"], "wrong.toml: unknown key 'foo'"),
+    ],
+)
+def test_what_is_wrong_is_named_where_it_was_given(
+    arguments: list[str],
+    message: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "wrong.toml").write_text("foo = 1\n")
+    assert main(["fit", *arguments, "--out", "run"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert not (folder / "run").exists()
 
 
 def test_a_corrected_history_trains_in_the_same_folder(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import PoolError
-from training.running.output_file import save_npz
+from nnsearch.output_file import save_npz
 
 
 @dataclass(frozen=True)

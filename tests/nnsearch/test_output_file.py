@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nnsearch.errors import ConfigError
-from training.running.output_file import check_output_file, check_output_folder
+from nnsearch.output_file import check_output_file, check_output_folder
 
 
 def test_what_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:

@@ -39,7 +39,14 @@ def check_output_folder(folder: Path, option: str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that becomes ``path`` once it is complete: at any moment, the old one or the new one is there."""
+    """Open a file that becomes ``path`` once it is complete: at any moment, the old one or the new one is there.
+
+    What is no file of its own is written where it is: a pipe, a device, a link such as ``/dev/stdout``.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with path.open("wb") as file:
+            yield file
+        return
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         yield file
