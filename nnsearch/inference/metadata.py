@@ -70,7 +70,6 @@ class ModelMetadata:
             "nnsearch.format": FORMAT,
             "nnsearch.encoder": self.encoder,
             "nnsearch.problem": self.problem,
-            "nnsearch.purpose": self.purpose,
             "nnsearch.training": json.dumps(self.training, sort_keys=True),
         }
         if self.encoder == "one_hot":
@@ -80,6 +79,8 @@ class ModelMetadata:
             props["nnsearch.kinds"] = ",".join(self.kinds)
             if self.identities is not None:
                 props["nnsearch.identities"] = json.dumps(self.identities)
+        if self.purpose != _usual_purpose(self.identities):
+            props["nnsearch.purpose"] = self.purpose
         if self.precision != "fp32":
             props["nnsearch.precision"] = self.precision
             props["nnsearch.tolerance"] = repr(self.tolerance)
@@ -115,12 +116,16 @@ class ModelMetadata:
         num_values = _positive(props, "nnsearch.num_values", source) if one_hot else None
         kinds = () if one_hot else _kinds(props, source)
         identities = None if one_hot else _identities(props, source)
-        purpose = props.get("nnsearch.purpose", "feasibility" if identities is None else "preferences")
+        purpose = props.get("nnsearch.purpose", _usual_purpose(identities))
         if purpose not in PURPOSES:
             raise ModelFileError(f"{source}: expected purpose {', '.join(PURPOSES)}, got {purpose[:20]!r}")
         return cls(
             encoder, problem, num_variables, num_values, training, kinds, identities, precision, tolerance, purpose
         )
+
+
+def _usual_purpose(identities: Mapping[str, Sequence[int]] | None) -> str:
+    return "feasibility" if identities is None else "preferences"
 
 
 def _kinds(props: Mapping[str, str], source: str) -> tuple[str, ...]:
