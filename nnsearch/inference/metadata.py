@@ -37,7 +37,7 @@ class ModelMetadata:
         tolerance: how far the scores may be from those of the float32 network, as a share of the range of a state's
             scores (of 1, where the range is smaller); checked at export. None for ``fp32``.
         purpose: what its order of values is for: ``feasibility``, a good ``objective``, or ``preferences`` that the
-            model does not hold. A file that does not say is for preferences if it has identities, else for feasibility.
+            model does not hold. Not said, it is preferences for a network with identities, else feasibility.
     """
 
     encoder: str
@@ -49,7 +49,11 @@ class ModelMetadata:
     identities: Mapping[str, Sequence[int]] | None = None
     precision: str = "fp32"
     tolerance: float | None = None
-    purpose: str = "feasibility"
+    purpose: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.purpose:
+            object.__setattr__(self, "purpose", _usual_purpose(self.identities))
 
     @property
     def how_made(self) -> str:

@@ -92,6 +92,17 @@ def test_the_format_of_graph_networks_is_pinned() -> None:
     }
 
 
+@pytest.mark.parametrize("props", [PROPS, GRAPH_PROPS], ids=["one-hot", "graph"])
+def test_a_file_says_what_it_is_for_where_that_is_not_usual(props: dict[str, str]) -> None:
+    usual = ModelMetadata.from_props(props, "x")
+    assert usual.purpose == ("preferences" if "nnsearch.identities" in props else "feasibility")
+    other = replace(usual, purpose="objective")
+    assert ModelMetadata.from_props(other.to_props(), "x") == other
+    assert "expected purpose feasibility, objective, preferences, got 'fun'" in refusal(
+        {**props, "nnsearch.purpose": "fun"}
+    )
+
+
 def refusal(props: dict[str, str]) -> str:
     with pytest.raises(ModelFileError) as caught:
         ModelMetadata.from_props(props, "folder/x.onnx")
