@@ -12,6 +12,7 @@ from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.cache import ScoreCache, cached
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Advice, PreparedScorer, Scorer
+from nnsearch.trial.advise import Verdict, advise
 
 __all__ = [
     "Advice",
@@ -30,6 +31,8 @@ __all__ = [
     "SolveResult",
     "Solved",
     "Status",
+    "Verdict",
+    "advise",
     "cached",
     "load_scorer",
     "read_latin_square",

@@ -39,12 +39,12 @@ from benchmarks.statistics import (
     num_instances,
     quartiles,
 )
-from benchmarks.timed_solve import timed_solve
 from nnsearch.cpsat import Dives, RaceReport
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.processors import usable_cpus
 from nnsearch.result import InferenceCount, SolveResult, Status
+from nnsearch.trial.timed_solve import timed_solve
 from training.config import Rule, at_least
 from training.running.fan_out import Needs
 

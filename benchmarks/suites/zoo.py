@@ -26,16 +26,16 @@ import nnsearch.cpsat
 from benchmarks.answers import disagreements
 from benchmarks.arms import Arm, rotated, warm_up
 from benchmarks.instances.zoo import KINDS, BrokenRuleError, Size, ZooModel, build
-from benchmarks.primal_integral import primal_integral
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.statistics import by_arm, cost, counted, geometric_mean, is_decided, short
-from benchmarks.timed_solve import timed_solve
 from nnsearch.cpsat import RaceReport
 from nnsearch.errors import ConfigError
 from nnsearch.model.objective import Objective, read_objective
 from nnsearch.processors import usable_cpus
 from nnsearch.result import Status
+from nnsearch.trial.primal_integral import primal_integral
+from nnsearch.trial.timed_solve import timed_solve
 from training.running.fan_out import Needs
 
 ArmName = Literal["cp-sat", "drop-in", "cp-sat-again"]

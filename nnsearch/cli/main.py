@@ -1,4 +1,4 @@
-"""The ``nnsearch`` command: solve, trace, models, inspect, demo."""
+"""The ``nnsearch`` command: solve, trace, models, inspect, advise, demo."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _VERBS = {
     "trace": "draw a recorded search tree",
     "models": "list the pretrained networks",
     "inspect": "describe a network",
+    "advise": "try whether a learned search helps with a model",
     "demo": "solve a large quasigroup with the network and without",
 }
 

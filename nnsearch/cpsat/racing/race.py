@@ -300,6 +300,8 @@ class Race:
 
     def _finish(self, response: cmh.CpSolverResponse, side: Winner) -> cmh.CpSolverResponse:
         if self._objective is not None and response.status == cp_model.FEASIBLE:
+            if self._contradicted(response):
+                self._report_contradiction(f"{self._callbacks.bound:.12g}", response)
             if self._proved(response):
                 response.status = cp_model.OPTIMAL
             self._set_bound(response)
@@ -367,6 +369,15 @@ class Race:
             and not self._objective.floating
             and response.status in _SOLVED
             and not self._objective.better(self._callbacks.bound, response.objective_value)
+            and not self._contradicted(response)
+        )
+
+    def _contradicted(self, response: cmh.CpSolverResponse) -> bool:
+        """Tell whether a solution is better than the best bound, which is wrong then."""
+        return (
+            self._objective is not None
+            and not self._objective.floating
+            and self._objective.better(response.objective_value, self._callbacks.bound)
         )
 
     def _show(self, response: cmh.CpSolverResponse, again: bool = False) -> None:
@@ -405,7 +416,7 @@ class Race:
         what = "there is no solution"
         if self._objective is not None:
             self._callbacks.bound = self._objective.bound_of_domains(self._model.proto)
-            what = f"the best objective is {claim}" if claim != "no solution" else what
+            what = f"no objective is better than {claim}" if claim != "no solution" else what
         line = f"CP-SAT claims that {what}, but a solution that it has checked"
         line += "" if self._objective is None else f" has objective {known.objective_value:.12g}"
         _LOGGER.warning("%s; the solution is returned. Please report the model to OR-Tools", line)

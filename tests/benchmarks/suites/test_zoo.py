@@ -16,12 +16,12 @@ import nnsearch.cpsat
 from benchmarks.answers import disagreements
 from benchmarks.instances import zoo as instances
 from benchmarks.instances.zoo import BrokenRuleError, Size, Value, ZooModel
-from benchmarks.primal_integral import primal_integral, relative_gap
 from benchmarks.records import Record
 from benchmarks.rendering.text import text
 from benchmarks.suites import zoo
 from nnsearch.errors import ConfigError
 from nnsearch.result import Status
+from nnsearch.trial.primal_integral import primal_integral, relative_gap
 
 Capture = pytest.CaptureFixture[str]
 

@@ -1,0 +1,216 @@
+"""Will a learned search help with this model? What can be read, what scorers say, and a short trial."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from ortools.sat.python import cp_model
+
+from nnsearch.errors import ConfigError, GraphError, NNSearchError
+from nnsearch.model.graph import MAX_VALUES
+from nnsearch.model.objective import Objective
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.processors import usable_cpus
+from nnsearch.result import Status
+from nnsearch.scorers.network import Network
+from nnsearch.scorers.onnx import load_scorer
+from nnsearch.scorers.scorer import Scorer
+from nnsearch.trial.arms import BASELINE, TrialArm, TrialRun, arms_for
+from nnsearch.trial.first_look import FirstLook, first_look
+from nnsearch.trial.primal_integral import primal_integral
+
+_SECONDS_SLACK, _INTEGRAL_SLACK = 0.05, 0.01  # added to both sides of a ratio, so that tiny ones are not noise
+_WORTH_IT = 0.85  # of CP-SAT's time; less than this saved is within the noise of a few runs
+
+
+@dataclass(frozen=True)
+class TrialComparison:
+    """What one arm did in a trial.
+
+    Attributes:
+        arm: The arm.
+        runs: One for each seed.
+        ratio: Its cost over CP-SAT's, geometric mean over the seeds: seconds where either of the two has decided the
+            model, else the primal integral. 1 for CP-SAT itself.
+        always: Whether it was better for every seed.
+    """
+
+    arm: TrialArm
+    runs: Sequence[TrialRun]
+    ratio: float
+    always: bool
+
+    def __str__(self) -> str:
+        decided = sum(run.decided for run in self.runs)
+        first = [run.solutions[0][0] for run in self.runs if run.solutions]
+        best = [run.solutions[-1][1] for run in self.runs if run.solutions]
+        return (
+            f"{self.arm.name:22} {self.ratio:7.2f} {decided:4} of {len(self.runs)} "
+            f"{median(run.seconds for run in self.runs):9.2f} "
+            f"{f'{median(first):.2f}' if first else 'none':>9} {f'{median(best):.12g}' if best else 'none':>14}"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known after a trial.
+
+    Attributes:
+        reading: Lines about the model.
+        looks: What each scorer could say.
+        comparisons: Of all arms, CP-SAT first; empty when no scorer has anything to say, and no trial was made.
+        choice: The arm to use; None is to stay with CP-SAT as it comes.
+    """
+
+    reading: Sequence[str]
+    looks: Sequence[FirstLook]
+    comparisons: Sequence[TrialComparison]
+    choice: TrialComparison | None
+
+    @property
+    def code(self) -> str | None:
+        """The line of Python to use; None is to stay with CP-SAT as it comes."""
+        return None if self.choice is None else self.choice.arm.code
+
+    def __str__(self) -> str:
+        lines = [*self.reading, *(f"{look.name}: {look.says}" for look in self.looks)]
+        if self.comparisons:
+            lines += ["", f"{'':22} {'ratio':>7} {'decided':>9} {'seconds':>9} {'first':>9} {'objective':>14}"]
+            lines += [str(one) for one in self.comparisons]
+        why = "nothing was clearly better" if self.comparisons else "no scorer has anything to say about this model"
+        lines += ["", f"stay with CP-SAT: {why}" if self.choice is None else f"use: {self.code}"]
+        return "\n".join(lines)
+
+
+def advise(
+    model: cp_model.CpModel | PreparedModel,
+    scorers: Sequence[str | Path | Scorer] = ("bp", "universal"),
+    *,
+    seconds: float = 5.0,
+    seeds: Sequence[int] = (1, 2, 3),
+    workers: int | None = None,
+    on_run: Callable[[int, int, str], None] | None = None,
+) -> Verdict:
+    """Say whether a learned search helps with a model, and how to use it: the longest trial takes some minutes.
+
+    Every arm (CP-SAT with its defaults, with linearization level 2 where there is an objective, the drop-in solver and
+    dives with each scorer that has something to say) solves the model once for each seed, in turns, within the same
+    time. Another arm than CP-SAT is recommended if it was better for every seed and by 15 % in the geometric mean.
+
+    Args:
+        model: Any model; it is not changed.
+        scorers: Names or paths of networks, or scorers.
+        seconds: The time limit of each run.
+        seeds: Random seeds of CP-SAT, a run of each arm for each.
+        workers: Of each arm; None is as many as this process may use processors.
+        on_run: Called before each run with the number of runs done, of all, and the name of the arm.
+
+    Raises:
+        ConfigError: No seeds, no time, or no workers.
+        ModelFileError: There is no such network.
+        NNSearchError: CP-SAT refuses the model, or two proofs contradict each other.
+    """
+    if not 0 < seconds < math.inf:
+        raise ConfigError(f"seconds: expected above 0, and a number, got {seconds}")
+    if not seeds:
+        raise ConfigError("seeds: expected one or more, got none")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers: expected 1 or more, got {workers}")
+    loaded = [load_scorer(scorer) for scorer in scorers]
+    prepared = PreparedModel.of(model)
+    if prepared.refusal:
+        raise NNSearchError(f"CP-SAT refuses the model: {prepared.refusal}")
+    looks, useful = [], list[Network]()
+    for scorer in loaded:
+        try:
+            look = first_look(prepared, scorer)
+        except GraphError as error:
+            look = FirstLook(scorer.name, str(error), False)
+        looks.append(look)
+        useful += [scorer] if look.usable else []
+    comparisons: list[TrialComparison] = []
+    if useful or prepared.objective is not None:
+        arms = arms_for(prepared, useful, workers or usable_cpus(), seconds)
+        comparisons = _tried(arms, seeds, seconds, prepared.objective, on_run)
+    better = [one for one in comparisons if one.always and one.ratio <= _WORTH_IT]
+    return Verdict(_reading(prepared), looks, comparisons, min(better, key=lambda one: one.ratio, default=None))
+
+
+def _reading(model: PreparedModel) -> list[str]:
+    widths = [
+        sum(high - low + 1 for low, high in zip(domain[::2], domain[1::2], strict=True)) for domain in model.domains
+    ]
+    two, many = sum(width == 2 for width in widths), sum(width > MAX_VALUES for width in widths)
+    lines = [f"{len(widths)} variables: {two} with two values, {many} with more than {MAX_VALUES}"]
+    kinds = Counter(constraint.WhichOneof("constraint") or "empty" for constraint in model.proto.constraints)
+    named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    lines.append(f"{len(model.proto.constraints)} constraints{': ' if named else ''}{named}")
+    objective = model.objective
+    lines.append("no objective" if objective is None else f"an objective of {len(objective.variables)} variables")
+    if objective is not None and not model.others:
+        lines.append("every constraint is linear or a clause: a MIP solver such as HiGHS deserves a trial, too")
+    try:
+        lines.append(f"for networks: {model.graph().report}")
+    except GraphError as error:
+        lines.append(f"for networks: nothing ({error})")
+    return lines
+
+
+def _tried(
+    arms: Sequence[TrialArm],
+    seeds: Sequence[int],
+    seconds: float,
+    objective: Objective | None,
+    on_run: Callable[[int, int, str], None] | None,
+) -> list[TrialComparison]:
+    runs: dict[str, list[TrialRun]] = {arm.name: [] for arm in arms}
+    total = len(arms) * len(seeds)
+    for turn, seed in enumerate(seeds):
+        for arm in [*arms[turn % len(arms) :], *arms[: turn % len(arms)]]:  # in turns: the machine's speed changes
+            if on_run is not None:
+                on_run(sum(map(len, runs.values())), total, arm.name)
+            runs[arm.name].append(arm.run(seed))
+    _check_agreement(runs, objective)
+    values = [value for done in runs.values() for run in done for _, value in run.solutions]
+    best = (max if objective is not None and objective.maximises else min)(values, default=0.0)
+
+    def logs(mine: TrialRun, theirs: TrialRun) -> float:
+        if objective is None or mine.decided or theirs.decided:
+            slack = _SECONDS_SLACK
+            pair = [run.seconds if run.decided else seconds for run in (mine, theirs)]
+        else:
+            slack = _INTEGRAL_SLACK
+            pair = [primal_integral(run.solutions, best, seconds) for run in (mine, theirs)]
+        return math.log((pair[0] + slack) / (pair[1] + slack))
+
+    compared = []
+    for arm in arms:
+        ratios = [logs(mine, theirs) for mine, theirs in zip(runs[arm.name], runs[BASELINE], strict=True)]
+        compared.append(
+            TrialComparison(
+                arm, runs[arm.name], math.exp(sum(ratios) / len(ratios)), all(ratio < 0 for ratio in ratios)
+            )
+        )
+    return compared
+
+
+def _check_agreement(runs: dict[str, list[TrialRun]], objective: Objective | None) -> None:
+    answers = {(name, run.status) for name, done in runs.items() for run in done}
+    solved = sorted(name for name, status in answers if status.solved)
+    refuted = sorted(name for name, status in answers if status is Status.INFEASIBLE)
+    if solved and refuted:
+        raise NNSearchError(f"{refuted[0]} proved that there is no solution, {solved[0]} found one; please report this")
+    optima = {
+        round(run.solutions[-1][1], 6): name
+        for name, done in runs.items()
+        for run in done
+        if objective is not None and run.status is Status.OPTIMAL and run.solutions
+    }
+    if len(optima) > 1:
+        claims = ", ".join(f"{name} {value:.12g}" for value, name in sorted(optima.items()))
+        raise NNSearchError(f"optimal objectives differ: {claims}; please report this with the model")

@@ -1,0 +1,165 @@
+"""A trial: its verdict follows from what was measured, and what cannot be tried is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ortools.sat.python import cp_model
+from stand_ins import RandomGraphScorer
+
+import nnsearch
+from nnsearch.cli.main import main
+from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
+from nnsearch.result import Status
+from nnsearch.trial import advise as advising
+from nnsearch.trial.arms import BASELINE, TrialArm, TrialRun
+
+
+def square(order: int = 7) -> cp_model.CpModel:
+    model = cp_model.CpModel()
+    cells = [[model.new_int_var(0, order - 1, f"x{i},{j}") for j in range(order)] for i in range(order)]
+    for line in [*cells, *zip(*cells, strict=True)]:
+        model.add_all_different(line)
+    return model
+
+
+def knapsack(maximise: bool = True) -> cp_model.CpModel:
+    model = cp_model.CpModel()
+    x = [model.new_bool_var(f"x{i}") for i in range(12)]
+    model.add(sum((i + 3) * v for i, v in enumerate(x)) <= 40)
+    model.add_exactly_one(x[:2])
+    value = sum((2 * i + 5) * v for i, v in enumerate(x))
+    (model.maximize if maximise else model.minimize)(value)
+    return model
+
+
+def run(seconds: float, status: Status = Status.OPTIMAL, *solutions: tuple[float, float]) -> TrialRun:
+    return TrialRun(status, seconds, solutions)
+
+
+def trial(monkeypatch: pytest.MonkeyPatch, runs: dict[str, list[TrialRun]]) -> Callable[..., list[TrialArm]]:
+    """Arms whose runs are known beforehand, by seed."""
+
+    def arms(*_: object) -> list[TrialArm]:
+        return [TrialArm(name, f"code of {name}", lambda seed, name=name: runs[name][seed]) for name in runs]  # type: ignore[misc]
+
+    monkeypatch.setattr(advising, "arms_for", arms)
+    return arms
+
+
+def verdict(model: cp_model.CpModel, seeds: int = 2, **options: object) -> nnsearch.Verdict:
+    return nnsearch.advise(model, [RandomGraphScorer()], seeds=range(seeds), seconds=5, workers=1, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("others", "choice"),
+    [
+        ({"a": [run(0.4), run(0.5)], "b": [run(0.2), run(0.3)]}, "b"),
+        ({"a": [run(0.1), run(2.1)]}, None),  # not always better
+        ({"a": [run(0.9), run(1.9)]}, None),  # not by 15 %
+        ({"a": [run(5, Status.UNKNOWN), run(5, Status.UNKNOWN)]}, None),
+    ],
+)
+def test_the_best_arm_that_is_always_better(
+    others: dict[str, list[TrialRun]], choice: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial(monkeypatch, {BASELINE: [run(1), run(2)], **others})
+    said = verdict(square())
+    assert said.code == (None if choice is None else f"code of {choice}")
+    assert (f"use: code of {choice}" if choice else "stay with CP-SAT: nothing was clearly better") in str(said)
+    assert said.comparisons[0].ratio == 1
+
+
+@pytest.mark.parametrize("maximise", [False, True])
+def test_without_proofs_the_primal_integral_counts(maximise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    worse, better = (10, 20) if maximise else (20, 10)
+    early = [run(5, Status.FEASIBLE, (0.1, worse), (0.5, better))] * 2
+    late = [run(5, Status.FEASIBLE, (0.1, worse), (4.0, better))] * 2
+    trial(monkeypatch, {BASELINE: late, "early": early})
+    assert verdict(knapsack(maximise)).code == "code of early"
+    trial(monkeypatch, {BASELINE: early, "late": late})
+    assert verdict(knapsack(maximise)).code is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        (
+            [run(1, Status.OPTIMAL, (1, 3)), run(1, Status.INFEASIBLE)],
+            "a proved that there is no solution, CP-SAT f",
+        ),
+        ([run(1, Status.OPTIMAL, (1, 3)), run(1, Status.OPTIMAL, (1, 4))], "optimal objectives differ: CP-SAT 3, a 4"),
+    ],
+)
+def test_answers_that_contradict_each_other_are_no_verdict(
+    runs: list[TrialRun], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial(monkeypatch, {BASELINE: runs[:1], "a": runs[1:]})
+    with pytest.raises(NNSearchError, match=words):
+        verdict(knapsack(), seeds=1)
+
+
+def test_a_real_trial_in_turns() -> None:
+    told: list[tuple[int, int, str]] = []
+    said = nnsearch.advise(knapsack(), ["bp"], seconds=2, seeds=(1, 2), workers=1, on_run=lambda *one: told.append(one))
+    names = [one.arm.name for one in said.comparisons]
+    assert names == [BASELINE, f"{BASELINE}, level 2", "drop-in bp", "dives bp"]
+    assert [arm for _, _, arm in told] == [*names, *names[1:], names[0]]
+    assert [(done, total) for done, total, _ in told] == [(done, 8) for done in range(8)]
+    assert all(run.status is Status.OPTIMAL for one in said.comparisons for run in one.runs)
+    text = str(said)
+    assert "12 variables: 12 with two values, 0 with more than 4096" in text
+    assert "2 constraints: 1 linear, 1 exactly_one" in text
+    assert "a MIP solver such as HiGHS" in text
+    assert "bp: sees 12 variables, and all of their values alike at the beginning" in text
+
+
+def test_a_network_with_nothing_to_say_is_not_tried() -> None:
+    model = cp_model.CpModel()
+    x = model.new_int_var(0, 10**6, "x")
+    model.add(3 * x >= 17)
+    said = nnsearch.advise(model, seconds=1)
+    assert not said.comparisons
+    assert said.code is None
+    assert "stay with CP-SAT: no scorer has anything to say about this model" in str(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seconds": 0.0}, "seconds"),
+        ({"seeds": ()}, "seeds"),
+        ({"workers": 0}, "workers"),
+        ({"seconds": float("nan")}, "seconds"),
+    ],
+)
+def test_bad_options(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        nnsearch.advise(square(), **options)  # type: ignore[arg-type]
+    with pytest.raises(ModelFileError):
+        nnsearch.advise(square(), ["no such network"])
+
+
+def test_a_model_that_cp_sat_refuses() -> None:
+    model = square()
+    model.new_int_var(3, 2, "empty")
+    with pytest.raises(NNSearchError, match="CP-SAT refuses the model"):
+        nnsearch.advise(model)
+
+
+def test_as_a_user_types_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "knapsack.pb"
+    assert knapsack().export_to_file(str(file))
+    command = ["advise", str(file), "--model", "bp", "--time-limit", "1", "--seeds", "1", "--workers", "1"]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert "drop-in bp" in text
+    assert text.splitlines()[-1].startswith(("use: ", "stay with CP-SAT: "))
+    assert main([*command, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert set(record) == {"reading", "scorers", "arms", "code"}
+    assert main(["advise", str(file), "--time-limit", "0"]) == 2
+    assert capsys.readouterr().err == "error: seconds: expected above 0, and a number, got 0.0\n"
