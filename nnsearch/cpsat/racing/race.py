@@ -25,7 +25,7 @@ from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.report import Contribution, RaceReport, Winner
 from nnsearch.cpsat.racing.share import Share
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.errors import ModelFileError, NNSearchError, ScoreError
+from nnsearch.errors import ModelFileError, NNSearchError, NothingToReadError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.model.objective import is_constant, read_objective
 from nnsearch.model.stopping import ReadingStoppedError
@@ -248,7 +248,11 @@ class Race:
         except Exception as error:
             if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
                 self.misfit = error if isinstance(error, ModelFileError) else None
-                self._nothing = str(error)
+                self._nothing = (
+                    f"{self._scorer.name} has nothing to read in this model"
+                    if isinstance(error, NothingToReadError)
+                    else str(error)
+                )
                 self._log(f"the learned search stands aside: {error}")
                 return None
             self._error, self._nothing = error, f"it failed: {error!r}"

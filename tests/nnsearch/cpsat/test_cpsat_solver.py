@@ -916,6 +916,12 @@ def no_groups() -> cp_model.CpModel:
     return model
 
 
+def only_a_row() -> cp_model.CpModel:
+    model = cp_model.CpModel()
+    model.add(sum((i + 3) * model.new_bool_var(f"x{i}") for i in range(9)) == 20)
+    return model
+
+
 def modulo() -> cp_model.CpModel:
     model = queens()
     x = variables_of(model)
@@ -927,8 +933,13 @@ def modulo() -> cp_model.CpModel:
 @pytest.mark.parametrize("workers", [1, 2, 5])
 @pytest.mark.parametrize(
     ("build", "reason"),
-    [(wide, "huge is wider"), (no_groups, "nothing to read"), (modulo, "divisor")],
-    ids=["wide", "graph", "divisor"],
+    [
+        (wide, "huge is wider"),
+        (only_a_row, "bp has nothing to read in this model"),
+        (no_groups, "bp has nothing to read in this model"),
+        (modulo, "divisor"),
+    ],
+    ids=["wide", "row", "graph", "divisor"],
 )
 def test_the_report_says_why_the_learned_side_stood_aside(
     build: Callable[[], cp_model.CpModel], reason: str, workers: int
