@@ -13,13 +13,11 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 
 from nnsearch.cp.hints import HintedPhase
-from nnsearch.cp.outside_bound import BoundedPhase, UpperBound
 from nnsearch.cp.restarts import RestartedPhase
 from nnsearch.cp.search_options import SearchOptions, VariableOrder
 from nnsearch.cp.trace.recorder import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase
-from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import CLOCK, Limits
 from nnsearch.model.prepared import PreparedModel
@@ -63,8 +61,8 @@ class _Control:
 
     limits: Limits
     on_solution: OnSolution | None
-    upper_bound: UpperBound | None
     stop: Callable[[], bool] | None
+    on_failure: Callable[[int], None] | None
     on_progress: Callable[[Progress], None] | None
     trace: Trace | None
     clock: Callable[[], float]
@@ -83,8 +81,8 @@ def solve(
     options: SearchOptions | None = None,
     *,
     on_solution: OnSolution | None = None,
-    upper_bound: UpperBound | None = None,
     stop: Callable[[], bool] | None = None,
+    on_failure: Callable[[int], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     trace: Trace | None = None,
 ) -> SolveResult:
@@ -100,24 +98,21 @@ def solve(
         scorer: name or path of a network, a scorer, or None for the smallest value first.
         options: how to search; None is the defaults.
         on_solution: called with every solution that is better than all before; the search waits for it.
-        upper_bound: asked at every node for the objective of the best solution known elsewhere, in the integers that
-            ``on_solution`` gets; only better ones are looked for. It may tighten at any time, from another thread, too.
         stop: asked for every constraint while the model is read, then at every node; True ends the search as a limit
             does, from another thread, too.
+        on_failure: called with the number of failures at the first node after one or several.
         on_progress: called at a node about once a second.
         trace: where to write the search tree.
 
     Returns:
-        The result; ``solution`` holds the values of all variables of the model in their order. Below an ``upper_bound``
-        the status is that of the solution found here: UNKNOWN without one. If the search ended by itself,
-        ``best_objective_bound`` then says that no solution is better than the one known elsewhere.
+        The result; ``solution`` holds the values of all variables of the model in their order.
 
     Raises:
         TranslationError: the model has something that the CP engine cannot be given.
         ModelFileError: the network does not fit.
         GraphError: the network reads graphs, and the model has nothing that one could hold.
         ConfigError: ``most-confident``, a policy, sampling, restarts or discrepancies without a scorer; restarts
-            together with discrepancies; ``upper_bound`` without an objective.
+            together with discrepancies.
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
     """
@@ -142,7 +137,7 @@ def solve(
         )
 
     clock = CLOCK.get()  # loading the network is not part of the solve
-    control = _Control(how.limits or Limits(), on_solution, upper_bound, stop, on_progress, trace, clock, clock())
+    control = _Control(how.limits or Limits(), on_solution, stop, on_failure, on_progress, trace, clock, clock())
     return _solve(model, make_phase, control, network)
 
 
@@ -177,7 +172,7 @@ def solve_by_phase(
     def make_main(prepared: PreparedModel, translation: Translation) -> tuple[list[int], pywrapcp.DecisionBuilder]:
         return branch, make_phase(translation.solver, [translation.variables[index] for index in branch])
 
-    control = _Control(limits or Limits(), on_solution, None, stop, None, trace, clock, started)
+    control = _Control(limits or Limits(), on_solution, stop, None, None, trace, clock, started)
     return _solve(model, make_main, control, None)
 
 
@@ -189,8 +184,6 @@ def _solve(
 ) -> SolveResult:
     """Read the model, its graph too where there is a network, and search."""
     source = model.model if isinstance(model, PreparedModel) else model
-    if control.upper_bound is not None and not source.has_objective():
-        raise ConfigError("upper_bound: expected a model with an objective; leave it out for this one")
     with DeferredInterrupt() as interrupted:
 
         def ends() -> bool:
@@ -241,9 +234,6 @@ def _search(
         if learned is not None and learned.restarted_runs is not None:
             rest_phase = RestartedPhase(rest_phase, learned.restarted_runs)
         phase = solver.Compose([main_phase, rest_phase])
-    bounded: BoundedPhase | None = None
-    if control.upper_bound is not None and objective is not None:
-        phase = bounded = BoundedPhase(phase, objective, control.upper_bound)
 
     recorder: TraceRecorder | None = None
     reasons: list[Callable[[], bool]] = [interrupted]
@@ -280,14 +270,13 @@ def _search(
         solver.EndSearch()
         if control.trace is not None:
             control.trace.close()
-    for watcher in (end, bounded, recorder):
+    for watcher in (end, recorder):
         if watcher is not None and watcher.error is not None:
             raise watcher.error
     exhausted = not (end.crossed or (stopped and objective is not None))
-    elsewhere = None if bounded is None else bounded.lowest
-    proved = min((value for value in (best, elsewhere) if value is not None), default=None) if exhausted else None
+    value = None if best is None or units is None else units.in_model_units(best)
     return SolveResult(
-        status=_status(solution is not None, exhausted, best, elsewhere),
+        status=_status(solution is not None, exhausted, best),
         solution=solution,
         branches=solver.Branches(),
         failures=solver.Failures() if end.failures is None else end.failures,
@@ -295,19 +284,17 @@ def _search(
         wall_seconds=control.clock() - control.started,
         engine="cp",
         model=name,
-        objective_value=None if best is None or units is None else units.in_model_units(best),
-        best_objective_bound=None if proved is None or units is None else units.in_model_units(proved),
+        objective_value=value,
+        best_objective_bound=value if exhausted else None,
         improvements=improvements,
     )
 
 
-def _status(found: bool, exhausted: bool, best: int | None, elsewhere: int | None) -> Status:
-    """Say what a search proved, with the best objective found here (if there is one) and the one known elsewhere."""
+def _status(found: bool, exhausted: bool, best: int | None) -> Status:
+    """Say what a search proved, with the best objective found (if there is one)."""
     if not found:
-        return Status.INFEASIBLE if exhausted and elsewhere is None else Status.UNKNOWN
-    if best is None:
-        return Status.OPTIMAL
-    return Status.OPTIMAL if exhausted and (elsewhere is None or best <= elsewhere) else Status.FEASIBLE
+        return Status.INFEASIBLE if exhausted else Status.UNKNOWN
+    return Status.OPTIMAL if exhausted or best is None else Status.FEASIBLE
 
 
 def _trace_header(model: cp_model.CpModel, name: str) -> dict[str, object]:
@@ -372,6 +359,7 @@ class _EndOfSearch:
         self._solver = weakref.proxy(solver)
         failures = control.limits.failures
         self._max_failures = math.inf if failures is None else failures
+        self._on_failure, self._failed = control.on_failure, 0  # failures that it has heard of
         self._clock, self._deadline = control.clock, control.deadline
 
     def __call__(self) -> bool:
@@ -379,6 +367,9 @@ class _EndOfSearch:
             failures = self._solver.Failures()
             self.crossed = self._clock() >= self._deadline or failures >= self._max_failures
             try:
+                if self._on_failure is not None and failures > self._failed:
+                    self._failed = failures
+                    self._on_failure(failures)
                 for reason in self._reasons:
                     self.crossed = self.crossed or bool(reason())  # the engine takes nothing else
             except BaseException as error:  # it must not cross the engine

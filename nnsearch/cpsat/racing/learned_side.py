@@ -73,6 +73,9 @@ class LearnedSide:
         model = PreparedModel.of(without_objective(self._model), stop=over)
         if (reason := too_wide(model)) is not None:
             raise TranslationError(reason)
+        report = model.graph(stop=over).report
+        if report.num_encoded == report.num_constraints:
+            share.raise_until(self._options.full_failures, self._options.full_grant)
         side = weakref.proxy(self)  # the engine keeps what it calls, and nobody would ever free it
 
         def limits(failures: int | None) -> Limits:
@@ -88,6 +91,7 @@ class LearnedSide:
             self._scorer,
             replace(how, limits=limits(None if options.dives is None else options.search_failures)),
             stop=over,
+            on_failure=share.note_failures,
             on_progress=(lambda progress: side._tell(progress)) if self._callbacks.logs else None,
         )
         if options.dives is None or result.status is not Status.UNKNOWN or over():

@@ -22,6 +22,9 @@ class RaceOptions:
     Args:
         head_start: Seconds for CP-SAT before the learned search begins, so that easy models cost nothing more.
         grant: Seconds that the learned search may take at once, for each processor. To read the model counts.
+        full_grant: The same, of a model all of whose constraints are candidates and groups, until ``full_failures``:
+            there learned orders are at their best, and a search that soon fails shows that this is another model.
+        full_failures: Failures from which on ``grant`` holds for such a model, too.
         share: Of every second from then on, for each processor.
         patience: Seconds that the learned search may go on after CP-SAT has an answer, where the network knows
             preferences that the model does not hold: then its answer counts, and its time has no other bound.
@@ -36,7 +39,9 @@ class RaceOptions:
 
     head_start: float = 0.03
     grant: float = 0.15
-    share: float = 0.1
+    full_grant: float = 0.5
+    full_failures: int = 5
+    share: float = 0.05
     patience: float = 10.0
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
@@ -45,6 +50,6 @@ class RaceOptions:
     def __post_init__(self) -> None:
         if self.search.limits is not None:
             raise ConfigError("RaceOptions.search: expected no limits, got some; the solver's parameters hold them")
-        for name in ("head_start", "grant", "share", "patience", "search_failures"):
+        for name in ("head_start", "grant", "full_grant", "full_failures", "share", "patience", "search_failures"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")

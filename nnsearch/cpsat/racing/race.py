@@ -393,7 +393,7 @@ class Race:
         """
         callbacks = self._callbacks
         if self._objective is not None and callbacks.bound == self._objective.no_bound:
-            callbacks.bound = self._objective.bound_of_domains(self._model.proto)
+            callbacks.pass_bound(self._objective.bound_of_domains(self._model.proto))
         if callbacks.solution is None or callbacks.error is not None:
             return
         if not again or (callbacks.seen is not None and callbacks.seen != response.objective_value):

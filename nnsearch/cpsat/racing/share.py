@@ -25,6 +25,7 @@ class Share:
 
     def __init__(self, grant: float, share: float, stop: Callable[[], bool]) -> None:
         self._grant, self._share, self._stop = grant, share, stop
+        self._failures, self._full_grant = 0, 0.0
         self._began, self._base = time.perf_counter(), time.thread_time()
 
     @classmethod
@@ -40,6 +41,20 @@ class Share:
         processors = usable_cpus()
         return cls(math.inf if workers < processors else grant * processors, min(share * processors, 1.0), stop)
 
+    def raise_until(self, failures: int, grant: float) -> None:
+        """Take more seconds at once, as long as little fails.
+
+        Args:
+            failures: Where that ends.
+            grant: Seconds for each processor.
+        """
+        self._failures, self._full_grant = failures, grant * usable_cpus()
+
+    def note_failures(self, failures: int) -> None:
+        """Take note of how many failures there were."""
+        if failures >= self._failures:
+            self._full_grant = 0.0
+
     def pause(self, elsewhere: float = 0.0) -> None:
         """Wait until the thread may go on, or until the stop.
 
@@ -51,5 +66,5 @@ class Share:
             time.sleep(_NAP)
 
     def _overdrawn(self) -> bool:
-        allowed = self._grant + self._share * (time.perf_counter() - self._began)
+        allowed = max(self._grant, self._full_grant) + self._share * (time.perf_counter() - self._began)
         return time.thread_time() - self._base > allowed

@@ -30,7 +30,6 @@ from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, Sampling
 from nnsearch.cp.search_options import VARIABLE_ORDERS, SearchOptions, VariableOrder
 from nnsearch.cp.trace.events import read_trace
 from nnsearch.cp.trace.recorder import Trace
-from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.result import SolveResult, Status
 from nnsearch.scorers.scorer import FloatArray
@@ -181,58 +180,6 @@ def test_a_limit_never_lies(
             assert (result.best_objective_bound is None) == (result.status is Status.FEASIBLE)
 
 
-@settings(max_examples=60)
-@given(
-    optimisation_models(),
-    orders,
-    options,
-    st.integers(0, 99),
-    st.lists(st.integers(-3, 4), max_size=3),
-    st.integers(0, 3),
-)
-def test_a_bound_from_outside(
-    drawn: tuple[cp_model.CpModel, Objective],
-    order: VariableOrder,
-    how: dict[str, Any],
-    seed: int,
-    slack: list[int],
-    delay: int,
-) -> None:
-    """The bound is the objective of solutions that do or do not exist; it tightens while the search runs."""
-    model, objective = drawn
-    solutions = brute_force(model)
-    best = best_of(solutions, objective)
-    inner = 0 if best is None else objective.inner(best)
-    bounds = sorted((inner + value for value in slack), reverse=True)
-    for scorer in scorers(model, seed):
-        coming = [*[None] * delay, *bounds]
-
-        def upper_bound(coming: list[int | None] = coming) -> int | None:
-            return coming.pop(0) if len(coming) > 1 else bounds[-1] if bounds else None
-
-        result = cp.solve(
-            model, variables_of(model), scorer, SearchOptions(variable_order=order, **how), upper_bound=upper_bound
-        )
-        lowest = min(bounds, default=None)
-        if best is not None and (lowest is None or inner < lowest):
-            assert (result.status, result.objective_value) == (Status.OPTIMAL, best)
-        if result.solution is not None:
-            assert best is not None
-            assert tuple(result.solution) in solutions
-            if result.status is Status.OPTIMAL:
-                assert result.objective_value == best
-            else:
-                assert result.status is Status.FEASIBLE
-                assert lowest is not None
-                assert objective.inner(result.objective_value or 0) > lowest
-        else:
-            assert result.status is Status.UNKNOWN or not solutions
-        if result.best_objective_bound is not None:  # at most the better of both
-            bound = objective.inner(result.best_objective_bound)
-            assert bound in (inner, *bounds)
-            assert best is None or bound <= inner
-
-
 def hard() -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
     """Infeasible, and far too large to prove it; one pigeon more than holes, and an objective."""
     model = cp_model.CpModel()
@@ -308,11 +255,6 @@ def test_stop_from_another_thread() -> None:
         assert time.perf_counter() - started < PATIENCE
 
 
-def test_a_bound_from_outside_needs_an_objective() -> None:
-    with pytest.raises(ConfigError, match=r"^upper_bound: expected a model with an objective; leave it out"):
-        cp.solve(*hard(), None, upper_bound=lambda: 3)
-
-
 class Broken(LinearScorer):
     """Works, and raises at the third call."""
 
@@ -354,28 +296,16 @@ def test_an_error_of_the_scorer_ends_the_search(
 
 
 @every_option
-@pytest.mark.parametrize("where", ["stop", "upper_bound", "on_solution"])
+@pytest.mark.parametrize("where", ["stop", "on_failure", "on_solution"])
 def test_an_error_of_a_callback_reaches_the_caller(where: str, how: dict[str, Any]) -> None:
     calls: list[None] = []
 
     def broken(*_: object) -> None:
         calls.append(None)
-        if len(calls) == (2 if where == "on_solution" else 10):
+        if len(calls) == (10 if where == "stop" else 2):
             raise ZeroDivisionError("told so")
 
     model, variables = knapsack()
     callback: dict[str, Any] = {where: broken}
     with pytest.raises(ZeroDivisionError, match="told so"):
         cp.solve(model, variables, RandomGraphScorer(), SearchOptions(limits=Limits(seconds=20), **how), **callback)
-
-
-def test_the_bound_of_another_search_saves_work() -> None:
-    model = cp_model.CpModel()
-    variables = [model.new_int_var(0, 6, f"v{i}") for i in range(7)]
-    model.add_all_different(variables)
-    model.minimize(sum((i * 3 % 7) * v for i, v in enumerate(variables)))
-    alone = cp.solve(model, variables, None)
-    assert alone.objective_value is not None
-    told = cp.solve(model, variables, None, upper_bound=lambda: int(alone.objective_value or 0))
-    assert (told.status, told.solution, told.best_objective_bound) == (Status.UNKNOWN, None, alone.objective_value)
-    assert told.failures < alone.failures

@@ -370,10 +370,9 @@ def test_nothing_is_kept_of_a_solve(runs: dict[str, Any], optimise: bool, tmp_pa
     model.add_hint(model.new_bool_var("another"), 1)
     if optimise:
         model.minimize(sum(variables))
-    others: dict[str, Any] = {"upper_bound": lambda: 30} if optimise else {}
     for _ in range(3):
         trace = Trace(tmp_path / "trace", states=1.0)
-        cp.solve(model, variables, scorer, SearchOptions(**runs), trace=trace, stop=lambda: False, **others)
+        cp.solve(model, variables, scorer, SearchOptions(**runs), trace=trace, stop=lambda: False)
     del scorer
     for _ in range(3):  # the engine's objects go first, then what they held
         gc.collect()

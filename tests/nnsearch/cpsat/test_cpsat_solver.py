@@ -516,6 +516,14 @@ class ContentRun(SilentRun):
         return response
 
 
+def test_failures_are_heard_of() -> None:
+    heard: list[int] = []
+    result = cp_search.solve(infeasible(), variables_of(infeasible()), None, on_failure=heard.append)
+    assert heard
+    assert heard == sorted(set(heard))
+    assert heard[-1] <= result.failures
+
+
 @pytest.mark.parametrize("watched", [False, True])
 def test_nothing_is_looked_for_where_cp_sat_has_a_solution(watched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(race, "CpSatRun", ContentRun)
@@ -586,8 +594,13 @@ def test_the_learned_search_is_bounded_where_no_processor_is_left(monkeypatch: p
     assert time.perf_counter() - began >= (0.03 - 0.02) / 0.2
     bounded.pause(elsewhere=0.01)
     assert time.perf_counter() - began >= (0.04 - 0.02) / 0.2
+    calm = share.Share.beside(2, 0.0, 0.1, lambda: stopped[0])
+    calm.raise_until(3, 1e9)
+    calm.note_failures(2)
+    calm.pause(elsewhere=1e6)
+    calm.note_failures(4)
     stopped[0] = True
-    bounded.pause(elsewhere=1e9)
+    calm.pause(elsewhere=0.0)  # for ever but for the stop
 
 
 class Preferring(RandomGraphScorer):
