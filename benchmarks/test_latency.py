@@ -10,6 +10,7 @@ from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.suites.latency import root_state
 from nnsearch.encoding.one_hot import OneHot, one_hot
 from nnsearch.inference.pretrained import pretrained_models
+from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
 
@@ -41,12 +42,19 @@ def test_latency(benchmark: BenchmarkFixture, scorer: OnnxScorer, batch: int) ->
     np.testing.assert_allclose(scores, singles, rtol=1e-3, atol=1e-3)
 
 
+@pytest.fixture(scope="module")
+def large() -> tuple[CandidateGraph, BoolArray]:
+    return root_state(order=50, holes=0.42, seed=1)
+
+
 @pytest.mark.parametrize("name", pretrained_models())
-def test_latency_of_a_large_state(benchmark: BenchmarkFixture, name: str) -> None:
+def test_latency_of_a_large_state(
+    benchmark: BenchmarkFixture, large: tuple[CandidateGraph, BoolArray], name: str
+) -> None:
     network = OnnxScorer(name)
     if isinstance(network.encoder, OneHot):
         pytest.skip("a network of one size")
-    graph, alive = root_state(order=50, holes=0.42, seed=1)
+    graph, alive = large
     state = network.prepare(graph).encoding.encode(alive)
     benchmark.extra_info.update(model=network.name, provider=network.provider, candidates=state.num_candidates)
 
