@@ -28,17 +28,19 @@ class CpSolver(cp_model.CpSolver):
         solver = nnsearch.cpsat.CpSolver(scorer="bp")  # was: cp_model.CpSolver()
         status = solver.solve(model)
 
-    The model is solved by CP-SAT and by a learned search in the CP engine, side by side within ``num_workers``. The
-    first answer wins, and the other side stops at once. Solutions of the learned search are checked by CP-SAT before
-    they are reported. Where a race makes no sense (all solutions are asked for, assumptions, limits that are meant to
-    be repeatable) CP-SAT has the solve for itself. ``race`` says who won and why. As in any portfolio of threads, which
-    of several solutions is returned may change from run to run.
+    CP-SAT has all ``num_workers``. A learned search in the CP engine is one more thread, with a bounded share of the
+    processors; it looks for any solution as long as CP-SAT has none. The first answer wins, and the other side stops
+    at once; with an objective CP-SAT goes on from the solution that was found. Solutions of the learned search are
+    checked by CP-SAT before they are reported. Where a race makes no sense (all solutions are asked for, assumptions,
+    limits that are meant to be repeatable) CP-SAT has the solve for itself. ``race`` says who answered, and what the
+    learned search gave. As in any portfolio of threads, which of several solutions is returned may change from run to
+    run.
 
     Args:
         scorer: name or path of a network, or a scorer; None leaves all to CP-SAT.
         on_error: what an exception in the learned search does, of the scorer or of anything else in it: ``log`` it and
             let CP-SAT answer, or ``raise`` it.
-        options: how the two sides share the workers.
+        options: how the learned search takes part.
 
     Raises:
         ModelFileError: there is no such network.
