@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Timings on shared machines are noisy, and the first call of a compiled function takes seconds.
 settings.register_profile("nnsearch", deadline=None, max_examples=50)
 settings.load_profile("nnsearch")
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_reaches_python() -> None:
+    """A plain solve by CP-SAT leaves Ctrl-C to the system, and a test that presses it would end the whole worker."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,6 @@ def test_ctrl_c_ends_what_runs(ray: str, tmp_path: Path) -> None:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # CP-SAT in an earlier test may have removed it
     thread = threading.Thread(target=press)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
