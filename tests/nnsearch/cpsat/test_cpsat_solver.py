@@ -456,7 +456,7 @@ class LargeFirst(RandomGraphScorer):
         return np.resize(np.array([0, 1], np.float32), len(state.candidate))
 
 
-@pytest.mark.usefixtures("late")
+@pytest.mark.usefixtures("silent")
 def test_the_certificate_of_a_wrong_optimum_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
     """OR-Tools issue 5293; once it is mended, this test has done its work."""
     plain = cp_model.CpSolver()
@@ -486,7 +486,7 @@ def test_every_seed_of_cp_sat_is_one_of_the_learned_search(seed: int) -> None:
 # ---- what the learned side looks for
 
 
-@pytest.mark.usefixtures("late")
+@pytest.mark.usefixtures("silent")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_solution_is_looked_for_by_dives_whatever_the_objective(workers: int) -> None:
     solver = drop_in(workers, RaceOptions(head_start=0, search_failures=0), on_error="raise")
