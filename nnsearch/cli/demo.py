@@ -22,6 +22,7 @@ from nnsearch.errors import ConfigError, NNSearchError
 from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.problems import PartialLatinSquare, read_latin_square
 from nnsearch.problems.rendering import highlighted
+from nnsearch.trial.timed_solve import timed_solve
 
 _WORKERS = 2
 _FRAMES_SECONDS = 0.1
@@ -129,18 +130,8 @@ def _solve(
             solver.log_callback = shown.take
         if isinstance(solver, CpSolver):
             status = solver.solve(model)
-        else:  # in a thread of its own: Ctrl-C ends the demo, and not this solve alone
-            solver.parameters.catch_sigint_signal = False
-            solving = threading.Thread(target=solver.solve, args=(model,), daemon=True)
-            solving.start()
-            try:
-                while solving.is_alive():
-                    solving.join(_FRAMES_SECONDS)
-            finally:
-                while solving.is_alive():
-                    solver.stop_search()
-                    solving.join(_FRAMES_SECONDS)
-            status = solver.response_proto.status
+        else:  # Ctrl-C ends the demo, and not this solve alone
+            status, _ = timed_solve(solver, model)
     seconds = time.perf_counter() - started
     solved = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     return seconds, solver.status_name(status), [solver.value(v) for v in variables] if solved else None

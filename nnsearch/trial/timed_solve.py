@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ortools.sat.python import cp_model
 
-from nnsearch.errors import NNSearchError
+from nnsearch.model.refusal import check_accepted
 
 _POLL_SECONDS = 0.01
 
@@ -39,6 +39,5 @@ def timed_solve(
                 solver.stop_search()
                 time.sleep(_POLL_SECONDS)
             raise
-    if status == cp_model.MODEL_INVALID:
-        raise NNSearchError(f"CP-SAT refuses the model: {' '.join(model.validate().split())}")
+    check_accepted(status, model)
     return status, seconds
