@@ -13,7 +13,7 @@ from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 def generalised_assignment(size: Size, rng: Random) -> ZooModel:
     """Tasks go to agents with limited time, at the least cost; a task that is left undone costs much."""
-    agents, tasks = size.choose((3, 10), (4, 16), (6, 36))
+    agents, tasks = size.choose((3, 10), (6, 32), (8, 60))
     time = [[rng.randint(5, 25) for _ in range(tasks)] for _ in range(agents)]
     cost = [[10 + 40 - time[a][t] + rng.randint(0, 10) for t in range(tasks)] for a in range(agents)]
     limit = [sum(row) * 8 // (10 * agents) for row in time]
@@ -39,7 +39,7 @@ def generalised_assignment(size: Size, rng: Random) -> ZooModel:
 
 def quadratic_assignment(size: Size, rng: Random) -> ZooModel:
     """Departments go to places; flows between them cost their amount times the distance, which is an element."""
-    n = size.choose(5, 7, 9)
+    n = size.choose(5, 8, 9)
     flow = [[rng.choice((0, rng.randint(1, 9))) if i < j else 0 for j in range(n)] for i in range(n)]
     point = [(rng.randrange(10), rng.randrange(10)) for _ in range(n)]
     far = [[abs(a[0] - b[0]) + abs(a[1] - b[1]) for b in point] for a in point]
@@ -66,7 +66,7 @@ def quadratic_assignment(size: Size, rng: Random) -> ZooModel:
 
 def configuration(size: Size, rng: Random) -> ZooModel:
     """Parts of a product whose kinds go together or not, by tables; the price within a budget of power is maximised."""
-    parts, kinds = size.choose((12, 5), (22, 7), (30, 8))
+    parts, kinds = size.choose((12, 5), (28, 8), (40, 9))
     price = [[rng.randint(10, 99) for _ in range(kinds)] for _ in range(parts)]
     power = [[rng.randint(1, 20) for _ in range(kinds)] for _ in range(parts)]
     known = [rng.randrange(kinds) for _ in range(parts)]  # one that can be made
@@ -111,7 +111,7 @@ def configuration(size: Size, rng: Random) -> ZooModel:
 
 def stable_residents(size: Size, rng: Random) -> ZooModel:
     """Residents and hospitals with ties and short lists: as many as possible are placed, and nobody would swap."""
-    people, hospitals, places = size.choose((20, 6, 4), (80, 20, 4), (250, 60, 4))
+    people, hospitals, places = size.choose((20, 6, 4), (200, 50, 4), (600, 150, 4))
     likes = [rng.sample(range(hospitals), 4) for _ in range(people)]
     rank = [{h: place // 2 for place, h in enumerate(row)} for row in likes]  # two each are liked equally well
     grade = [{p: rng.randrange(5) for p in range(people)} for _ in range(hospitals)]

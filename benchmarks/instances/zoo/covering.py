@@ -17,7 +17,7 @@ def _graph(vertices: int, edges: int, rng: Random) -> list[tuple[int, int]]:
 
 def set_cover(size: Size, rng: Random) -> ZooModel:
     """The cheapest sets that cover everything."""
-    things, sets = size.choose((25, 30), (35, 45), (80, 120))
+    things, sets = size.choose((25, 30), (45, 60), (80, 120))
     members = [sorted(rng.sample(range(things), rng.randint(3, 8))) for _ in range(sets)]
     missed = sorted(set(range(things)) - {t for m in members for t in m})
     members += [[t] for t in missed]
@@ -38,7 +38,7 @@ def set_cover(size: Size, rng: Random) -> ZooModel:
 
 def facility_location(size: Size, rng: Random) -> ZooModel:
     """Warehouses with capacities are opened, each customer is served by one; what both cost is minimised."""
-    houses, customers = size.choose((6, 15), (10, 25), (20, 60))
+    houses, customers = size.choose((6, 15), (13, 36), (20, 60))
     demand = [rng.randint(3, 12) for _ in range(customers)]
     capacity = [rng.randint(sum(demand) // 4, sum(demand) // 2) for _ in range(houses)]
     rent = [rng.randint(60, 160) for _ in range(houses)]
@@ -113,7 +113,7 @@ def graph_colouring(size: Size, rng: Random) -> ZooModel:
 
 def frequency_assignment(size: Size, rng: Random) -> ZooModel:
     """Transmitters nearby keep frequencies at a distance, |f - g| >= d; the highest frequency is minimised."""
-    vertices, edges = size.choose((14, 35), (26, 100), (40, 200))
+    vertices, edges = size.choose((14, 35), (44, 240), (60, 400))
     gap = {edge: rng.randint(1, 5) for edge in _graph(vertices, edges, rng)}
     most = 5 * vertices
     model = cp_model.CpModel()

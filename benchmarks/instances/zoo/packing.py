@@ -15,7 +15,7 @@ _APART = "no two rectangles overlap"
 
 def strip_packing(size: Size, rng: Random) -> ZooModel:
     """Rectangles, each of which may be turned, are packed into a strip of fixed width; its height is minimised."""
-    count, width = size.choose((6, 12), (7, 14), (12, 20))
+    count, width = size.choose((6, 12), (9, 16), (12, 20))
     sides = [(rng.randint(2, width // 2), rng.randint(2, width // 3)) for _ in range(count)]
     height = sum(max(side) for side in sides)
     model = cp_model.CpModel()
@@ -48,7 +48,7 @@ def strip_packing(size: Size, rng: Random) -> ZooModel:
 
 def cut_rectangle(size: Size, rng: Random) -> ZooModel:
     """A rectangle that was cut into pieces is put together again; nothing is left over, and nothing may be turned."""
-    pieces, side = size.choose((9, 20), (13, 30), (16, 36))
+    pieces, side = size.choose((9, 20), (14, 32), (16, 36))
     cut = [(side, side)]
     while len(cut) < pieces:
         w, h = cut.pop(max(range(len(cut)), key=lambda c: cut[c][0] * cut[c][1]))
@@ -81,7 +81,7 @@ def cut_rectangle(size: Size, rng: Random) -> ZooModel:
 
 def bin_packing(size: Size, rng: Random) -> ZooModel:
     """Items go into as few bins as possible; some go never together."""
-    items, bins, capacity = size.choose((16, 7, 50), (40, 11, 80), (80, 18, 120))
+    items, bins, capacity = size.choose((16, 7, 50), (80, 18, 120), (160, 36, 120))
     weight = [rng.randint(capacity // 6, capacity // 2) for _ in range(items)]
     separate = [tuple(sorted(rng.sample(range(items), 2))) for _ in range(items // 3)]
     bins = max(bins, items // 2 + 2)
@@ -111,7 +111,7 @@ def bin_packing(size: Size, rng: Random) -> ZooModel:
 
 def multi_knapsack(size: Size, rng: Random) -> ZooModel:
     """Items with several weights are taken within several capacities; their profit is maximised."""
-    items, sides = size.choose((25, 4), (35, 6), (60, 7))
+    items, sides = size.choose((25, 4), (50, 7), (80, 9))
     weight = [[rng.randint(5, 100) for _ in range(items)] for _ in range(sides)]
     profit = [sum(row[i] for row in weight) // sides + rng.randint(0, 40) for i in range(items)]
     capacity = [sum(row) // 3 for row in weight]
@@ -132,7 +132,7 @@ def multi_knapsack(size: Size, rng: Random) -> ZooModel:
 
 def cutting_stock(size: Size, rng: Random) -> ZooModel:
     """Pieces of some lengths are cut from rolls, as few as possible, each with some waste at the cut."""
-    lengths, rolls = size.choose((4, 7), (6, 12), (9, 24))
+    lengths, rolls = size.choose((4, 7), (8, 18), (11, 30))
     roll, waste = 100, 1
     piece = sorted(rng.sample(range(14, 60), lengths))
     wanted = [0] * lengths

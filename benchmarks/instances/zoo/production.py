@@ -13,7 +13,7 @@ from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 def lot_sizing(size: Size, rng: Random) -> ZooModel:
     """Products share a machine: set-ups, stock and overtime cost, and every demand is met in time."""
-    products, periods = size.choose((2, 6), (3, 10), (6, 20))
+    products, periods = size.choose((2, 6), (4, 14), (8, 24))
     demand = [[rng.choice((0, rng.randint(5, 30))) for _ in range(periods)] for _ in range(products)]
     setup = [rng.randint(30, 90) for _ in range(products)]
     hold = [rng.randint(1, 4) for _ in range(products)]
@@ -59,7 +59,7 @@ def lot_sizing(size: Size, rng: Random) -> ZooModel:
 
 def car_sequencing(size: Size, rng: Random) -> ZooModel:
     """Cars with options on a line: of so many in a row only so many may have an option."""
-    cars, kinds = size.choose((20, 5), (70, 12), (140, 20))
+    cars, kinds = size.choose((20, 5), (120, 18), (220, 24))
     window = [(1, 2), (2, 3), (1, 3), (2, 5), (1, 5)]
     planned: list[tuple[int, ...]] = []  # a sequence that works, and is then forgotten
     options = [tuple(int(rng.random() < 0.5) for _ in window) for _ in range(kinds - 1)] + [(0,) * len(window)]
@@ -94,7 +94,7 @@ def car_sequencing(size: Size, rng: Random) -> ZooModel:
 
 def assembly_line(size: Size, rng: Random) -> ZooModel:
     """Tasks with precedences go to stations in a line; the time of the slowest station is minimised."""
-    tasks, stations = size.choose((12, 3), (30, 6), (45, 9))
+    tasks, stations = size.choose((12, 3), (45, 9), (70, 12))
     work = [rng.randint(3, 30) for _ in range(tasks)]
     before = sorted({(a, b) for a in range(tasks) for b in rng.sample(range(a + 1, a + 7), 2) if b < tasks})
     model = cp_model.CpModel()
@@ -121,7 +121,7 @@ def assembly_line(size: Size, rng: Random) -> ZooModel:
 
 def unit_commitment(size: Size, rng: Random) -> ZooModel:
     """Power plants go on and off: least and most output, hours to stay on, dear starts; no demand is missed."""
-    plants, hours = size.choose((4, 8), (5, 10), (8, 20))
+    plants, hours = size.choose((4, 8), (6, 14), (8, 20))
     plant = []  # least and most output, cost of a start, of an hour, of a unit, and the hours that it stays on
     for _ in range(plants):
         least = rng.randint(10, 30)
@@ -170,7 +170,7 @@ def unit_commitment(size: Size, rng: Random) -> ZooModel:
 
 def blending(size: Size, rng: Random) -> ZooModel:
     """Sacks of raw stuffs make a mixture with enough of everything; prices are fractions, and the cost is minimised."""
-    stuffs, contents = size.choose((10, 5), (30, 10), (60, 18))
+    stuffs, contents = size.choose((10, 5), (90, 26), (180, 50))
     price = [rng.randint(200, 3000) / 128 for _ in range(stuffs)]  # what floats hold exactly
     fee = [rng.randint(100, 1500) / 16 for _ in range(stuffs)]
     part = [[rng.choice((0, rng.randint(1, 9))) for _ in range(stuffs)] for _ in range(contents)]
@@ -203,7 +203,7 @@ def blending(size: Size, rng: Random) -> ZooModel:
 
 def pallets(size: Size, rng: Random) -> ZooModel:
     """Batches fill pallets (division) with a rest (modulo), and a discount is a product; the cost is minimised."""
-    goods = size.choose(10, 40, 150)
+    goods = size.choose(10, 110, 260)
     per_pallet = [rng.randint(7, 23) for _ in range(goods)]
     wanted = [rng.randint(20, 90) for _ in range(goods)]
     price = [rng.randint(2, 9) for _ in range(goods)]

@@ -18,7 +18,7 @@ def _precedences(tasks: int, rng: Random) -> list[tuple[int, int]]:
 
 def rcpsp(size: Size, rng: Random) -> ZooModel:
     """Tasks with precedences share three resources; the last end is minimised."""
-    tasks = size.choose(20, 60, 120)
+    tasks = size.choose(20, 120, 220)
     work = [rng.randint(1, 10) for _ in range(tasks)]
     need = [[rng.choice((0, rng.randint(1, 9))) for _ in range(3)] for _ in range(tasks)]
     capacity, before = [12, 11, 10], _precedences(tasks, rng)
@@ -49,7 +49,7 @@ def rcpsp(size: Size, rng: Random) -> ZooModel:
 
 def multi_mode_rcpsp(size: Size, rng: Random) -> ZooModel:
     """Each task is done slowly with few hands, or fast with many, and fast is dear; the budget is limited."""
-    tasks = size.choose(12, 24, 40)
+    tasks = size.choose(12, 36, 70)
     slow = [rng.randint(4, 12) for _ in range(tasks)]
     modes = [[(w, rng.randint(1, 3), 0), (max(1, w // 2), rng.randint(3, 6), rng.randint(1, 9))] for w in slow]
     before, hands, budget = _precedences(tasks, rng), 9, 2 * tasks
@@ -85,7 +85,7 @@ def multi_mode_rcpsp(size: Size, rng: Random) -> ZooModel:
 
 def reservoir(size: Size, rng: Random) -> ZooModel:
     """A tank is filled at known times and emptied by orders that may be refused; what is served is maximised."""
-    orders = size.choose(10, 14, 24)
+    orders = size.choose(10, 18, 24)
     horizon, capacity = 6 * orders, 40
     fills = [(at, rng.randint(8, 16)) for at in range(0, horizon, 9)]
     order = []  # first and last time, amount, profit
@@ -125,7 +125,7 @@ def reservoir(size: Size, rng: Random) -> ZooModel:
 
 def order_acceptance(size: Size, rng: Random) -> ZooModel:
     """Orders with release and due dates are done on one of two machines or refused; the profit is maximised."""
-    orders = size.choose(12, 18, 30)
+    orders = size.choose(12, 23, 30)
     horizon = 6 * orders
     order = []  # release, due, and for both machines the time that it takes; profit
     for _ in range(orders):

@@ -13,7 +13,7 @@ from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 def magic_square(size: Size, rng: Random) -> ZooModel:
     """The numbers 1..n² in a square whose rows, columns and diagonals have one sum; a corner is given."""
-    n = size.choose(4, 5, 7)
+    n = size.choose(4, 6, 8)
     total = n * (n * n + 1) // 2
     corner = rng.choice((2, 4, 6, 8)) if n == 3 else rng.randint(1, n * n)
     model = cp_model.CpModel()
@@ -39,7 +39,7 @@ def magic_square(size: Size, rng: Random) -> ZooModel:
 
 def quasigroup(size: Size, rng: Random) -> ZooModel:
     """A Latin square with holes is filled; how much the diagonal is worth is maximised."""
-    n = size.choose(9, 20, 30)
+    n = size.choose(9, 30, 36)
     names, rows, columns = (rng.sample(range(n), n) for _ in range(3))
     planted = [[names[(i + j) % n] for j in columns] for i in rows]
     given = {(i, j): planted[i][j] for i, j in product(range(n), repeat=2) if rng.random() < 0.45}
@@ -68,7 +68,7 @@ def quasigroup(size: Size, rng: Random) -> ZooModel:
 
 def golomb_ruler(size: Size, rng: Random) -> ZooModel:
     """Marks on a ruler whose distances all differ; one distance is forbidden, and the length is minimised."""
-    marks = size.choose(6, 8, 10)
+    marks = size.choose(6, 9, 10)
     longest, forbidden = marks * marks, rng.randint(1, marks)
     model = cp_model.CpModel()
     mark = [model.new_int_var(0, longest, f"mark[{i}]") for i in range(marks)]
@@ -99,7 +99,7 @@ def golomb_ruler(size: Size, rng: Random) -> ZooModel:
 
 def queens(size: Size, rng: Random) -> ZooModel:
     """Queens that do not attack each other, at the cheapest places of a board with prices."""
-    n = size.choose(8, 11, 16)
+    n = size.choose(8, 14, 17)
     price = [[rng.randint(1, 60) for _ in range(n)] for _ in range(n)]
     model = cp_model.CpModel()
     row = [model.new_int_var(0, n - 1, f"row[{c}]") for c in range(n)]
@@ -122,7 +122,7 @@ def queens(size: Size, rng: Random) -> ZooModel:
 
 def langford(size: Size, rng: Random) -> ZooModel:
     """Two of each number k in a row, with k others in between; where a number stands is the inverse of what stands."""
-    n = size.choose(8, 20, 28)
+    n = size.choose(8, 40, 60)
     number = rng.sample(range(1, n + 1), n)
     model = cp_model.CpModel()
     place = [model.new_int_var(0, 2 * n - 1, f"place[{i}]") for i in range(2 * n)]
@@ -142,7 +142,7 @@ def langford(size: Size, rng: Random) -> ZooModel:
 
 def pigeons(size: Size, rng: Random) -> ZooModel:
     """One pigeon more than holes, as clauses of pairs, and some dislike some holes: there is no solution."""
-    holes = size.choose(6, 7, 9)
+    holes = size.choose(6, 8, 9)
     dislike = {(rng.randrange(holes + 1), rng.randrange(holes)) for _ in range(2)}
     model = cp_model.CpModel()
     sits = [[model.new_bool_var(f"sits[{p},{h}]") for h in range(holes)] for p in range(holes + 1)]
@@ -164,7 +164,7 @@ def pigeons(size: Size, rng: Random) -> ZooModel:
 
 def rods(size: Size, rng: Random) -> ZooModel:
     """Rods of length 4 that would just fill a floor, by their area; neither side is a multiple of 4, so none can."""
-    sides = size.choose((2, 10), (6, 6), (6, 10))
+    sides = size.choose((2, 10), (6, 8), (6, 12))
     number, lies_first = sides[0] * sides[1] // 4, rng.random() < 0.5
     model = cp_model.CpModel()
     lies = [model.new_bool_var(f"lies[{r}]") for r in range(number)]
@@ -198,7 +198,7 @@ def rods(size: Size, rng: Random) -> ZooModel:
 
 def factors(size: Size, rng: Random) -> ZooModel:
     """Two numbers of equal remainders by 6 whose product is given, and whose difference is the least."""
-    digits = size.choose(4, 5, 7)
+    digits = size.choose(4, 6, 7)
     a = rng.randrange(10 ** (digits - 1), 10**digits)
     b = a + 6 * rng.randint(1, a // 12)
     model = cp_model.CpModel()

@@ -60,7 +60,7 @@ def nurse_roster(size: Size, rng: Random) -> ZooModel:
 
 def call_centre(size: Size, rng: Random) -> ZooModel:
     """Shifts with a start, a length and a break are taken so often that every hour has its agents, at least cost."""
-    hours, kinds = size.choose((12, 20), (24, 200), (48, 800))
+    hours, kinds = size.choose((12, 20), (48, 3000), (96, 8000))
     shifts = []
     for _ in range(kinds):
         length = rng.randint(4, 8)
@@ -115,7 +115,7 @@ def crew_pairing(size: Size, rng: Random) -> ZooModel:
 
 def on_call(size: Size, rng: Random) -> ZooModel:
     """One doctor a day on call: rest between calls, absences, and the difference of loads weighs before preferences."""
-    doctors, days = size.choose((4, 12), (6, 28), (10, 70))
+    doctors, days = size.choose((4, 12), (6, 28), (8, 42))
     absent = {(rng.randrange(doctors), d) for d in range(days) for _ in range(2)}
     rest = 2
     dislike = [[rng.randint(0, 5) for _ in range(days)] for _ in range(doctors)]

@@ -31,7 +31,7 @@ def _chosen(arcs: Arcs, value: Value) -> list[tuple[int, int]]:
 
 def travelling_salesman(size: Size, rng: Random) -> ZooModel:
     """The shortest tour through all places."""
-    places = size.choose(14, 22, 40)
+    places = size.choose(14, 30, 40)
     far = _distances(places, rng)
     model = cp_model.CpModel()
     arcs = _arcs(model, places)
@@ -78,7 +78,7 @@ def vehicle_routing(size: Size, rng: Random) -> ZooModel:
 
 def delivery_windows(size: Size, rng: Random) -> ZooModel:
     """One tour that reaches all customers within their hours, as early as it can be back; waiting is allowed."""
-    places = size.choose(10, 22, 60)
+    places = size.choose(10, 40, 80)
     far = _distances(places, rng)
     planned, at = [0] * places, 0
     for i, j in zip(order := [0, *rng.sample(range(1, places), places - 1)], order[1:], strict=False):
@@ -112,10 +112,10 @@ def delivery_windows(size: Size, rng: Random) -> ZooModel:
 
 def prize_collecting(size: Size, rng: Random) -> ZooModel:
     """A tour of limited length collects prizes; places may be left out, which is an arc from a place to itself."""
-    places = size.choose(9, 13, 22)
+    places = size.choose(9, 20, 30)
     far = _distances(places, rng)
     prize = [0, *(rng.randint(5, 40) for _ in range(places - 1))]
-    longest = size.choose(200, 250, 300)
+    longest = size.choose(200, 300, 340)
     model = cp_model.CpModel()
     arcs = _arcs(model, places)
     skipped = [model.new_bool_var(f"skipped[{i}]") for i in range(1, places)]

@@ -31,7 +31,7 @@ def _literals(clause: Clause, x: list[cp_model.IntVar]) -> list[cp_model.Literal
 
 def planted_sat(size: Size, rng: Random) -> ZooModel:
     """Clauses of three literals that a hidden assignment satisfies."""
-    variables, number = size.choose((150, 630), (600, 2550), (1200, 5100))
+    variables, number = size.choose((150, 630), (1500, 6400), (2500, 10700))
     hidden = [rng.random() < 0.5 for _ in range(variables)]
     clauses: list[Clause] = []
     while len(clauses) < number:
@@ -50,7 +50,7 @@ def planted_sat(size: Size, rng: Random) -> ZooModel:
 
 def crowded_sat(size: Size, rng: Random) -> ZooModel:
     """So many clauses of three literals that hardly any instance has a solution."""
-    variables = size.choose(90, 140, 200)
+    variables = size.choose(90, 170, 230)
     clauses = _clauses(11 * variables // 2, variables, rng)
     model = cp_model.CpModel()
     x = _variables(model, variables)
@@ -66,7 +66,7 @@ def crowded_sat(size: Size, rng: Random) -> ZooModel:
 
 def weighted_max_sat(size: Size, rng: Random) -> ZooModel:
     """Hard clauses hold, soft ones are worth their weight where they hold."""
-    variables = size.choose(25, 45, 75)
+    variables = size.choose(25, 52, 75)
     hidden = [rng.random() < 0.5 for _ in range(variables)]
     hard = [clause for clause in _clauses(2 * variables, variables, rng) if _holds(clause, hidden)]
     soft = _clauses(5 * variables, variables, rng)
@@ -93,7 +93,7 @@ def weighted_max_sat(size: Size, rng: Random) -> ZooModel:
 
 def parities(size: Size, rng: Random) -> ZooModel:
     """Sums of some variables are even or odd; the last one contradicts the sum of some of the others."""
-    variables = size.choose(40, 80, 140)
+    variables = size.choose(40, 120, 170)
     hidden = [rng.random() < 0.5 for _ in range(variables)]
     rows = [set(rng.sample(range(variables), 4)) for _ in range(variables - 2)]
     together: set[int] = set()

@@ -49,7 +49,7 @@ def job_shop(size: Size, rng: Random) -> ZooModel:
 
 def flexible_job_shop(size: Size, rng: Random) -> ZooModel:
     """Each operation is done on one of some machines, and takes another time on each; the last end is minimised."""
-    jobs, steps, machines = size.choose((5, 4, 4), (6, 5, 5), (10, 6, 6))
+    jobs, steps, machines = size.choose((5, 4, 4), (8, 5, 5), (10, 6, 6))
     work = [
         [{m: rng.randint(5, 40) for m in sorted(rng.sample(range(machines), 2))} for _ in range(steps)]
         for _ in range(jobs)
@@ -96,7 +96,7 @@ def flexible_job_shop(size: Size, rng: Random) -> ZooModel:
 
 def open_shop(size: Size, rng: Random) -> ZooModel:
     """Jobs visit all machines in whatever order; the last end is minimised."""
-    n = size.choose(5, 12, 20)
+    n = size.choose(5, 30, 45)
     work = [[rng.randint(1, 30) for _ in range(n)] for _ in range(n)]
     horizon = sum(map(sum, work))
     model = cp_model.CpModel()
@@ -123,7 +123,7 @@ def open_shop(size: Size, rng: Random) -> ZooModel:
 
 def permutation_flow_shop(size: Size, rng: Random) -> ZooModel:
     """All machines see the jobs in one order; element says who is at a place of it, and the last end is minimised."""
-    jobs, machines = size.choose((5, 3), (7, 4), (11, 5))
+    jobs, machines = size.choose((5, 3), (9, 4), (11, 5))
     work = [[rng.randint(1, 40) for _ in range(jobs)] for _ in range(machines)]
     horizon = sum(map(sum, work))
     model = cp_model.CpModel()
@@ -153,7 +153,7 @@ def permutation_flow_shop(size: Size, rng: Random) -> ZooModel:
 
 def setup_times(size: Size, rng: Random) -> ZooModel:
     """One machine, release dates, and setups by who comes after whom, as a circuit; the last end is minimised."""
-    jobs = size.choose(7, 8, 12)
+    jobs = size.choose(7, 10, 12)
     work = [rng.randint(5, 25) for _ in range(jobs)]
     release = [rng.randint(0, 12 * jobs) for _ in range(jobs)]
     setup = [[rng.randint(1, 20) for _ in range(jobs)] for _ in range(jobs)]
@@ -189,7 +189,7 @@ def setup_times(size: Size, rng: Random) -> ZooModel:
 
 def weighted_tardiness(size: Size, rng: Random) -> ZooModel:
     """One machine; what is late costs its weight for each unit of time. The order of due dates is a hint."""
-    jobs = size.choose(9, 13, 20)
+    jobs = size.choose(9, 15, 20)
     work = [rng.randint(3, 30) for _ in range(jobs)]
     due = [rng.randint(work[j], sum(work) * 3 // 4 + work[j]) for j in range(jobs)]
     weight = [rng.randint(1, 9) for _ in range(jobs)]

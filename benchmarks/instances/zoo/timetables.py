@@ -13,7 +13,7 @@ from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 def exam_timetable(size: Size, rng: Random) -> ZooModel:
     """Exams in slots with limited seats; common students at one time are forbidden, on one day they cost."""
-    exams, slots = size.choose((12, 8), (40, 10), (100, 12))
+    exams, slots = size.choose((12, 8), (160, 13), (300, 15))
     students = [rng.randint(10, 60) for _ in range(exams)]
     planned = [rng.randrange(slots) for _ in range(exams)]
     seats = max(sum(students[e] for e in range(exams) if planned[e] == s) for s in range(slots))
@@ -50,7 +50,7 @@ def exam_timetable(size: Size, rng: Random) -> ZooModel:
 
 def school_timetable(size: Size, rng: Random) -> ZooModel:
     """Lessons of classes and teachers in the hours of a week, with teachers' free hours and few rooms for science."""
-    classes, teachers, hours = size.choose((4, 5, 10), (7, 9, 20), (12, 15, 30))
+    classes, teachers, hours = size.choose((4, 5, 10), (10, 13, 28), (18, 23, 40))
     plan: list[list[int | None]] = []  # of each class, who teaches it at what hour: a timetable that is then forgotten
     for _ in range(classes):
         free = [[t for t in range(teachers) if all(row[h] != t for row in plan)] for h in range(hours)]
@@ -133,7 +133,7 @@ def league(size: Size, rng: Random) -> ZooModel:
 
 def social_golfers(size: Size, rng: Random) -> ZooModel:
     """Golfers play in groups week by week, and no two meet twice."""
-    groups, people, weeks = size.choose((3, 3, 3), (5, 3, 5), (6, 4, 5))
+    groups, people, weeks = size.choose((3, 3, 3), (6, 4, 5), (8, 4, 6))
     golfers = groups * people
     model = cp_model.CpModel()
     group = [[model.new_int_var(0, groups - 1, f"group[{w},{g}]") for g in range(golfers)] for w in range(weeks)]
