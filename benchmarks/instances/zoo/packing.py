@@ -15,7 +15,7 @@ _APART = "no two rectangles overlap"
 
 def strip_packing(size: Size, rng: Random) -> ZooModel:
     """Rectangles, each of which may be turned, are packed into a strip of fixed width; its height is minimised."""
-    count, width = size.choose((6, 12), (9, 16), (12, 20))
+    count, width = size.choose((6, 12), (8, 15), (12, 20))
     sides = [(rng.randint(2, width // 2), rng.randint(2, width // 3)) for _ in range(count)]
     height = sum(max(side) for side in sides)
     model = cp_model.CpModel()

@@ -59,7 +59,7 @@ def lot_sizing(size: Size, rng: Random) -> ZooModel:
 
 def car_sequencing(size: Size, rng: Random) -> ZooModel:
     """Cars with options on a line: of so many in a row only so many may have an option."""
-    cars, kinds = size.choose((20, 5), (120, 18), (220, 24))
+    cars, kinds = size.choose((20, 5), (140, 20), (220, 24))
     window = [(1, 2), (2, 3), (1, 3), (2, 5), (1, 5)]
     planned: list[tuple[int, ...]] = []  # a sequence that works, and is then forgotten
     options = [tuple(int(rng.random() < 0.5) for _ in window) for _ in range(kinds - 1)] + [(0,) * len(window)]
@@ -121,7 +121,7 @@ def assembly_line(size: Size, rng: Random) -> ZooModel:
 
 def unit_commitment(size: Size, rng: Random) -> ZooModel:
     """Power plants go on and off: least and most output, hours to stay on, dear starts; no demand is missed."""
-    plants, hours = size.choose((4, 8), (6, 14), (8, 20))
+    plants, hours = size.choose((4, 8), (6, 12), (8, 20))
     plant = []  # least and most output, cost of a start, of an hour, of a unit, and the hours that it stays on
     for _ in range(plants):
         least = rng.randint(10, 30)

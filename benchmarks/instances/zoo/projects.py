@@ -49,7 +49,7 @@ def rcpsp(size: Size, rng: Random) -> ZooModel:
 
 def multi_mode_rcpsp(size: Size, rng: Random) -> ZooModel:
     """Each task is done slowly with few hands, or fast with many, and fast is dear; the budget is limited."""
-    tasks = size.choose(12, 36, 70)
+    tasks = size.choose(12, 30, 60)
     slow = [rng.randint(4, 12) for _ in range(tasks)]
     modes = [[(w, rng.randint(1, 3), 0), (max(1, w // 2), rng.randint(3, 6), rng.randint(1, 9))] for w in slow]
     before, hands, budget = _precedences(tasks, rng), 9, 2 * tasks

@@ -153,7 +153,7 @@ def permutation_flow_shop(size: Size, rng: Random) -> ZooModel:
 
 def setup_times(size: Size, rng: Random) -> ZooModel:
     """One machine, release dates, and setups by who comes after whom, as a circuit; the last end is minimised."""
-    jobs = size.choose(7, 10, 12)
+    jobs = size.choose(7, 9, 12)
     work = [rng.randint(5, 25) for _ in range(jobs)]
     release = [rng.randint(0, 12 * jobs) for _ in range(jobs)]
     setup = [[rng.randint(1, 20) for _ in range(jobs)] for _ in range(jobs)]
