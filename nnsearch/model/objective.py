@@ -32,7 +32,8 @@ class Objective:
     offset: float
 
     @functools.cached_property
-    def _terms(self) -> list[tuple[int, float]]:
+    def terms(self) -> list[tuple[int, float]]:
+        """Indices of variables with what is to be minimised for each unit of them."""
         sign = -1 if self.floating and self.maximises else 1
         # The reference ~i is the opposite of the variable i. CP-SAT's check of the model finds lists that do not match.
         terms = zip(list(self.message.vars), list(self.message.coeffs), strict=False)
@@ -41,7 +42,7 @@ class Objective:
     @functools.cached_property
     def variables(self) -> tuple[int, ...]:
         """Indices of variables."""
-        return tuple(variable for variable, _ in self._terms)
+        return tuple(variable for variable, _ in self.terms)
 
     @functools.cached_property
     def coefficients(self) -> tuple[int, ...]:
@@ -50,12 +51,12 @@ class Objective:
         Raises:
             TranslationError: one is a fraction.
         """
-        if not all(float(coefficient).is_integer() for _, coefficient in self._terms):
+        if not all(float(coefficient).is_integer() for _, coefficient in self.terms):
             raise TranslationError(
                 "expected integer coefficients, got fractional ones, which have no translation to the CP engine; "
                 "scale them to integers or leave this model to CP-SAT"
             )
-        return tuple(int(coefficient) for _, coefficient in self._terms)
+        return tuple(int(coefficient) for _, coefficient in self.terms)
 
     @property
     def domain(self) -> tuple[int, ...]:
@@ -75,6 +76,11 @@ class Objective:
     def of(self, solution: Sequence[int]) -> int:
         """Return the sum of a solution, given by the values of all variables."""
         return sum(c * solution[v] for v, c in zip(self.variables, self.coefficients, strict=True))
+
+    def value_of(self, solution: Sequence[int]) -> float:
+        """Return what CP-SAT reports for a solution, given by the values of all variables."""
+        total = sum(coefficient * solution[variable] for variable, coefficient in self.terms)
+        return self.in_model_units(total)
 
     def in_model_units(self, value: float) -> float:
         """Return what CP-SAT reports for a sum."""
@@ -100,7 +106,7 @@ class Objective:
     def bound_of_domains(self, proto: Any) -> float:
         """Return what the domains of the model's variables alone say of the objective, in the units of the model."""
         total = 0.0
-        for variable, coefficient in self._terms:
+        for variable, coefficient in self.terms:
             domain = list(proto.variables[variable].domain)
             total += coefficient * (domain[0] if coefficient > 0 else domain[-1])
         return self.in_model_units(total)

@@ -1,0 +1,219 @@
+"""A complete feasible solution from a past one: the start that CP-SAT improves.
+
+The past solution is replayed by CP-SAT's fixed search: variables in the past order, each at the open value next to its
+past one. Every constraint propagates, and what a refutation needs is taken back by clause learning. This is value
+ordering by a solution, as in J. C. Beck, Solution-guided multi-point constructive search for job shop scheduling, 2007.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.history.matching import Plan
+from nnsearch.model.objective import without_objective
+from nnsearch.model.prepared import PreparedModel
+
+IntArray = npt.NDArray[np.int64]
+
+_POLL_SECONDS = 0.02
+_NO_LIMIT = 2**62
+_WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
+
+
+class Start(NamedTuple):
+    """A solution to begin with.
+
+    Attributes:
+        solution: values of all variables, in the model's order.
+        objective: of the solution, in the units of the model; None of a model without an objective.
+    """
+
+    solution: list[int]
+    objective: float | None
+
+
+def find_start(
+    model: PreparedModel, plan: Plan, ends: float, *, seed: int = 0, stop: Callable[[], bool] | None = None
+) -> Start | None:
+    """Return a complete solution near a past one, or None if there was none in time.
+
+    Nobody knows of a variable whether its past value was a decision, so the plan is replayed in up to three ways, and
+    the best solution counts: at the past values alone; with the variables of the objective at their best, since they
+    may follow from the others; and with every variable but Booleans at its smallest value, in the order of the past
+    values. That is what schedules need: where durations have changed, the order of the tasks is worth more than their
+    times.
+
+    Args:
+        model: the model.
+        plan: the past solution.
+        ends: when to give up, of ``time.perf_counter``.
+        seed: CP-SAT's random seed.
+        stop: asked often; true gives up.
+    """
+    if not plan.known.any() or (model.domains.sizes == 0).any():
+        return None
+    best: Start | None = None
+    roles = _Roles.of(model, plan)
+    ways = roles.ways()
+    for place, way in enumerate(ways):
+        seconds = (ends - time.perf_counter()) / (len(ways) - place)
+        if seconds <= 0 or (stop is not None and stop()):
+            break
+        start = _replay(model, roles, way, seconds, seed, stop)
+        if start is not None and (best is None or _better(model, start, best)):
+            best = start
+    return best
+
+
+class _Way(NamedTuple):
+    """How a plan is replayed."""
+
+    leftmost: bool
+    objective_at_best: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Roles:
+    """The decisions that a plan knows, as indices of variables.
+
+    Attributes:
+        true: Booleans that were true.
+        false: Booleans that were false.
+        free: other variables, in the order of their past values, which in a schedule is that of time.
+        paid: those of the objective, in the same order.
+        cost: float64[V], what is to be minimised for each unit of a variable.
+        values: int64[V], the past values, cut to the bounds of the domains.
+        low: int64[V], the least values.
+        high: int64[V], the largest ones.
+    """
+
+    true: IntArray
+    false: IntArray
+    free: IntArray
+    paid: IntArray
+    cost: npt.NDArray[np.float64]
+    values: IntArray
+    low: IntArray
+    high: IntArray
+
+    @classmethod
+    def of(cls, model: PreparedModel, plan: Plan) -> _Roles:
+        domains = model.domains
+        low, high = domains.items[domains.offset[:-1]], domains.items[domains.offset[1:] - 1]
+        boolean = (low >= 0) & (high <= 1)
+        values = np.clip(plan.values, low, high)
+        cost = np.zeros(len(low), dtype=np.float64)
+        if model.objective is not None:
+            for variable, coefficient in model.objective.terms:
+                cost[variable] += coefficient
+        true = np.flatnonzero(plan.known & boolean & (values == 1))
+        false = np.flatnonzero(plan.known & boolean & (values == 0))
+        others = np.flatnonzero(plan.known & ~boolean)
+        others = others[np.argsort(plan.values[others], kind="stable")]
+        is_paid = cost[others] != 0
+        return cls(true, false, others[~is_paid], others[is_paid], cost, values, low, high)
+
+    def ways(self) -> list[_Way]:
+        """Return the ways that differ."""
+        ways = [_Way(leftmost=False, objective_at_best=False)]
+        if len(self.paid):
+            ways.append(_Way(leftmost=False, objective_at_best=True))
+        if len(self.free):
+            ways.append(_Way(leftmost=True, objective_at_best=True))
+        return ways
+
+    def decisions(self, way: _Way, proto: Any) -> list[int]:
+        """Return the references whose least values are decided, one after the other; ``~v`` is the opposite of ``v``.
+
+        Booleans come first, those that were true before those that were false: to choose says more than not to.
+        Variables of the objective come last.
+
+        Args:
+            way: of replaying.
+            proto: gets the distances to past values that are decided.
+        """
+        free = self.free.tolist() if way.leftmost else self._nearest(self.free, proto)
+        best = np.where(self.cost[self.paid] > 0, self.paid, ~self.paid).tolist()
+        paid = best if way.objective_at_best else self._nearest(self.paid, proto)
+        return [*(~self.true).tolist(), *self.false.tolist(), *free, *paid]
+
+    def _nearest(self, variables: IntArray, proto: Any) -> list[int]:
+        """Return references that take variables to the open values next to their past ones."""
+        decided: list[int] = []
+        columns = (column[variables].tolist() for column in (self.values, self.low, self.high))
+        for variable, value, least, most in zip(variables.tolist(), *columns, strict=True):
+            if most - least > _WIDEST:
+                continue
+            if value == most > least:
+                decided.append(~variable)
+                continue
+            if least < value:
+                distance = len(proto.variables)
+                proto.variables.add().domain.extend([0, max(value - least, most - value)])
+                for sign in (1, -1):  # distance >= value - variable, distance >= variable - value
+                    row = proto.constraints.add().linear
+                    row.vars.extend([distance, variable])
+                    row.coeffs.extend([1, sign])
+                    row.domain.extend([sign * value, _NO_LIMIT])
+                decided.append(distance)
+            decided.append(variable)
+        return decided
+
+
+def _better(model: PreparedModel, one: Start, other: Start) -> bool:
+    objective = model.objective
+    if objective is None or one.objective is None or other.objective is None:
+        return False
+    return objective.better(one.objective, other.objective)
+
+
+def _replay(
+    model: PreparedModel, roles: _Roles, way: _Way, seconds: float, seed: int, stop: Callable[[], bool] | None
+) -> Start | None:
+    copy = without_objective(model.model)
+    proto = copy.proto
+    copy.clear_hints()  # CP-SAT follows even an empty hint before the order of the search
+    proto.search_strategy.clear()
+    strategy = proto.search_strategy.add()
+    strategy.variable_selection_strategy = cp_model.CHOOSE_FIRST
+    strategy.domain_reduction_strategy = cp_model.SELECT_MIN_VALUE
+    strategy.variables.extend(roles.decisions(way, proto))
+    run = CpSatRun(copy, _parameters(seconds, seed))
+    try:
+        while not run.done.wait(_POLL_SECONDS):
+            if stop is not None and stop():
+                return None
+    finally:
+        run.stop()
+    response = run.response()
+    if response.status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return None
+    solution = list(response.solution)[: len(model.names)]
+    objective = model.objective
+    return Start(solution, None if objective is None else objective.value_of(solution))
+
+
+def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
+    """Return those of one dive: whatever is done before the first decision costs more than it gives."""
+    parameters = cmh.SatParameters()
+    parameters.num_workers = 1
+    parameters.search_branching = cp_model.FIXED_SEARCH
+    parameters.cp_model_presolve = False
+    parameters.cp_model_probing_level = 0
+    parameters.symmetry_level = 0
+    parameters.linearization_level = 0
+    parameters.catch_sigint_signal = False
+    parameters.random_seed = seed
+    if math.isfinite(seconds):
+        parameters.max_time_in_seconds = seconds
+    return parameters
