@@ -45,9 +45,7 @@ def find_streams(texts: Sequence[str] = (), folder: Path | None = None) -> dict[
     """
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"{folder}: expected a folder of instances, found none")
-    # What no name of a kind rules out: reading files of other kinds takes a while.
-    kinds = {name: kind for name, kind in KINDS.items() if not texts or any(name in t or t in name for t in texts)}
-    every = [stream for name, kind in (kinds or KINDS).items() for stream in kind(name, folder)]
+    every = [stream for name, kind in KINDS.items() for stream in kind(name, folder)]
     chosen = {stream.name: stream for stream in every if not texts or any(text in stream.name for text in texts)}
     for text in texts:
         if not any(text in name for name in chosen):

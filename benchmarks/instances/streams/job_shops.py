@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from benchmarks.instances.streams.stream import Stream, about, files
+from benchmarks.instances.streams.stream import Stream, about, files, given
 from benchmarks.instances.zoo.shops import JobShop, job_shop_model
 from nnsearch.errors import InstanceError
 
@@ -25,7 +25,7 @@ def streams(kind: str, folder: Path | None, change: Change) -> list[Stream[JobSh
     read = [(path.stem, read_job_shop(path)) for path in files(folder, "job-shop", ".txt")]
     if read:
         largest = sorted(read, key=lambda shop: -sum(map(len, shop[1].jobs.values())))[:SHOPS]
-        return [Stream(f"{kind}/{name}", lambda _, shop=shop: shop, change, job_shop_model) for name, shop in largest]
+        return [Stream(f"{kind}/{name}", given(shop), change, job_shop_model) for name, shop in largest]
     made = []
     for number in range(SHOPS):
         jobs, machines = _GENERATED[number % len(_GENERATED)]

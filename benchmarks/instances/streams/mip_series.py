@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from benchmarks.instances.streams.stream import Stream, files
+from benchmarks.instances.streams.stream import Stream, files, given
 from benchmarks.instances.zoo.rules import require
 from benchmarks.instances.zoo.zoo_model import Value, ZooModel
 from nnsearch.model.variables import all_variables
@@ -28,8 +28,7 @@ def streams(kind: str, folder: Path | None, prefix: str) -> list[Stream[int]]:
         return (number + 1) % len(series)
 
     return [
-        Stream(f"{kind}/{series[first].stem}", lambda _, first=first: first, following, lambda n: read(series[n]))
-        for first in firsts
+        Stream(f"{kind}/{series[first].stem}", given(first), following, lambda n: read(series[n])) for first in firsts
     ]
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from benchmarks.instances.streams.stream import Stream, files
+from benchmarks.instances.streams.stream import Stream, files, given
 from benchmarks.instances.zoo.projects import Rcpsp, random_rcpsp, rcpsp_model
 from nnsearch.errors import InstanceError
 
@@ -21,9 +21,7 @@ def streams(kind: str, folder: Path | None) -> list[Stream[Rcpsp]]:
     read = [(path.stem, read_project(path)) for path in files(folder, "rcpsp", ".sm")]
     if read:
         large = [(name, project) for name, project in read if len(project.work) >= _SMALLEST]
-        return [
-            Stream(f"{kind}/{name}", lambda _, project=project: project, change, rcpsp_model) for name, project in large
-        ]
+        return [Stream(f"{kind}/{name}", given(project), change, rcpsp_model) for name, project in large]
     return [Stream(f"{kind}/{tasks}", partial(random_rcpsp, tasks), change, rcpsp_model) for tasks in _GENERATED]
 
 

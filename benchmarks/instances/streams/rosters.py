@@ -19,7 +19,7 @@ from benchmarks.instances.streams.shift_rosters import (
     read_shift_roster,
     shift_roster_model,
 )
-from benchmarks.instances.streams.stream import Stream, files
+from benchmarks.instances.streams.stream import Stream, files, given
 from nnsearch.plain_solver import plain_solver
 
 _GENERATED = ((16, 2), (20, 3), (30, 4), (40, 4))
@@ -53,10 +53,11 @@ def random_shift_roster(people: int, shifts: int, rng: Random) -> ShiftRoster:
         most[rng.randrange(shifts)] = _DAYS
         first, day = rng.randrange(_DAYS - 1), rng.randrange(_DAYS - 4)
         wish = rng.choice([kind.name for kind, often in zip(kinds, most, strict=True) if often])
-        requests = tuple(Request(day + k, wish, weight) for weight in [rng.randint(1, 3)] for k in range(3))
-        wanted = rng.random() < 0.5
-        person = Person(f"{number}", tuple(most), (7560, 8640), (2, 5), 2, 2, frozenset((first, first + 1)))
-        staff.append(replace(person, **{"wanted" if wanted else "unwanted": requests}))
+        weight = rng.randint(1, 3)
+        requests = tuple(Request(day + k, wish, weight) for k in range(3))
+        wanted, unwanted = (requests, ()) if rng.random() < 0.5 else ((), requests)
+        off = frozenset((first, first + 1))
+        staff.append(Person(f"{number}", tuple(most), (7560, 8640), (2, 5), 2, 2, off, wanted, unwanted))
     cover = []
     for d in days:
         at_work = people * (0.6 if d % _WEEK < 5 else 0.45) / shifts
@@ -104,10 +105,7 @@ def _streams(
     read = [(path.stem, read_shift_roster(path)) for path in files(folder, "nurse-rostering", ".json")]
     if read:
         fitting = [(name, r) for name, r in read if r.days == _DAYS and _FEWEST <= len(r.staff) <= _MOST]
-        return [
-            Stream(f"{kind}/{name}", lambda _, roster=roster: roster, change, shift_roster_model)
-            for name, roster in fitting
-        ]
+        return [Stream(f"{kind}/{name}", given(roster), change, shift_roster_model) for name, roster in fitting]
     return [
         Stream(f"{kind}/{size[0]}x{size[1]}", partial(random_shift_roster, *size), change, shift_roster_model)
         for size in _GENERATED

@@ -40,6 +40,11 @@ class Stream(Generic[D]):
         return Random(f"{self.name} {step} {seed}")  # of a text it is the same in every process
 
 
+def given(data: D) -> Callable[[Random], D]:
+    """Return what a stream begins with whose first data are known."""
+    return lambda rng: data
+
+
 Kind = Callable[[str, Path | None], list[Stream[Any]]]
 """Makes the streams of a kind from its name and the folder of other people's instances; generated ones without."""
 
