@@ -16,7 +16,7 @@ from nnsearch.result import Status
 from nnsearch.trial.timed_solve import timed_solve
 
 
-class Solved(NamedTuple):
+class ClockedSolve(NamedTuple):
     """A solve that has ended.
 
     Attributes:
@@ -32,14 +32,14 @@ class Solved(NamedTuple):
     solutions: list[tuple[float, float | None]]
 
 
-def clocked(solver: cp_model.CpSolver, model: cp_model.CpModel) -> Solved:
+def clocked(solver: cp_model.CpSolver, model: cp_model.CpModel) -> ClockedSolve:
     """Solve a model with the clock around it."""
     solutions = _Solutions(read_objective(model.proto))
     status, taken = timed_solve(solver, model, solutions)
-    return Solved(solver, Status(solver.status_name(status)), taken, solutions.found)
+    return ClockedSolve(solver, Status(solver.status_name(status)), taken, solutions.found)
 
 
-def checked(zoo_model: ZooModel, run: Callable[[], Solved]) -> tuple[dict[str, Any], Solved | None]:
+def checked(zoo_model: ZooModel, run: Callable[[], ClockedSolve]) -> tuple[dict[str, Any], ClockedSolve | None]:
     """Solve, and return the ``result`` of a record; what is wrong is in ``wrong``, where None is nothing.
 
     Whatever the solve raises is such a thing, and then there is no second value: the other thousand solves are worth
@@ -100,7 +100,7 @@ class _Solutions(cp_model.CpSolverSolutionCallback):
         self.found.append((second, value))
 
 
-def _wrong(zoo_model: ZooModel, solved: Solved, claimed: float | None, objective: Objective | None) -> str | None:
+def _wrong(zoo_model: ZooModel, solved: ClockedSolve, claimed: float | None, objective: Objective | None) -> str | None:
     """Return what is wrong with an answer, by what is known of the instance; None is nothing."""
     if solved.status is Status.INFEASIBLE and zoo_model.satisfiable:
         return "said INFEASIBLE, and there is a solution"

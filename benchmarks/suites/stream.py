@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from benchmarks.answers import wrong_answers
 from benchmarks.arms import Arm, rotated, warm_up
-from benchmarks.checked_solve import Solved, checked, clocked
+from benchmarks.checked_solve import ClockedSolve, checked, clocked
 from benchmarks.instances.streams import Stream, find_streams
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from benchmarks.records import Job, Record, grouped
@@ -379,7 +379,7 @@ def _solve(
     workers: int,
     seconds: float,
     yesterday: Yesterday | None = None,
-) -> Solved:
+) -> ClockedSolve:
     solver = plain_solver()
     solver.parameters.num_workers = workers
     solver.parameters.random_seed = seed + OTHER_SEED * (arm == NOISE)

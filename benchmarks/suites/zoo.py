@@ -24,7 +24,7 @@ from tqdm import tqdm
 import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
 from benchmarks.arms import Arm, rotated, warm_up
-from benchmarks.checked_solve import Solved, checked, clocked
+from benchmarks.checked_solve import ClockedSolve, checked, clocked
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
@@ -310,7 +310,7 @@ def _solve(
     make: Callable[[], cp_model.CpSolver],
     workers: int,
     seconds: float,
-) -> Solved:
+) -> ClockedSolve:
     solver = make()
     solver.parameters.num_workers = workers
     solver.parameters.random_seed = seed

@@ -14,20 +14,20 @@ from nnsearch.errors import ConfigError
 __all__ = ["KINDS", "Kind", "Stream", "find_streams"]
 
 KINDS: dict[str, Kind] = {
-    "job-shop-durations": partial(job_shops.streams, change=job_shops.change_durations),
-    "job-shop-arrivals": partial(job_shops.streams, change=job_shops.add_jobs),
-    "job-shop-cancellations": partial(job_shops.streams, change=job_shops.cancel_jobs),
-    "job-shop-breakdown": partial(job_shops.streams, change=job_shops.close_a_machine),
-    "rcpsp": projects.streams,
-    "shift-roster": rosters.changing,
-    "rolling-roster": rosters.rolling,
-    "knapsack": loads.knapsacks,
-    "bin-packing": loads.bins,
-    "vehicle-routing": loads.tours,
-    "exam-timetable": exams.streams,
-    "mip-objective": partial(mip_series.streams, prefix="obj"),
-    "mip-bounds": partial(mip_series.streams, prefix="bnd"),
-    "unrelated": unrelated.streams,
+    "job-shop-durations": partial(job_shops.job_shop_streams, change=job_shops.change_durations),
+    "job-shop-arrivals": partial(job_shops.job_shop_streams, change=job_shops.add_jobs),
+    "job-shop-cancellations": partial(job_shops.job_shop_streams, change=job_shops.cancel_jobs),
+    "job-shop-breakdown": partial(job_shops.job_shop_streams, change=job_shops.close_a_machine),
+    "rcpsp": projects.project_streams,
+    "shift-roster": rosters.changing_roster_streams,
+    "rolling-roster": rosters.rolling_roster_streams,
+    "knapsack": loads.knapsack_streams,
+    "bin-packing": loads.bin_packing_streams,
+    "vehicle-routing": loads.vehicle_routing_streams,
+    "exam-timetable": exams.exam_streams,
+    "mip-objective": partial(mip_series.mip_streams, prefix="obj"),
+    "mip-bounds": partial(mip_series.mip_streams, prefix="bnd"),
+    "unrelated": unrelated.unrelated_streams,
 }
 """Every kind by its name."""
 

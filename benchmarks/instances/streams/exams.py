@@ -19,15 +19,15 @@ _SIZES = ((80, 10), (120, 12), (160, 13), (300, 15))
 """Exams and slots."""
 
 
-def streams(kind: str, folder: Path | None) -> list[Stream[ExamTimetable]]:
+def exam_streams(kind: str, folder: Path | None) -> list[Stream[ExamTimetable]]:
     """Return a stream for each size."""
     return [
-        Stream(f"{kind}/{size[0]}x{size[1]}", partial(random_exam_timetable, *size), change, exam_timetable_model)
+        Stream(f"{kind}/{size[0]}x{size[1]}", partial(random_exam_timetable, *size), change_exams, exam_timetable_model)
         for size in _SIZES
     ]
 
 
-def change(timetable: ExamTimetable, rng: Random) -> ExamTimetable:
+def change_exams(timetable: ExamTimetable, rng: Random) -> ExamTimetable:
     """A third of the exams have up to a fifth more or fewer students, and a tenth of the conflicts are others."""
     planned, exams = timetable.planned, range(len(timetable.planned))
     students = [about(number, 0.2, rng) if rng.random() < 1 / 3 else number for number in timetable.students]

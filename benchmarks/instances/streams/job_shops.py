@@ -20,7 +20,7 @@ _GENERATED = ((10, 10), (15, 15), (20, 15), (20, 20), (50, 15))
 Change = Callable[[JobShop, Random], JobShop]
 
 
-def streams(kind: str, folder: Path | None, change: Change) -> list[Stream[JobShop]]:
+def job_shop_streams(kind: str, folder: Path | None, change: Change) -> list[Stream[JobShop]]:
     """Return a stream for each of the shops."""
     read = [(path.stem, read_job_shop(path)) for path in files(folder, "job-shop", ".txt")]
     if read:

@@ -31,7 +31,7 @@ _TOURS = ((16, 5, 40), (20, 7, 40), (25, 8, 40), (30, 10, 40))
 """Places, vehicles, capacity: the vehicles suffice however the demands change."""
 
 
-def knapsacks(kind: str, folder: Path | None) -> list[Stream[MultiKnapsack]]:
+def knapsack_streams(kind: str, folder: Path | None) -> list[Stream[MultiKnapsack]]:
     """Return a stream for each size."""
     return [
         Stream(
@@ -44,7 +44,7 @@ def knapsacks(kind: str, folder: Path | None) -> list[Stream[MultiKnapsack]]:
     ]
 
 
-def bins(kind: str, folder: Path | None) -> list[Stream[BinPacking]]:
+def bin_packing_streams(kind: str, folder: Path | None) -> list[Stream[BinPacking]]:
     """Return a stream for each size."""
     return [
         Stream(
@@ -54,7 +54,7 @@ def bins(kind: str, folder: Path | None) -> list[Stream[BinPacking]]:
     ]
 
 
-def tours(kind: str, folder: Path | None) -> list[Stream[VehicleRouting]]:
+def vehicle_routing_streams(kind: str, folder: Path | None) -> list[Stream[VehicleRouting]]:
     """Return a stream for each size."""
     return [
         Stream(f"{kind}/{size[0]}", partial(random_vehicle_routing, *size), change_tours, vehicle_routing_model)

@@ -19,7 +19,7 @@ _STREAMS = 4
 """How many streams begin at places of a series that are equally far from each other."""
 
 
-def streams(kind: str, folder: Path | None, prefix: str) -> list[Stream[int]]:
+def mip_streams(kind: str, folder: Path | None, prefix: str) -> list[Stream[int]]:
     """Return the streams of the series whose files have a prefix; none without a folder."""
     series = [path for path in files(folder, "mipcc23", ".pb") if path.name.startswith(prefix)]
     firsts = range(0, len(series), max(1, len(series) // _STREAMS))
@@ -28,11 +28,12 @@ def streams(kind: str, folder: Path | None, prefix: str) -> list[Stream[int]]:
         return (number + 1) % len(series)
 
     return [
-        Stream(f"{kind}/{series[first].stem}", given(first), following, lambda n: read(series[n])) for first in firsts
+        Stream(f"{kind}/{series[first].stem}", given(first), following, lambda n: read_mip(series[n]))
+        for first in firsts
     ]
 
 
-def read(path: Path) -> ZooModel:
+def read_mip(path: Path) -> ZooModel:
     """Read a model, with CP-SAT as the checker.
 
     Raises:

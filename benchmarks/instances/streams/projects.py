@@ -16,16 +16,18 @@ _GENERATED = (60, 90, 120, 160, 200)
 _SMALLEST = 60  # tasks: smaller ones of PSPLIB are proved at once
 
 
-def streams(kind: str, folder: Path | None) -> list[Stream[Rcpsp]]:
+def project_streams(kind: str, folder: Path | None) -> list[Stream[Rcpsp]]:
     """Return a stream for each project."""
     read = [(path.stem, read_project(path)) for path in files(folder, "rcpsp", ".sm")]
     if read:
         large = [(name, project) for name, project in read if len(project.work) >= _SMALLEST]
-        return [Stream(f"{kind}/{name}", given(project), change, rcpsp_model) for name, project in large]
-    return [Stream(f"{kind}/{tasks}", partial(random_rcpsp, tasks), change, rcpsp_model) for tasks in _GENERATED]
+        return [Stream(f"{kind}/{name}", given(project), change_project, rcpsp_model) for name, project in large]
+    return [
+        Stream(f"{kind}/{tasks}", partial(random_rcpsp, tasks), change_project, rcpsp_model) for tasks in _GENERATED
+    ]
 
 
-def change(project: Rcpsp, rng: Random) -> Rcpsp:
+def change_project(project: Rcpsp, rng: Random) -> Rcpsp:
     """A third of the times and all capacities change a little; each task alone still fits."""
     work = [max(1, w + rng.choice((-2, -1, 1, 2))) if w and rng.random() < 1 / 3 else w for w in project.work]
     largest = [max(column) for column in zip(*project.need, strict=True)]

@@ -32,14 +32,14 @@ _TRIES = 20
 _WEEK = 7
 
 
-def changing(kind: str, folder: Path | None) -> list[Stream[ShiftRoster]]:
+def changing_roster_streams(kind: str, folder: Path | None) -> list[Stream[ShiftRoster]]:
     """Return a stream for each roster."""
-    return _streams(kind, folder, change)
+    return _streams(kind, folder, change_roster)
 
 
-def rolling(kind: str, folder: Path | None) -> list[Stream[ShiftRoster]]:
+def rolling_roster_streams(kind: str, folder: Path | None) -> list[Stream[ShiftRoster]]:
     """Return a stream for each roster."""
-    return _streams(kind, folder, roll)
+    return _streams(kind, folder, roll_roster)
 
 
 def random_shift_roster(people: int, shifts: int, rng: Random) -> ShiftRoster:
@@ -66,7 +66,7 @@ def random_shift_roster(people: int, shifts: int, rng: Random) -> ShiftRoster:
     return replace(roster, staff=tuple(_possible(roster, person, [person.off, frozenset()]) for person in staff))
 
 
-def change(roster: ShiftRoster, rng: Random) -> ShiftRoster:
+def change_roster(roster: ShiftRoster, rng: Random) -> ShiftRoster:
     """A fifth of the people have other days off, half of them other requests, and a tenth of the cover is other."""
     staff = list(roster.staff)
     for p in rng.sample(range(len(staff)), max(1, len(staff) // 5)):
@@ -77,7 +77,7 @@ def change(roster: ShiftRoster, rng: Random) -> ShiftRoster:
     return replace(roster, staff=tuple(staff), cover=cover)
 
 
-def roll(roster: ShiftRoster, rng: Random) -> ShiftRoster:
+def roll_roster(roster: ShiftRoster, rng: Random) -> ShiftRoster:
     """A week is over, and one more is planned; it has the cover, days off and requests of the first, changed."""
     last = roster.days - _WEEK
     later = replace(

@@ -19,7 +19,7 @@ from benchmarks.instances.zoo.timetables import exam_timetable_model, random_exa
 from benchmarks.instances.zoo.zoo_model import ZooModel
 
 
-def streams(kind: str, folder: Path | None) -> list[Stream[Any]]:
+def unrelated_streams(kind: str, folder: Path | None) -> list[Stream[Any]]:
     """Return a stream of each of some families."""
     return [
         _afresh(f"{kind}/job-shop", partial(random_job_shop, 15, 15), job_shop_model),

@@ -10,6 +10,7 @@ from ortools.sat.python import cp_model
 from test_benchmarks import call, lines_of
 
 from benchmarks.instances.streams import Stream
+from benchmarks.instances.streams.stream import given
 from benchmarks.instances.zoo import BrokenRuleError, Value, ZooModel
 from benchmarks.records import Record
 from benchmarks.rendering.parts import Chart, Table
@@ -41,7 +42,7 @@ def coins(amount: int) -> ZooModel:
 def purses(monkeypatch: pytest.MonkeyPatch) -> None:
     stream._instance.cache_clear()
     found: dict[str, Stream[Any]] = {
-        name: Stream(name, lambda rng, first=first: first, lambda amount, rng: amount + 7, coins)
+        name: Stream(name, given(first), lambda amount, rng: amount + 7, coins)
         for name, first in (("purse/a", 15), ("purse/b", 18), ("sack/c", 31))
     }
     monkeypatch.setattr(stream, "find_streams", lambda texts, folder: found)

@@ -59,7 +59,7 @@ def plans_of(roster: ShiftRoster) -> set[tuple[str | None, ...]]:
     }
     found = set()
 
-    class Plans(cp_model.CpSolverSolutionCallback):
+    class Plans(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         def on_solution_callback(self) -> None:
             on = {day: name for (day, name), variable in works.items() if self.value(variable)}
             found.add(tuple(on.get(day) for day in range(roster.days)))
