@@ -7,7 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.instances.streams import exams, job_shops, loads, mip_series, projects, rosters, unrelated
+from benchmarks.instances.streams import (
+    course_timetables,
+    exams,
+    job_shops,
+    loads,
+    mip_series,
+    projects,
+    rosters,
+    unrelated,
+)
 from benchmarks.instances.streams.stream import Kind, Stream
 from nnsearch.errors import ConfigError
 
@@ -24,6 +33,7 @@ KINDS: dict[str, Kind] = {
     "knapsack": loads.knapsack_streams,
     "bin-packing": loads.bin_packing_streams,
     "vehicle-routing": loads.vehicle_routing_streams,
+    "course-timetable": course_timetables.course_timetable_streams,
     "exam-timetable": exams.exam_streams,
     "mip-objective": partial(mip_series.mip_streams, prefix="obj"),
     "mip-bounds": partial(mip_series.mip_streams, prefix="bnd"),

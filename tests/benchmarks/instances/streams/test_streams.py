@@ -11,7 +11,17 @@ import pytest
 from ortools.sat.python import cp_model
 from stand_ins import PATIENCE
 
-from benchmarks.instances.streams import KINDS, Stream, exams, find_streams, job_shops, loads, projects, rosters
+from benchmarks.instances.streams import (
+    KINDS,
+    Stream,
+    course_timetables,
+    exams,
+    find_streams,
+    job_shops,
+    loads,
+    projects,
+    rosters,
+)
 from benchmarks.instances.streams.shift_rosters import shift_roster_model
 from benchmarks.instances.zoo import BrokenRuleError
 from benchmarks.instances.zoo.packing import (
@@ -51,6 +61,12 @@ SMALL: dict[str, Stream[Any]] = {
     "bins": Stream("bins", lambda rng: random_bin_packing(20, 50, rng), loads.change_bins, bin_packing_model),
     "tours": Stream(
         "tours", lambda rng: random_vehicle_routing(7, 3, 30, rng), loads.change_tours, vehicle_routing_model
+    ),
+    "courses": Stream(
+        "courses",
+        lambda rng: course_timetables.random_course_timetable(8, 3, rng),
+        course_timetables.change_courses,
+        course_timetables.course_timetable_model,
     ),
     "exams": Stream("exams", lambda rng: random_exam_timetable(10, 6, rng), exams.change_exams, exam_timetable_model),
 }
