@@ -15,8 +15,8 @@ from benchmarks.instances.zoo.timetables import (
     random_exam_timetable,
 )
 
-_SIZES = ((80, 10), (120, 12), (160, 13), (300, 15))
-"""Exams and slots."""
+_SIZES = ((80, 10, 8), (120, 12, 10), (160, 13, 12), (200, 15, 10))
+"""Exams, slots, and pairs for each exam that have students in common."""
 
 
 def exam_streams(kind: str, folder: Path | None) -> list[Stream[ExamTimetable]]:

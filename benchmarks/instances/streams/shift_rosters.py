@@ -167,7 +167,8 @@ def shift_roster_model(roster: ShiftRoster) -> ZooModel:
         for name, cover in zip(names, roster.cover[d], strict=True):
             under = model.new_int_var(0, cover.number, f"under[{label[d]},{name}]")
             over = model.new_int_var(0, len(works), f"over[{label[d]},{name}]")
-            model.add(sum(work[d][name] for work in works) + under - over == cover.number)
+            model.add(sum(work[d][name] for work in works) + under >= cover.number)
+            model.add(sum(work[d][name] for work in works) - over <= cover.number)
             costs += [cover.under * under, cover.over * over]
     model.minimize(sum(costs))
 

@@ -26,7 +26,7 @@ def unrelated_streams(kind: str, folder: Path | None) -> list[Stream[Any]]:
         _afresh(f"{kind}/rcpsp", partial(random_rcpsp, 120), rcpsp_model),
         _afresh(f"{kind}/shift-roster", partial(random_shift_roster, 20, 3), shift_roster_model),
         _afresh(f"{kind}/knapsack", partial(random_multi_knapsack, 100, 5), multi_knapsack_model),
-        _afresh(f"{kind}/exams", partial(random_exam_timetable, 120, 12), exam_timetable_model),
+        _afresh(f"{kind}/exams", partial(random_exam_timetable, 120, 12, 10), exam_timetable_model),
     ]
 
 

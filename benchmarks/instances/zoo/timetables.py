@@ -32,19 +32,19 @@ class ExamTimetable:
     common: Mapping[tuple[int, int], int]
 
 
-def random_exam_timetable(exams: int, slots: int, rng: Random) -> ExamTimetable:
-    """Return exams with three pairs for each that have students in common."""
+def random_exam_timetable(exams: int, slots: int, conflicts: int, rng: Random) -> ExamTimetable:
+    """Return exams with so many pairs for each that have students in common."""
     students = [rng.randint(10, 60) for _ in range(exams)]
     planned = [rng.randrange(slots) for _ in range(exams)]
     seats = max(sum(students[e] for e in range(exams) if planned[e] == s) for s in range(slots))
     pairs = [pair for pair in combinations(range(exams), 2) if planned[pair[0]] != planned[pair[1]]]
-    common = {pair: rng.randint(1, 9) for pair in rng.sample(pairs, 3 * exams)}
+    common = {pair: rng.randint(1, 9) for pair in rng.sample(pairs, conflicts * exams)}
     return ExamTimetable(planned, slots, students, seats, common)
 
 
 def exam_timetable(size: Size, rng: Random) -> ZooModel:
     """Exams in slots with limited seats; common students at one time are forbidden, on one day they cost."""
-    return exam_timetable_model(random_exam_timetable(*size.choose((12, 8), (160, 13), (300, 15)), rng))
+    return exam_timetable_model(random_exam_timetable(*size.choose((12, 8, 3), (160, 13, 3), (300, 15, 3)), rng))
 
 
 def exam_timetable_model(timetable: ExamTimetable) -> ZooModel:

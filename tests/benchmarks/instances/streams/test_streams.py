@@ -68,7 +68,9 @@ SMALL: dict[str, Stream[Any]] = {
         course_timetables.change_courses,
         course_timetables.course_timetable_model,
     ),
-    "exams": Stream("exams", lambda rng: random_exam_timetable(10, 6, rng), exams.change_exams, exam_timetable_model),
+    "exams": Stream(
+        "exams", lambda rng: random_exam_timetable(10, 6, 3, rng), exams.change_exams, exam_timetable_model
+    ),
 }
 STEPS = 3
 
