@@ -44,7 +44,8 @@ def stream(
     is 1.
 
     cold is CP-SAT; hint has yesterday's values as a hint, by the names of variables; repaired-hint lets CP-SAT repair
-    it (repair_hint); cold-again is CP-SAT with another seed: what it differs from cold by is noise.
+    it (repair_hint); history is the drop-in solver with a history that holds yesterday's solve; cold-again is CP-SAT
+    with another seed: what it differs from cold by is noise.
 
     Printed, for all kinds together and for each: the ratio of each arm's primal integral to that of cold; in how many
     pairs it is worse, and by more than noise, and in how many the last objective is as good; seconds to the first

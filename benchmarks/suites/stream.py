@@ -17,12 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from ortools.sat.python import cp_model
 from tqdm import tqdm
 
+import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
 from benchmarks.arms import Arm, rotated, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked
@@ -36,10 +38,11 @@ from nnsearch.errors import ConfigError
 from nnsearch.model.variables import all_variables
 from nnsearch.plain_solver import plain_solver
 from nnsearch.trial.primal_integral import primal_integral, relative_gap
+from nnsearch.trial.timed_solve import timed_solve
 from training.running.fan_out import Needs
 
-ArmName = Literal["cold", "cold-again", "hint", "repaired-hint"]
-BASELINE, HINT, REPAIRED, NOISE = "cold", "hint", "repaired-hint", "cold-again"
+ArmName = Literal["cold", "cold-again", "hint", "repaired-hint", "history"]
+BASELINE, NOISE, HINT, REPAIRED, HISTORY = get_args(ArmName)
 
 FIRST = "first"
 """The arm of the first instances, whose solutions all arms begin with."""
@@ -76,7 +79,7 @@ class StreamSuite:
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     workers: int = 2
     seconds: float = 10.0
-    arms: tuple[ArmName, ...] = get_args(ArmName)
+    arms: tuple[ArmName, ...] = ("cold", "cold-again", "hint", "repaired-hint")
     instances: Path | None = None
 
     def __post_init__(self) -> None:
@@ -380,14 +383,27 @@ def _solve(
     seconds: float,
     yesterday: Yesterday | None = None,
 ) -> ClockedSolve:
-    solver = plain_solver()
-    solver.parameters.num_workers = workers
-    solver.parameters.random_seed = seed + OTHER_SEED * (arm == NOISE)
-    solver.parameters.max_time_in_seconds = seconds
-    if yesterday is not None and arm in (HINT, REPAIRED):
-        model = _hinted(model, yesterday)
-        solver.parameters.repair_hint = arm == REPAIRED
-    return clocked(solver, model)
+    with TemporaryDirectory() as folder:
+        solver = _with_history(Path(folder) / "plans.db", yesterday) if arm == HISTORY else plain_solver()
+        solver.parameters.num_workers = workers
+        solver.parameters.random_seed = seed + OTHER_SEED * (arm == NOISE)
+        solver.parameters.max_time_in_seconds = seconds
+        if yesterday is not None and arm in (HINT, REPAIRED):
+            model = _hinted(model, yesterday)
+            solver.parameters.repair_hint = arm == REPAIRED
+        return clocked(solver, model)
+
+
+def _with_history(store: Path, yesterday: Yesterday | None) -> cp_model.CpSolver:
+    """Return the drop-in solver with a new store that holds yesterday's instance and solution, and nothing else."""
+    make: Any = nnsearch.cpsat.CpSolver
+    if yesterday is not None:
+        past = make(scorer=None, history=store)
+        past.parameters.num_workers = 1
+        past.parameters.fix_variables_to_their_hinted_value = True
+        timed_solve(past, _hinted(yesterday.model, yesterday))
+    solver: cp_model.CpSolver = make(scorer=None, history=store)
+    return solver
 
 
 def _hinted(model: cp_model.CpModel, yesterday: Yesterday) -> cp_model.CpModel:

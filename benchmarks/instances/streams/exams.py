@@ -15,7 +15,7 @@ from benchmarks.instances.zoo.timetables import (
     random_exam_timetable,
 )
 
-_SIZES = ((80, 10, 8), (120, 12, 10), (160, 13, 12), (200, 15, 10))
+_SIZES = ((80, 10, 8), (120, 12, 10), (160, 13, 12))
 """Exams, slots, and pairs for each exam that have students in common."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from ortools.sat.python import cp_model
 from test_benchmarks import call, lines_of
 
+import nnsearch.cpsat
 from benchmarks.instances.streams import Stream
 from benchmarks.instances.streams.stream import given
 from benchmarks.instances.zoo import BrokenRuleError, Value, ZooModel
@@ -123,6 +124,33 @@ def test_hints_go_by_name() -> None:
     hinted = stream._hinted(now, stream.Yesterday(past, [1, 2, 3]))
     assert (list(hinted.proto.solution_hint.vars), list(hinted.proto.solution_hint.values)) == ([0, 2], [3, 2])
     assert not now.proto.has_solution_hint()
+
+
+@pytest.mark.usefixtures("purses")
+def test_a_history_holds_yesterdays_solution_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    class Remembering(cp_model.CpSolver):  # type: ignore[misc]
+        """The drop-in solver, whose store is a file of the objectives of past solves."""
+
+        def __init__(self, scorer: None, history: Path) -> None:
+            super().__init__()
+            self.store, self.past = history, history.read_text() if history.exists() else ""
+            made.append(self)
+
+        def solve(self, model: cp_model.CpModel, callback: Any = None) -> Any:
+            status = super().solve(model, callback)
+            self.store.write_text(f"{self.past}{self.objective_value:g} ")
+            return status
+
+    monkeypatch.setattr(nnsearch.cpsat, "CpSolver", Remembering)
+    monkeypatch.setattr(stream, "warm_up", lambda arm: None)
+    jobs = stream.jobs(StreamSuite(workers=1, seconds=0.5, seeds=(1,), arms=("cold", "history")))
+    found = {(job.config["arm"], job.config["step"]): job.measure() for job in jobs[:5]}
+    best = found["first", 0]["objective_value"], found["history", 1]["objective_value"]
+    assert [solver.past for solver in made] == ["", f"{best[0]:g} ", "", f"{best[1]:g} "]
+    assert not made[0].store.parent.exists()
+    assert {result["wrong"] for result in found.values()} == {None}
 
 
 def test_options_are_checked() -> None:
