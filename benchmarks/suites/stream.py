@@ -44,6 +44,8 @@ from training.running.fan_out import Needs
 ArmName = Literal["cold", "cold-again", "hint", "repaired-hint", "history"]
 BASELINE, NOISE, HINT, REPAIRED, HISTORY = get_args(ArmName)
 
+SUITE = "stream"
+
 FIRST = "first"
 """The arm of the first instances, whose solutions all arms begin with."""
 
@@ -119,13 +121,19 @@ def jobs(suite: StreamSuite, known: Sequence[Record] = ()) -> list[Job]:
         suite: what to measure.
         known: records of an earlier run, whose solutions later steps begin with.
     """
-    solutions: Solutions = {Job(r["config"], dict).key: _unpacked(r["result"].get("solution")) for r in known}
+    solutions: Solutions = {
+        Job(r["config"], dict).key: _unpacked(r["result"]["solution"])
+        for r in known
+        if r["config"].get("suite") == SUITE
+    }
     first_arm, *arms = [_arm(name, suite) for name in (FIRST, *dict.fromkeys(suite.arms))]
     made: list[Job] = []
     turn = 0
 
-    def add(stream: Stream[Any], step: int, arm: Arm, seed: int, past: list[tuple[int, str]]) -> None:
-        job = Job({**shared[step], **arm.config, "seed": seed}, dict, arm.needs)
+    def add(
+        shared: dict[str, Any], stream: Stream[Any], step: int, arm: Arm, seed: int, past: list[tuple[int, str]]
+    ) -> None:
+        job = Job({**shared, **arm.config, "seed": seed}, dict, arm.needs)
         here = partial(measure, stream, step, arm, seed, job.key, tuple(past), solutions)
         made.append(replace(job, measure=here))
         past.append((step, job.key))
@@ -135,11 +143,11 @@ def jobs(suite: StreamSuite, known: Sequence[Record] = ()) -> list[Job]:
         shared = [_config(stream, step, suite.seconds) for step in range(suite.steps + 1)]
         for seed in dict.fromkeys(suite.seeds):
             begin: list[tuple[int, str]] = []
-            add(stream, 0, first_arm, seed, begin)
+            add(shared[0], stream, 0, first_arm, seed, begin)
             past = {arm.config["arm"]: [*begin] for arm in arms}
             for step in range(1, suite.steps + 1):
                 for arm in rotated(arms, turn):
-                    add(stream, step, arm, seed, past[arm.config["arm"]])
+                    add(shared[step], stream, step, arm, seed, past[arm.config["arm"]])
                 turn += 1
     return made
 
@@ -166,10 +174,9 @@ def measure(
     """
     warm_up(arm)
     zoo_model = _instance(stream, step)
-    yesterday = None
-    for earlier, job in past:  # the last one that has a solution
-        if (values := solutions.get(job)) is not None:
-            yesterday = Yesterday(_instance(stream, earlier).model, values)
+    found = ((earlier, solutions.get(job)) for earlier, job in reversed(past))
+    latest = next(((earlier, values) for earlier, values in found if values is not None), None)
+    yesterday = None if latest is None else Yesterday(_instance(stream, latest[0]).model, latest[1])
     result, solved = checked(zoo_model, lambda: arm.solve(zoo_model.model, (), seed=seed, yesterday=yesterday))
     solutions[key] = None
     if solved is not None and solved.status.solved and result["wrong"] is None:
@@ -355,7 +362,7 @@ def _share(holds: Sequence[bool]) -> str | None:
 
 def _config(stream: Stream[Any], step: int, seconds: float) -> dict[str, Any]:
     return {
-        "suite": "stream",
+        "suite": SUITE,
         "kind": stream.name.partition("/")[0],
         "instance": f"{stream.name}/{step}",
         "instance_sha256": hashlib.sha256(str(_instance(stream, step).model.proto).encode()).hexdigest()[:12],
