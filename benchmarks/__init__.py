@@ -4,6 +4,7 @@
 - ``python -m benchmarks search``: branches, failures and seconds of value orders on the same instances, of any family
 - ``python -m benchmarks race``: the drop-in solver against CP-SAT's defaults, in seconds
 - ``python -m benchmarks zoo``: the drop-in solver against CP-SAT on models of many kinds, every answer checked
+- ``python -m benchmarks stream``: what yesterday's solution is worth to the next instance of a stream
 - ``python -m benchmarks policies``: when to ask a network, and how to divide the search into runs
 - ``python -m benchmarks nodes``: what a search node costs outside inference
 - ``python -m benchmarks gather``: many searches alone, in greenlets, in several processes

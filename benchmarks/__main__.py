@@ -16,6 +16,7 @@ _VERBS = {
     "search": "value orders in search",
     "race": "the drop-in solver against CP-SAT's defaults",
     "zoo": "the drop-in solver against CP-SAT on models of many kinds",
+    "stream": "what yesterday's solution is worth on the next instance of a stream",
     "policies": "when to ask a network, and how to divide the search",
     "nodes": "the cost of a search node outside inference",
     "latency": "time to score a large state by networks on the candidate graph",

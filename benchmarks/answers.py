@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.instances.instance_sets import Case
 from benchmarks.records import Record, grouped
+from benchmarks.statistics import counted
 from nnsearch.errors import NNSearchError
 from nnsearch.result import SolveResult, Status
 
@@ -30,6 +31,18 @@ def check_answer(case: Case, arm: str, result: SolveResult) -> None:
         raise AnswerError(f"{arm}: said {result.status} on {instance.name} without a solution")
     elif result.status is Status.INFEASIBLE and case.satisfiable:
         raise AnswerError(f"{arm}: said INFEASIBLE on {instance.name}, which has a solution")
+
+
+def wrong_answers(records: Sequence[Record]) -> list[str]:
+    """Return a line for each answer that a checker refuses or another run contradicts."""
+    alone = [
+        f"{r['config']['arm']}: {r['result']['wrong']} on {r['config']['instance']}, seed {r['config']['seed']}, "
+        f"{counted(r['config']['workers'], 'worker')}"
+        for r in records
+        if r["result"]["wrong"] is not None
+    ]
+    # A solution that is none contradicts no proof.
+    return alone + list(disagreements([r for r in records if r["result"]["wrong"] is None]))
 
 
 def disagreements(records: Sequence[Record]) -> Iterator[str]:

@@ -49,6 +49,17 @@ def by_set(records: Sequence[Record]) -> dict[str, list[Record]]:
     return dict(grouped(records, lambda record: set_of(record["config"])))
 
 
+def best_known(records: Sequence[Record]) -> dict[str, float]:
+    """Return the best objective of each instance that has one, over all runs whose answers were accepted."""
+    best: dict[str, float] = {}
+    for record in records:
+        result, instance = record["result"], record["config"]["instance_sha256"]
+        if result["wrong"] is None and result["objective_value"] is not None:
+            choose = max if result["maximises"] else min
+            best[instance] = choose(best.get(instance, result["objective_value"]), result["objective_value"])
+    return best
+
+
 def share_decided(runs: Sequence[Record]) -> float:
     """Return the share of runs that did not give up."""
     return sum(map(is_decided, runs)) / len(runs)

@@ -13,6 +13,9 @@ from benchmarks.rendering.text import text
 from nnsearch.cli.command_line import DONE, INTERRUPTED
 from nnsearch.output_file import check_output_file
 
+WRONG_ANSWERS = 1
+"""The exit code after a wrong answer that did not end the run."""
+
 RESUME = (
     "Each result is appended to --output as one JSON line as soon as it is measured. The same command again measures "
     "only what the file does not hold yet, prints the tables and draws the plot."

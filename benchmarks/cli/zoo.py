@@ -8,16 +8,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from benchmarks.cli.measure import RESUME, measure
+from benchmarks.answers import wrong_answers
+from benchmarks.cli.measure import RESUME, WRONG_ANSWERS, measure
 from benchmarks.cli.options import warn
 from benchmarks.instances.zoo import Size
 from benchmarks.records import Job, Record
-from benchmarks.suites.zoo import ArmName, Zoo, jobs, summary, wrong_answers
+from benchmarks.suites.zoo import ArmName, Zoo, jobs, summary
 from nnsearch.cli.command_line import DONE
 from nnsearch.processors import usable_cpus
-
-WRONG_ANSWERS = 1
-"""The exit code after a wrong answer."""
 
 _USUAL = Zoo()
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.records import Record
 from benchmarks.rendering.parts import Axis, Chart, Point, Series
 from benchmarks.statistics import by_arm, cost, is_decided
+from nnsearch.trial.primal_integral import relative_gap
 
 DEAD_ENDS = "dead ends"
 
 _SMALLEST_SECONDS = 1e-4  # below, the clock says nothing, and a logarithm says too much
 _DIGITS = 4
+_FIRST_SECOND, _TIMES = 0.01, 60  # of gaps over time
 
 
 def counts_dead_ends(runs: Sequence[Record]) -> bool:
@@ -98,6 +101,31 @@ def profile(records: Sequence[Record], name: str) -> Chart | None:
     )
 
 
+def gaps_over_time(title: str, arms: Mapping[str, Sequence[Record]], best: Mapping[str, float]) -> Chart:
+    """Draw the median of the gap to the best objective that is known, 1 before the first solution, of each arm.
+
+    Args:
+        title: of the chart.
+        arms: their runs, with one limit of time.
+        best: see :func:`benchmarks.statistics.best_known`.
+    """
+    limit = max(run["config"]["time_limit"] for runs in arms.values() for run in runs)
+    times = np.geomspace(min(_FIRST_SECOND, limit), limit, _TIMES)
+    series = []
+    for arm, runs in arms.items():
+        gaps = [_gaps(run, best.get(run["config"]["instance_sha256"]), times) for run in runs]
+        median = np.median(gaps, axis=0)
+        points = [(_rounded(second), _rounded(100 * gap)) for second, gap in zip(times, median, strict=True)]
+        series.append(Series(arm, points, "step", f"{median[-1]:.2%}"))
+    return Chart(
+        f"{title}: gap over time",
+        Axis("seconds", "log"),
+        Axis("median gap to the best known, %", "symlog"),
+        series,
+        "Lower and further left is better. The label is the median gap at the limit.",
+    )
+
+
 def scatter(records: Sequence[Record], note: str = "") -> Chart:
     """Draw failures against seconds, a mark for each run, a hollow one for each that gave up."""
     series = []
@@ -118,6 +146,15 @@ def scatter(records: Sequence[Record], note: str = "") -> Chart:
             "Down and left is better. " + note
         ).strip(),
     )
+
+
+def _gaps(run: Record, best: float | None, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the gap of a run at each of some times, float64[T]."""
+    found = [] if best is None else [(0.0, 1.0), *((s, relative_gap(v, best)) for s, v in run["result"]["solutions"])]
+    if not found:
+        return np.ones(len(times))
+    seconds, gaps = np.array(found).T
+    return np.asarray(gaps[np.searchsorted(seconds, times, side="right") - 1])
 
 
 def _pairing(arms: Mapping[str, Sequence[Record]]) -> Callable[[Record], tuple[object, ...]]:

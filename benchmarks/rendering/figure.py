@@ -24,6 +24,8 @@ _STYLES = ("-", "--", "-.")
 _BLACK, _GREY = "#000000", "#6E6E6E"
 _BASELINES = {
     "cp-sat": (_BLACK, "-"),
+    "cold": (_BLACK, "-"),
+    "cold-again": (_GREY, "--"),
     "rnd": (_BLACK, ":"),
     "random": (_BLACK, ":"),
     "random-value": (_GREY, ":"),

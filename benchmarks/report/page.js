@@ -27,7 +27,7 @@
   // ---- how arms look: the same network has the same colour everywhere, baselines are black and grey
 
   const BASELINES = {
-    "cp-sat": ["var(--ink)", ""], native: ["var(--ink)", ""],
+    "cp-sat": ["var(--ink)", ""], cold: ["var(--ink)", ""], "cold-again": ["var(--grey)", "6,3"], native: ["var(--ink)", ""],
     rnd: ["var(--grey)", "1,3"], random: ["var(--grey)", "1,3"], "random-value": ["var(--grey)", "1,3"], "random-restarts": ["var(--grey)", "6,2,1,2"],
     "min-value": ["var(--grey)", "6,3"], "smallest-domain": ["var(--grey)", "6,3"], alone: ["var(--grey)", "6,3"],
     "default-phase": ["var(--grey)", ""], singles: ["var(--grey)", "6,2,1,2"],

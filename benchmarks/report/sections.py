@@ -13,7 +13,7 @@ from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS
 from benchmarks.studies.sbr import findings as sbr
 from benchmarks.studies.sbr import search_findings as sbr_search
 from benchmarks.studies.sbr.study import MAIN
-from benchmarks.suites import gather, latency, nodes, throughput
+from benchmarks.suites import gather, latency, nodes, stream, throughput
 
 MOST_HEADLINES = 6
 
@@ -43,6 +43,13 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
         "smallest value first, random values, the engine's own heuristics, and networks. cp-sat is CP-SAT on the same "
         "instances: its conflicts learn clauses and count otherwise than failures.",
         search_section.find,
+    ),
+    "stream": (
+        "Solving again: what yesterday's solution is worth",
+        "Streams of instances of one family, each with the data of the one before, changed. cold: CP-SAT; hint: with "
+        "the values of the arm's last solution as a hint; repaired-hint: with repair_hint; cold-again: with another "
+        "seed, which is noise. Same workers, same seconds, in turns.",
+        _blocks(stream.summary),
     ),
     "policies": (
         "When to ask the network, and how to divide the search",

@@ -10,32 +10,28 @@ import functools
 import hashlib
 import math
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from ortools.sat.python import cp_model
 from tqdm import tqdm
 
 import nnsearch.cpsat
-from benchmarks.answers import disagreements
+from benchmarks.answers import wrong_answers
 from benchmarks.arms import Arm, rotated, warm_up
-from benchmarks.instances.zoo import KINDS, BrokenRuleError, Size, ZooModel, build
+from benchmarks.checked_solve import ClockedSolve, checked, clocked
+from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
-from benchmarks.statistics import by_arm, cost, counted, geometric_mean, is_decided, short
+from benchmarks.statistics import best_known, by_arm, cost, counted, geometric_mean, is_decided, short
 from nnsearch.cpsat import RaceReport
 from nnsearch.errors import ConfigError
-from nnsearch.model.objective import Objective, read_objective
-from nnsearch.processors import usable_cpus
-from nnsearch.result import Status
 from nnsearch.trial.primal_integral import primal_integral
-from nnsearch.trial.timed_solve import timed_solve
 from training.running.fan_out import Needs
 
 ArmName = Literal["cp-sat", "drop-in", "cp-sat-again"]
@@ -93,13 +89,6 @@ class Zoo:
         return list(product(names, dict.fromkeys(self.sizes)))
 
 
-class _Run(NamedTuple):
-    solver: cp_model.CpSolver
-    status: Status
-    seconds: float
-    solutions: list[tuple[float, float | None]]
-
-
 def jobs(suite: Zoo) -> list[Job]:
     """Return one job for each model, number of workers, seed and arm; the arms of a pair come one after the other."""
     made = []
@@ -119,60 +108,15 @@ def measure(name: str, size: Size, arm: Arm, seed: int) -> dict[str, Any]:
     """Run an arm on a model, and return the ``result`` of the record; what is wrong with it is in ``wrong``."""
     warm_up(arm)
     zoo_model = _model(name, size)
-    objective = read_objective(zoo_model.model.proto)
-    shared = {"maximises": objective is not None and objective.maximises, "usable_cpus": usable_cpus()}
-    started = time.perf_counter()
-    try:
-        run: _Run = arm.solve(zoo_model.model, (), seed=seed)
-    except Exception as error:  # whatever it is, the other thousand solves are worth having
-        return {
-            **shared,
-            "status": str(Status.UNKNOWN),
-            "objective_value": None,
-            "best_objective_bound": None,
-            "wall_seconds": time.perf_counter() - started,
-            "solutions": [],
-            "first_solution_seconds": None,
-            "winner": None,
-            "contribution": None,
-            "why": None,
-            "scorer_error": None,
-            "wrong": f"raised {error!r}",
-        }
-    solver, solutions = run.solver, list(run.solutions)
-    race: RaceReport | None = getattr(solver, "race", None)
-    value = solver.objective_value if run.status.solved and objective is not None else None
-    if run.status.solved and (not solutions or (objective is not None and solutions[-1][1] != value)):
-        solutions.append((run.seconds, value))
-    bound = None if objective is None else solver.best_objective_bound
-    if bound is not None and (not math.isfinite(bound) or not (run.status.solved or bound)):
-        bound = None  # without a solution, a zero says nothing
+    result, solved = checked(zoo_model, lambda: arm.solve(zoo_model.model, (), seed=seed))
+    race: RaceReport | None = None if solved is None else getattr(solved.solver, "race", None)
     return {
-        **shared,
-        "status": str(run.status),
-        "objective_value": value,
-        "best_objective_bound": bound,
-        "wall_seconds": run.seconds,
-        "solutions": [(round(second, 4), found) for second, found in solutions],
-        "first_solution_seconds": solutions[0][0] if solutions else None,
+        **result,
         "winner": None if race is None else race.winner,
         "contribution": None if race is None else race.contribution,
         "why": None if race is None else race.why,
         "scorer_error": None if race is None or race.error is None else repr(race.error),
-        "wrong": _wrong(zoo_model, run, value, objective),
     }
-
-
-def wrong_answers(records: Sequence[Record]) -> list[str]:
-    """Return a line for each answer that a checker refuses or another run contradicts."""
-    alone = [
-        f"{r['config']['arm']}: {r['result']['wrong']} on {r['config']['instance']}, seed {r['config']['seed']}, "
-        f"{counted(r['config']['workers'], 'worker')}"
-        for r in records
-        if r["result"]["wrong"] is not None
-    ]
-    # A solution that is none contradicts no proof.
-    return alone + list(disagreements([r for r in records if r["result"]["wrong"] is None]))
 
 
 @dataclass(frozen=True)
@@ -209,7 +153,7 @@ def compare_by_model(
     Args:
         one: records of an arm.
         other: records of another one.
-        best: see :func:`best_known`.
+        best: see :func:`benchmarks.statistics.best_known`.
         resamples: of the bootstrap, whose seed is fixed.
     """
     partners = {_pair(record): record for record in other}
@@ -230,17 +174,6 @@ def compare_by_model(
             )
         )
     return sorted(ratios, key=lambda ratio: -ratio.mean)
-
-
-def best_known(records: Sequence[Record]) -> dict[str, float]:
-    """Return the best objective of each instance that has one, over all runs whose answers were accepted."""
-    best: dict[str, float] = {}
-    for record in records:
-        result, instance = record["result"], record["config"]["instance_sha256"]
-        if result["wrong"] is None and result["objective_value"] is not None:
-            choose = max if result["maximises"] else min
-            best[instance] = choose(best.get(instance, result["objective_value"]), result["objective_value"])
-    return best
 
 
 def summary(records: Sequence[Record]) -> Group:
@@ -377,60 +310,18 @@ def _solve(
     make: Callable[[], cp_model.CpSolver],
     workers: int,
     seconds: float,
-) -> _Run:
+) -> ClockedSolve:
     solver = make()
     solver.parameters.num_workers = workers
     solver.parameters.random_seed = seed
     solver.parameters.max_time_in_seconds = seconds
-    solutions = _Solutions(read_objective(model.proto))
-    status, taken = timed_solve(solver, model, solutions)
-    return _Run(solver, Status(solver.status_name(status)), taken, solutions.found)
-
-
-class _Solutions(cp_model.CpSolverSolutionCallback):
-    """Takes down when solutions come that are better than all before."""
-
-    def __init__(self, objective: Objective | None) -> None:
-        super().__init__()
-        self.found: list[tuple[float, float | None]] = []
-        self._objective, self._started = objective, time.perf_counter()
-
-    def on_solution_callback(self) -> None:
-        second, value = time.perf_counter() - self._started, None
-        if self._objective is not None:
-            value = self.objective_value
-            last = self.found[-1][1] if self.found else None
-            if last is not None and not self._objective.better(value, last):
-                return
-        elif self.found:
-            return
-        self.found.append((second, value))
+    return clocked(solver, model)
 
 
 @functools.lru_cache(maxsize=1)
 def _model(name: str, size: Size) -> ZooModel:
     """Build a model once for all seeds and arms, which come one after the other."""
     return build(name, size)
-
-
-def _wrong(zoo_model: ZooModel, run: _Run, claimed: float | None, objective: Objective | None) -> str | None:
-    """Return what is wrong with an answer, by what is known of the instance; None is nothing."""
-    if run.status is Status.INFEASIBLE and zoo_model.satisfiable:
-        return "said INFEASIBLE, and there is a solution"
-    if not run.status.solved:
-        return None
-    try:
-        really = zoo_model.check(run.solver.value)
-    except BrokenRuleError as error:
-        return f"broke a rule ({error})"
-    if objective is None or really is None or claimed is None:
-        return None
-    shown = run.solutions[-1][1] if run.solutions else claimed
-    if shown is not None and objective.better(shown, claimed) and not math.isclose(shown, claimed):
-        return f"returned {claimed:g} after it had shown {shown:g}"
-    # What CP-SAT returns at a limit may be better than it says: what it undoes of its presolve may improve a solution.
-    better = run.status is not Status.OPTIMAL and objective.better(really, claimed)
-    return None if better or math.isclose(really, claimed) else f"said {claimed:g} of a solution that is {really:g}"
 
 
 def _by_model(pairs: Sequence[tuple[Record, Record]]) -> list[tuple[tuple[str, str, int], list[tuple[Record, Record]]]]:

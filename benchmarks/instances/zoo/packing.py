@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
@@ -79,12 +81,38 @@ def cut_rectangle(size: Size, rng: Random) -> ZooModel:
     return ZooModel(model, check)
 
 
+@dataclass(frozen=True)
+class BinPacking:
+    """Items of some weight for so many bins of one capacity, and the pairs that go never together."""
+
+    weight: Sequence[int]
+    bins: int
+    capacity: int
+    separate: Sequence[tuple[int, int]]
+
+
+def random_bin_packing(items: int, capacity: int, rng: Random) -> BinPacking:
+    """Return items, a pair of which fits into any bin."""
+    weight = [rng.randint(capacity // 6, capacity // 2) for _ in range(items)]
+    separate = [random_pair(items, rng) for _ in range(items // 3)]
+    return BinPacking(weight, items // 2 + 2, capacity, separate)
+
+
+def random_pair(items: int, rng: Random) -> tuple[int, int]:
+    """Return two items, the lower one first."""
+    low, high = sorted(rng.sample(range(items), 2))
+    return low, high
+
+
 def bin_packing(size: Size, rng: Random) -> ZooModel:
     """Items go into as few bins as possible; some go never together."""
-    items, bins, capacity = size.choose((16, 7, 50), (80, 18, 120), (160, 36, 120))
-    weight = [rng.randint(capacity // 6, capacity // 2) for _ in range(items)]
-    separate = [tuple(sorted(rng.sample(range(items), 2))) for _ in range(items // 3)]
-    bins = max(bins, items // 2 + 2)
+    return bin_packing_model(random_bin_packing(*size.choose((16, 50), (80, 120), (160, 120)), rng))
+
+
+def bin_packing_model(packing: BinPacking) -> ZooModel:
+    """Return the model of items in bins."""
+    weight, bins, capacity, separate = packing.weight, packing.bins, packing.capacity, packing.separate
+    items = len(weight)
     model = cp_model.CpModel()
     within = [[model.new_bool_var(f"in[{i},{b}]") for b in range(bins)] for i in range(items)]
     used = [model.new_bool_var(f"used[{b}]") for b in range(bins)]
@@ -109,12 +137,31 @@ def bin_packing(size: Size, rng: Random) -> ZooModel:
     return ZooModel(model, check)
 
 
-def multi_knapsack(size: Size, rng: Random) -> ZooModel:
-    """Items with several weights are taken within several capacities; their profit is maximised."""
-    items, sides = size.choose((25, 4), (50, 7), (80, 9))
+@dataclass(frozen=True)
+class MultiKnapsack:
+    """Items with a profit, and of each side their weights and the capacity."""
+
+    weight: Sequence[Sequence[int]]
+    profit: Sequence[int]
+    capacity: Sequence[int]
+
+
+def random_multi_knapsack(items: int, sides: int, rng: Random) -> MultiKnapsack:
+    """Return items, a third of which fit; the heavier ones tend to be worth more."""
     weight = [[rng.randint(5, 100) for _ in range(items)] for _ in range(sides)]
     profit = [sum(row[i] for row in weight) // sides + rng.randint(0, 40) for i in range(items)]
-    capacity = [sum(row) // 3 for row in weight]
+    return MultiKnapsack(weight, profit, [sum(row) // 3 for row in weight])
+
+
+def multi_knapsack(size: Size, rng: Random) -> ZooModel:
+    """Items with several weights are taken within several capacities; their profit is maximised."""
+    return multi_knapsack_model(random_multi_knapsack(*size.choose((25, 4), (50, 7), (80, 9)), rng))
+
+
+def multi_knapsack_model(knapsack: MultiKnapsack) -> ZooModel:
+    """Return the model of a knapsack."""
+    weight, profit, capacity = knapsack.weight, knapsack.profit, knapsack.capacity
+    items = len(profit)
     model = cp_model.CpModel()
     taken = [model.new_bool_var(f"taken[{i}]") for i in range(items)]
     for row, limit in zip(weight, capacity, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from ortools.sat.python import cp_model
@@ -16,20 +18,46 @@ def _precedences(tasks: int, rng: Random) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def rcpsp(size: Size, rng: Random) -> ZooModel:
-    """Tasks with precedences share three resources; the last end is minimised."""
-    tasks = size.choose(20, 120, 220)
+@dataclass(frozen=True)
+class Rcpsp:
+    """The data of tasks that share resources.
+
+    Attributes:
+        work: time of each task.
+        need: of each task and resource.
+        capacity: of each resource.
+        before: pairs of tasks, the second of which waits for the first.
+    """
+
+    work: Sequence[int]
+    need: Sequence[Sequence[int]]
+    capacity: Sequence[int]
+    before: Sequence[tuple[int, int]]
+
+
+def random_rcpsp(tasks: int, rng: Random) -> Rcpsp:
+    """Return tasks with three resources."""
     work = [rng.randint(1, 10) for _ in range(tasks)]
     need = [[rng.choice((0, rng.randint(1, 9))) for _ in range(3)] for _ in range(tasks)]
-    capacity, before = [12, 11, 10], _precedences(tasks, rng)
-    horizon = sum(work)
+    return Rcpsp(work, need, [12, 11, 10], _precedences(tasks, rng))
+
+
+def rcpsp(size: Size, rng: Random) -> ZooModel:
+    """Tasks with precedences share three resources; the last end is minimised."""
+    return rcpsp_model(random_rcpsp(size.choose(20, 120, 220), rng))
+
+
+def rcpsp_model(project: Rcpsp) -> ZooModel:
+    """Return the model of tasks that share resources."""
+    work, need, capacity, before = project.work, project.need, project.capacity, project.before
+    tasks, resources, horizon = len(work), range(len(capacity)), sum(work)
     model = cp_model.CpModel()
     start = [model.new_int_var(0, horizon - work[t], f"start[{t}]") for t in range(tasks)]
     interval = [model.new_fixed_size_interval_var(start[t], work[t], f"task[{t}]") for t in range(tasks)]
     makespan = model.new_int_var(0, horizon, "makespan")
     for a, b in before:
         model.add(start[b] >= start[a] + work[a])
-    for r in range(3):
+    for r in resources:
         model.add_cumulative(interval, [need[t][r] for t in range(tasks)], capacity[r])
     for t in range(tasks):
         model.add(makespan >= start[t] + work[t])
@@ -39,7 +67,7 @@ def rcpsp(size: Size, rng: Random) -> ZooModel:
         span = [(value(start[t]), value(start[t]) + work[t]) for t in range(tasks)]
         require(min(begin for begin, _ in span) >= 0, "nothing begins before time 0")
         require(all(span[a][1] <= span[b][0] for a, b in before), "a task waits for those before it")
-        for r in range(3):
+        for r in resources:
             uses = [(span[t], need[t][r]) for t in range(tasks)]
             require(peak(uses) <= capacity[r], "no resource is used beyond its capacity")
         return max(end for _, end in span)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
@@ -15,9 +17,18 @@ Arcs = dict[tuple[int, int], cp_model.IntVar]
 
 
 def _distances(places: int, rng: Random) -> list[list[int]]:
-    """Return the distances between places in a square of 100 x 100, rounded up so that no detour is shorter."""
-    point = [(rng.randrange(100), rng.randrange(100)) for _ in range(places)]
-    return [[math.ceil(math.dist(a, b)) for b in point] for a in point]
+    """Return the distances between so many random places."""
+    return distances([random_place(rng) for _ in range(places)])
+
+
+def random_place(rng: Random) -> tuple[int, int]:
+    """Return a place in a square of 100 x 100."""
+    return rng.randrange(100), rng.randrange(100)
+
+
+def distances(place: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return the distances between places, rounded up so that no detour is shorter."""
+    return [[math.ceil(math.dist(a, b)) for b in place] for a in place]
 
 
 def _arcs(model: cp_model.CpModel, places: int) -> Arcs:
@@ -46,11 +57,36 @@ def travelling_salesman(size: Size, rng: Random) -> ZooModel:
     return ZooModel(model, check)
 
 
+@dataclass(frozen=True)
+class VehicleRouting:
+    """Places, the depot first, what is delivered to each of them, and the vehicles with their capacity."""
+
+    place: Sequence[tuple[int, int]]
+    demand: Sequence[int]
+    vehicles: int
+    capacity: int
+
+
+def random_vehicle_routing(places: int, vehicles: int, capacity: int, rng: Random) -> VehicleRouting:
+    """Return random customers."""
+    place = [random_place(rng) for _ in range(places)]
+    return VehicleRouting(place, [0, *(random_demand(rng) for _ in range(places - 1))], vehicles, capacity)
+
+
+def random_demand(rng: Random) -> int:
+    """Return what a customer wants."""
+    return rng.randint(4, 10)
+
+
 def vehicle_routing(size: Size, rng: Random) -> ZooModel:
     """Vehicles of one capacity deliver to all customers; the length of all tours together is minimised."""
-    places, vehicles, capacity = size.choose((8, 3, 30), (11, 3, 40), (15, 4, 40))
-    far = _distances(places, rng)
-    demand = [0, *(rng.randint(4, 10) for _ in range(places - 1))]
+    return vehicle_routing_model(random_vehicle_routing(*size.choose((8, 3, 30), (11, 3, 40), (15, 4, 40)), rng))
+
+
+def vehicle_routing_model(deliveries: VehicleRouting) -> ZooModel:
+    """Return the model of deliveries."""
+    demand, vehicles, capacity = deliveries.demand, deliveries.vehicles, deliveries.capacity
+    far, places = distances(deliveries.place), len(demand)
     model = cp_model.CpModel()
     arcs = _arcs(model, places)
     load = [model.new_int_var(demand[i], capacity, f"load[{i}]") for i in range(places)]

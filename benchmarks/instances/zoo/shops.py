@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
 from ortools.sat.python import cp_model
 
-from benchmarks.instances.zoo.rules import disjoint, require, walk
+from benchmarks.instances.zoo.rules import Span, disjoint, require, walk
 from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 _ONE_AT_A_TIME = "a machine does one thing at a time"
@@ -15,34 +17,68 @@ _BEGIN = "nothing begins before time 0"
 _ORDER = "a job's operations come in their order"
 
 
+@dataclass(frozen=True)
+class JobShop:
+    """The data of a job shop.
+
+    Attributes:
+        machines: how many there are.
+        jobs: by its number, the operations of each: machine and time.
+        closed: machines that are out of order, from when until when.
+    """
+
+    machines: int
+    jobs: Mapping[int, Sequence[tuple[int, int]]]
+    closed: Sequence[tuple[int, Span]] = ()
+
+
 def job_shop(size: Size, rng: Random) -> ZooModel:
     """Jobs visit all machines, each in an order of its own; the last end is minimised."""
     jobs, machines = size.choose((7, 5), (10, 8), (20, 10))
     route = [rng.sample(range(machines), machines) for _ in range(jobs)]
     work = [[rng.randint(5, 60) for _ in range(machines)] for _ in range(jobs)]
-    horizon = sum(map(sum, work))
+    return job_shop_model(JobShop(machines, {j: list(zip(route[j], work[j], strict=True)) for j in range(jobs)}))
+
+
+def job_shop_model(shop: JobShop) -> ZooModel:
+    """Return the model of a job shop."""
+    horizon = sum(w for job in shop.jobs.values() for _, w in job) + max(
+        (end for _, (_, end) in shop.closed), default=0
+    )
     model = cp_model.CpModel()
-    latest = [[horizon - w for w in row] for row in work]
-    start = [[model.new_int_var(0, latest[j][k], f"start[{j},{k}]") for k in range(machines)] for j in range(jobs)]
-    on: list[list[cp_model.IntervalVar]] = [[] for _ in range(machines)]
-    for j in range(jobs):
-        for k, machine in enumerate(route[j]):
-            on[machine].append(model.new_fixed_size_interval_var(start[j][k], work[j][k], f"operation[{j},{k}]"))
+    start = {
+        j: [model.new_int_var(0, horizon - w, f"start[{j},{k}]") for k, (_, w) in enumerate(job)]
+        for j, job in shop.jobs.items()
+    }
+    on: list[list[cp_model.IntervalVar]] = [[] for _ in range(shop.machines)]
+    for j, job in shop.jobs.items():
+        for k, (machine, w) in enumerate(job):
+            on[machine].append(model.new_fixed_size_interval_var(start[j][k], w, f"operation[{j},{k}]"))
             if k:
-                model.add(start[j][k] >= start[j][k - 1] + work[j][k - 1])
+                model.add(start[j][k] >= start[j][k - 1] + job[k - 1][1])
+    for machine, (begin, end) in shop.closed:
+        on[machine].append(model.new_fixed_size_interval_var(begin, end - begin, f"closed[{machine}]"))
     for intervals in on:
         model.add_no_overlap(intervals)
     makespan = model.new_int_var(0, horizon, "makespan")
-    model.add_max_equality(makespan, [start[j][-1] + work[j][-1] for j in range(jobs)])
+    model.add_max_equality(makespan, [start[j][-1] + job[-1][1] for j, job in shop.jobs.items()])
     model.minimize(makespan)
 
     def check(value: Value) -> int:
-        spans = [[(value(s), value(s) + w) for s, w in zip(start[j], work[j], strict=True)] for j in range(jobs)]
-        require(min(job[0][0] for job in spans) >= 0, _BEGIN)
-        require(all(a[1] <= b[0] for job in spans for a, b in pairwise(job)), _ORDER)
-        for machine in range(machines):
-            require(disjoint(spans[j][route[j].index(machine)] for j in range(jobs)), _ONE_AT_A_TIME)
-        return max(job[-1][1] for job in spans)
+        spans = {
+            j: [(value(s), value(s) + w) for s, (_, w) in zip(start[j], job, strict=True)]
+            for j, job in shop.jobs.items()
+        }
+        require(min(job[0][0] for job in spans.values()) >= 0, _BEGIN)
+        require(all(a[1] <= b[0] for job in spans.values() for a, b in pairwise(job)), _ORDER)
+        busy: list[list[Span]] = [[] for _ in range(shop.machines)]
+        for machine, span in shop.closed:
+            busy[machine].append(span)
+        for j, job in shop.jobs.items():
+            for (machine, _), span in zip(job, spans[j], strict=True):
+                busy[machine].append(span)
+        require(all(map(disjoint, busy)), _ONE_AT_A_TIME)
+        return max(job[-1][1] for job in spans.values())
 
     return ZooModel(model, check)
 

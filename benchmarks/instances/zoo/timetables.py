@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 
@@ -11,14 +13,44 @@ from benchmarks.instances.zoo.rules import require
 from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 
-def exam_timetable(size: Size, rng: Random) -> ZooModel:
-    """Exams in slots with limited seats; common students at one time are forbidden, on one day they cost."""
-    exams, slots = size.choose((12, 8), (160, 13), (300, 15))
+@dataclass(frozen=True)
+class ExamTimetable:
+    """The data of exams.
+
+    Attributes:
+        planned: the slot of each exam in a timetable that is possible, so that there is one.
+        slots: how many there are, two a day.
+        students: of each exam.
+        seats: in each slot.
+        common: how many students two exams have in common.
+    """
+
+    planned: Sequence[int]
+    slots: int
+    students: Sequence[int]
+    seats: int
+    common: Mapping[tuple[int, int], int]
+
+
+def random_exam_timetable(exams: int, slots: int, conflicts: int, rng: Random) -> ExamTimetable:
+    """Return exams with so many pairs for each that have students in common."""
     students = [rng.randint(10, 60) for _ in range(exams)]
     planned = [rng.randrange(slots) for _ in range(exams)]
     seats = max(sum(students[e] for e in range(exams) if planned[e] == s) for s in range(slots))
     pairs = [pair for pair in combinations(range(exams), 2) if planned[pair[0]] != planned[pair[1]]]
-    common = {pair: rng.randint(1, 9) for pair in rng.sample(pairs, 3 * exams)}
+    common = {pair: rng.randint(1, 9) for pair in rng.sample(pairs, conflicts * exams)}
+    return ExamTimetable(planned, slots, students, seats, common)
+
+
+def exam_timetable(size: Size, rng: Random) -> ZooModel:
+    """Exams in slots with limited seats; common students at one time are forbidden, on one day they cost."""
+    return exam_timetable_model(random_exam_timetable(*size.choose((12, 8, 3), (160, 13, 3), (300, 15, 3)), rng))
+
+
+def exam_timetable_model(timetable: ExamTimetable) -> ZooModel:
+    """Return the model of exams."""
+    slots, students, seats, common = timetable.slots, timetable.students, timetable.seats, timetable.common
+    exams = len(students)
     model = cp_model.CpModel()
     at = [[model.new_bool_var(f"at[{e},{s}]") for s in range(slots)] for e in range(exams)]
     for row in at:

@@ -13,11 +13,12 @@ from ortools.sat.python import cp_model
 from test_benchmarks import call, lines_of
 
 import nnsearch.cpsat
-from benchmarks.answers import disagreements
+from benchmarks.answers import disagreements, wrong_answers
 from benchmarks.instances import zoo as instances
 from benchmarks.instances.zoo import BrokenRuleError, Size, Value, ZooModel
 from benchmarks.records import Record
 from benchmarks.rendering.text import text
+from benchmarks.statistics import best_known
 from benchmarks.suites import zoo
 from nnsearch.errors import ConfigError
 from nnsearch.result import Status
@@ -88,7 +89,7 @@ def found(arm: str, instance: str, seed: int, *solutions: tuple[float, float], *
 
 
 def compared(one: list[Record], other: list[Record]) -> list[zoo.ModelRatio]:
-    return zoo.compare_by_model(one, other, zoo.best_known([*one, *other]))
+    return zoo.compare_by_model(one, other, best_known([*one, *other]))
 
 
 @pytest.mark.usefixtures("two_kinds")
@@ -213,7 +214,7 @@ def test_disagreements_are_found() -> None:
         (made("drop-in", "b", 1, 1.0, objective_value=4.0), []),
         (made("drop-in", "a", 1, 1.0, objective_value=2.0, wrong="broke a rule"), ["drop-in: broke a rule on a/small"]),
     ):
-        lines = zoo.wrong_answers([best, other])
+        lines = wrong_answers([best, other])
         assert len(lines) == len(words)
         assert all(line.startswith(start) for line, start in zip(lines, words, strict=True))
     most = made("cp-sat", "a", 1, 1.0, objective_value=3.0, best_objective_bound=3.0, maximises=True)

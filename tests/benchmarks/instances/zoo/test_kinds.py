@@ -17,10 +17,12 @@ import pytest
 from ortools.sat.python import cp_model
 from stand_ins import PATIENCE
 
-from benchmarks.instances.zoo import KINDS, BrokenRuleError, Size, ZooModel, build, rules
+from benchmarks.instances.zoo import KINDS, BrokenRuleError, Size, ZooModel, build
 
 SYMMETRIC = {"bin-packing", "cutting-stock"}
 """Kinds whose models forbid solutions that differ from others in names alone; their checkers do not."""
+
+ZOO_MODULES = {kind.__module__ for kind in KINDS.values()} | {BrokenRuleError.__module__}
 
 Values = dict[int, int]
 
@@ -126,7 +128,7 @@ def neighbours(kind: str, beyond: int) -> Iterator[Values]:
 
 
 def rules_of(function: Callable[..., object]) -> set[str]:
-    """The rules that a function requires, those of :func:`rules.walk` with it where it follows a tour."""
+    """The rules that a function requires, with those of the zoo's functions that it calls."""
     module = sys.modules[function.__module__]
     found: set[str] = set()
     for node in ast.walk(ast.parse(inspect.getsource(function))):
@@ -134,8 +136,8 @@ def rules_of(function: Callable[..., object]) -> set[str]:
             if node.func.id == "require":
                 rule = node.args[1]
                 found.add(str(rule.value if isinstance(rule, ast.Constant) else getattr(module, ast.unparse(rule))))
-            elif node.func.id == "walk":
-                found |= rules_of(rules.walk)
+            elif inspect.isfunction(called := getattr(module, node.func.id, None)) and called.__module__ in ZOO_MODULES:
+                found |= rules_of(called)
     return found
 
 
