@@ -1,0 +1,259 @@
+"""Opening the database of a history: a file of SQLite, or a server of PostgreSQL. What is foreign is not written to."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from nnsearch.errors import HistoryError
+from nnsearch.history.failures import BUSY_SECONDS, one_line
+from nnsearch.history.tables import FORMAT, FORMATS, METADATA
+
+_LOCK = 0x6E6E_7365_6172_6368
+"""Of PostgreSQL, for as long as a transaction: held together by those who add, alone by who removes or makes tables."""
+
+_CONNECT_SECONDS = 5
+_WRITES, _REMOVES = "nnsearch_writes", "nnsearch_removes"
+
+
+class Database:
+    """A database that holds the tables of this format, and nothing in their place.
+
+    Args:
+        location: a path of a SQLite file, or a URL of PostgreSQL; what is not there is made.
+
+    Attributes:
+        name: what people call it, without a password.
+
+    Raises:
+        HistoryError: there is something else, or nothing that can be reached.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self._secret: str | None = None
+        self.name = str(location)
+        if isinstance(location, str) and "://" in location:
+            self.name = location.partition("://")[0] + "://..."
+            with self.one_line():
+                url = _url(location)
+            self.name = url.set(query={}, drivername="postgresql").render_as_string(hide_password=True)
+            self._secret = str(url.query.get("password") or url.password or "") or None
+            with self.one_line():
+                self._engine = _postgres(url)
+        else:
+            with self.one_line():
+                self._engine = _sqlite(Path(location))
+        try:
+            with self.one_line():
+                self._check_or_make()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def one_line(self) -> Any:
+        """Return a context in which every error of the database is a HistoryError."""
+        return one_line(self.name, self._secret)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that reads."""
+        with self.one_line(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def adding(self) -> Iterator[Connection]:
+        """Open a transaction that adds rows: others wait, or add at the same time."""
+        with self.one_line(), self._engine.execution_options(**{_WRITES: True}).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def removing(self) -> Iterator[Connection]:
+        """Open a transaction that removes rows, in which nobody else writes; then give the space back."""
+        with self.one_line():
+            engine = self._engine.execution_options(**{_WRITES: True, _REMOVES: True})
+            with engine.begin() as connection:
+                yield connection
+            if self._engine.dialect.name == "sqlite":
+                with self._engine.connect() as connection:
+                    # As a script: otherwise the first gives back one page alone.
+                    script = "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);"
+                    connection.connection.cursor().executescript(script)
+
+    def close(self) -> None:
+        """Let go of the file or of the server."""
+        with self.one_line():
+            self._engine.dispose()
+
+    def _check_or_make(self) -> None:
+        with self._engine.begin() as connection:
+            there = _check(connection)
+        if there:
+            return
+        if self._engine.dialect.name == "sqlite":
+            _prepare_file(self._engine)
+        with self._engine.execution_options(**{_WRITES: True, _REMOVES: True}).begin() as connection:
+            if not _check(connection):  # else another process made them in between
+                METADATA.create_all(connection, checkfirst=False)
+                connection.execute(insert(FORMATS).values(format=FORMAT))
+
+
+def _check(connection: Connection) -> bool:
+    """Tell whether the tables are there; refuse others in their place.
+
+    Of a file everything is ours; of a server everything in the current schema that has the name of one of our tables.
+    """
+    lite = connection.dialect.name == "sqlite"
+    ours = set(METADATA.tables)
+    kinds = {
+        str(name): str(kind)
+        for name, kind in connection.execute(text(_OBJECTS_OF_SQLITE if lite else _OBJECTS_OF_POSTGRES))
+        if lite or name in ours
+    }
+    if not kinds:
+        return False
+    if FORMATS.name not in kinds:
+        raise HistoryError("expected a history of nnsearch, got another database; choose another")
+    if set(kinds) != ours or set(kinds.values()) != {"table"}:
+        strange = sorted(name for name, kind in kinds.items() if name not in ours or kind != "table")
+        missing = sorted(ours - set(kinds))
+        got = f"{', '.join(strange[:3])}" if strange else f"none of the name {missing[0]}"
+        raise HistoryError(f"expected the tables of nnsearch and nothing in their place, got {got}; choose another")
+    found = [row.format for row in connection.execute(select(FORMATS.c.format).limit(2))]
+    if len(found) == 1 and isinstance(found[0], int) and found[0] > FORMAT:
+        raise HistoryError(f"expected a history of format {FORMAT}, got {found[0]}; install a newer nnsearch")
+    if found != [FORMAT]:
+        raise HistoryError(f"expected a history of format {FORMAT}, got {str(found)[:60]}; choose another")
+    looking = inspect(connection)
+    for table in METADATA.tables.values():
+        columns = {column["name"] for column in looking.get_columns(table.name)}
+        if columns != set(table.columns.keys()):
+            raise HistoryError(
+                f"expected the columns of nnsearch in the table {table.name}, got others; choose another"
+            )
+    return True
+
+
+_OBJECTS_OF_SQLITE = """
+    SELECT name, type FROM sqlite_master WHERE type != 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+"""
+_OBJECTS_OF_POSTGRES = """
+    SELECT relname, CASE WHEN relkind IN ('r', 'p') AND NOT relhasrules AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal
+    ) THEN 'table' ELSE 'other' END
+    FROM pg_catalog.pg_class WHERE relnamespace = (
+        SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema()
+    ) AND relkind IN ('r', 'p', 'v', 'm', 'f')
+"""
+
+
+def _sqlite(path: Path) -> Engine:
+    if path.is_dir() or (path.exists() and not path.is_file()):
+        raise HistoryError("expected a file, got a folder or a device; choose another")
+    address = path.absolute().as_uri()
+
+    def connect() -> sqlite3.Connection:
+        connection = _connect(f"{address}?mode=rwc")
+        try:
+            # Reads the file for the first time. In a folder in which nothing can be made there is no shared memory.
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            wal = path.with_name(path.name + "-wal")
+            unwritable = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if not unwritable or (wal.exists() and wal.stat().st_size):
+                connection.close()
+                raise
+            connection.close()
+            connection = _connect(f"{address}?mode=ro&immutable=1")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, pool_size=1, max_overflow=-1, poolclass=QueuePool)
+    event.listen(engine, "begin", _begin_in_sqlite)
+    return engine
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    # Threads take turns through SQLAlchemy's pool. None: transactions begin where we say.
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    # The first is for a file that is new, and has to come before anything is read.
+    for setting in (
+        "auto_vacuum=INCREMENTAL",
+        "trusted_schema=OFF",
+        "cell_size_check=ON",
+        "foreign_keys=ON",
+        "synchronous=NORMAL",
+    ):
+        connection.execute(f"PRAGMA {setting}")
+    return connection
+
+
+def _begin_in_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_file(engine: Engine) -> None:
+    """Let readers and a writer work side by side, which stays so in a file."""
+
+    def change() -> None:
+        with engine.connect() as connection:
+            connection.connection.cursor().execute("PRAGMA journal_mode=WAL").fetchall()
+
+    _waiting(change)
+
+
+def _waiting(change: Callable[[], None]) -> None:
+    """Do what SQLite does not wait for by itself while another process does the same."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return change()
+        except (sqlite3.OperationalError, OperationalError) as error:
+            locked = "locked" in str(error)
+            if not locked or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
+def _url(location: str) -> URL:
+    try:
+        url = make_url(location)
+    except ArgumentError:
+        raise HistoryError("expected postgresql://USER@HOST/DATABASE, got something else; correct it") from None
+    if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise HistoryError(
+            f"expected a path of a SQLite file or postgresql://..., got {url.drivername}://; choose one of them"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _postgres(url: URL) -> Engine:
+    limits = {"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": 1000 * 2 * _CONNECT_SECONDS}
+    engine = create_engine(
+        url,
+        connect_args={key: value for key, value in limits.items() if key not in url.query},
+        pool_size=1,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+    event.listen(engine, "begin", _begin_in_postgres)
+    return engine
+
+
+def _begin_in_postgres(connection: Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {1000 * BUSY_SECONDS:.0f}")
+    options = connection.get_execution_options()
+    if options.get(_WRITES):
+        together = "" if options.get(_REMOVES) else "_shared"
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{together}({_LOCK})")
