@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ _LOCK = 0x6E6E_7365_6172_6368
 """Of PostgreSQL, for as long as a transaction: held together by those who add, alone by who removes or makes tables."""
 
 _CONNECT_SECONDS = 5
+_SETTINGS = ("trusted_schema=OFF", "cell_size_check=ON", "foreign_keys=ON", "synchronous=NORMAL")
 _WRITES, _REMOVES = "nnsearch_writes", "nnsearch_removes"
 
 
@@ -82,8 +83,8 @@ class Database:
             with engine.begin() as connection:
                 yield connection
             if self._engine.dialect.name == "sqlite":
-                with self._engine.connect() as connection:
-                    # As a script: otherwise the first gives back one page alone.
+                # Where others write, the space is used later. As a script: otherwise a single page is given back.
+                with suppress(sqlite3.OperationalError), self._engine.connect() as connection:
                     script = "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);"
                     connection.connection.cursor().executescript(script)
 
@@ -157,43 +158,50 @@ _OBJECTS_OF_POSTGRES = """
 def _sqlite(path: Path) -> Engine:
     if path.is_dir() or (path.exists() and not path.is_file()):
         raise HistoryError("expected a file, got a folder or a device; choose another")
+    if "\0" in str(path):
+        raise HistoryError("expected a path, got one with a character that no file has in its name; choose another")
     address = path.absolute().as_uri()
 
     def connect() -> sqlite3.Connection:
-        connection = _connect(f"{address}?mode=rwc")
+        # What is set in a file that is not new is written to it.
+        settings = ("auto_vacuum=INCREMENTAL", *_SETTINGS) if _is_new(path) else _SETTINGS
         try:
-            # Reads the file for the first time. In a folder in which nothing can be made there is no shared memory.
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return _connect(f"{address}?mode=rwc", settings)
         except sqlite3.OperationalError as error:
-            wal = path.with_name(path.name + "-wal")
-            unwritable = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-            if not unwritable or (wal.exists() and wal.stat().st_size):
-                connection.close()
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
-            connection.close()
-            connection = _connect(f"{address}?mode=ro&immutable=1")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+            wal = path.with_name(path.name + "-wal")
+            if not path.exists() or (wal.exists() and wal.stat().st_size):
+                raise
+            # In a folder in which no file can be made there is no place for what processes share.
+            return _connect(f"{address}?mode=ro&immutable=1", settings)
 
     engine = create_engine("sqlite://", creator=connect, pool_size=1, max_overflow=-1, poolclass=QueuePool)
     event.listen(engine, "begin", _begin_in_sqlite)
     return engine
 
 
-def _connect(address: str) -> sqlite3.Connection:
+def _is_new(path: Path) -> bool:
+    """Tell whether there is no database yet, and refuse what is none; SQLite takes a single byte for an empty file."""
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        beginning = file.read(16)
+    if beginning not in (b"", b"SQLite format 3\0"):
+        raise HistoryError("expected a history of nnsearch, got a file of something else; choose another")
+    return not beginning
+
+
+def _connect(address: str, settings: Iterable[str]) -> sqlite3.Connection:
     # Threads take turns through SQLAlchemy's pool. None: transactions begin where we say.
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    # The first is for a file that is new, and has to come before anything is read.
-    for setting in (
-        "auto_vacuum=INCREMENTAL",
-        "trusted_schema=OFF",
-        "cell_size_check=ON",
-        "foreign_keys=ON",
-        "synchronous=NORMAL",
-    ):
-        connection.execute(f"PRAGMA {setting}")
+    try:
+        for setting in settings:
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # reads the file, if nothing did before
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -16,7 +16,7 @@ _SCHEMAS = itertools.count()
 def postgres() -> Iterator[str]:
     """The URL of a server that is there for these tests."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'nnsearch[postgres]'")
-    script = [ROOT / "scripts" / "with_postgres", "sh", "-c", "echo $NNSEARCH_POSTGRES; read line"]
+    script = [str(ROOT / "scripts" / "with_postgres"), "sh", "-c", "echo $NNSEARCH_POSTGRES; read line"]
     pipe = subprocess.PIPE
     with subprocess.Popen(script, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as server:
         assert server.stdout is not None
