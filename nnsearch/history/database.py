@@ -21,6 +21,7 @@ _LOCK = 0x6E6E_7365_6172_6368
 """Of PostgreSQL, for as long as a transaction: held together by those who add, alone by who removes or makes tables."""
 
 _CONNECT_SECONDS = 5
+_NOTHING = "expected a history, got nothing at this place; correct it"
 _SETTINGS = ("trusted_schema=OFF", "cell_size_check=ON", "foreign_keys=ON", "synchronous=NORMAL")
 _WRITES, _REMOVES = "nnsearch_writes", "nnsearch_removes"
 
@@ -29,7 +30,8 @@ class Database:
     """A database that holds the tables of this format, and nothing in their place.
 
     Args:
-        location: a path of a SQLite file, or a URL of PostgreSQL; what is not there is made.
+        location: a path of a SQLite file, or a URL of PostgreSQL.
+        make: what is not there; False refuses it.
 
     Attributes:
         name: what people call it, without a password.
@@ -38,7 +40,7 @@ class Database:
         HistoryError: there is something else, or nothing that can be reached.
     """
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, make: bool) -> None:
         self._secret: str | None = None
         self.name = str(location)
         if isinstance(location, str) and "://" in location:
@@ -51,10 +53,12 @@ class Database:
                 self._engine = _postgres(url)
         else:
             with self.one_line():
+                if not make and not Path(location).exists():
+                    raise HistoryError(_NOTHING)
                 self._engine = _sqlite(Path(location))
         try:
             with self.one_line():
-                self._check_or_make()
+                self._check_or_make(make)
         except BaseException:
             self._engine.dispose()
             raise
@@ -93,11 +97,13 @@ class Database:
         with self.one_line():
             self._engine.dispose()
 
-    def _check_or_make(self) -> None:
+    def _check_or_make(self, make: bool) -> None:
         with self._engine.begin() as connection:
             there = _check(connection)
         if there:
             return
+        if not make:
+            raise HistoryError(_NOTHING)
         if self._engine.dialect.name == "sqlite":
             _prepare_file(self._engine)
         with self._engine.execution_options(**{_WRITES: True, _REMOVES: True}).begin() as connection:

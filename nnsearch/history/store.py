@@ -93,8 +93,9 @@ class Store:
     """Past solves. Threads and processes may use one store at the same time; what :meth:`record` returned stays.
 
     Args:
-        location: the path of a SQLite file, or a URL such as ``postgresql://user@host/database``. It is made when
-            missing. One that is read-only can be read.
+        location: the path of a SQLite file, or a URL such as ``postgresql://user@host/database``. One that is read-only
+            can be read.
+        make: a store where there is none; False refuses that.
 
     Attributes:
         name: the location without its password.
@@ -103,8 +104,8 @@ class Store:
         HistoryError: it is damaged, foreign, locked, of a newer format, or cannot be reached.
     """
 
-    def __init__(self, location: str | Path) -> None:
-        self._database = Database(location)
+    def __init__(self, location: str | Path, *, make: bool = True) -> None:
+        self._database = Database(location, make)
         self.name = self._database.name
         self._base: tuple[int, bytes] | None = None  # the model that was last a base: the next one may well resemble it
 

@@ -24,12 +24,12 @@ from nnsearch.history.store import Store
 from nnsearch.result import Status
 
 
-def test_what_was_recorded_is_read_after_opening_it_again(location: str) -> None:
+def test_what_was_recorded_is_read_after_opening_it_again(store_location: str) -> None:
     solves = [past_solve(number, solutions=number % 3) for number in range(5)]
-    with Store(location) as store:
+    with Store(store_location) as store:
         numbers = [store.record(solve, some_model(i), sketch_of(i)) for i, solve in enumerate(solves)]
     assert sorted(set(numbers)) == numbers
-    with Store(location) as store:
+    with Store(store_location) as store:
         for i, (number, solve) in enumerate(zip(numbers, solves, strict=True)):
             loaded = store.load(number)
             assert same(loaded, solve)
@@ -81,8 +81,8 @@ def test_any_solve_is_read_as_it_was_recorded(
         assert found.shape == digest_of_names(solve.names)
 
 
-def test_sketches_are_those_of_solves_with_a_solution_the_latest_first(location: str) -> None:
-    with Store(location) as store:
+def test_sketches_are_those_of_solves_with_a_solution_the_latest_first(store_location: str) -> None:
+    with Store(store_location) as store:
         kinds = [("jobs", 1), ("rosters", 1), ("jobs", 0), ("jobs", 2)]
         numbers = [
             store.record(past_solve(9 - i, family, solutions), some_model(), sketch_of(i))
@@ -96,8 +96,8 @@ def test_sketches_are_those_of_solves_with_a_solution_the_latest_first(location:
         assert last.sketch.tolist() == sketch_of(1).tolist()
 
 
-def test_lists_say_what_there_is(location: str) -> None:
-    with Store(location) as store:
+def test_lists_say_what_there_is(store_location: str) -> None:
+    with Store(store_location) as store:
         assert (store.families(), store.solves()) == ([], [])
         for number, family in enumerate(["jobs", "jobs", "rosters"]):
             store.record(past_solve(number, family, solutions=number), some_model(), sketch_of(0))
@@ -111,13 +111,13 @@ def test_lists_say_what_there_is(location: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["load", "model"])
-def test_a_number_that_is_none_is_refused(location: str, call: str) -> None:
-    with Store(location) as store, pytest.raises(HistoryError, match=r"expected the number of a solve, got 7"):
+def test_a_number_that_is_none_is_refused(store_location: str, call: str) -> None:
+    with Store(store_location) as store, pytest.raises(HistoryError, match=r"expected the number of a solve, got 7"):
         getattr(store, call)(7)
 
 
-def test_pruning_leaves_the_latest_of_each_family_and_what_they_need(location: str) -> None:
-    with Store(location) as store:
+def test_pruning_leaves_the_latest_of_each_family_and_what_they_need(store_location: str) -> None:
+    with Store(store_location) as store:
         numbers = [
             store.record(past_solve(i, "jobs" if i % 2 else "rosters"), some_model(i), sketch_of(i)) for i in range(10)
         ]
@@ -132,8 +132,8 @@ def test_pruning_leaves_the_latest_of_each_family_and_what_they_need(location: s
         assert store.record(past_solve(), some_model(), sketch_of(0)) > numbers[-1]
 
 
-def test_pruning_by_age(location: str) -> None:
-    with Store(location) as store:
+def test_pruning_by_age(store_location: str) -> None:
+    with Store(store_location) as store:
         for days in (1, 3, 5):
             store.record(past_solve(days, created=time.time() - 86400 * days), some_model(), sketch_of(0))
         assert store.prune(keep=None, days=4) == 1
@@ -171,25 +171,25 @@ def assert_recorded(store: Store, number: int, i: int) -> None:
     assert store.model(number) == some_model(i)
 
 
-def test_four_processes_record_at_once(location: str) -> None:
-    recorders = [recorder(location, range(100 * i, 100 * i + 25)) for i in range(4)]
+def test_four_processes_record_at_once(store_location: str) -> None:
+    recorders = [recorder(store_location, range(100 * i, 100 * i + 25)) for i in range(4)]
     pairs = [pair for _, receiver in recorders for pair in received(receiver)]
     for process, _ in recorders:
         process.join(PATIENCE)
         assert process.exitcode == 0
     assert len({number for number, _ in pairs}) == 100
-    with Store(location) as store:
+    with Store(store_location) as store:
         for number, i in pairs:
             assert_recorded(store, number, i)
 
 
-def test_a_killed_process_loses_nothing_that_it_has_recorded(location: str) -> None:
-    process, receiver = recorder(location, itertools.count())
+def test_a_killed_process_loses_nothing_that_it_has_recorded(store_location: str) -> None:
+    process, receiver = recorder(store_location, itertools.count())
     pairs = [receiver.recv() for _ in range(20)]
     process.kill()
     pairs += received(receiver)
     process.join(PATIENCE)
-    with Store(location) as store:
+    with Store(store_location) as store:
         for number, i in pairs:
             assert_recorded(store, number, i)
         assert_recorded(store, store.record(past_solve(), some_model(), sketch_of(0)), 0)
