@@ -43,8 +43,11 @@ def cluster() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a server that is there for these tests."""
+    """The URL of a server: that of NNSEARCH_POSTGRES, or one that is there for these tests."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'nnsearch[postgres]'")
+    if given := os.environ.get("NNSEARCH_POSTGRES"):
+        yield given
+        return
     script = [str(_ROOT / "scripts" / "with_postgres"), "sh", "-c", "echo $NNSEARCH_POSTGRES; read line"]
     pipe = subprocess.PIPE
     with subprocess.Popen(script, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as server:

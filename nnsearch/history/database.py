@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -138,10 +138,9 @@ def _check(connection: Connection) -> bool:
         raise HistoryError(f"expected a history of format {FORMAT}, got {found[0]}; install a newer nnsearch")
     if found != [FORMAT]:
         raise HistoryError(f"expected a history of format {FORMAT}, got {str(found)[:60]}; choose another")
-    looking = inspect(connection)
     for table in METADATA.tables.values():
-        columns = {column["name"] for column in looking.get_columns(table.name)}
-        if columns != set(table.columns.keys()):
+        columns = connection.execute(text(f"SELECT * FROM {table.name} LIMIT 0")).keys()
+        if set(columns) != set(table.columns.keys()):
             raise HistoryError(
                 f"expected the columns of nnsearch in the table {table.name}, got others; choose another"
             )
@@ -261,12 +260,17 @@ def _postgres(url: URL) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+    event.listen(engine, "connect", _wait_for_locks)
     event.listen(engine, "begin", _begin_in_postgres)
     return engine
 
 
+def _wait_for_locks(connection: Any, _: object) -> None:
+    connection.execute(f"SET lock_timeout = {1000 * BUSY_SECONDS:.0f}")
+    connection.commit()
+
+
 def _begin_in_postgres(connection: Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {1000 * BUSY_SECONDS:.0f}")
     options = connection.get_execution_options()
     if options.get(_WRITES):
         together = "" if options.get(_REMOVES) else "_shared"

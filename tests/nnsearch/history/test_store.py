@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess as Process
@@ -180,6 +181,13 @@ def test_four_processes_record_at_once(store_location: str) -> None:
     assert len({number for number, _ in pairs}) == 100
     with Store(store_location) as store:
         for number, i in pairs:
+            assert_recorded(store, number, i)
+
+
+def test_threads_share_a_store(store_location: str) -> None:
+    with Store(store_location) as store, ThreadPoolExecutor(4) as threads:
+        record = lambda i: store.record(past_solve(i), some_model(i), sketch_of(i))  # noqa: E731
+        for i, number in enumerate(list(threads.map(record, range(20)))):
             assert_recorded(store, number, i)
 
 

@@ -20,7 +20,6 @@ from past_solves import past_solve, same, sketch_of, some_model
 
 from nnsearch.errors import HistoryError
 from nnsearch.history import database
-from nnsearch.history.compression import MOST_BYTES, compress
 from nnsearch.history.store import Store
 
 FORK = multiprocessing.get_context("fork")
@@ -38,14 +37,22 @@ def refused(call: Callable[[], object]) -> str:
     return line
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A store of three solves, of which the second model is a difference."""
-    path = tmp_path / "plans.db"
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file of three solves, of which all models but the first are differences."""
+    path = tmp_path_factory.mktemp("whole") / "plans.db"
     with Store(path) as store:
         for number in range(3):
             store.record(past_solve(number), some_model(number), sketch_of(number))
     assert not path.with_name("plans.db-wal").exists()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path: Path, whole: bytes) -> Path:
+    """A store of its own."""
+    path = tmp_path / "plans.db"
+    path.write_bytes(whole)
     return path
 
 
@@ -350,6 +357,8 @@ def test_a_server_that_is_not_there() -> None:
 
 
 def test_a_wrong_password(postgres: str) -> None:
+    if "pass-word" not in postgres:
+        pytest.skip("the server of NNSEARCH_POSTGRES has other passwords")
     for url in (postgres.replace("pass-word", "pass-wort"), postgres.replace(":pass-word", "") + "&password=pass-wort"):
         line = refused(lambda url=url: Store(url))  # type: ignore[misc]
         assert "password authentication failed" in line
@@ -391,6 +400,24 @@ def test_a_user_of_a_server_who_may_only_read(on_server: str) -> None:
     Store(on_server).close()
 
 
-def test_what_is_compressed_is_bounded() -> None:
-    assert len(compress(bytes(1000))) < 50
-    assert MOST_BYTES < 1 << 30
+def test_a_server_that_ends_a_connection_is_asked_again(on_server: str) -> None:
+    import psycopg
+
+    with Store(f"{on_server}&application_name=ended") as store:
+        store.record(past_solve(), some_model(), sketch_of(0))
+        with psycopg.connect(on_server) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ended'"
+            )
+        assert same(store.load(1), past_solve())
+
+
+def test_a_server_on_which_others_hold_what_is_needed(on_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psycopg
+
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    with Store(on_server) as store, psycopg.connect(on_server) as other:
+        other.execute("LOCK TABLE nnsearch_models")
+        assert "try again" in refused(lambda: store.record(past_solve(), some_model(), sketch_of(0)))
+        other.rollback()
+        store.record(past_solve(), some_model(), sketch_of(0))
