@@ -17,6 +17,7 @@ MOST_BYTES = 1 << 28
 
 _LEVEL = 3
 _WINDOW_LOG = 27  # what every decompressor of zstd takes
+_SMALLEST_TABLE_LOG, _LARGEST_TABLE_LOG = 12, 22
 _WIDTHS = (1, 2, 4, 8)
 
 
@@ -29,12 +30,13 @@ def compress(content: bytes, base: bytes | None = None) -> bytes:
     """
     if base is None:
         return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
-    # The window has to reach back to the beginning of the base all the time.
-    reach = (len(base) + len(content)).bit_length()
+    # The window has to reach back to the beginning of the base all the time, and the tables to hold all of its places.
+    reach, places = (len(base) + len(content)).bit_length(), len(base).bit_length()
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL,
         window_log=min(max(reach, zstandard.WINDOWLOG_MIN), _WINDOW_LOG),
-        enable_ldm=len(base) > 1 << 20,
+        hash_log=min(max(places, _SMALLEST_TABLE_LOG), _LARGEST_TABLE_LOG),
+        chain_log=min(max(places, _SMALLEST_TABLE_LOG), _LARGEST_TABLE_LOG),
         write_checksum=True,
         write_content_size=True,
     )
@@ -68,7 +70,7 @@ def _dictionary(base: bytes) -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
-def pack_numbers(numbers: npt.NDArray[np.int64]) -> bytes:
+def compress_numbers(numbers: npt.NDArray[np.int64]) -> bytes:
     """Compress whole numbers, int64 of any shape: as few bytes for each as all of them need, first bytes first.
 
     Small numbers of either sign are small (0, -1, 1, -2 are 0, 1, 2, 3), and the bytes that are 0 stand together.
@@ -81,7 +83,7 @@ def pack_numbers(numbers: npt.NDArray[np.int64]) -> bytes:
     return bytes([width]) + compress(planes.tobytes())
 
 
-def unpack_numbers(packed: bytes, count: int) -> npt.NDArray[np.int64]:
+def decompress_numbers(packed: bytes, count: int) -> npt.NDArray[np.int64]:
     """Return int64[count].
 
     Raises:

@@ -241,7 +241,7 @@ def _waiting(change: Callable[[], None]) -> None:
 def _url(location: str) -> URL:
     try:
         url = make_url(location)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise HistoryError("expected postgresql://USER@HOST/DATABASE, got something else; correct it") from None
     if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise HistoryError(

@@ -15,7 +15,7 @@ BUSY_SECONDS = 2.0
 
 _LOCKED = f"expected to wait at most {BUSY_SECONDS:g} s for others who write, waited longer; try again"
 _READ_ONLY = "expected a history that can be written, got one that is read-only; choose another, or allow writing to it"
-_FULL = "expected space to write, got a full disk; make space, or prune the history"
+_FULL = "expected space to write, got a full disk; make space"
 _NO_DATABASE = "expected a history of nnsearch, got another or a damaged file; choose another"
 _DAMAGED = "expected a whole history, got a damaged one; restore a copy of it, or choose another"
 _CANNOT_OPEN = "expected a file in a folder that is there, got one that cannot be opened; choose another"

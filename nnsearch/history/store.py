@@ -20,11 +20,11 @@ from nnsearch.errors import HistoryError
 from nnsearch.history.compression import (
     MOST_BYTES,
     compress,
+    compress_numbers,
     decompress,
+    decompress_numbers,
     names_as_bytes,
     names_of_bytes,
-    pack_numbers,
-    unpack_numbers,
 )
 from nnsearch.history.database import Database
 from nnsearch.history.past_solve import PastSolution, PastSolve
@@ -143,7 +143,7 @@ class Store:
             values = [one.values for one in solve.solutions]
             solutions = {
                 "objectives": np.array([_or_nan(one.objective) for one in solve.solutions], dtype="<f8").tobytes(),
-                "content": pack_numbers(np.array(values, dtype=np.int64)),
+                "content": compress_numbers(np.array(values, dtype=np.int64)),
             }
         # Whoever writes keeps others waiting: what can be done before is.
         digest = hashlib.sha256(model).digest()
@@ -211,7 +211,7 @@ class Store:
             solutions: tuple[PastSolution, ...] = ()
             if count:
                 objectives = np.frombuffer(_bytes(row.objectives), dtype="<f8").tolist()
-                values = unpack_numbers(_bytes(row.content), count * variables).reshape(count, variables)
+                values = decompress_numbers(_bytes(row.content), count * variables).reshape(count, variables)
                 solutions = tuple(
                     PastSolution(one, None if math.isnan(objective) else objective)
                     for one, objective in zip(values, objectives, strict=True)
