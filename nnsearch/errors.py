@@ -41,3 +41,7 @@ class ConfigError(NNSearchError):
 
 class PoolError(NNSearchError):
     """A solution pool is malformed, empty, or does not belong to the problem."""
+
+
+class HistoryError(NNSearchError):
+    """A history cannot be used: damaged, foreign, locked, read-only, unreachable, full, or of a newer format."""

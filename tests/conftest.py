@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SCHEMAS = itertools.count()
 
 # Tests run side by side: threads that wait for each other in a loop would only take the processors from other tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,3 +39,39 @@ def cluster() -> Iterator[str]:
     made.add_node(**node)
     yield made.address
     made.shutdown()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a server: that of NNSEARCH_POSTGRES, or one that is there for these tests."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'nnsearch[postgres]'")
+    if given := os.environ.get("NNSEARCH_POSTGRES"):
+        yield given
+        return
+    script = [str(_ROOT / "scripts" / "with_postgres"), "sh", "-c", "echo $NNSEARCH_POSTGRES; read line"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(script, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        url = server.stdout.readline().strip()
+        if not url:
+            pytest.skip(f"no PostgreSQL: {server.stderr.read().strip()}")
+        yield url
+        server.communicate("\n")
+
+
+@pytest.fixture
+def on_server(postgres: str) -> str:
+    """The URL of a place without tables."""
+    import psycopg
+
+    schema = f"place_{next(_SCHEMAS)}"
+    with psycopg.connect(postgres) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    return f"{postgres}&options=-csearch_path%3D{schema}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where there is no store yet."""
+    return str(tmp_path / "plans.db") if request.param == "sqlite" else request.getfixturevalue("on_server")

@@ -1,4 +1,4 @@
-"""The ``nnsearch`` command: solve, trace, models, inspect, advise, demo."""
+"""The ``nnsearch`` command: solve, trace, models, inspect, advise, history, demo."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _VERBS = {
     "models": "list the pretrained networks",
     "inspect": "describe a network",
     "advise": "try whether a learned search helps with a model",
+    "history": "list, show, export and prune past solves",
     "demo": "solve a large quasigroup with the network and without",
 }
 

@@ -19,7 +19,7 @@ def save_solution(path: Path, problem: Problem, result: SolveResult) -> None:
     values = None
     if result.solution is not None:
         model, _ = problem.build()
-        names = _distinct(variable.name for variable in model.proto.variables)
+        names = distinct_names(variable.name for variable in model.proto.variables)
         values = dict(zip(names, result.solution, strict=True))
     content = {
         "instance": problem.name,
@@ -33,7 +33,8 @@ def save_solution(path: Path, problem: Problem, result: SolveResult) -> None:
         file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
+def distinct_names(names: Iterable[str]) -> list[str]:
+    """Return a name for each variable, and each name once, as files of solutions have them."""
     taken: dict[str, None] = {}
     for index, given in enumerate(names):
         name = given or f"v{index}"

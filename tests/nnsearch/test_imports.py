@@ -28,3 +28,23 @@ def test_importing_everything_loads_nothing_heavy_and_prints_nothing() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+IMPORT_WITHOUT_HISTORY = """
+import sys
+import nnsearch, nnsearch.cpsat, nnsearch.cli.main, nnsearch.history.past_solve
+assert nnsearch.cpsat.CpSolver and nnsearch.Scorer
+sys.exit(", ".join({"sqlalchemy", "sqlite3", "psycopg", "zstandard"} & set(sys.modules)) or 0)
+"""
+
+
+def test_what_a_history_needs_is_loaded_when_one_is_opened() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_WITHOUT_HISTORY],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

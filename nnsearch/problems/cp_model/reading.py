@@ -38,9 +38,9 @@ _OTHER_FILES = {
 
 def holds_model(content: bytes) -> bool:
     """Tell whether the content of a file, whose ending does not tell its problem, is a model."""
-    text = _text(content)
+    text = text_of_file(content)
     if text is None:
-        return bool(getattr(_parsed(cp_model_pb2.CpModelProto, content), "variables", ()))
+        return bool(getattr(parsed(cp_model_pb2.CpModelProto, content), "variables", ()))
     return looks_like_mps(text) or looks_like_lp(text) or _FIELD.match(text) is not None
 
 
@@ -55,7 +55,7 @@ def read_cp_model(source: Spec) -> dict[str, CpModelFile]:
     path, content = source.path, read_bytes(source.path)
     if not content.strip():
         raise error(path, None, f"{_EXPECTED}, got an empty file")
-    text = _text(content)
+    text = text_of_file(content)
     read = None
     if text is not None and (source.ending == ".mps" or looks_like_mps(text)):
         read = read_mps
@@ -82,7 +82,7 @@ def _read_proto(path: Path, content: bytes, text: str | None) -> cp_model.CpMode
     return model
 
 
-def _text(content: bytes) -> str | None:
+def text_of_file(content: bytes) -> str | None:
     """Return the text that a file holds, None if it is none."""
     try:
         text = content.decode("utf-8-sig")
@@ -91,7 +91,7 @@ def _text(content: bytes) -> str | None:
     return None if re.search(r"[\x00-\x08\x0e-\x1f]", text) else text
 
 
-def _parsed(kind: type[M], content: bytes | str) -> M | None:
+def parsed(kind: type[M], content: bytes | str) -> M | None:
     """Return the message that a file holds and nothing else, None if it is another one."""
     message = kind()
     try:
@@ -109,7 +109,7 @@ def _parsed(kind: type[M], content: bytes | str) -> M | None:
 def _refuse_foreign(path: Path, content: bytes | str) -> None:
     """Refuse what is known to be something else."""
     for kind, what in _OTHER_MESSAGES.items():
-        if _parsed(kind, content) is not None:
+        if parsed(kind, content) is not None:
             raise error(path, None, f"{_EXPECTED}, got {what}")
     beginning = content[:100].encode() if isinstance(content, str) else content
     for pattern, what in _OTHER_FILES.items():

@@ -1,0 +1,53 @@
+"""Past solves to record."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.history.past_solve import PastSolution, PastSolve
+from nnsearch.result import Status
+
+SKETCH = np.arange(64, dtype=np.uint64) << np.uint64(57)
+
+
+def past_solve(
+    number: int = 0, family: str = "jobs", solutions: int = 2, variables: int = 20, created: float | None = None
+) -> PastSolve:
+    """A solve that differs from that of any other number."""
+    rng = np.random.default_rng(number)
+    found = [PastSolution(rng.integers(-5, 300, variables), float(number + rank)) for rank in range(solutions)]
+    return PastSolve(
+        family=family,
+        created=1e9 + number if created is None else created,
+        status=Status.FEASIBLE if solutions else Status.UNKNOWN,
+        objective=float(number) if solutions else None,
+        bound=None,
+        seconds=1.5,
+        found_by="core",
+        parameters="num_workers: 2",
+        names=tuple(f"start[{index}]" for index in range(variables)),
+        solutions=tuple(found),
+    )
+
+
+def some_model(number: int = 0, size: int = 3000) -> bytes:
+    """Bytes that resemble those of any other number, and do not compress well."""
+    content = np.random.default_rng(0).bytes(size)
+    return content[:1000] + number.to_bytes(8, "little") + content[1000:]
+
+
+def same(one: PastSolve, other: PastSolve) -> bool:
+    """Tell whether two solves are equal but for their numbers."""
+
+    def fields(solve: PastSolve) -> list[object]:
+        return [value for name, value in vars(solve).items() if name not in ("solutions", "number")] + [
+            (solution.values.tolist(), solution.objective) for solution in solve.solutions
+        ]
+
+    return fields(one) == fields(other)
+
+
+def sketch_of(number: int) -> npt.NDArray[np.uint64]:
+    """A sketch that differs from that of any other number."""
+    return SKETCH + np.uint64(number)
