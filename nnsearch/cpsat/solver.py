@@ -9,6 +9,7 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.cpsat.past import Change, Past, PastOf
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.race import Race
 from nnsearch.cpsat.racing.report import RaceReport, Winner
@@ -41,6 +42,14 @@ class CpSolver(cp_model.CpSolver):
         on_error: what an exception in the learned search does, of the scorer or of anything else in it: ``log`` it and
             let CP-SAT answer, or ``raise`` it.
         options: how the learned search takes part.
+        history: store of past solves, a path of a file or a URL of a database. Each solve is kept there. One that finds
+            a near one begins from its solution, made complete and feasible: CP-SAT starts at once, and again from that
+            solution if it is better than what CP-SAT has by then. A store that cannot be used is a line of warning.
+        family: what the models of this solver are called in the store; else a model's name, else the whole store.
+
+    Attributes:
+        race: who answered the last solve, and what history and the learned search gave.
+        changes: what differs from the nearest past solution, by variable; empty where history was not asked.
 
     Raises:
         ModelFileError: there is no such network.
@@ -53,11 +62,17 @@ class CpSolver(cp_model.CpSolver):
         *,
         on_error: OnError = "log",
         options: RaceOptions | None = None,
+        history: str | Path | None = None,
+        family: str | None = None,
     ) -> None:
         super().__init__()
         if on_error not in ("log", "raise"):
             raise ConfigError(f"on_error: expected log or raise, got {on_error!r}")
+        if family is not None and history is None:
+            raise ConfigError("family: expected a history, too, got none; pass history=PATH")
         self.race: RaceReport | None = None
+        self.changes: list[Change] = []
+        self._past = None if history is None else Past(history, family)
         self._scorer = None if scorer is None else load_scorer(scorer)
         self._options, self._on_error = options or RaceOptions(), on_error
         self._response: cmh.CpSolverResponse | None = None
@@ -73,18 +88,36 @@ class CpSolver(cp_model.CpSolver):
         Raises:
             Exception: of a callback, and of the learned search with ``on_error="raise"``; there is no answer then.
         """
-        self._response, self._answered = None, False
+        self._response, self._answered, self.changes = None, False, []
+        past = None if self._past is None else self._past.of(model)
+        status = self._solve(model, solution_callback, past)
+        if past is not None and self.race is not None:
+            response = self.response_proto
+            if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+                self.changes = past.changes(list(response.solution))
+            past.record(response, self.parameters, seconds=self.race.seconds, found_by=self.race.winner)
+            if not self.parameters.fill_additional_solutions_in_response:
+                response.additional_solutions.clear()
+        return status
+
+    def _solve(
+        self,
+        model: cp_model.CpModel,
+        solution_callback: cp_model.CpSolverSolutionCallback | None,
+        past: PastOf | None,
+    ) -> cmh.CpSolverStatus:
         reason: str | None = "there is no scorer"
-        if self._scorer is not None:
+        if self._scorer is not None or past is not None:
             reason = reason_to_stand_aside(model, self.parameters)
-        if self._scorer is None or reason is not None:
-            return self._leave_to_cp_sat(model, solution_callback, reason or "")
+        if reason is not None:
+            return self._leave_to_cp_sat(model, solution_callback, reason)
         race = self._race = Race(
             model,
             self.parameters,
             self._scorer,
             self._options,
             self._on_error,
+            past=past,
             solution_callback=solution_callback,
             log_callback=self.log_callback,
             best_bound_callback=self.best_bound_callback,

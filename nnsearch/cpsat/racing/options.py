@@ -32,6 +32,8 @@ class RaceOptions:
             ``random_seed`` is added; the policy holds for the dives, too.
         search_failures: Failures of the learned search after which it changes to dives.
         dives: Of the learned side; None is never.
+        start_seconds: Seconds that history may take to look for a start.
+        start_share: Or this share of the time limit, where that is more.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.
@@ -46,10 +48,15 @@ class RaceOptions:
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
     dives: Dives | None = field(default_factory=Dives)
+    start_seconds: float = 0.5
+    start_share: float = 0.05
 
     def __post_init__(self) -> None:
         if self.search.limits is not None:
             raise ConfigError("RaceOptions.search: expected no limits, got some; the solver's parameters hold them")
-        for name in ("head_start", "grant", "full_grant", "full_failures", "share", "patience", "search_failures"):
+        for name in (
+            *("head_start", "grant", "full_grant", "full_failures", "share", "patience", "search_failures"),
+            *("start_seconds", "start_share"),
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")

@@ -14,17 +14,20 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.learned_side import LearnedSide
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.report import Contribution, RaceReport, Winner
 from nnsearch.cpsat.racing.share import Share
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.start import Start
 from nnsearch.errors import ModelFileError, NNSearchError, NothingToReadError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.model.objective import is_constant, read_objective
@@ -45,10 +48,11 @@ class Race:
     Args:
         model: the model; it is not changed.
         parameters: the user's; both sides keep to the time limit and together to the number of workers.
-        scorer: a loaded scorer.
+        scorer: a loaded scorer; None is no learned search.
         options: how to share.
         on_error: what an exception in the learned search does, of the scorer or of anything else in it: ``log`` it and
             let CP-SAT answer, or ``raise`` it.
+        past: the past of the model, where the solver has a history.
         solution_callback: called for solutions of either side that are strictly better than all before.
         log_callback: receives log lines.
         best_bound_callback: receives bounds that are strictly tighter than all before.
@@ -58,10 +62,11 @@ class Race:
         self,
         model: cp_model.CpModel,
         parameters: cmh.SatParameters,
-        scorer: Network,
+        scorer: Network | None,
         options: RaceOptions,
         on_error: OnError,
         *,
+        past: PastOf | None = None,
         solution_callback: cp_model.CpSolverSolutionCallback | None = None,
         log_callback: Callable[[str], None] | None = None,
         best_bound_callback: Callable[[float], None] | None = None,
@@ -71,22 +76,24 @@ class Race:
         """What the network cannot read in this model, if that was why the learned search stood aside."""
         self._started = time.perf_counter()
         self._model, self._scorer, self._options, self._on_error = model, scorer, options, on_error
+        self._past = past
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._deadline = self._started + parameters.max_time_in_seconds
         self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
         self._objective = None if is_constant(model.proto) else read_objective(model.proto)
         self._callbacks = Callbacks(self._objective, parameters, solution_callback, log_callback, best_bound_callback)
-        self._side = LearnedSide(model, scorer, options, self._callbacks, parameters.random_seed, self._started)
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
-        self._decides = self._objective is None and scorer.purpose == "preferences"
+        self._decides = self._objective is None and scorer is not None and scorer.purpose == "preferences"
         self._answered: float | None = None  # when CP-SAT's answer was heard, where that is not the end
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
-        self._nothing = ""  # why the learned search gave nothing
-        self._gift: str | None = None  # the solution that it gave CP-SAT to improve
+        self._nothing = "there is no scorer"  # why the learned search gave nothing
+        self._forgotten = ""  # why history gave nothing
+        self._giver: Literal["learned", "history"] = "learned"
+        self._gift: str | None = None  # the solution that one of them gave CP-SAT to improve
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
         self._own_interrupt = (
             threading.current_thread() is threading.main_thread()
@@ -125,11 +132,13 @@ class Race:
         first = self._start(self._model)
         answer = None
         if not self._decides and self._wait(first, self._options.head_start):
-            self._nothing = "CP-SAT answered before it began"
-        elif self._has_solution():
-            self._nothing = "CP-SAT had a solution before it began"
+            self._nothing = self._forgotten = "CP-SAT answered before it began"
         else:
-            answer = self._learn(first)
+            answer = self._recall(first, self._past)
+            if answer is None and self._has_solution():
+                self._nothing = "CP-SAT had a solution before it began"
+            elif answer is None and self._scorer is not None:
+                answer = self._learn(first, self._scorer)
         if answer is None:
             self._wait(first)
             return self._finish(first.response(), "cp-sat")
@@ -139,14 +148,14 @@ class Race:
             if before.status in _SOLVED:
                 self._report_refusal("a proof of infeasibility")
                 return self._finish(before, "cp-sat")
-            return self._finish(answer, "learned")
+            return self._finish(answer, self._giver)
         self._note_bound(before)
         if self._objective is None:
             if before.status == cp_model.INFEASIBLE:
                 self._report_contradiction("no solution", answer)
-            return self._finish(answer, "learned")
+            return self._finish(answer, self._giver)
         if not self._improves(answer, before):
-            self._nothing = "CP-SAT had a solution first"
+            self._nothing = self._forgotten = "CP-SAT had a solution first"
             if not first.stopped:
                 return self._finish(before, "cp-sat")
             return self._finish(before, "cp-sat") if self._is_over() else self._hand_over(before)
@@ -186,11 +195,12 @@ class Race:
         elif response.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
             claim = "no solution" if response.status == cp_model.INFEASIBLE else f"{response.objective_value:.12g}"
             self._report_contradiction(claim, best)
-        return self._finish(best, "learned")
+        return self._finish(best, self._giver)
 
     def _start(self, model: cp_model.CpModel) -> CpSatRun:
         parameters = cmh.SatParameters()
         parameters.copy_from(self._parameters)
+        parameters.fill_additional_solutions_in_response = self._past is not None
         if self._own_interrupt:
             parameters.catch_sigint_signal = False
         if math.isfinite(self._deadline):
@@ -227,7 +237,40 @@ class Race:
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
 
-    def _learn(self, beside: CpSatRun) -> cmh.CpSolverResponse | None:
+    def _recall(self, beside: CpSatRun, past: PastOf | None) -> cmh.CpSolverResponse | None:
+        """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has."""
+        if past is None:
+            return None
+        now = time.perf_counter()
+        left = self._deadline - now
+        grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
+        self._log("history: looks for a start")
+        try:
+            start = past.start(
+                now + min(grant, left),
+                lambda: self._is_stopped() or beside.done.is_set(),
+                self._parameters.random_seed,
+            )
+        except ReadingStoppedError:
+            start = None
+        near = past.near
+        if near is None or start is None:
+            self._forgotten = "nothing is near" if near is None else f"solve {near.number} led to no solution in time"
+            if beside.done.is_set():
+                self._forgotten = "CP-SAT answered first"
+            return None
+        if not self._beats_incumbent(start):
+            self._forgotten = f"what solve {near.number} led to is no better than what CP-SAT had"
+            return None
+        response = self._check(start.solution, self._callbacks.solution if self._objective is None else None)
+        if response is None:
+            self._forgotten = "CP-SAT refuses its solution"
+            return None
+        self._giver = "history"
+        response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
+        return response
+
+    def _learn(self, beside: CpSatRun, scorer: Network) -> cmh.CpSolverResponse | None:
         """Search until there is an answer, which is returned in CP-SAT's words, or until there is no use for one."""
         # The engine keeps what it calls. This race leads to an error of the scorer, that to the frames of the search,
         # and these to the engine: a circle that nobody would ever free.
@@ -239,9 +282,10 @@ class Race:
         options = self._options
         grant = math.inf if self._decides else options.grant
         share = Share.beside(self._workers, grant, options.share, lambda: stop() or race._is_over())
-        self._log(f"learned search begins: {self._scorer.name}")
+        self._log(f"learned search begins: {scorer.name}")
+        side = LearnedSide(self._model, scorer, options, self._callbacks, self._parameters.random_seed, self._started)
         try:
-            result = self._learned = self._side.search(self._deadline, stop, share)
+            result = self._learned = side.search(self._deadline, stop, share)
         except ReadingStoppedError:
             self._nothing = self._end_of(beside) or "the model was not read by then"
             return None
@@ -249,7 +293,7 @@ class Race:
             if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
                 self.misfit = error if isinstance(error, ModelFileError) else None
                 self._nothing = (
-                    f"{self._scorer.name} has nothing to read in this model"
+                    f"{scorer.name} has nothing to read in this model"
                     if isinstance(error, NothingToReadError)
                     else str(error)
                 )
@@ -315,29 +359,46 @@ class Race:
             self._check(list(response.solution), self._callbacks.solution)  # only now it is the answer
         response.wall_time = self._seconds()
         winner: Winner = "nobody" if response.status == cp_model.UNKNOWN else side
-        contribution: Contribution = "nothing"
-        if winner == "learned" and response.status == cp_model.INFEASIBLE:
-            contribution, why = "proof", "the learned search proved that there is no solution"
-        elif winner == "learned":
-            contribution, why = "solution", "the learned search found the solution"
-        elif self._gift is not None:
-            contribution, why = "first solution", "the learned search found the first solution"
-        else:
-            why = f"the learned search gave nothing: {self._nothing}"
-        if self._gift is not None:
-            why += f", {self._gift}"
-        if self._objective is not None and self._scorer.purpose == "preferences":
-            why += "; its network knows preferences, and the objective decides"
+        contribution, why = self._contribution(winner, response)
         if winner == "nobody":
             why = f"the end came first; {why}"
-        if winner == "learned":
-            response.solution_info = f"learned search ({self._scorer.name})"
+        if winner in ("learned", "history"):
+            name = "history" if self._scorer is None or winner == "history" else self._scorer.name
+            response.solution_info = f"{winner} search ({name})" if winner == "learned" else name
             self._log(cmh.CpSatHelper.solver_response_stats(response))
         self.report = RaceReport(winner, contribution, why, self._learned, self._error, self._seconds())
         self._log(f"{winner}: {why}")
         if self._callbacks.lines:
             response.solve_log = "".join(line + "\n" for line in self._callbacks.lines)
         return response
+
+    def _contribution(self, winner: Winner, response: cmh.CpSolverResponse) -> tuple[Contribution, str]:
+        """Return what was added to CP-SAT, and that in words."""
+        contribution: Contribution = "nothing"
+        giver = "the learned search"
+        if self._giver == "history" and self._past is not None and self._past.near is not None:
+            giver = f"solve {self._past.near.number} of the history"
+        if winner == "learned" and response.status == cp_model.INFEASIBLE:
+            contribution, why = "proof", "the learned search proved that there is no solution"
+        elif winner in ("learned", "history"):
+            contribution, why = (
+                "solution",
+                f"{giver} " + ("led to" if winner == "history" else "found") + " the solution",
+            )
+        elif self._gift is not None and self._giver == "history":
+            contribution, why = "start", f"{giver} led to the start"
+        elif self._gift is not None:
+            contribution, why = "first solution", "the learned search found the first solution"
+        else:
+            parts = [] if self._past is None else [f"history gave nothing: {self._forgotten}"]
+            if self._scorer is not None:
+                parts.append(f"the learned search gave nothing: {self._nothing}")
+            why = "; ".join(parts)
+        if self._gift is not None:
+            why += f", {self._gift}"
+        if self._objective is not None and self._scorer is not None and self._scorer.purpose == "preferences":
+            why += "; its network knows preferences, and the objective decides"
+        return contribution, why
 
     def _note_bound(self, response: cmh.CpSolverResponse) -> None:
         """Take note of the bound of a response; without a solution it may be a zero that says nothing."""
@@ -361,6 +422,12 @@ class Race:
         limits = self._parameters
         relative = max(limits.relative_gap_limit, 1e-6 if floating else 0.0)
         return abs(claimed - best) <= max(limits.absolute_gap_limit, relative * max(1.0, abs(claimed)))
+
+    def _beats_incumbent(self, start: Start) -> bool:
+        known = self._callbacks.incumbent
+        if self._objective is None or start.objective is None or known is None:
+            return True
+        return self._objective.better(start.objective, known)
 
     def _has_solution(self) -> bool:
         """Tell whether CP-SAT has a solution to improve."""

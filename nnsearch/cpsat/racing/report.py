@@ -7,8 +7,8 @@ from typing import Literal
 
 from nnsearch.result import SolveResult
 
-Winner = Literal["learned", "cp-sat", "nobody"]
-Contribution = Literal["nothing", "first solution", "solution", "proof"]
+Winner = Literal["learned", "history", "cp-sat", "nobody"]
+Contribution = Literal["nothing", "start", "first solution", "solution", "proof"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,9 @@ class RaceReport:
 
     Attributes:
         winner: The side whose answer was returned; ``nobody`` when a limit or an exception came first.
-        contribution: Of the learned search: the ``solution`` that was returned, the ``proof`` that there is none, the
-            ``first solution``, from which CP-SAT went on to a better one, or ``nothing``.
+        contribution: What history or the learned search gave: the ``solution`` that was returned, the ``proof`` that
+            there is none, the ``start`` (history) or the ``first solution`` (the learned search) from which CP-SAT went
+            on to a better one, or ``nothing``.
         why: One line: what it gave and when, or why nothing.
         learned: What the learned search did; None when it did not begin or did not end in order.
         error: What the scorer, or anything else in the learned search, raised.

@@ -1,0 +1,155 @@
+"""What a solver remembers from one solve to the next, and what it makes of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.start import Start, find_start
+from nnsearch.errors import ConfigError, HistoryError
+from nnsearch.history.matching import Plan
+from nnsearch.model.prepared import PreparedModel
+
+if TYPE_CHECKING:
+    from nnsearch.history.near_plans import NearPlan
+    from nnsearch.history.nearness import Hashes
+    from nnsearch.history.store import Store
+
+_LOGGER = logging.getLogger("nnsearch")
+
+
+class Change(NamedTuple):
+    """What differs between a past solution and the present one."""
+
+    name: str
+    before: int
+    now: int
+
+
+class Past:
+    """The past solves of a solver's models.
+
+    A store that cannot be used is one line of warning; then there is no past.
+
+    Args:
+        location: path of a SQLite file, which is created, or URL of a database.
+        family: what the models are called; None takes each model's name, and the whole store where it has none.
+
+    Raises:
+        ConfigError: the location is no path or text, or the family is no text.
+    """
+
+    def __init__(self, location: str | Path, family: str | None) -> None:
+        if not isinstance(location, (str, os.PathLike)) or not str(location):
+            raise ConfigError(f"history: expected a path or a URL of a store, got {location!r}")
+        if family is not None and (not isinstance(family, str) or not family):
+            raise ConfigError(f"family: expected a text, got {family!r}")
+        self._family = family
+        self._store: Store | None = None
+        # It takes a fifth of a second to import a database's library, so only who wants a history pays.
+        from nnsearch.history.store import Store as Opened
+
+        try:
+            self._store = Opened(location)
+        except HistoryError as error:
+            self._warn(error)
+
+    def of(self, model: cp_model.CpModel) -> PastOf:
+        """Return the past of a model that is to be solved."""
+        return PastOf(self._store, self._family or model.name or None, model, self._warn)
+
+    def _warn(self, error: HistoryError) -> None:
+        _LOGGER.warning("the solve goes on without a history: %s", error)
+
+
+class PastOf:
+    """The past of one model; see :meth:`Past.of`."""
+
+    def __init__(
+        self, store: Store | None, family: str | None, model: cp_model.CpModel, warn: Callable[[HistoryError], None]
+    ) -> None:
+        self.near: NearPlan | None = None
+        """The nearest past solution, once a start was looked for."""
+        self._store, self._family, self._model, self._warn = store, family, model, warn
+        self._read: tuple[PreparedModel, Hashes] | None = None
+
+    def start(self, ends: float, stop: Callable[[], bool], seed: int) -> Start | None:
+        """Return a complete solution near the nearest past one; None if there is none in time.
+
+        Args:
+            ends: when to give up, of ``time.perf_counter``.
+            stop: asked often; true gives up.
+            seed: CP-SAT's.
+
+        Raises:
+            ReadingStoppedError: the model was not read by then.
+        """
+        if self._store is None:
+            return None
+
+        def over() -> bool:
+            return stop() or time.perf_counter() >= ends
+
+        from nnsearch.history.near_plans import near_plans
+        from nnsearch.history.recording import names_of
+
+        try:
+            model, sketch = self._reading(over)
+            plans = near_plans(self._store, self._family, names_of(model), sketch)
+        except HistoryError as error:
+            self._warn(error)
+            return None
+        if not plans:
+            return None
+        self.near = plans[0]
+        return find_start(model, self.near.plan, ends, seed=seed, stop=stop)
+
+    def changes(self, solution: list[int]) -> list[Change]:
+        """Return the variables whose values differ from the nearest past solution, in the model's order."""
+        if self.near is None:
+            return []
+        plan: Plan = self.near.plan
+        different = np.flatnonzero(plan.known & (plan.values != np.array(solution, dtype=np.int64)))
+        variables = self._model.proto.variables
+        return [
+            Change(variables[place].name or f"v{place}", int(plan.values[place]), solution[place])
+            for place in different.tolist()
+        ]
+
+    def record(
+        self, response: cmh.CpSolverResponse, parameters: cmh.SatParameters, *, seconds: float, found_by: str
+    ) -> None:
+        """Keep an answer; see :func:`nnsearch.history.recording.past_solve`."""
+        if self._store is None or response.status == cp_model.MODEL_INVALID:
+            return
+        from nnsearch.history.recording import bytes_of, past_solve
+
+        model, sketch = self._reading(None)
+        solve = past_solve(
+            model,
+            response,
+            family=self._family or "",
+            seconds=seconds,
+            found_by=found_by,
+            parameters=parameters,
+        )
+        try:
+            self._store.record(solve, bytes_of(model), sketch)
+        except HistoryError as error:
+            self._warn(error)
+
+    def _reading(self, stop: Callable[[], bool] | None) -> tuple[PreparedModel, Hashes]:
+        from nnsearch.history.nearness import sketch
+
+        if self._read is None:
+            model = PreparedModel(self._model, stop=stop)
+            self._read = model, sketch(model)
+        return self._read

@@ -1,0 +1,54 @@
+"""The past solutions that are nearest to a model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nnsearch.history.matching import Plan, match
+from nnsearch.history.nearness import Hashes, nearness
+from nnsearch.history.store import Store
+
+_STEP = 1 / 16  # estimates that differ by less are equal, and the later solve is nearer
+
+
+class NearPlan(NamedTuple):
+    """A past solution in the words of a model.
+
+    Attributes:
+        plan: its values.
+        number: of the past solve in the store.
+        nearness: the estimated share of parts that both models have in common.
+    """
+
+    plan: Plan
+    number: int
+    nearness: float
+
+
+def near_plans(
+    store: Store, family: str | None, names: tuple[str, ...], sketch: Hashes, count: int = 1
+) -> list[NearPlan]:
+    """Return the best solutions of the solves whose models are nearest, the nearest first; of equals the latest.
+
+    Args:
+        store: the past solves.
+        family: whose solves count; None is all.
+        names: V names of the model's variables, ``""`` where there is none.
+        sketch: the model's, see :func:`nnsearch.history.nearness.sketch`.
+        count: how many at most; solves that share no variable do not count.
+
+    Raises:
+        HistoryError: the store cannot be read.
+    """
+    estimates = [(nearness(sketch, past.sketch), past.number) for past in store.sketches(family)]
+    plans: list[NearPlan] = []
+    for estimate, number in sorted(estimates, key=lambda one: -(one[0] // _STEP)):  # stable: the latest come first
+        if len(plans) == count:
+            break
+        solve = store.load(number)
+        matched = match(solve.names, names)
+        if np.any(matched >= 0):
+            plans.append(NearPlan(Plan.of(solve.solutions[0].values, matched), number, estimate))
+    return plans

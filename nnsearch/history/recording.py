@@ -1,0 +1,76 @@
+"""What is kept of a solve."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.history.past_solve import PastSolution, PastSolve
+from nnsearch.model.objective import is_constant
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.result import Status
+
+
+def names_of(model: PreparedModel) -> tuple[str, ...]:
+    """Return V names of variables, ``""`` where there is none."""
+    return tuple(variable.name for variable in model.proto.variables)
+
+
+def bytes_of(model: PreparedModel) -> bytes:
+    """Return the model as it is stored: without its hint, which is no part of it."""
+    proto = model.proto
+    if proto.HasField("solution_hint"):
+        proto = type(proto)()
+        proto.CopyFrom(model.proto)
+        proto.ClearField("solution_hint")
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def past_solve(
+    model: PreparedModel,
+    response: cmh.CpSolverResponse,
+    *,
+    family: str,
+    seconds: float,
+    found_by: str,
+    parameters: cmh.SatParameters,
+) -> PastSolve:
+    """Return what is kept of CP-SAT's answer, with the other solutions that it has in its pool.
+
+    Args:
+        model: what was solved.
+        response: the answer.
+        family: what such models are called.
+        seconds: wall time of the solve.
+        found_by: who found the best solution.
+        parameters: of the solve.
+    """
+    solved = response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
+    objective = None if is_constant(model.model.proto) else model.objective
+    solutions: dict[bytes, PastSolution] = {}
+    if solved:
+        for values in (response.solution, *(other.values for other in response.additional_solutions)):
+            array = np.array(list(values), dtype=np.int64)
+            value = None if objective is None else objective.value_of(array.tolist())
+            solutions.setdefault(array.tobytes(), PastSolution(array, value))
+    best, *others = solutions.values() if solutions else (None,)
+    if objective is not None:
+        sign = -1 if objective.maximises else 1
+        others.sort(key=lambda solution: sign * (solution.objective or 0.0))
+    bound = response.best_objective_bound if solved and objective is not None else None
+    return PastSolve(
+        family=family,
+        created=time.time(),
+        status=Status(response.status.name),
+        objective=None if best is None else best.objective,
+        bound=bound if bound is not None and math.isfinite(bound) else None,
+        seconds=seconds,
+        found_by=found_by,
+        parameters=str(parameters),
+        names=names_of(model),
+        solutions=() if best is None else (best, *others),
+    )
