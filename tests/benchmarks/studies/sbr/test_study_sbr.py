@@ -19,10 +19,9 @@ from benchmarks.rendering.figure import draw_charts
 from benchmarks.statistics import wilson
 from benchmarks.studies.sbr import study as study_sbr
 from benchmarks.studies.sbr.findings import PANELS, findings, summary
-from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, SbrStudy
+from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, SbrStudy, read_arm
 from nnsearch.errors import ConfigError, PoolError
 from training.data.pools.pool import Pool
-from training.tasks.dense_config import read_config
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -235,13 +234,11 @@ def test_malformed_studies(study: dict[str, Any], message: str, tmp_path: Path) 
 
 
 def test_committed_configs_are_the_arms_and_differ_in_what_their_names_say() -> None:
-    assert {path.stem for path in CONFIGS.glob("*.toml")} == {
-        f"{s}-{arm}" for s, arms in SETTINGS.items() for arm in arms
-    }
+    assert {path.stem for path in CONFIGS.glob("*.toml")} == set(SETTINGS)
     for setting, arms in SETTINGS.items():
         for arm in arms:
-            config = read_config(CONFIGS / f"{setting}-{arm}.toml")
-            first = read_config(CONFIGS / f"{setting}-{arms[0]}.toml")
+            config = read_arm(setting, arm, {})
+            first = read_arm(setting, arms[0], {})
             assert config.name == f"{setting}-{arm}"
             assert (config.problem, config.pool, config.data, config.train) == (
                 (first.problem, first.pool, first.data, first.train)
