@@ -33,12 +33,12 @@ def test_latency(benchmark: BenchmarkFixture, scorer: OnnxScorer, batch: int) ->
     states = one_hot(np.stack([square.grid.ravel() for square in squares]), order, first_value=1)
     benchmark.extra_info.update(model=scorer.name, provider=scorer.provider)
 
-    scores = benchmark(scorer.score_assignments, states)
+    scores = benchmark(scorer.run, {"assignment": states})
 
     assert scores.shape == states.shape
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
-    singles = np.concatenate([scorer.score_assignments(state[None]) for state in states])
+    singles = np.concatenate([scorer.run({"assignment": state[None]}) for state in states])
     np.testing.assert_allclose(scores, singles, rtol=1e-3, atol=1e-3)
 
 

@@ -38,6 +38,7 @@ from training.data.feasibility import (
     BoolArray,
     FeasibilityStates,
     FloatArray,
+    assignments_of,
     fixed_cell,
     free_choice,
     make_states,
@@ -223,7 +224,7 @@ class _States:
     def scores(self, scorer: OnnxScorer) -> npt.NDArray[np.float32]:
         """Return float32[P, N]; those of the last network are kept."""
         if self._scored is None or self._scored[0] is not scorer:
-            self._scored = (scorer, score_states(scorer.score_assignments, self.drawn.states))
+            self._scored = (scorer, score_states(assignments_of(scorer), self.drawn.states))
         return self._scored[1]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -158,6 +158,11 @@ def score_states(
     return np.concatenate(parts)
 
 
+def assignments_of(scorer: OnnxScorer) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Return what a network of one size makes of assignments, float32[B, N] -> float32[B, N]."""
+    return lambda assignment: scorer.run({"assignment": assignment})
+
+
 def free_choice(states: FeasibilityStates, scores: npt.NDArray[np.float32], possible: BoolArray) -> FloatArray:
     """Return float64[P], 1 where the best-scored possible pair is feasible."""
     suggestion = np.where(possible, scores, -np.inf).argmax(1)
@@ -217,7 +222,7 @@ def measure_on_squares(scorers: Sequence[OnnxScorer], count: int, squares: int, 
         solutions = JacobsonMatthews(order, seed).sample(squares).reshape(squares, -1) - 1
         states = make_states(LatinSquare(order), solutions, count, np.random.default_rng(seed))
         scores = {
-            str(s.path) if twice else s.name: score_states(s.score_assignments, states)
+            str(s.path) if twice else s.name: score_states(assignments_of(s), states)
             for s in scorers
             if s.metadata.num_values == order
         }
