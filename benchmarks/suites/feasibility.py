@@ -267,7 +267,7 @@ def draw_some_states(
     assigned = rank < filled[:, None]
     grids = np.where(assigned, solution + 1, 0).reshape(-1, order, order)
     labels: list[BoolArray | None] = []
-    with labeller(suite.label_seconds, rng) as label:
+    with labeller(suite.label_seconds) as label:
         labels = [label(grid) for grid in tqdm(grids, disable=None, desc="states", leave=False)]
     kept = np.array([one is not None for one in labels])
     missing = np.bincount(filled[~kept], minlength=num_variables)

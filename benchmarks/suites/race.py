@@ -40,6 +40,7 @@ from benchmarks.statistics import (
     quartiles,
 )
 from nnsearch.cpsat import Dives, RaceReport
+from nnsearch.cpsat.search import result_of
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.processors import usable_cpus
@@ -293,19 +294,9 @@ def _arms(suite: RaceSuite, networks: Sequence[LoadedNetwork]) -> list[Arm]:
 
 def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel) -> _Run:
     """Solve by either class of solver, and time it."""
-    status, seconds = timed_solve(solver, model)
-    found = Status(solver.status_name(status))
+    _, seconds = timed_solve(solver, model)
     race: RaceReport | None = getattr(solver, "race", None)
     learned = None if race is None else race.learned
-    result = SolveResult(
-        status=found,
-        solution=list(solver.response_proto.solution)[: len(model.proto.variables)] if found.solved else None,
-        branches=solver.num_branches,
-        failures=solver.num_conflicts,
-        inference=InferenceCount() if learned is None else learned.inference,
-        wall_seconds=seconds,
-        engine="cp-sat" if race is None else "race",
-        model="none" if learned is None else learned.model,
-        objective_value=solver.objective_value if found.solved and model.has_objective() else None,
-    )
-    return _Run(result, race)
+    inference = InferenceCount() if learned is None else learned.inference
+    engine, name = "cp-sat" if race is None else "race", "none" if learned is None else learned.model
+    return _Run(result_of(model, solver.response_proto, inference, seconds, engine, name), race)
