@@ -50,7 +50,6 @@ from training.data.feasibility import (
     smallest_domain,
 )
 from training.data.pools.pool import read_pool
-from training.losses.propagation import SinglesPropagation
 from training.running.fan_out import ONE_CPU, Needs
 from training.running.network_file import file_digest
 
@@ -156,7 +155,7 @@ def jobs(
     def measure(outcome: Judgement, propagation: str, signs: bool = False) -> dict[str, Any]:
         drawn = shared_states.drawn
         states = drawn.states
-        values = outcome(states, _possible(states, propagation))
+        values = outcome(states, possible_candidates(states, propagation))
         result = summarise(states, values)
         if signs:
             result |= significant_levels(states, values)
@@ -485,17 +484,6 @@ def curve_chart(records: Sequence[Record], question: str, propagations: Sequence
 
 def _half_width(result: dict[str, Any]) -> str | None:
     return None if result["half_width_95"] is None else f"{result['half_width_95']:.4f}"
-
-
-def _possible(states: FeasibilityStates, propagation: str) -> BoolArray:
-    """Return bool[P, N]: what may be suggested after propagation."""
-    if propagation != "singles":
-        return possible_candidates(states, propagation)
-    propagate = SinglesPropagation(states.problem.groups(), states.problem.num_candidates)
-    assigned, possible = propagate(states.assignment)
-    # A cell that propagation fills may still be asked for: its one value is suggested.
-    open_: BoolArray = possible | (assigned & ~states.assignment)
-    return open_
 
 
 def _pool_digest(path: Path) -> str:
