@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from forked import context, kill_when
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
@@ -167,14 +164,7 @@ def assert_it_goes_on(command: list[str], folder: Path, finished: Path) -> None:
 
 def test_a_killed_study_goes_on(finished: Path, tmp_path: Path) -> None:
     command = arguments(tmp_path, *STOPPED)
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks", *command], cwd=ROOT, stderr=subprocess.DEVNULL)
-    limit = time.monotonic() + 60
-    while not list((tmp_path / "runs" / "tiny").glob("*/checkpoint.pt")):
-        assert process.poll() is None
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    kill_when(lambda: bool(list((tmp_path / "runs" / "tiny").glob("*/checkpoint.pt"))), "benchmarks", command)
     assert_it_goes_on(command, tmp_path, finished)
 
 
@@ -188,6 +178,7 @@ def test_several_processes_find_what_one_does_and_go_on_after_ctrl_c(
 
     with monkeypatch.context() as patch:
         patch.setattr("training.running.side_by_side.wait", wait_for_the_first)
+        patch.setattr("training.running.side_by_side.multiprocessing.get_context", lambda _: context())
         assert main(arguments(tmp_path, *STOPPED, "--processes", "2")) == 130
     assert "Traceback" not in capsys.readouterr().err
     kept = (tmp_path / "sbr.jsonl").read_bytes()
