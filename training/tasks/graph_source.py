@@ -111,24 +111,17 @@ def prepare_graph_data(config: GraphConfig, pool_file: Path) -> GraphData:
 
 def _pools(config: GraphConfig, pool_file: Path) -> list[Pool]:
     data = config.data
-    keys = [f"latin-square-{n}" for n in data.latin_squares] + [f"sudoku-{b}" for b in data.sudokus]
+    wanted = {LatinSquares.name: data.latin_squares, Sudokus.name: data.sudokus}
     if pool_file.exists():
         with np.load(pool_file) as arrays:
-            if set(arrays.files) == set(keys):
-                return [
-                    {n: arrays[f"latin-square-{n}"] for n in data.latin_squares},
-                    {b: arrays[f"sudoku-{b}"] for b in data.sudokus},
-                ]
+            if set(arrays.files) == {f"{name}-{size}" for name, sizes in wanted.items() for size in sizes}:
+                return [{size: arrays[f"{name}-{size}"] for size in sizes} for name, sizes in wanted.items()]
     pools = [
         latin_square_pool(data.latin_squares, data.solutions, config.seed + 1),
         sudoku_pool(data.sudokus, data.solutions, config.seed + 1),
     ]
-    arrays_to_save = {
-        f"{name}-{size}": solutions
-        for name, pool in zip(("latin-square", "sudoku"), pools, strict=True)
-        for size, solutions in pool.items()
-    }
-    save_npz(pool_file, arrays_to_save)
+    of_name = zip(wanted, pools, strict=True)
+    save_npz(pool_file, {f"{name}-{size}": solved for name, pool in of_name for size, solved in pool.items()})
     return pools
 
 
@@ -138,13 +131,10 @@ def _split(solutions: npt.NDArray[np.int64], held_out: float) -> int:
 
 def _families(config: GraphConfig, pools: Sequence[Pool]) -> list[Family]:
     data = config.data
-    families: list[Family] = []
-    if data.latin_squares:
-        families.append(LatinSquares(pools[0]))
-    if data.sudokus:
-        families.append(Sudokus(pools[1]))
-    if data.queens:
-        families.append(Queens(data.queens))
-    if data.colours:
-        families.append(Colourings(data.colours))
-    return families
+    families: dict[Family, Sequence[int]] = {
+        LatinSquares(pools[0]): data.latin_squares,
+        Sudokus(pools[1]): data.sudokus,
+        Queens(data.queens): data.queens,
+        Colourings(data.colours): data.colours,
+    }
+    return [family for family, sizes in families.items() if sizes]
