@@ -21,13 +21,6 @@ settings.register_profile("nnsearch", deadline=None, max_examples=50)
 settings.load_profile("nnsearch")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file in one process, and all who need a Ray cluster, which takes long to start, in one, too."""
-    with_cluster = {item.path for item in items if "cluster" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("cluster" if item.path in with_cluster else str(item.path)))
-
-
 @pytest.fixture(autouse=True)
 def ctrl_c_reaches_python() -> None:
     """A plain solve by CP-SAT leaves Ctrl-C to the system, and a test that presses it would end the whole worker."""
