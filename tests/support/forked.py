@@ -15,8 +15,7 @@ from multiprocessing.context import ForkServerContext
 
 from stand_ins import PATIENCE
 
-_IMPORTED = ["training.cli.fit", "training.cli.label", "benchmarks.studies.sbr.command", "torch._dynamo"]
-_IMPORTED += ["torch.utils.tensorboard", "onnxscript"]
+_IMPORTED = ["training.cli.fit", "torch._dynamo", "torch.utils.tensorboard", "onnxscript"]
 
 
 @functools.cache
