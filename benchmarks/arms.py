@@ -21,6 +21,7 @@ from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.problems import PartialLatinSquare, Problem
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.scorer import Advice
+from nnsearch.trial.pairs import rotated
 from training.running.fan_out import ONE_CPU, Needs
 
 
@@ -65,12 +66,6 @@ class _NoOpinion:
         """Return zeros for the open candidates."""
         several = np.stack([(self.graph.count(row) > 1)[self.graph.variable] for row in alive])
         return Advice(np.where(alive & several, np.float32(0), np.float32(-np.inf)))
-
-
-def rotated(arms: Sequence[Arm], turn: int) -> list[Arm]:
-    """Return the arms in the order of a turn, each turn with another one first."""
-    first = turn % len(arms)
-    return [*arms[first:], *arms[:first]]
 
 
 def arm_jobs(

@@ -68,8 +68,8 @@ def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
         assert path.stat().st_size < 10_000_000
         size = scorer.encoder.num_variables * scorer.encoder.num_values
         states = (rng.random((8, size)) < 0.05).astype(np.float32)
-        singles = np.concatenate([scorer.score_assignments(state[None]) for state in states])
-        np.testing.assert_allclose(scorer.score_assignments(states), singles, rtol=1e-4, atol=1e-4)
+        singles = np.concatenate([scorer.run({"assignment": state[None]}) for state in states])
+        np.testing.assert_allclose(scorer.run({"assignment": states}), singles, rtol=1e-4, atol=1e-4)
         return
     assert path.stat().st_size < 1_000_000
     problems: list[Problem] = [

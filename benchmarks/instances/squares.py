@@ -9,7 +9,8 @@ from tqdm import tqdm
 from nnsearch.errors import ConfigError
 from nnsearch.problems import PartialLatinSquare, latin_square
 from nnsearch.problems.latin_square.generating import Pattern
-from training.data.dense_problems import GroupedProblem, random_solutions
+from nnsearch.problems.latin_square.problem import LatinSquare
+from training.data.dense_problems import DenseProblem, random_solutions
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 
 _BENCHMARKS = 0xBE9C  # any constant: a training pool with the same --seed is then another stream
@@ -39,11 +40,14 @@ def fresh_quasigroups(
     return [one for one, _ in latin_square.generate(order, holes, count, seed, fresh_squares, pattern)]
 
 
-def fresh_solutions(problem: GroupedProblem, count: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Sample solutions, not uniformly, uint8[count, n, n] of the values of a square or uint8[count, n, 1] of n queens.
+def fresh_solutions(problem: DenseProblem, count: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Sample solutions, uint8[count, n, n] of the values of a square or uint8[count, n, 1] of n queens.
 
-    They come from a stream of their own as :func:`fresh_squares` do.
+    They come from a stream of their own as :func:`fresh_squares` do, which those of a Latin square are; others are
+    random, but not uniform.
     """
+    if isinstance(problem, LatinSquare):
+        return fresh_squares(problem.order, count, seed)
     drawn = tqdm(random_solutions(problem, count, _stream(seed)), total=count, disable=None, desc="test", leave=False)
     return np.stack(list(drawn)).reshape(count, problem.order, -1)
 

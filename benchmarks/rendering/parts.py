@@ -6,7 +6,7 @@ Described once, and rendered three times: by :mod:`benchmarks.rendering.text` in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +47,14 @@ class Table:
     folded: bool = False
     page_only: Sequence[str] = ()
     kind: Literal["table"] = "table"
+
+    @classmethod
+    def of(
+        cls, title: str, rows: Sequence[tuple[Mapping[str, Cell], str, Place]], note: str, page_only: Sequence[str] = ()
+    ) -> Table:
+        """Return a table of rows that say column -> cell, all of the same columns, with their arm and place."""
+        made = [TableRow(list(cells.values()), arm, place) for cells, arm, place in rows]
+        return cls(title, list(rows[0][0]) if rows else [], made, note, page_only=page_only)
 
 
 @dataclass(frozen=True)

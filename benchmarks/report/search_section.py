@@ -27,19 +27,26 @@ from benchmarks.suites.search import arm_table
 _POINTLESS = 2.0  # a baseline with fewer failures leaves a network nothing to save
 
 
-def headlines(records: Sequence[Record]) -> list[Headline]:
+_Runs = Sequence[Record]
+
+
+def _contest(same: _Runs) -> tuple[dict[str, _Runs], list[str], list[str]]:
+    """Return the arms of a set that count failures, and who of them are networks and who are not, the best first."""
+    arms: dict[str, _Runs] = {arm: runs for arm, runs in by_arm(same).items() if counts_dead_ends(runs)}
+    sides: tuple[list[str], list[str]] = ([], [])
+    for arm in sorted(arms, key=lambda arm: mean_failures(arms[arm])):
+        sides["model" not in arms[arm][0]["config"]].append(arm)
+    return arms, *sides
+
+
+def headlines(records: _Runs) -> list[Headline]:
     """Return the largest gain of a network over the best other order of values, and the largest loss."""
     found = []
     for same in by_set(records).values():
-        arms = {arm: runs for arm, runs in by_arm(same).items() if counts_dead_ends(runs)}
-        others = [arm for arm, runs in arms.items() if "model" not in runs[0]["config"]]
-        networks = [arm for arm in arms if arm not in others]
-        if not others or not networks:
-            continue
-        other, network = (min(side, key=lambda arm: mean_failures(arms[arm])) for side in (others, networks))
-        compared = ratio(arms[network], arms[other])
-        if compared is not None and mean_failures(arms[other]) >= _POINTLESS:
-            found.append((compared.mean, same, network, other))
+        arms, networks, others = _contest(same)
+        compared = ratio(arms[networks[0]], arms[others[0]]) if networks and others else None
+        if compared is not None and mean_failures(arms[others[0]]) >= _POINTLESS:
+            found.append((compared.mean, same, networks[0], others[0]))
     if not found:
         return []
     best, worst = min(found, key=lambda entry: entry[0]), max(found, key=lambda entry: entry[0])
@@ -115,39 +122,30 @@ def _crossed(sets: Sequence[Sequence[Record]]) -> Table:
     )
 
 
-def _gain(same: Sequence[Record]) -> float:
+def _gain(same: _Runs) -> float:
     """Return the failures of the best network as a share of those of the best other order; sets are sorted by it."""
-    means = {arm: mean_failures(runs) for arm, runs in by_arm(same).items() if counts_dead_ends(runs)}
-    networks = [arm for arm, runs in by_arm(same).items() if arm in means and "model" in runs[0]["config"]]
-    others = [mean for arm, mean in means.items() if arm not in networks]
-    return min(means[arm] for arm in networks) / min(others) if networks and others else 1.0
+    arms, networks, others = _contest(same)
+    return mean_failures(arms[networks[0]]) / mean_failures(arms[others[0]]) if networks and others else 1.0
 
 
-def _gains(sets: Sequence[Sequence[Record]]) -> Table:
+def _gains(sets: Sequence[_Runs]) -> Table:
     """Return a row for each set and network: its failures against those of the best order of values without one."""
     rows = []
     for same in sets:
-        arms = {arm: runs for arm, runs in by_arm(same).items() if counts_dead_ends(runs)}
-        others = [arm for arm, runs in arms.items() if "model" not in runs[0]["config"]]
-        for network in [arm for arm in arms if others and arm not in others]:
-            other = min(others, key=lambda arm: mean_failures(arms[arm]))
-            compared = ratio(arms[network], arms[other])
+        arms, networks, others = _contest(same)
+        for network in [arm for arm in arms if others and arm in networks]:
+            compared = ratio(arms[network], arms[others[0]])
             if compared is not None:
-                rows.append(
-                    TableRow(
-                        [
-                            title_of(same),
-                            network,
-                            *_decided_and_failures(arms[network]),
-                            other,
-                            *_decided_and_failures(arms[other]),
-                            float(f"{compared.mean:.3g}"),
-                            f"{compared.low:.2g} to {compared.high:.2g}",
-                        ],
-                        network,
-                        common_place(same),
-                    )
-                )
+                cells: list[Cell] = [
+                    title_of(same),
+                    network,
+                    *_decided_and_failures(arms[network]),
+                    others[0],
+                    *_decided_and_failures(arms[others[0]]),
+                    float(f"{compared.mean:.3g}"),
+                    f"{compared.low:.2g} to {compared.high:.2g}",
+                ]
+                rows.append(TableRow(cells, network, common_place(same)))
     return Table(
         "Networks against the best order of values without one",
         [

@@ -38,6 +38,7 @@ from training.data.feasibility import (
     BoolArray,
     FeasibilityStates,
     FloatArray,
+    assignments_of,
     fixed_cell,
     free_choice,
     make_states,
@@ -49,7 +50,6 @@ from training.data.feasibility import (
     smallest_domain,
 )
 from training.data.pools.pool import read_pool
-from training.losses.propagation import SinglesPropagation
 from training.running.fan_out import ONE_CPU, Needs
 from training.running.network_file import file_digest
 
@@ -155,7 +155,7 @@ def jobs(
     def measure(outcome: Judgement, propagation: str, signs: bool = False) -> dict[str, Any]:
         drawn = shared_states.drawn
         states = drawn.states
-        values = outcome(states, _possible(states, propagation))
+        values = outcome(states, possible_candidates(states, propagation))
         result = summarise(states, values)
         if signs:
             result |= significant_levels(states, values)
@@ -223,7 +223,7 @@ class _States:
     def scores(self, scorer: OnnxScorer) -> npt.NDArray[np.float32]:
         """Return float32[P, N]; those of the last network are kept."""
         if self._scored is None or self._scored[0] is not scorer:
-            self._scored = (scorer, score_states(scorer.score_assignments, self.drawn.states))
+            self._scored = (scorer, score_states(assignments_of(scorer), self.drawn.states))
         return self._scored[1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def draw_some_states(
     assigned = rank < filled[:, None]
     grids = np.where(assigned, solution + 1, 0).reshape(-1, order, order)
     labels: list[BoolArray | None] = []
-    with labeller(suite.label_seconds, rng) as label:
+    with labeller(suite.label_seconds) as label:
         labels = [label(grid) for grid in tqdm(grids, disable=None, desc="states", leave=False)]
     kept = np.array([one is not None for one in labels])
     missing = np.bincount(filled[~kept], minlength=num_variables)
@@ -484,17 +484,6 @@ def curve_chart(records: Sequence[Record], question: str, propagations: Sequence
 
 def _half_width(result: dict[str, Any]) -> str | None:
     return None if result["half_width_95"] is None else f"{result['half_width_95']:.4f}"
-
-
-def _possible(states: FeasibilityStates, propagation: str) -> BoolArray:
-    """Return bool[P, N]: what may be suggested after propagation."""
-    if propagation != "singles":
-        return possible_candidates(states, propagation)
-    propagate = SinglesPropagation(states.problem.groups(), states.problem.num_candidates)
-    assigned, possible = propagate(states.assignment)
-    # A cell that propagation fills may still be asked for: its one value is suggested.
-    open_: BoolArray = possible | (assigned & ~states.assignment)
-    return open_
 
 
 def _pool_digest(path: Path) -> str:

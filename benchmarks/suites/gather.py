@@ -165,18 +165,17 @@ def _place(config: dict[str, Any]) -> Place:
 
 def _measure(suite: Gather, network: LoadedNetwork) -> dict[str, Any]:
     squares = suite.squares()
+    many = partial(_many, suite, squares, network, cache_megabytes=None)
     arms: dict[str, Callable[[], Run]] = {
         "alone": partial(_alone, suite, squares, network),
-        "greenlets": partial(_many, suite, squares, network, cache_megabytes=None),
-        "greenlets, cache": partial(_many, suite, squares, network, cache_megabytes=64.0),
+        "greenlets": many,
+        "greenlets, cache": partial(many, cache_megabytes=64.0),
+        f"{suite.processes} processes": partial(many, processes=suite.processes),
     }
-    arms[f"{suite.processes} processes"] = partial(
-        _many, suite, squares, network, cache_megabytes=None, processes=suite.processes
-    )
     kept_arm = f"{suite.processes} processes, kept"
     runs: dict[str, list[Run]] = {name: [] for name in (*arms, kept_arm)}
     with nnsearch.SearchProcesses(suite.processes) as kept:
-        arms[kept_arm] = partial(_many, suite, squares, network, cache_megabytes=None, processes=kept)
+        arms[kept_arm] = partial(many, processes=kept)
         arms[kept_arm]()  # starts them; each repeat then measures a call that finds them there
         for _ in range(suite.repeats):
             for name, arm in arms.items():

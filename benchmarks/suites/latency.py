@@ -13,7 +13,7 @@ from benchmarks.instances.squares import fresh_quasigroups
 from benchmarks.networks import LoadedNetwork
 from benchmarks.options import Options
 from benchmarks.records import Job, Record
-from benchmarks.rendering.parts import Cell, Group, Table, TableRow
+from benchmarks.rendering.parts import Cell, Group, Table
 from benchmarks.rendering.places import place_of
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError
@@ -100,40 +100,19 @@ def summary(records: Sequence[Record]) -> Group:
     for record in records:
         config, result = record["config"], record["result"]
         low, high = np.quantile(result["ms_runs"], [0.25, 0.75])
-        cells: list[Cell] = [
-            f"order {config['order']}, {config['holes']:.0%} holes",
-            result["candidates"],
-            result["groups"],
-            result["incidences"],
-            config["arm"],
-            config["provider"].removesuffix("ExecutionProvider"),
-            config["threads"],
-            f"{result['ms']:.2f}",
-            f"{low:.2f} to {high:.2f}",
-            f"{result['ms_fastest']:.2f}",
-            f"{result['encode_ms']:.2f}",
-        ]
-        rows.append(TableRow(cells, config["arm"], place_of(record)))
-    return Group(
-        "",
-        [
-            Table(
-                f"Milliseconds of the root of a quasigroup after propagation, {records[0]['config']['repeats']} runs",
-                [
-                    "state",
-                    "candidates",
-                    "groups",
-                    "incidences",
-                    "network",
-                    "runs on",
-                    "threads",
-                    "median",
-                    "quartiles",
-                    "fastest",
-                    "encoding",
-                ],
-                rows,
-                "Encoding the state comes on top in a search, and is timed apart.",
-            )
-        ],
-    )
+        cells: dict[str, Cell] = {
+            "state": f"order {config['order']}, {config['holes']:.0%} holes",
+            "candidates": result["candidates"],
+            "groups": result["groups"],
+            "incidences": result["incidences"],
+            "network": config["arm"],
+            "runs on": config["provider"].removesuffix("ExecutionProvider"),
+            "threads": config["threads"],
+            "median": f"{result['ms']:.2f}",
+            "quartiles": f"{low:.2f} to {high:.2f}",
+            "fastest": f"{result['ms_fastest']:.2f}",
+            "encoding": f"{result['encode_ms']:.2f}",
+        }
+        rows.append((cells, config["arm"], place_of(record)))
+    title = f"Milliseconds of the root of a quasigroup after propagation, {records[0]['config']['repeats']} runs"
+    return Group("", [Table.of(title, rows, "Encoding the state comes on top in a search, and is timed apart.")])

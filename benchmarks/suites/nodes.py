@@ -186,17 +186,16 @@ def _measure(suite: Nodes) -> dict[str, Any]:
         check_same_tree(walks["native"][-1], walks["value-phase"][-1])
     if walks["native"][0].branches == 0:
         raise ConfigError("propagation alone completes this square, so there is no branch to time; use more holes")
+
+    def median(runs: Sequence[Walk], seconds: Callable[[Walk], float]) -> float:
+        return round(float(np.median([1e6 * seconds(walk) / walk.branches for walk in runs])), 3)
+
     return {
         arm: {
-            "us_per_branch": round(float(np.median([walk.microseconds_per_branch for walk in runs])), 3),
+            "us_per_branch": median(runs, lambda walk: walk.seconds - walk.inference_seconds),
             "us_per_branch_walks": [round(walk.microseconds_per_branch, 3) for walk in runs],
-            "cpu_us_per_branch": round(
-                float(np.median([1e6 * (walk.cpu_seconds - walk.inference_seconds) / walk.branches for walk in runs])),
-                3,
-            ),
-            "scorer_us_per_branch": round(
-                float(np.median([1e6 * walk.inference_seconds / walk.branches for walk in runs])), 3
-            ),
+            "cpu_us_per_branch": median(runs, lambda walk: walk.cpu_seconds - walk.inference_seconds),
+            "scorer_us_per_branch": median(runs, lambda walk: walk.inference_seconds),
             "branches": runs[-1].branches,
             "failures": runs[-1].failures,
             "solutions": runs[-1].solutions,

@@ -40,6 +40,7 @@ from benchmarks.statistics import (
     quartiles,
 )
 from nnsearch.cpsat import Dives, RaceReport
+from nnsearch.cpsat.search import result_of
 from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.processors import usable_cpus
@@ -194,6 +195,7 @@ def seconds_table(title: str, records: Sequence[Record]) -> Table:
 
 def speed_table(groups: Mapping[str, Sequence[Record]]) -> Table:
     """Return a row for each arm but the baseline on each set, given by its title."""
+    decided = (f"decided by {BASELINE}", "decided by the arm")
     rows = []
     for title, same in groups.items():
         arms = by_arm(same)
@@ -201,33 +203,21 @@ def speed_table(groups: Mapping[str, Sequence[Record]]) -> Table:
         for arm, runs in arms.items():
             pairs = None if arm == BASELINE else compare_seconds(runs, baseline)
             if pairs is not None:
-                cells: list[Cell] = [
-                    f"{title}: {arm} / {BASELINE}",
-                    decided_of(baseline),
-                    decided_of(runs),
-                    f"{pairs.mean:.3f}",
-                    "-" if pairs.instances == 1 else f"{pairs.low:.3f} .. {pairs.high:.3f}",
-                    pairs.pairs,
-                    pairs.both_timed_out,
-                    f"{pairs.excess:.2f}",
-                    pairs.above,
-                    f"{pairs.worst[0]}, seed {pairs.worst[1]}",
-                ]
-                rows.append(TableRow(cells, arm, common_place(same)))
-    decided = [f"decided by {BASELINE}", "decided by the arm"]
-    return Table(
+                cells: dict[str, Cell] = {
+                    "sets and arms": f"{title}: {arm} / {BASELINE}",
+                    decided[0]: decided_of(baseline),
+                    decided[1]: decided_of(runs),
+                    "geometric mean": f"{pairs.mean:.3f}",
+                    "95 % interval": "-" if pairs.instances == 1 else f"{pairs.low:.3f} .. {pairs.high:.3f}",
+                    "pairs": pairs.pairs,
+                    "both timed out": pairs.both_timed_out,
+                    "excess": f"{pairs.excess:.2f}",
+                    "above 0": pairs.above,
+                    "worst pair": f"{pairs.worst[0]}, seed {pairs.worst[1]}",
+                }
+                rows.append((cells, arm, common_place(same)))
+    return Table.of(
         f"Seconds / seconds of {BASELINE}",
-        [
-            "sets and arms",
-            *decided,
-            "geometric mean",
-            "95 % interval",
-            "pairs",
-            "both timed out",
-            "excess",
-            "above 0",
-            "worst pair",
-        ],
         rows,
         "Below 1 the arm is faster. Ratios are within pairs of one instance and seed; the interval is a bootstrap over "
         "instances.\nPairs in which both timed out count as 1.\n"
@@ -293,19 +283,9 @@ def _arms(suite: RaceSuite, networks: Sequence[LoadedNetwork]) -> list[Arm]:
 
 def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel) -> _Run:
     """Solve by either class of solver, and time it."""
-    status, seconds = timed_solve(solver, model)
-    found = Status(solver.status_name(status))
+    _, seconds = timed_solve(solver, model)
     race: RaceReport | None = getattr(solver, "race", None)
     learned = None if race is None else race.learned
-    result = SolveResult(
-        status=found,
-        solution=list(solver.response_proto.solution)[: len(model.proto.variables)] if found.solved else None,
-        branches=solver.num_branches,
-        failures=solver.num_conflicts,
-        inference=InferenceCount() if learned is None else learned.inference,
-        wall_seconds=seconds,
-        engine="cp-sat" if race is None else "race",
-        model="none" if learned is None else learned.model,
-        objective_value=solver.objective_value if found.solved and model.has_objective() else None,
-    )
-    return _Run(result, race)
+    inference = InferenceCount() if learned is None else learned.inference
+    engine, name = "cp-sat" if race is None else "race", "none" if learned is None else learned.model
+    return _Run(result_of(model, solver.response_proto, inference, seconds, engine, name), race)

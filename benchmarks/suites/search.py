@@ -24,7 +24,7 @@ from benchmarks.instances.instances import Instances
 from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job, Record
 from benchmarks.rendering.curves import DEAD_ENDS, cactus
-from benchmarks.rendering.parts import Block, Cell, Group, Table, TableRow
+from benchmarks.rendering.parts import ANYWHERE, Block, Cell, Group, Table, TableRow
 from benchmarks.statistics import (
     DECIDED,
     by_arm,
@@ -121,34 +121,22 @@ def arm_table(title: str, records: Sequence[Record], branches: bool = True) -> T
     for arm, runs in by_arm(records).items():
         failures_are = runs[0]["result"].get("failures_are", DEAD_ENDS)
         conflicts = failures_are == "conflicts"
-        cells: list[Cell] = [
-            arm,
-            len(runs),
-            f"{share_decided(runs):.0%}",
-            float(f"{mean_failures(runs):.3g}"),
-            quartiles(runs, "failures") + ("*" if conflicts else ""),
-            float(np.median([cost(run, "inference_calls") for run in runs])),
-            float(f"{np.median([run['result']['inference_seconds'] for run in runs]):.3g}"),
-            quartiles(runs, "seconds"),
-            float(f"{np.mean([cost(run, 'seconds') for run in runs]):.3g}"),
-        ]
+        cells: dict[str, Cell] = {
+            "arm": arm,
+            "runs": len(runs),
+            "solved": f"{share_decided(runs):.0%}",
+            "mean failures": float(f"{mean_failures(runs):.3g}"),
+            "failures": quartiles(runs, "failures") + ("*" if conflicts else ""),
+            "calls": float(np.median([cost(run, "inference_calls") for run in runs])),
+            "inference": float(f"{np.median([run['result']['inference_seconds'] for run in runs]):.3g}"),
+            "seconds": quartiles(runs, "seconds"),
+            "mean seconds": float(f"{np.mean([cost(run, 'seconds') for run in runs]):.3g}"),
+        }
         if branches:
-            cells.append(None if conflicts else quartiles(runs, "branches"))
-        rows.append(TableRow(cells, arm))
-    return Table(
+            cells["branches"] = None if conflicts else quartiles(runs, "branches")
+        rows.append((cells, arm, ANYWHERE))
+    return Table.of(
         title,
-        [
-            "arm",
-            "runs",
-            "solved",
-            "mean failures",
-            "failures",
-            "calls",
-            "inference",
-            "seconds",
-            "mean seconds",
-            *(["branches"] if branches else []),
-        ],
         rows,
         "solved: a solution or a proof that there is none. Unsolved runs count as the limits, else as they ended.\n"
         "mean failures: geometric mean of failures + 1; mean seconds: arithmetic mean.\n"

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
-from benchmarks.arms import Arm, rotated, warm_up
+from benchmarks.arms import Arm, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked
 from benchmarks.instances.streams import Stream, find_streams
 from benchmarks.instances.zoo.zoo_model import ZooModel
@@ -37,6 +37,7 @@ from benchmarks.statistics import best_known, by_arm, counted, geometric_mean, i
 from nnsearch.errors import ConfigError
 from nnsearch.model.variables import all_variables
 from nnsearch.plain_solver import plain_solver
+from nnsearch.trial.pairs import rotated
 from nnsearch.trial.primal_integral import primal_integral, relative_gap
 from nnsearch.trial.timed_solve import timed_solve
 from training.running.fan_out import Needs

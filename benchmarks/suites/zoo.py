@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
-from benchmarks.arms import Arm, rotated, warm_up
+from benchmarks.arms import Arm, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
 from benchmarks.records import Job, Record
@@ -31,14 +31,14 @@ from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.statistics import best_known, by_arm, cost, counted, geometric_mean, is_decided, short
 from nnsearch.cpsat import RaceReport
 from nnsearch.errors import ConfigError
+from nnsearch.result import Status
+from nnsearch.trial.arms import TrialRun
+from nnsearch.trial.pairs import INTEGRAL_SLACK, SECONDS_SLACK, paired_costs, rotated
 from nnsearch.trial.primal_integral import primal_integral
 from training.running.fan_out import Needs
 
 ArmName = Literal["cp-sat", "drop-in", "cp-sat-again"]
 BASELINE = "cp-sat"
-
-SECONDS_SLACK, INTEGRAL_SLACK = 0.05, 0.01
-"""Added to both sides of a ratio, so that tiny ones are not noise."""
 
 FACTOR, ALLOWANCE = 1.15, 0.1
 """A model is slower where it takes more than ``FACTOR`` times the baseline and ``ALLOWANCE`` seconds."""
@@ -343,10 +343,12 @@ def _on(runs: Sequence[Record], instances: set[str], workers: int) -> list[Recor
 def _costs(one: Record, other: Record, best: Mapping[str, float]) -> tuple[float, float, float, float]:
     """Return what both runs of a pair cost, the slack of such costs, and the allowance in their unit."""
     instance, limit = one["config"]["instance_sha256"], one["config"]["time_limit"]
-    if is_decided(one) or is_decided(other) or instance not in best:
-        return cost(one, "seconds"), cost(other, "seconds"), SECONDS_SLACK, ALLOWANCE
-    mine, theirs = (primal_integral(run["result"]["solutions"], best[instance], limit) for run in (one, other))
-    return mine, theirs, INTEGRAL_SLACK, ALLOWANCE / limit
+    first, second = (
+        TrialRun(Status(run["result"]["status"]), run["result"]["wall_seconds"], run["result"]["solutions"])
+        for run in (one, other)
+    )
+    mine, theirs, slack = paired_costs(first, second, best.get(instance), limit)
+    return mine, theirs, slack, ALLOWANCE if slack == SECONDS_SLACK else ALLOWANCE / limit
 
 
 def _mean_integral(runs: Sequence[Record], best: Mapping[str, float]) -> float | None:

@@ -68,7 +68,7 @@ def solve(
     finally:  # Ctrl-C
         run.stop()
     name = loaded.name if loaded else "none"
-    return _result(model, run.response(), inference, time.perf_counter() - started, "cp-sat", name)
+    return result_of(model, run.response(), inference, time.perf_counter() - started, "cp-sat", name)
 
 
 def solve_by_race(
@@ -107,11 +107,11 @@ def solve_by_race(
     if solver.race is not None and solver.race.learned is not None:
         inference = solver.race.learned.inference
     seconds = time.perf_counter() - started
-    result = _result(model, solver.response_proto, inference, seconds, "race", loaded.name)
+    result = result_of(model, solver.response_proto, inference, seconds, "race", loaded.name)
     return result if solver.race is None else replace(result, answered_by=f"{solver.race.winner}: {solver.race.why}")
 
 
-def _result(
+def result_of(
     model: cp_model.CpModel,
     response: cmh.CpSolverResponse,
     inference: InferenceCount,

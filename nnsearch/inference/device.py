@@ -24,7 +24,7 @@ _CUDA_OPTIONS = {"use_tf32": "0"}
 
 
 def open_on_device(
-    path: Path, metadata: ModelMetadata, providers: Sequence[str], threads: int, *, cuda_graphs: bool = True
+    path: Path, metadata: ModelMetadata, providers: Sequence[str], threads: int
 ) -> BoundGraph | BoundOneHot:
     """Open a network, which is known to be a good file, on the GPU.
 
@@ -50,8 +50,6 @@ def open_on_device(
         size = (metadata.num_variables or 0) * (metadata.num_values or 0)
         if providers[0] == TENSORRT:
             return _open_one_hot(path, {TENSORRT: tensorrt_options(path, size), **options}, threads, size)
-        if not cuda_graphs:
-            return _open_one_hot(path, options, threads, size)
         try:
             with_graphs = {CUDA: {**_CUDA_OPTIONS, "enable_cuda_graph": "1"}, CPU: {}}
             return _open_one_hot(path, with_graphs, threads, size, cuda_graphs=True)

@@ -34,8 +34,6 @@ class OnnxScorer(Network):
         provider: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``.
         threads: CPU threads of one inference. One is fastest for single states of small networks, and with one, equal
             states have bitwise equal scores on the CPU, alone and together with any others.
-        cuda_graphs: with CUDA, launch a network of one size as one CUDA graph for each batch size, if it can be
-            captured.
         first_value: the value with index 0, of a network of one size; None is the smallest value of all domains.
 
     Attributes:
@@ -58,7 +56,6 @@ class OnnxScorer(Network):
         provider: Provider = "auto",
         threads: int = 1,
         *,
-        cuda_graphs: bool = True,
         first_value: int | None = None,
     ) -> None:
         self.path = find_model(spec)
@@ -78,12 +75,12 @@ class OnnxScorer(Network):
             self.encoder = CandidateGraphEncoder(self.metadata.kinds, self.metadata.identities)
         self._bound: BoundGraph | BoundOneHot | None = None
         if wanted[0] != CPU:
-            self._move(provider, wanted, threads, cuda_graphs)
+            self._move(provider, wanted, threads)
 
-    def _move(self, provider: Provider, wanted: Sequence[str], threads: int, cuda_graphs: bool) -> None:
+    def _move(self, provider: Provider, wanted: Sequence[str], threads: int) -> None:
         """Go from the CPU, where the file was checked, to the GPU; ``auto`` may stay."""
         try:
-            self._bound = open_on_device(self.path, self.metadata, wanted, threads, cuda_graphs=cuda_graphs)
+            self._bound = open_on_device(self.path, self.metadata, wanted, threads)
         except ModelFileError as error:
             if provider != "auto":
                 raise
@@ -100,17 +97,6 @@ class OnnxScorer(Network):
     def score(self, states: Sequence[Any]) -> list[FloatArray]:
         """Score states in one inference; see :meth:`nnsearch.scorers.network.Network.score` and :meth:`run`."""
         return self.encoder.split(self.run(self.encoder.unite(states)), states)
-
-    def score_assignments(self, assignment: FloatArray) -> FloatArray:
-        """Score many states of a network of one size at once.
-
-        Args:
-            assignment: float32[B, V * D], one-hot.
-
-        Returns:
-            float32[B, V * D].
-        """
-        return self.run({"assignment": assignment})
 
     def run(self, feed: Feed) -> FloatArray:
         """Return what the network makes of its inputs.

@@ -22,9 +22,8 @@ from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 from nnsearch.trial.arms import BASELINE, TrialArm, TrialRun, arms_for
 from nnsearch.trial.first_look import FirstLook, first_look
-from nnsearch.trial.primal_integral import primal_integral
+from nnsearch.trial.pairs import paired_costs, rotated
 
-_SECONDS_SLACK, _INTEGRAL_SLACK = 0.05, 0.01  # added to both sides of a ratio, so that tiny ones are not noise
 _WORTH_IT = 0.85  # of CP-SAT's time; less than this saved is within the noise of a few runs
 
 
@@ -171,31 +170,23 @@ def _tried(
     runs: dict[str, list[TrialRun]] = {arm.name: [] for arm in arms}
     total = len(arms) * len(seeds)
     for turn, seed in enumerate(seeds):
-        for arm in [*arms[turn % len(arms) :], *arms[: turn % len(arms)]]:  # in turns: the machine's speed changes
+        for arm in rotated(arms, turn):
             if on_run is not None:
                 on_run(sum(map(len, runs.values())), total, arm.name)
             runs[arm.name].append(arm.run(seed))
     _check_agreement(runs, objective)
     values = [value for done in runs.values() for run in done for _, value in run.solutions]
-    best = (max if objective is not None and objective.maximises else min)(values, default=0.0)
+    best = None if objective is None else (max if objective.maximises else min)(values, default=0.0)
 
-    def logs(mine: TrialRun, theirs: TrialRun) -> float:
-        if objective is None or mine.decided or theirs.decided:
-            slack = _SECONDS_SLACK
-            pair = [run.seconds if run.decided else seconds for run in (mine, theirs)]
-        else:
-            slack = _INTEGRAL_SLACK
-            pair = [primal_integral(run.solutions, best, seconds) for run in (mine, theirs)]
-        return math.log((pair[0] + slack) / (pair[1] + slack))
+    def log_ratio(mine: TrialRun, theirs: TrialRun) -> float:
+        cost, other, slack = paired_costs(mine, theirs, best, seconds)
+        return math.log((cost + slack) / (other + slack))
 
     compared = []
     for arm in arms:
-        ratios = [logs(mine, theirs) for mine, theirs in zip(runs[arm.name], runs[BASELINE], strict=True)]
-        compared.append(
-            TrialComparison(
-                arm, runs[arm.name], math.exp(sum(ratios) / len(ratios)), all(ratio < 0 for ratio in ratios)
-            )
-        )
+        ratios = [log_ratio(mine, theirs) for mine, theirs in zip(runs[arm.name], runs[BASELINE], strict=True)]
+        mean = math.exp(sum(ratios) / len(ratios))
+        compared.append(TrialComparison(arm, runs[arm.name], mean, all(ratio < 0 for ratio in ratios)))
     return compared
 
 

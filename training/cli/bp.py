@@ -36,7 +36,7 @@ def bp(*, out: OnnxFile, iterations: int = 20, damping: float = 0.5) -> int:
     rng = np.random.default_rng(0)
     families = (LatinSquares(latin_square_pool((6, 9), 4, 0)), Queens((8,)), Colourings((3,)))
     drawn = [family.draw(rng, tight=True) for family in families for _ in range(3)]
-    states = [training_state(one.graph, one.alive, one.holds).state for one in drawn]
+    states = [training_state(one).state for one in drawn]
     network = BeliefPropagation(iterations, damping).eval()
     export_graph(network, metadata, [state for state in states if state.num_candidates], out)
     sys.stdout.write(f"{out}: belief propagation, {iterations} rounds\n")

@@ -15,7 +15,7 @@ from nnsearch.scorers.onnx import OnnxScorer
 from training.cli.command_line import NpzFile, Ray, check_out
 from training.config import at_least
 from training.data.families import planted_instances
-from training.data.search_labels import LabelInstance, SearchLabels, label_searches
+from training.data.search_labels import LabelInstance, label_searches, save_labels
 from training.running.network_file import NetworkFile
 from training.running.parts import Parts
 
@@ -66,20 +66,20 @@ def label(
     options = {"instances": instances, "failures": failures, "infer_every": infer_every, "states": states, "seed": seed}
     parts = Parts(out, {"model_sha256": network.digest, **options})
     searches = label_searches(search, planted, parts, ray)
-    labels = SearchLabels([state for one in searches for state in one.states])
+    labels = [state for one in searches for state in one.states]
     stopped = len(planted) - len(searches)
-    if stopped and not labels.states:
+    if stopped and not labels:
         raise KeyboardInterrupt
-    if not labels.states:
+    if not labels:
         parts.remove()
         raise PoolError("expected searches that take decisions, propagation alone solved all; choose more holes")
     out.parent.mkdir(parents=True, exist_ok=True)
-    labels.save(out)
+    save_labels(labels, out)
     if not stopped:
         parts.remove()
-    refuted = sum(int((~state.possible).sum()) for state in labels.states)
+    refuted = sum(int((~state.possible).sum()) for state in labels)
     sys.stdout.write(
-        f"{out}: {len(labels.states)} states, {refuted} refuted candidates, of {len(searches)} searches "
+        f"{out}: {len(labels)} states, {refuted} refuted candidates, of {len(searches)} searches "
         f"({sum(one.solved for one in searches)} solved, {sum(one.failures for one in searches)} failures)\n"
     )
     if stopped:

@@ -22,19 +22,10 @@ from nnsearch.problems import PartialLatinSquare, Problem, graph_colouring, n_qu
 from nnsearch.problems.latin_square.generating import balanced_holes
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.problems.sudoku.problem import Sudoku
-from training.data.graph_states import BoolArray, planted_state
+from training.data.graph_states import PlantedState, planted_state
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 
 _COLOURS = {3: 4.69, 4: 8.90, 5: 13.67}  # colours -> mean degree at which random graphs stop being colourable
-
-
-@dataclass(frozen=True, eq=False)
-class PlantedState:
-    """A state of an instance and one of its solutions; ``alive`` and ``holds`` are bool[N] of the graph."""
-
-    graph: CandidateGraph
-    alive: BoolArray
-    holds: BoolArray
 
 
 class Family(Protocol):
@@ -95,8 +86,7 @@ class LatinSquares:
             empty = np.argsort(np.argsort(rng.random(order**2))) < number
         else:
             empty = balanced_holes(_permuted(self._any(order, rng), rng), number, rng.random(order)).ravel()
-        alive, holds = planted_state(_latin_square_graph(order), square.ravel(), ~empty)
-        return PlantedState(_latin_square_graph(order), alive, holds)
+        return planted_state(_latin_square_graph(order), square.ravel(), ~empty)
 
     def _any(self, order: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         squares = self.pool[order]
@@ -117,8 +107,7 @@ class Sudokus:
         grid = _permuted_sudoku(solutions[rng.integers(len(solutions))].reshape(box**2, box**2), box, rng)
         low, high = (0.50, 0.70) if box <= 4 else (0.52, 0.62)
         holes = rng.uniform(low, high) if tight else rng.uniform(0.3, high)
-        alive, holds = planted_state(_sudoku_graph(box), grid.ravel(), rng.random(box**4) > holes)
-        return PlantedState(_sudoku_graph(box), alive, holds)
+        return planted_state(_sudoku_graph(box), grid.ravel(), rng.random(box**4) > holes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +122,7 @@ class Queens:
         size = int(rng.choice(self.sizes))
         columns = n_queens.random_solution(size, rng)
         placed = rng.uniform(0, 0.25) if tight else rng.uniform(0, 0.7)
-        alive, holds = planted_state(_queens_graph(size), columns, rng.random(size) < placed)
-        return PlantedState(_queens_graph(size), alive, holds)
+        return planted_state(_queens_graph(size), columns, rng.random(size) < placed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +144,7 @@ class Colourings:
         share = rng.uniform(0, 0.2) if tight else rng.uniform(0, 0.7)
         assigned = rng.random(vertices) < share
         assigned[rng.integers(vertices, size=2)] = True
-        alive, holds = planted_state(graph, solution, assigned)
-        return PlantedState(graph, alive, holds)
+        return planted_state(graph, solution, assigned)
 
 
 @functools.cache

@@ -122,10 +122,13 @@ def possible_candidates(states: FeasibilityStates, propagator: str) -> BoolArray
     Args:
         states: the states.
         propagator: ``none`` (every pair, assigned variables included: nothing is masked), ``rows`` or ``full``, see
-            :func:`forward_checking`.
+            :func:`forward_checking`, or ``singles``, which leaves those that it fills their one value.
     """
     if propagator == "none":
         return np.ones_like(states.assignment)
+    if propagator == "singles":
+        assigned, left = _singles(states)
+        return left | (assigned & ~states.assignment)
     possible: BoolArray = forward_checking(states.problem, propagator)(states.assignment)
     return possible
 
@@ -156,6 +159,11 @@ def score_states(
     total = len(states.filled)
     parts = [score(states.assignment[i : i + batch].astype(np.float32)) for i in range(0, total, batch)]
     return np.concatenate(parts)
+
+
+def assignments_of(scorer: OnnxScorer) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Return what a network of one size makes of assignments, float32[B, N] -> float32[B, N]."""
+    return lambda assignment: scorer.run({"assignment": assignment})
 
 
 def free_choice(states: FeasibilityStates, scores: npt.NDArray[np.float32], possible: BoolArray) -> FloatArray:
@@ -194,8 +202,7 @@ def singles(states: FeasibilityStates) -> FloatArray:
 
     A state that singles propagation completes by itself counts as 1.
     """
-    propagate = SinglesPropagation(states.problem.groups(), states.problem.num_candidates)
-    _, possible = propagate(states.assignment)
+    _, possible = _singles(states)
     return np.where(possible.any(1), _mean_where(states.labels, possible), 1.0)
 
 
@@ -217,7 +224,7 @@ def measure_on_squares(scorers: Sequence[OnnxScorer], count: int, squares: int, 
         solutions = JacobsonMatthews(order, seed).sample(squares).reshape(squares, -1) - 1
         states = make_states(LatinSquare(order), solutions, count, np.random.default_rng(seed))
         scores = {
-            str(s.path) if twice else s.name: score_states(s.score_assignments, states)
+            str(s.path) if twice else s.name: score_states(assignments_of(s), states)
             for s in scorers
             if s.metadata.num_values == order
         }
@@ -236,6 +243,12 @@ def measure_on_squares(scorers: Sequence[OnnxScorer], count: int, squares: int, 
                     row[f"{question}_worst_filled"] = int(np.nanargmin(level))
                 rows.append(row)
     return rows
+
+
+def _singles(states: FeasibilityStates) -> tuple[BoolArray, BoolArray]:
+    propagate = SinglesPropagation(states.problem.groups(), states.problem.num_candidates)
+    assigned, possible = propagate(states.assignment)
+    return assigned, possible
 
 
 def _value_expectation(states: FeasibilityStates, possible: BoolArray) -> FloatArray:

@@ -17,6 +17,15 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
+class PlantedState:
+    """A state of an instance and one of its solutions; ``alive`` and ``holds`` are bool[N] of the graph."""
+
+    graph: CandidateGraph
+    alive: BoolArray
+    holds: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingState:
     """One state with its labels.
 
@@ -81,26 +90,14 @@ def tensor_inputs(state: GraphState, device: torch.device) -> tuple[Tensor, Tens
     return first, second, third, fourth
 
 
-def planted_state(graph: CandidateGraph, solution: npt.ArrayLike, assigned: BoolArray) -> tuple[BoolArray, BoolArray]:
-    """Assign variables as in a solution and propagate the singles of the groups.
-
-    Args:
-        graph: the structure of the model.
-        solution: int[V], values.
-        assigned: bool[V], the variables to assign.
-
-    Returns:
-        ``alive`` and ``holds``, bool[N] of the graph: what propagation leaves, and the candidates of the solution.
-    """
+def planted_state(graph: CandidateGraph, solution: npt.ArrayLike, assigned: BoolArray) -> PlantedState:
+    """Assign the variables bool[V] as in a solution, int[V] values, and propagate the singles of the groups."""
     holds = graph.holds(solution)
-    alive = graph.propagate(~assigned[graph.variable] | holds)
-    return alive, holds
+    return PlantedState(graph, graph.propagate(~assigned[graph.variable] | holds), holds)
 
 
-def training_state(
-    graph: CandidateGraph, alive: BoolArray, holds: BoolArray, possible: BoolArray | None = None
-) -> TrainingState:
-    """Encode a state with labels given for all candidates of the graph."""
-    state = encode(graph, alive)
+def training_state(planted: PlantedState, possible: BoolArray | None = None) -> TrainingState:
+    """Encode a state; what is known to be ``possible`` is bool[N] of the graph."""
+    state = encode(planted.graph, planted.alive)
     known = np.ones(state.num_candidates, dtype=bool) if possible is None else possible[state.candidate]
-    return TrainingState(state, holds[state.candidate], known)
+    return TrainingState(state, planted.holds[state.candidate], known)

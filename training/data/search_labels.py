@@ -34,7 +34,7 @@ from nnsearch.model.graph import CandidateGraph
 from nnsearch.output_file import save_npz
 from nnsearch.problems import Problem
 from nnsearch.scorers.scorer import Scorer
-from training.data.graph_states import BoolArray, TrainingState, training_state
+from training.data.graph_states import BoolArray, PlantedState, TrainingState, training_state
 from training.running.fan_out import fan_out
 from training.running.network_file import NetworkFile
 from training.running.parts import Parts
@@ -167,7 +167,7 @@ def labelled_states(
             continue
         possible = np.ones(graph.num_candidates, dtype=bool)
         possible[refuted_in[key]] = False
-        yield training_state(graph, state, label, possible)
+        yield training_state(PlantedState(graph, state, label), possible)
         count += 1
         if count == most:
             return
@@ -240,34 +240,23 @@ def label_searches(
     return [LabelledSearch.of(parts.read(index)) for index in range(len(instances)) if index not in unfinished]
 
 
-@dataclass(frozen=True, eq=False)
-class SearchLabels:
-    """Labelled states, in the order in which they were found."""
-
-    states: list[TrainingState]
-
-    def draw(self, rng: np.random.Generator) -> TrainingState:
-        """Return one of them."""
-        return self.states[rng.integers(len(self.states))]
-
-    def save(self, path: Path) -> None:
-        """Write the file; an older one is replaced only once the new one is complete."""
-        save_npz(path, _arrays(self.states))
+def save_labels(states: list[TrainingState], path: Path) -> None:
+    """Write labelled states; an older file is replaced only once the new one is complete."""
+    save_npz(path, _arrays(states))
 
 
-def read_labels(path: Path) -> SearchLabels:
-    """Read a file of :meth:`SearchLabels.save`.
+def read_labels(path: Path) -> list[TrainingState]:
+    """Read a file of :func:`save_labels`.
 
     Raises:
         PoolError: the file is missing or is not one.
     """
     try:
         with np.load(path) as arrays:
-            states = _states({name: arrays[name] for name in arrays.files})
+            return _states(dict(arrays))
     except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise nearly anything
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise PoolError(f"{path}: expected a file of search labels (python -m training label), {reason}") from None
-    return SearchLabels(states)
 
 
 def _arrays(labelled: list[TrainingState]) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from nnsearch.errors import PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.objective import read_objective
 from nnsearch.problems.reading import read_problem
-from training.data.families import PlantedState
-from training.data.graph_states import planted_state
+from training.data.graph_states import PlantedState, planted_state
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +32,7 @@ class SolvedStates:
         """See :class:`training.data.families.Family`; tight is at most half of the variables assigned."""
         solution = self.solutions[rng.integers(len(self.solutions))]
         assigned = rng.random(self.graph.num_variables) < rng.uniform(0, 0.5 if tight else 0.95)
-        alive, holds = planted_state(self.graph, solution, assigned)
-        return PlantedState(self.graph, alive, holds)
+        return planted_state(self.graph, solution, assigned)
 
 
 @dataclass(frozen=True, eq=False)

@@ -243,7 +243,7 @@ def _check_parity(network: nn.Module, exported: nn.Module, path: Path) -> None:
         state = ((value == np.arange(shape[1])) & assigned).reshape(batch, -1).astype(np.float32)
         inputs = (torch.from_numpy(state),)
         expected = _scores(network, inputs)
-        for got in (scorer.score_assignments(state), _scores(exported, inputs)):
+        for got in (scorer.run({"assignment": state}), _scores(exported, inputs)):
             _compare(got, expected, path, f"batch {batch}", _PARITY_TOLERANCE, scorer.metadata.tolerance)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from nnsearch.errors import ConfigError
 from training.networks.mlp import MLP
@@ -24,39 +22,25 @@ def half_precision(network: nn.Module) -> nn.Module:
     """
     copied = copy.deepcopy(network).eval()
     if isinstance(copied, MLP):
-        return _HalfMLP(copied).eval()
+        return _Half(copied).eval()
     layers = 0
     for parent in list(copied.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(parent, name, _HalfLinear(child).eval())
+                setattr(parent, name, _Half(child).eval())
                 layers += 1
     if not layers:
         raise ConfigError("precision: expected a network with linear layers for fp16, this one has none; leave it out")
     return copied
 
 
-class _HalfMLP(nn.Module):
-    """float32[B, N] -> float32[B, N]."""
+class _Half(nn.Module):
+    """A module in half precision, between float32 inputs and outputs."""
 
-    def __init__(self, network: MLP) -> None:
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.network = network.half()
-
-    def forward(self, assignment: Tensor) -> Tensor:
-        scores: Tensor = self.network(assignment.half())
-        return scores
-
-
-class _HalfLinear(nn.Module):
-    """float32[*, F] -> float32[*, F']."""
-
-    def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(layer.weight.detach().to(torch.float16), requires_grad=False)
-        self.bias: nn.Parameter | None = None
-        if layer.bias is not None:
-            self.bias = nn.Parameter(layer.bias.detach().to(torch.float16), requires_grad=False)
+        self.module = module.half().requires_grad_(False)
 
     def forward(self, features: Tensor) -> Tensor:
-        return functional.linear(features.half(), self.weight, self.bias).float()
+        scores: Tensor = self.module(features.half()).float()
+        return scores

@@ -191,6 +191,8 @@ class _Encoder:
         add = _KINDS.get(kind)
         if add is None:
             raise CnfError(f"{kind} has no clause form here; expected one of {', '.join(_KINDS)}")
+        if kind in ("table", "element") and len(getattr(constraint, kind).vars):
+            raise CnfError(f"expected a {kind} of expressions, got one of variables, in an older spelling")
         unless: list[Literal] = [-self._literal(reference) for reference in constraint.enforcement_literal]
         add(self, getattr(constraint, kind), unless)
 
@@ -261,10 +263,10 @@ class _Encoder:
         return True
 
     def _add_table(self, body: Any, unless: list[Literal]) -> None:
-        columns = self._arrays(body.exprs, body.vars)
+        columns = [self._expression(one) for one in body.exprs]
         if not columns:  # CP-SAT takes a table without columns as satisfied
             return
-        scope = self._scope(body.exprs) or _distinct(map(_variable, body.vars))
+        scope = self._scope(body.exprs)
         rows = np.array(list(body.values), dtype=np.int64).reshape(-1, len(columns))
         shape = self._shape(scope)
         listed = np.zeros(shape, dtype=bool)
@@ -276,18 +278,11 @@ class _Encoder:
         self._forbid(scope, listed if body.negated else ~listed, unless)
 
     def _add_element(self, body: Any, unless: list[Literal]) -> None:
-        if len(body.vars):
-            references = [body.index, body.target, *body.vars]
-            scope = _distinct(map(_variable, references))
-            place, goal = self._reference(body.index)(scope), self._reference(body.target)(scope)
-        else:
-            expressions = [body.linear_index, body.linear_target, *body.exprs]
-            scope = self._scope(expressions)
-            place, goal = self._expression(body.linear_index)(scope), self._expression(body.linear_target)(scope)
-        shape = self._shape(scope)
-        holds = np.zeros(shape, dtype=bool)
-        for position, entry in enumerate(self._arrays(body.exprs, body.vars)):
-            holds |= (place == position) & (entry(scope) == goal)
+        scope = self._scope([body.linear_index, body.linear_target, *body.exprs])
+        place, goal = self._expression(body.linear_index)(scope), self._expression(body.linear_target)(scope)
+        holds = np.zeros(self._shape(scope), dtype=bool)
+        for position, entry in enumerate(body.exprs):
+            holds |= (place == position) & (self._expression(entry)(scope) == goal)
         self._forbid(scope, ~holds, unless)
 
     def _add_int_prod(self, body: Any, unless: list[Literal]) -> None:
@@ -363,18 +358,10 @@ class _Encoder:
             for value in self._domains[variable].tolist():
                 yield coefficient * value + expression.offset, self._literals[variable][value]
 
-    def _arrays(self, expressions: Any, references: Any) -> list[Callable[[Sequence[int]], IntArray]]:
-        """Return what expressions (or references to variables, in an older spelling) are worth on a grid."""
-        return [self._expression(one) for one in expressions] or [self._reference(one) for one in references]
-
     def _expression(self, expression: Any) -> Callable[[Sequence[int]], IntArray]:
         terms = list(zip(expression.vars, expression.coeffs, strict=True))
         offset = np.array(expression.offset)
         return lambda scope: sum((c * self._along(scope, v) for v, c in terms), offset)
-
-    def _reference(self, reference: int) -> Callable[[Sequence[int]], IntArray]:
-        sign = 1 if reference >= 0 else -1
-        return lambda scope: sign * self._along(scope, _variable(reference))
 
     def _scope(self, expressions: Iterable[Any]) -> list[int]:
         return _distinct(variable for expression in expressions for variable in expression.vars)

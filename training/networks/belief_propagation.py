@@ -189,14 +189,14 @@ class NeuralBeliefPropagation(nn.Module):
             )  # [E, H]
             mean = zero_hidden.index_add(0, edge_group, edge) / size
             expectation = zero_hidden.index_add(0, edge_group, edge * share.unsqueeze(1))
-            group = _gated(
+            group = gated(
                 group, self.group_update(torch.cat([group, mean, expectation, (total.log1p() / 4).unsqueeze(1)], dim=1))
             )
             back = functional.relu(self.from_group(group).index_select(0, edge_group) + self.from_edge(edge))  # [E, H]
             turn, correction = self.correction(back).unbind(1)  # [E], [E]
             gain = 1 + turn.tanh()
             received = torch.zeros_like(candidate).index_add(0, edge_candidate, back)  # [N, H]
-            candidate = _gated(
+            candidate = gated(
                 candidate, self.candidate_update(torch.cat([candidate, received, (belief / 8).unsqueeze(1)], dim=1))
             )
             field = prior + self.field(candidate).squeeze(1)
@@ -206,6 +206,7 @@ class NeuralBeliefPropagation(nn.Module):
         return scores
 
 
-def _gated(state: Tensor, update: Tensor) -> Tensor:
+def gated(state: Tensor, update: Tensor) -> Tensor:
+    """Return a state float[N, H] moved as far as the gates of its update, float[N, 2 H], say."""
     gate, value = update.chunk(2, dim=1)
     return state + gate.sigmoid() * (value.tanh() - state)

@@ -169,17 +169,24 @@ def dense_loss(
     return loss
 
 
+def scores_of(
+    network: torch.nn.Module, device: torch.device | str = "cpu"
+) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Return what a network makes of assignments, float32[B, N] -> float32[B, N]."""
+
+    def scores(assignment: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            found: npt.NDArray[np.float32] = network(torch.from_numpy(assignment).to(device)).cpu().numpy()
+        return found
+
+    return scores
+
+
 def measure(
     network: torch.nn.Module, states: FeasibilityStates, device: torch.device, propagation: str = "none"
 ) -> dict[str, float]:
     """Measure a network on labelled states: free choice after a propagation, fixed cell after full propagation."""
-
-    def score(assignment: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
-            scores: npt.NDArray[np.float32] = network(torch.from_numpy(assignment).to(device)).cpu().numpy()
-        return scores
-
-    scores = score_states(score, states)
+    scores = score_states(scores_of(network, device), states)
     free = states.by_level(free_choice(states, scores, possible_candidates(states, propagation)))
     fixed = states.by_level(fixed_cell(states, scores, possible_candidates(states, "full")))
     return {"free_choice": float(np.nanmean(free)), "fixed_cell_full": float(np.nanmean(fixed))}

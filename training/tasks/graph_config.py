@@ -47,8 +47,8 @@ class GraphDataConfig(Section, name="data"):
     """Share of the instances near the phase transition, as a search first sees them; the rest is of any depth."""
     least_candidates: Annotated[int, at_least(1)] = 20
     """States with fewer open candidates are not worth a step."""
-    knowledge: Annotated[str, one_of("none", "singleton", "exact")] = "none"
-    """Source of the SBR term: none, singleton (probing), or exact (a solver, for Latin squares up to order 10)."""
+    knowledge: Annotated[str, one_of("none", "singleton")] = "none"
+    """Source of the SBR term: none, or singleton (probing)."""
     labels: str = ""
     """A file of states from searches (python -m training label); empty = none."""
     label_share: Annotated[float, SHARE_BELOW_1] = 0.3

@@ -12,25 +12,21 @@ import numpy.typing as npt
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import PoolError
 from nnsearch.output_file import save_npz
-from training.data.exact_cover import label_latin_squares
 from training.data.families import (
     Colourings,
     Family,
     LatinSquares,
-    PlantedState,
     Pool,
     Queens,
     Sudokus,
     latin_square_pool,
     sudoku_pool,
 )
-from training.data.graph_states import BoolArray, TrainingState, training_state
-from training.data.search_labels import SearchLabels, read_labels
+from training.data.graph_states import TrainingState, training_state
+from training.data.search_labels import read_labels
 from training.data.singleton_consistency import singleton_consistent
 from training.data.user_model import UserModel, read_user_model
 from training.tasks.graph_config import GraphConfig
-
-_EXACT_ORDER = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +37,7 @@ class GraphData:
         families: streams of states of the training solutions.
         shares: float64, their probabilities.
         validation: fixed states per family, of held-out solutions.
-        labels: states from searches, or None.
+        labels: states from searches, if any.
         user_model: the user's model, or None.
     """
 
@@ -49,7 +45,7 @@ class GraphData:
     families: Sequence[Family]
     shares: npt.NDArray[np.float64]
     validation: dict[str, list[TrainingState]]
-    labels: SearchLabels | None
+    labels: list[TrainingState]
     user_model: UserModel | None
 
     def step(self, step: int) -> list[TrainingState]:
@@ -59,14 +55,13 @@ class GraphData:
         states: list[TrainingState] = []
         size = 0
         while size < self.config.train.candidates_per_step:
-            if self.labels is not None and rng.random() < data.label_share:
-                state = self.labels.draw(rng)
+            if self.labels and rng.random() < data.label_share:
+                state = self.labels[rng.integers(len(self.labels))]
             else:
                 family = self.families[rng.choice(len(self.families), p=self.shares)]
                 planted = family.draw(rng, bool(rng.random() < data.tight))
-                state = training_state(
-                    planted.graph, planted.alive, planted.holds, possible_in(planted, family.name, data.knowledge)
-                )
+                probed = data.knowledge == "singleton"
+                state = training_state(planted, singleton_consistent(planted.graph, planted.alive) if probed else None)
             if state.state.num_candidates >= data.least_candidates:
                 states.append(state)
                 size += state.state.num_candidates
@@ -100,8 +95,7 @@ def prepare_graph_data(config: GraphConfig, pool_file: Path) -> GraphData:
         states: list[TrainingState] = []
         tries = 0
         while len(states) < data.validation_states:
-            planted = family.draw(rng, tight=True)
-            state = training_state(planted.graph, planted.alive, planted.holds)
+            state = training_state(family.draw(rng, tight=True))
             tries += 1
             if state.state.num_candidates >= data.least_candidates:
                 states.append(state)
@@ -111,46 +105,23 @@ def prepare_graph_data(config: GraphConfig, pool_file: Path) -> GraphData:
                     f"fewer in {tries} draws; lower data.least_candidates, or use no network: there is little to learn"
                 )
         validation[family.name] = states
-    labels = read_labels(Path(data.labels)) if data.labels else None
+    labels = read_labels(Path(data.labels)) if data.labels else []
     return GraphData(config, training, shares / shares.sum(), validation, labels, user_model)
-
-
-def possible_in(planted: PlantedState, family: str, knowledge: str) -> BoolArray | None:
-    """Return bool[N], False where the source of knowledge refutes a candidate; None without knowledge."""
-    if knowledge == "none":
-        return None
-    graph = planted.graph
-    order = round(graph.num_variables**0.5)
-    if knowledge == "exact" and family == "latin-square" and order <= _EXACT_ORDER:
-        bound = (graph.count(planted.alive) == 1)[graph.variable]
-        grid = np.zeros(graph.num_variables, dtype=np.int64)
-        chosen = np.flatnonzero(planted.alive & bound)
-        grid[graph.variable[chosen]] = graph.values[chosen]
-        labels = label_latin_squares(grid.reshape(1, order, order))[0]
-        return labels | (planted.alive & bound)
-    return singleton_consistent(graph, planted.alive)
 
 
 def _pools(config: GraphConfig, pool_file: Path) -> list[Pool]:
     data = config.data
-    keys = [f"latin-square-{n}" for n in data.latin_squares] + [f"sudoku-{b}" for b in data.sudokus]
+    wanted = {LatinSquares.name: data.latin_squares, Sudokus.name: data.sudokus}
     if pool_file.exists():
         with np.load(pool_file) as arrays:
-            if set(arrays.files) == set(keys):
-                return [
-                    {n: arrays[f"latin-square-{n}"] for n in data.latin_squares},
-                    {b: arrays[f"sudoku-{b}"] for b in data.sudokus},
-                ]
+            if set(arrays.files) == {f"{name}-{size}" for name, sizes in wanted.items() for size in sizes}:
+                return [{size: arrays[f"{name}-{size}"] for size in sizes} for name, sizes in wanted.items()]
     pools = [
         latin_square_pool(data.latin_squares, data.solutions, config.seed + 1),
         sudoku_pool(data.sudokus, data.solutions, config.seed + 1),
     ]
-    arrays_to_save = {
-        f"{name}-{size}": solutions
-        for name, pool in zip(("latin-square", "sudoku"), pools, strict=True)
-        for size, solutions in pool.items()
-    }
-    save_npz(pool_file, arrays_to_save)
+    of_name = zip(wanted, pools, strict=True)
+    save_npz(pool_file, {f"{name}-{size}": solved for name, pool in of_name for size, solved in pool.items()})
     return pools
 
 
@@ -160,13 +131,10 @@ def _split(solutions: npt.NDArray[np.int64], held_out: float) -> int:
 
 def _families(config: GraphConfig, pools: Sequence[Pool]) -> list[Family]:
     data = config.data
-    families: list[Family] = []
-    if data.latin_squares:
-        families.append(LatinSquares(pools[0]))
-    if data.sudokus:
-        families.append(Sudokus(pools[1]))
-    if data.queens:
-        families.append(Queens(data.queens))
-    if data.colours:
-        families.append(Colourings(data.colours))
-    return families
+    families: dict[Family, Sequence[int]] = {
+        LatinSquares(pools[0]): data.latin_squares,
+        Sudokus(pools[1]): data.sudokus,
+        Queens(data.queens): data.queens,
+        Colourings(data.colours): data.colours,
+    }
+    return [family for family, sizes in families.items() if sizes]

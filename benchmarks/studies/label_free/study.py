@@ -321,8 +321,7 @@ def _root(network: LoadedNetwork, test: SearchTest) -> list[dict[str, Any]]:
         for case, square in zip(test.cases(order), test.planted(order), strict=True):
             model, _ = case.instance.build()
             graph = CandidateGraph.from_model(model)  # of the given values alone
-            alive, holds = planted_state(graph, square, square == 0)
-            states.append(training_state(graph, alive, holds))
+            states.append(training_state(planted_state(graph, square, square == 0)))
         kept = [one for one in states if one.state.num_candidates]
         if not kept:  # propagation solves squares with few holes
             continue

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.records import Record
-from benchmarks.rendering.parts import Axis, Block, Cell, Chart, Group, Place, Series, Table, TableRow
+from benchmarks.rendering.parts import ANYWHERE, Axis, Block, Cell, Chart, Group, Place, Series, Table
 from benchmarks.rendering.places import QUASIGROUP
 from benchmarks.statistics import wilson
 from benchmarks.studies.sbr.study import FRESH, LEAKING, MAIN, PAPER, SETTINGS
@@ -190,36 +190,27 @@ def setting_table(records: Sequence[Record]) -> Table:
         if shares[0] is None:
             continue
         worst, filled = min(shares[0].worst)
-        cells: list[Cell] = [
-            f"{setting} *" if on == LEAKING else setting,
-            arm,
-            on,
-            len(shares[0].means),
-            *(None if one is None else str(one) for one in shares),
-            f"{worst:.3f} ({filled})",
-            None if fixed is None else str(fixed),
-            None if on == LEAKING or setting == "none" else PUBLISHED.get((setting, arm, "none")),
-        ]
-        rows.append(TableRow(cells, arm))
+        by_propagation = zip(PROPAGATORS, shares, strict=True)
+        cells: dict[str, Cell] = {
+            "setting": f"{setting} *" if on == LEAKING else setting,
+            "arm": arm,
+            "asked about": on,
+            "networks": len(shares[0].means),
+            **{f"propagation {name}": None if one is None else str(one) for name, one in by_propagation},
+            "worst (filled)": f"{worst:.3f} ({filled})",
+            "fixed cell, full": None if fixed is None else str(fixed),
+            "published, none": None if on == LEAKING or setting == "none" else PUBLISHED.get((setting, arm, "none")),
+        }
+        rows.append((cells, arm, ANYWHERE))
     notes = ["free choice: mean over fill levels and networks [lowest, highest 95 % limit of any network]"]
     if any(LEAKING in record["result"]["tests"] for record in records):
         notes.append(f"* asked about {LEAKING} of the squares it was trained on: the paper's test, which leaks")
     if any(record["config"]["setting"] == MAIN for record in records):
         random = ", ".join(f"{PUBLISHED['none', 'rnd', name]} ({name})" for name in PROPAGATORS)
         notes += [f"published, rnd: {random}", *findings(records)]
-    return Table(
+    return Table.of(
         f"{title}, budget {config['budget']}: {_presentations(records)} presentations for each network; "
         f"{test['states']} states from {test['squares']} fresh {solutions} that no pool has (seed {test['seed']})",
-        [
-            "setting",
-            "arm",
-            "asked about",
-            "networks",
-            *(f"propagation {name}" for name in PROPAGATORS),
-            "worst (filled)",
-            "fixed cell, full",
-            "published, none",
-        ],
         rows,
         "\n".join(notes),
         page_only=["asked about"],

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 import nnsearch.cp
 from benchmarks.answers import AnswerError
-from benchmarks.instances.squares import fresh_solutions, fresh_squares
+from benchmarks.instances.squares import fresh_solutions
 from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.studies.sbr.backtracking import (
@@ -49,7 +49,6 @@ from nnsearch.errors import ConfigError
 from nnsearch.limits import Limits
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems import Problem
-from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.result import Status
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import OnnxScorer
@@ -59,7 +58,7 @@ from training.data.dense_problems import DenseProblem
 from training.data.feasibility import PROPAGATORS, BoolArray, forward_checking, propagators_of
 from training.networks.mlp import MLP
 from training.running.network_file import file_digest
-from training.tasks.dense import stored_outcome
+from training.tasks.dense import scores_of, stored_outcome
 from training.tasks.dense_config import DenseConfig
 from training.tasks.run_folder import read_claim
 
@@ -128,8 +127,6 @@ class Partials:
 
     def solutions(self) -> npt.NDArray[np.uint8]:
         """Return uint8[count, n, ...]: the solutions, of values."""
-        if isinstance(self.problem, LatinSquare):
-            return fresh_squares(self.problem.order, self.count, self.seed)
         return fresh_solutions(self.problem, self.count, self.seed)
 
     def indices(self) -> IntArray:
@@ -230,10 +227,7 @@ class _Scores(Network):
 
 
 def _dense(problem: DenseProblem, network: MLP) -> _Scorer:
-    def scores(assignment: FloatArray) -> FloatArray:
-        with torch.inference_mode():
-            return np.asarray(network(torch.from_numpy(assignment)).numpy())
-
+    scores = scores_of(network)
     return _Scorer(
         lambda count: lambda instances, assignment: scores(assignment),
         lambda instance: _Scores("dense", problem, scores),

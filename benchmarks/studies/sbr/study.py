@@ -5,10 +5,10 @@ on a Constrained Problem" (2021): without propagation at test time (its figure 1
 full propagation (figures 2 and 3), with fewer examples (figures 4 and 5), and with fewer solutions whose repeated
 deconstruction gives about as many examples (figures 6 and 7).
 
-A *setting* says what a network learns from, an *arm* what its loss knows; the committed file
-``training/configs/study-sbr/SETTING-ARM.toml`` describes both with the full budget, which is for a GPU. A smaller
-budget replaces some of its keys. Each network is trained in a folder of its own, in which an interrupted training goes
-on, and then asked about the same fresh squares, none of which is in any pool.
+A *setting* says what a network learns from, in the committed file ``training/configs/study-sbr/SETTING.toml`` with the
+full budget, which is for a GPU; an *arm* is what its loss knows beside that. A smaller budget replaces some keys. Each
+network is trained in a folder of its own, in which an interrupted training goes on, and then asked about the same fresh
+squares, none of which is in any pool.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.instances.squares import fresh_solutions, fresh_squares
+from benchmarks.instances.squares import fresh_solutions
 from benchmarks.options import Options
 from benchmarks.records import Job
 from benchmarks.suites.feasibility import QUESTIONS, draw_states, refuse_leak, summarise
@@ -46,7 +46,7 @@ from training.data.feasibility import (
     states_of_examples,
 )
 from training.data.pools.pool import read_pool
-from training.tasks.dense import DenseOutcome, fit
+from training.tasks.dense import DenseOutcome, choose_device, fit, scores_of
 from training.tasks.dense_config import DenseConfig, ProblemConfig, read_config
 from training.tasks.dense_examples import prepare_dense_data, sample_solutions
 from training.tasks.run_folder import check_claim, claim
@@ -69,7 +69,19 @@ SETTINGS = {
     "sudoku-9": ("agn", "full"),
     "n-queens-20": ("agn", "full"),
 }
-"""Setting -> its arms. ``solution`` is ``agn`` with another target: all remaining pairs of the solution at once."""
+"""Setting -> its arms."""
+
+ARMS = {
+    "agn": {},
+    "rows": {"loss.propagator": "rows"},
+    "full": {"loss.propagator": "full"},
+    "solution": {"loss.target": "solution"},
+}
+"""Arm -> the keys of a setting's config that it replaces; the arms of a setting differ in nothing else.
+
+``agn`` is cross-entropy alone, ``rows`` and ``full`` add SBR from forward checking, and ``solution`` (not in the paper)
+is ``agn`` towards all remaining pairs of the solution at once.
+"""
 
 MAIN = "10000-solutions"
 
@@ -223,6 +235,12 @@ def _sample_pool(training: SbrTraining, solutions: npt.NDArray[np.uint8]) -> Non
     refuse_leak(solutions, training.pool, problem.first_value)
 
 
+def read_arm(setting: str, arm: str, overrides: Mapping[str, str]) -> DenseConfig:
+    """Read the committed config of a setting as an arm of it; see :func:`training.config.read_table`."""
+    own = {"name": f"{setting}-{arm}", **ARMS[arm]}
+    return read_config(CONFIGS / f"{setting}.toml", {**own, **overrides})
+
+
 def _trainings(study: SbrStudy) -> Iterator[SbrTraining]:
     budget = BUDGETS[study.budget]
     for seed in range(max(budget.seeds.values())):
@@ -230,8 +248,7 @@ def _trainings(study: SbrStudy) -> Iterator[SbrTraining]:
             if seed >= budget.seeds.get(setting, 1):
                 continue
             for arm in SETTINGS[setting]:
-                overrides = {**budget.overrides, "seed": str(seed), "pool.seed": str(seed + 1)}
-                config = read_config(CONFIGS / f"{setting}-{arm}.toml", overrides)
+                config = read_arm(setting, arm, {**budget.overrides, "seed": str(seed), "pool.seed": str(seed + 1)})
                 problem, kind = config.problem, f"{config.problem.kind}-"
                 if problem.kind == LatinSquare.name:
                     problem, kind = replace(problem, order=budget.order or problem.order), ""
@@ -270,17 +287,8 @@ def _differences(table: dict[str, Any], default: dict[str, Any]) -> dict[str, An
 def _measure_random(test: Path, problem: DenseProblem) -> dict[str, Any]:
     """Measure random choice: its exact expectation."""
     states = _read_test(test, problem)
-    return {
-        "tests": {
-            FRESH: _by_propagation(
-                states,
-                {
-                    propagation: (random_free_choice(states, possible), random_fixed_cell(states, possible))
-                    for propagation, possible in _possible(states)
-                },
-            )
-        }
-    }
+    judges = (random_free_choice, random_fixed_cell)
+    return {"tests": {FRESH: _ask(states, lambda possible: [judge(states, possible) for judge in judges])}}
 
 
 def _measure(training: SbrTraining, test: Path, seed: int, progress: str) -> dict[str, Any]:
@@ -297,13 +305,13 @@ def _measure(training: SbrTraining, test: Path, seed: int, progress: str) -> dic
     if outcome.interrupted:
         raise KeyboardInterrupt
     fresh = _read_test(test, config.problem.dense())
-    tests = {FRESH: _ask(outcome, fresh)}
+    tests = {FRESH: _ask_network(outcome, fresh)}
     if config.data.split == "example":
         data = prepare_dense_data(config, own)
         assert data.held_out is not None
         rng = np.random.default_rng([seed, config.seed])
         leaking = states_of_examples(data.problem, data.held_out, len(fresh.filled), rng)
-        tests[LEAKING] = _ask(outcome, leaking)
+        tests[LEAKING] = _ask_network(outcome, leaking)
     feasible = tests[FRESH]["none"]["free choice"]["mean"]
     name, seconds = training.folder.name, outcome.seconds
     sys.stderr.write(f"\n{name}: network {progress}, free choice {feasible:.3f}, {seconds:.0f} s of training\n")
@@ -315,46 +323,28 @@ def _measure(training: SbrTraining, test: Path, seed: int, progress: str) -> dic
         "validation": round(outcome.feasibility, 5),
         "seconds": round(outcome.seconds, 1),
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if _on_cuda(config) else "cpu",
+        "device": torch.cuda.get_device_name() if choose_device(config.train.device).type == "cuda" else "cpu",
         "tests": tests,
     }
 
 
-def _on_cuda(config: DenseConfig) -> bool:
-    return config.train.device != "cpu" and torch.cuda.is_available()
+def _ask_network(outcome: DenseOutcome, states: FeasibilityStates) -> dict[str, Any]:
+    scores = score_states(scores_of(outcome.network), states)
+    judges = (free_choice, fixed_cell)
+    return _ask(states, lambda possible: [judge(states, scores, possible) for judge in judges])
 
 
-def _ask(outcome: DenseOutcome, states: FeasibilityStates) -> dict[str, Any]:
-    """Ask a network both questions about the same states, with every propagation at test time."""
-
-    def score(assignment: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
-            scores: npt.NDArray[np.float32] = outcome.network(torch.from_numpy(assignment)).numpy()
-        return scores
-
-    scores = score_states(score, states)
-    return _by_propagation(
-        states,
-        {
-            propagation: (free_choice(states, scores, possible), fixed_cell(states, scores, possible))
-            for propagation, possible in _possible(states)
-        },
-    )
-
-
-def _possible(states: FeasibilityStates) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    for propagation in propagators_of(states.problem):
-        yield propagation, possible_candidates(states, propagation)
-
-
-def _by_propagation(
-    states: FeasibilityStates, outcomes: dict[str, Sequence[npt.NDArray[np.float64]]]
+def _ask(
+    states: FeasibilityStates, judge: Callable[[npt.NDArray[np.bool_]], Sequence[npt.NDArray[np.float64]]]
 ) -> dict[str, Any]:
-    """Return propagation -> question -> summary, and once for all of them how many states each fill level has."""
+    """Ask both questions about the same states, with every propagation at test time.
+
+    Return propagation -> question -> summary, and once for all of them how many states each fill level has.
+    """
     result: dict[str, Any] = {}
-    for propagation, values in outcomes.items():
+    for propagation in propagators_of(states.problem):
         result[propagation] = {}
-        for question, outcome in zip(QUESTIONS, values, strict=True):
+        for question, outcome in zip(QUESTIONS, judge(possible_candidates(states, propagation)), strict=True):
             summary = summarise(states, outcome)
             result["states_per_level"] = summary.pop("states_per_level")
             result[propagation][question] = summary
@@ -364,10 +354,7 @@ def _by_propagation(
 def _sample_test(path: Path, problem: DenseProblem, test: dict[str, Any]) -> npt.NDArray[np.uint8]:
     """Return uint8[S, ...], the test solutions, whose labelled states are kept in a file: each process needs them."""
     if not path.exists():
-        if isinstance(problem, LatinSquare):
-            solutions = fresh_squares(problem.order, test["squares"], test["seed"])
-        else:
-            solutions = fresh_solutions(problem, test["squares"], test["seed"])
+        solutions = fresh_solutions(problem, test["squares"], test["seed"])
         indices = solutions.reshape(len(solutions), -1) - np.uint8(problem.first_value)
         states = draw_states(problem, indices, test["states"], np.random.default_rng(test["seed"]))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -12,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forked import kill_when
 from ortools.sat.python import cp_model
-from test_benchmarks import ROOT, call, lines_of
+from test_benchmarks import call, lines_of
 
 from benchmarks import records
 from benchmarks.answers import AnswerError
@@ -107,18 +107,7 @@ def test_a_killed_worker_loses_and_repeats_nothing(
 def test_a_suite_killed_in_the_middle_goes_on(tmp_path: Path, uninterrupted: Path, capsys: Capture) -> None:
     output = tmp_path / "results.jsonl"
     command = [*SUITE, "--output", output]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks", *map(str, command)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    limit = time.monotonic() + 60
-    while count(output) < 5:
-        assert process.poll() is None
-        assert time.monotonic() < limit
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    kill_when(lambda: count(output) >= 5, "benchmarks", command)
     kept = output.read_bytes()
     done = kept.count(b"\n")
     assert 5 <= done < 40

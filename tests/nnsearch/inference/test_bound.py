@@ -54,7 +54,7 @@ def test_bound_buffers_give_the_scores_of_the_session(scorer: OnnxScorer, calls:
     for batch, seed in calls:
         assignment = states(batch, seed)
         before = assignment.copy()
-        kept.append((one.run({"assignment": assignment}), scorer.score_assignments(assignment)))
+        kept.append((one.run({"assignment": assignment}), scorer.run({"assignment": assignment})))
         np.testing.assert_array_equal(assignment, before)
     for scores, expected in kept:
         assert scores.dtype == np.float32
@@ -65,7 +65,7 @@ def test_bound_buffers_give_the_scores_of_the_session(scorer: OnnxScorer, calls:
 def test_any_memory_layout_and_type_of_number(scorer: OnnxScorer) -> None:
     for batch in (3, 4):
         wide = states(2 * batch, 0)
-        expected = scorer.score_assignments(np.ascontiguousarray(wide[::2]))
+        expected = scorer.run({"assignment": np.ascontiguousarray(wide[::2])})
         doubles: Any = wide[::2].astype(np.float64)
         for given_ in (wide[::2], np.asfortranarray(wide[::2]), doubles):
             np.testing.assert_allclose(bound(scorer).run({"assignment": given_}), expected, rtol=1e-6, atol=1e-6)
@@ -116,7 +116,10 @@ def test_each_bucket_has_buffers_and_a_cuda_graph_of_its_own(scorer: OnnxScorer,
     assert len(session.runs) == 2
     for batch in (1, 2, 3, 4, 20, 5):
         np.testing.assert_allclose(
-            one.run({"assignment": states(batch, 1)}), scorer.score_assignments(states(batch, 1)), rtol=1e-6, atol=1e-6
+            one.run({"assignment": states(batch, 1)}),
+            scorer.run({"assignment": states(batch, 1)}),
+            rtol=1e-6,
+            atol=1e-6,
         )
     buckets = [1, 8, 1, 2, 4, 4, 8, 8, 4, 8]
     assert [number for _, number in session.runs] == [str(size) if cuda_graphs else None for size in buckets]
@@ -138,7 +141,7 @@ def test_threads_do_not_mix_up_their_states(scorer: OnnxScorer) -> None:
     def right(seed: int) -> bool:
         assignment = states(1 + seed % 11, seed)
         return np.allclose(
-            one.run({"assignment": assignment}), scorer.score_assignments(assignment), rtol=1e-6, atol=1e-6
+            one.run({"assignment": assignment}), scorer.run({"assignment": assignment}), rtol=1e-6, atol=1e-6
         )
 
     with ThreadPoolExecutor(4) as pool:

@@ -85,14 +85,12 @@ def graph_model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("provider", ["auto", "cuda"])
-@pytest.mark.parametrize("cuda_graphs", [False, True])
-def test_cuda(gpu: Gpu, model: Path, caplog: pytest.LogCaptureFixture, provider: Any, cuda_graphs: bool) -> None:
-    scorer = OnnxScorer(model, provider, cuda_graphs=cuda_graphs)
+def test_cuda(gpu: Gpu, model: Path, caplog: pytest.LogCaptureFixture, provider: Any) -> None:
+    scorer = OnnxScorer(model, provider)
     assert scorer.provider == CUDA
-    graphs = {"enable_cuda_graph": "1"} if cuda_graphs else {}
-    assert gpu.opened == [{CUDA: {"use_tf32": "0", **graphs}, CPU: {}}]
+    assert gpu.opened == [{CUDA: {"use_tf32": "0", "enable_cuda_graph": "1"}, CPU: {}}]
     np.testing.assert_allclose(
-        scorer.score_assignments(STATES), OnnxScorer(model, "cpu").score_assignments(STATES), rtol=1e-6, atol=1e-6
+        scorer.run({"assignment": STATES}), OnnxScorer(model, "cpu").run({"assignment": STATES}), rtol=1e-6, atol=1e-6
     )
     assert not caplog.messages
 
@@ -110,7 +108,7 @@ def test_without_cuda_graphs_where_they_cannot_be_captured(
         "(operation not permitted when stream is capturing)"
     ]
     np.testing.assert_allclose(
-        scorer.score_assignments(STATES), OnnxScorer(model, "cpu").score_assignments(STATES), rtol=1e-6, atol=1e-6
+        scorer.run({"assignment": STATES}), OnnxScorer(model, "cpu").run({"assignment": STATES}), rtol=1e-6, atol=1e-6
     )
 
 
@@ -216,9 +214,18 @@ def close(scores: Any, expected: Any, tolerance: float) -> bool:
 @needs_gpu
 @pytest.mark.parametrize("cuda_graphs", [False, True])
 @pytest.mark.parametrize("name", ["small", "pls-10-full"])
-def test_cuda_gives_the_scores_of_the_cpu(name: str, cuda_graphs: bool, model: Path) -> None:
+def test_cuda_gives_the_scores_of_the_cpu(
+    name: str, cuda_graphs: bool, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_graphs(path: Path, providers: Mapping[str, Mapping[str, str]], threads: int) -> Any:
+        if "enable_cuda_graph" in providers.get(CUDA, {}):
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return open_session(path, providers, threads)
+
     path = model if name == "small" else pretrained_models()[name]
-    cuda, cpu = OnnxScorer(path, "cuda", cuda_graphs=cuda_graphs), OnnxScorer(path, "cpu")
+    if not cuda_graphs:
+        monkeypatch.setattr(device, "open_session", no_graphs)
+    cuda, cpu = OnnxScorer(path, "cuda"), OnnxScorer(path, "cpu")
     assert cuda.provider == CUDA
     assert OnnxScorer(path).provider == CUDA
     assert isinstance(cuda._bound, BoundOneHot)
@@ -227,7 +234,7 @@ def test_cuda_gives_the_scores_of_the_cpu(name: str, cuda_graphs: bool, model: P
     for _ in range(2):  # captured, then replayed with other buckets between
         for batch in (1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 128, 256, 300, 512, 513, 1200, 0):
             given = assignment[-batch:] if batch else assignment[:0]
-            assert close(cuda.score_assignments(given), cpu.score_assignments(given), ONE_HOT_TOLERANCE), batch
+            assert close(cuda.run({"assignment": given}), cpu.run({"assignment": given}), ONE_HOT_TOLERANCE), batch
 
 
 @needs_gpu

@@ -47,11 +47,11 @@ def test_what_a_scorer_says_of_itself(scorer: OnnxScorer) -> None:
 def test_a_batch_equals_its_states_one_by_one(scorer: OnnxScorer, batch: list[list[float]]) -> None:
     assignment = np.array(batch, dtype=np.float32)
     before = assignment.copy()
-    scores = scorer.score_assignments(assignment)
+    scores = scorer.run({"assignment": assignment})
     assert scores.dtype == np.float32
     assert scores.shape == assignment.shape
     np.testing.assert_array_equal(assignment, before)
-    singles = np.concatenate([scorer.score_assignments(state[None]) for state in assignment])
+    singles = np.concatenate([scorer.run({"assignment": state[None]}) for state in assignment])
     np.testing.assert_allclose(scores, singles, rtol=1e-6, atol=1e-6)
 
 
@@ -60,7 +60,7 @@ def test_scores_are_those_of_the_network(scorer: OnnxScorer, batch: list[list[fl
     weight, bias = (numpy_helper.to_array(t).astype(np.float64) for t in network(V, D).graph.initializer)
     expected = np.array(batch) @ weight + bias
     np.testing.assert_allclose(
-        scorer.score_assignments(np.array(batch, dtype=np.float32)), expected, rtol=1e-5, atol=1e-5
+        scorer.run({"assignment": np.array(batch, dtype=np.float32)}), expected, rtol=1e-5, atol=1e-5
     )
 
 
@@ -206,7 +206,7 @@ def external(folder: Path, location: str) -> Path:
 def test_weights_in_a_second_file(tmp_path: Path, scorer: OnnxScorer) -> None:
     path = external(tmp_path, "weights.bin")
     state = np.eye(1, N, dtype=np.float32)
-    np.testing.assert_array_equal(OnnxScorer(path).score_assignments(state), scorer.score_assignments(state))
+    np.testing.assert_array_equal(OnnxScorer(path).run({"assignment": state}), scorer.run({"assignment": state}))
     (tmp_path / "weights.bin").unlink()
     refusal(path)
 

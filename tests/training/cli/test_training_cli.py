@@ -358,7 +358,7 @@ def test_export_of_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
         state @ best["weights"]["layers.0.weight"].numpy().T + best["weights"]["layers.0.bias"].numpy(), 0
     )
     expected = hidden @ best["weights"]["layers.2.weight"].numpy().T + best["weights"]["layers.2.bias"].numpy()
-    np.testing.assert_allclose(scorer.score_assignments(state), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(scorer.run({"assignment": state}), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_export_gives_what_fit_gave(learned: Path, tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_export_gives_what_fit_gave(learned: Path, tmp_path: Path) -> None:
     again, before = (OnnxScorer(path, provider="cpu") for path in (tmp_path / "again.onnx", learned / "tiny.onnx"))
     assert again.metadata == before.metadata
     state = np.eye(64, dtype=np.float32)
-    np.testing.assert_array_equal(again.score_assignments(state), before.score_assignments(state))
+    np.testing.assert_array_equal(again.run({"assignment": state}), before.run({"assignment": state}))
 
 
 def test_export_needs_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

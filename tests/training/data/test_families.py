@@ -14,13 +14,13 @@ from training.data.families import (
     Colourings,
     Family,
     LatinSquares,
-    PlantedState,
     Queens,
     Sudokus,
     latin_square_pool,
     planted_instances,
     sudoku_pool,
 )
+from training.data.graph_states import PlantedState
 from training.tasks.graph_config import GraphConfig, GraphDataConfig, GraphTrainConfig
 from training.tasks.graph_source import prepare_graph_data
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import nnsearch
+from nnsearch.encoding.encoder import Feed
 from nnsearch.errors import NNSearchError
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
@@ -72,7 +73,7 @@ def test_onnx_runtime_gives_the_scores_of_torch(batch: int, exported: Path) -> N
         assignment = states(batch, seed)
         with torch.inference_mode():
             expected = network()(torch.from_numpy(assignment)).numpy()
-        scores = scorer.score_assignments(assignment)
+        scores = scorer.run({"assignment": assignment})
         assert (scores.dtype.name, scores.shape) == ("float32", (batch, ORDER**3))
         np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
@@ -116,7 +117,7 @@ def test_another_size_and_a_linear_network_in_silence(tmp_path: Path, capfd: pyt
     )
     assignment = states(64, 1, order)
     np.testing.assert_allclose(
-        scorer.score_assignments(assignment), small(torch.from_numpy(assignment)).detach(), rtol=1e-4, atol=1e-5
+        scorer.run({"assignment": assignment}), small(torch.from_numpy(assignment)).detach(), rtol=1e-4, atol=1e-5
     )
 
 
@@ -133,17 +134,17 @@ def test_a_file_that_differs_from_torch_is_not_kept(
     batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Path
 ) -> None:
     """At one candidate of one state of one batch size is enough."""
-    right = OnnxScorer.score_assignments
+    right = OnnxScorer.run
 
-    def slightly_wrong(self: OnnxScorer, assignment: FloatArray) -> FloatArray:
-        scores = right(self, assignment)
-        if len(assignment) == batch:
+    def slightly_wrong(self: OnnxScorer, feed: Feed) -> FloatArray:
+        scores = right(self, feed)
+        if len(feed["assignment"]) == batch:
             scores[-1, -1] += 0.01
         return scores
 
     old, new = tmp_path / "old.onnx", tmp_path / "new.onnx"
     old.write_bytes(exported.read_bytes())
-    monkeypatch.setattr(OnnxScorer, "score_assignments", slightly_wrong)
+    monkeypatch.setattr(OnnxScorer, "run", slightly_wrong)
     for path in (old, new):
         with pytest.raises(NNSearchError, match=rf"they differ by 0\.01 at batch {batch}; the file was not kept"):
             export(network(), PROBLEM, {}, path)
@@ -169,7 +170,7 @@ def test_any_module_of_the_right_shape(tmp_path: Path) -> None:
 
     export(CountOpen(), PROBLEM, {}, tmp_path / "count.onnx")
     assignment = states(3, 0)
-    scores = OnnxScorer(tmp_path / "count.onnx", provider="cpu").score_assignments(assignment)
+    scores = OnnxScorer(tmp_path / "count.onnx", provider="cpu").run({"assignment": assignment})
     taken = assignment.reshape(3, ORDER**2, ORDER).sum(axis=1)
     np.testing.assert_array_equal(scores, -np.tile(taken, ORDER**2))
 

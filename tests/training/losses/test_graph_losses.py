@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def states() -> list[TrainingState]:
     while len(found) < 6:
         planted = families[len(found) % 2].draw(rng, tight=True)
         possible = planted.holds | (rng.random(len(planted.holds)) < 0.7)
-        state = training_state(planted.graph, planted.alive, planted.holds, possible)
+        state = training_state(planted, possible)
         if state.state.num_candidates >= 6:
             found.append(state)
     return found
@@ -147,7 +148,7 @@ def test_the_gradient_of_refuted_candidates_lowers_them_alone(states: list[Train
 
 def test_states_without_open_candidates_are_left_out_of_a_batch(states: list[TrainingState]) -> None:
     planted = LatinSquares(latin_square_pool((5,), 4, 0)).draw(np.random.default_rng(1), tight=True)
-    solved = training_state(planted.graph, planted.holds, planted.holds)
+    solved = training_state(replace(planted, alive=planted.holds))
     assert solved.state.num_candidates == 0
     assert LatinSquare(5).num_candidates == len(planted.holds)
     one, two = batch_of(states, CPU), batch_of([solved, *states, solved], CPU)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import socket
 import subprocess
@@ -10,13 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from distributed_worker import all_gradients, as_rank, train
+from distributed_worker import all_gradients, as_rank, fit_with_quick_export, train
+from forked import context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -34,10 +33,6 @@ from training.tasks.graph_share import WHOLE, GraphShares, deal
 from training.tasks.graph_source import GraphData, prepare_graph_data
 
 ROOT = Path(__file__).parents[3]
-
-# Processes begin as copies of one that has imported what takes them seconds each.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["training.cli.fit", "torch._dynamo", "torch.utils.tensorboard", "onnxscript"])
 
 # The batch is odd: each process has another number of examples.
 MLP = """
@@ -110,7 +105,7 @@ def two_processes(function: Callable[..., object], *arguments: object) -> list[t
     """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        started = [FORKS.Process(target=as_rank, args=(r, port, folder, function, arguments)) for r in range(2)]
+        started = [context().Process(target=as_rank, args=(r, port, folder, function, arguments)) for r in range(2)]
         for process in started:
             process.start()
         for process in started:
@@ -163,11 +158,6 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _forks() -> None:
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # one that other tests started has imported less
 
 
 @pytest.fixture(scope="module")
@@ -256,9 +246,10 @@ def test_ctrl_c_and_the_same_command(
     assert err.count("interrupted") == 1
     assert "the same command goes on from there" in err
     assert 0 < load_checkpoint(tmp_path / "checkpoint.pt")["step"] < 150
-    (code, out, err), second = fit_by_two_processes(configs[0], "--out", tmp_path)
+    (code, out, err), second = two_processes(fit_with_quick_export, str(configs[0]), "--out", str(tmp_path))
     assert code == 0, err
     assert len(out.splitlines()) == 2  # process 0 alone reports
+    assert (tmp_path / "mlp.onnx").read_bytes() == b"x"  # and exports
     assert "Warning" not in err
     assert second[:2] == (0, "")
     assert_one_finished_run(tmp_path, "mlp")

@@ -16,9 +16,11 @@ from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.errors import ConfigError, NNSearchError, PoolError
 from nnsearch.scorers.onnx import OnnxScorer
 from training.config import config_of, config_to_table
+from training.data.exact_cover import label_latin_squares
 from training.data.families import Colourings, LatinSquares, latin_square_pool
 from training.data.graph_states import batch_of, tensor_inputs, training_state
-from training.data.search_labels import SearchLabels
+from training.data.search_labels import save_labels
+from training.data.singleton_consistency import singleton_consistent
 from training.export.export import export_graph, graph_metadata
 from training.networks.belief_propagation import NeuralBeliefPropagation
 from training.running.checkpoint import load_checkpoint
@@ -33,7 +35,7 @@ from training.tasks.graph import (
     measure,
 )
 from training.tasks.graph_config import GraphConfig
-from training.tasks.graph_source import possible_in, prepare_graph_data
+from training.tasks.graph_source import prepare_graph_data
 
 # 12 steps, 4 measurements and the one before the first step.
 TINY: dict[str, Any] = {
@@ -228,25 +230,24 @@ def test_least_blocks_draws_the_depth_of_each_step(tmp_path: Path, monkeypatch: 
             tiny(train={"least_blocks": least}, network={"blocks": 3})
 
 
-@pytest.mark.parametrize("knowledge", ["singleton", "exact"])
-def test_knowledge_refutes_candidates_and_trains(knowledge: str, tmp_path: Path) -> None:
+def test_knowledge_refutes_candidates_and_trains(tmp_path: Path) -> None:
     family = LatinSquares(latin_square_pool((6,), 6, 0))
     rng = np.random.default_rng(0)
     refuted = 0
     for _ in range(30):
         planted = family.draw(rng, tight=True)
-        possible = possible_in(planted, family.name, knowledge)
-        assert possible is not None
+        possible = singleton_consistent(planted.graph, planted.alive)
         assert possible[planted.holds].all()
-        exact = possible_in(planted, family.name, "exact")
-        probed = possible_in(planted, family.name, "singleton")
-        assert exact is not None
-        assert probed is not None
-        assert not (exact & ~probed).any()
+        given = planted.alive & (planted.graph.count(planted.alive) == 1)[planted.graph.variable]
+        grid = np.zeros(36, dtype=np.int64)
+        grid[planted.graph.variable[given]] = planted.graph.values[given]
+        exact = label_latin_squares(grid.reshape(1, 6, 6))[0] | given
+        assert not (exact & ~possible).any()
         refuted += int((planted.alive & ~possible).sum())
     assert refuted > 0
-    assert possible_in(planted, family.name, "none") is None
-    config = tiny(data={"knowledge": knowledge}, train={"steps": 3})
+    ignorant = prepare_graph_data(tiny(), tmp_path / "none.npz")
+    assert all(state.possible.all() for step in range(10) for state in ignorant.step(step))
+    config = tiny(data={"knowledge": "singleton"}, train={"steps": 3})
     data = prepare_graph_data(config, tmp_path / "pool.npz")
     states = [state for step in range(10) for state in data.step(step)]
     assert any(not state.possible.all() for state in states)
@@ -277,9 +278,9 @@ def test_steps_are_a_function_of_seed_and_step(tmp_path: Path) -> None:
 
 def test_labels_are_drawn_by_their_share(tmp_path: Path) -> None:
     planted = Colourings((3,)).draw(np.random.default_rng(0), tight=True)
-    state = training_state(planted.graph, planted.alive, planted.holds)
+    state = training_state(planted)
     assert state.state.num_candidates >= 4
-    SearchLabels([state]).save(tmp_path / "labels.npz")
+    save_labels([state], tmp_path / "labels.npz")
     shares = []
     for share in (0.0, 0.3, 0.9):
         config = tiny(data={"labels": str(tmp_path / "labels.npz"), "label_share": share})
@@ -350,7 +351,7 @@ def test_the_export_of_an_untrained_network_gives_the_scores_of_torch(
         ({"data": {"colours": [2]}}, "expected 3, 4 or 5"),
         ({"data": {"solutions": 3}}, "expected 4 or more"),
         ({"data": {"held_out": 1.0}}, "between 0 and 1"),
-        ({"data": {"knowledge": "psychic"}}, "none, singleton or exact"),
+        ({"data": {"knowledge": "psychic"}}, "none or singleton"),
         ({"data": {"label_share": 1.0}}, "0 to below 1"),
         ({"data": {"squares": 3}}, "unknown key 'data.squares'"),
         ({"network": {"hidden": 0}}, "network.hidden: expected 1 or more"),

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nnsearch.model.graph import KINDS
+from training.networks.belief_propagation import gated
 
 _SCORE_LIMIT = 12.0  # exp(12) times the largest group is far inside float32
 
@@ -71,15 +72,10 @@ class MessagePassing(nn.Module):
                 )  # [E, H]
                 mean = zero_groups.index_add(0, edge_group, edge) / size
                 expectation = zero_groups.index_add(0, edge_group, edge * share.unsqueeze(1))
-                group = _gated(group, self.group_update(torch.cat([group, mean, expectation, size.log()], dim=1)))
+                group = gated(group, self.group_update(torch.cat([group, mean, expectation, size.log()], dim=1)))
                 back = functional.relu(self.from_group(group).index_select(0, edge_group) + self.from_edge(edge))
                 received = zero_candidates.index_add(0, edge_candidate, back)  # [N, H]
-                candidate = _gated(candidate, self.candidate_update(torch.cat([candidate, received], dim=1)))
+                candidate = gated(candidate, self.candidate_update(torch.cat([candidate, received], dim=1)))
                 score = self.readout(candidate).squeeze(1)
             scores.append(score)
         return scores
-
-
-def _gated(state: Tensor, update: Tensor) -> Tensor:
-    gate, value = update.chunk(2, dim=1)
-    return state + gate.sigmoid() * (value.tanh() - state)

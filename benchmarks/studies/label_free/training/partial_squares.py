@@ -32,12 +32,11 @@ def draw_squares(config: LabelFreeConfig) -> list[TrainingState]:
     with tqdm(total=data.squares, desc="partial squares", unit="square", leave=False, disable=None) as bar:
         for _ in range(_TRIES * data.squares):
             planted = family.draw(rng, tight=bool(rng.random() < data.tight))
-            state = training_state(planted.graph, planted.alive, planted.holds)
+            state = training_state(planted)
             if state.state.num_candidates < data.least_candidates:
                 continue
             if probed:
-                possible = singleton_consistent(planted.graph, planted.alive)
-                state = training_state(planted.graph, planted.alive, planted.holds, possible)
+                state = training_state(planted, singleton_consistent(planted.graph, planted.alive))
             states.append(state)
             bar.update()
             if len(states) == data.squares:

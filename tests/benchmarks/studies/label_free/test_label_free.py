@@ -23,7 +23,7 @@ from nnsearch.errors import ConfigError, PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from training import loop
-from training.data.graph_states import TrainingState, batch_of, planted_state, training_state
+from training.data.graph_states import PlantedState, TrainingState, batch_of, planted_state, training_state
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 from training.losses.cnf import from_model
 from training.losses.cnf_ste import ClauseMatrix, cnf_loss
@@ -57,7 +57,7 @@ def test_clauses_of_a_state_are_the_open_clauses_of_the_model(order: int, seed: 
     model, _ = LatinSquare(order).build()
     graph, cnf = CandidateGraph.from_model(model), from_model(model, each_value=True)
     square = JacobsonMatthews(order, seed).sample(1)[0].astype(np.int64)
-    alive, _ = planted_state(graph, square.ravel() - square.min() + 1, rng.random(order**2) > holes)
+    alive = planted_state(graph, square.ravel() - square.min() + 1, rng.random(order**2) > holes).alive
     state = encode(graph, alive)
     is_open = np.zeros(order**3, dtype=bool)
     is_open[state.candidate] = True
@@ -193,7 +193,7 @@ def test_message_passing_sees_the_graph_and_nothing_else(states: list[TrainingSt
     torch.testing.assert_close(shuffled[order], network(*one), rtol=1e-4, atol=1e-5)
     assert network(*one).std() > 0
     graph = CandidateGraph.from_model(LatinSquare(4).build()[0])
-    empty = training_state(graph, np.ones(64, dtype=bool), np.ones(64, dtype=bool))
+    empty = training_state(PlantedState(graph, np.ones(64, dtype=bool), np.ones(64, dtype=bool)))
     assert network(*batch_of([empty], CPU).inputs).std() < 1e-5  # all candidates of an empty square are alike
 
 

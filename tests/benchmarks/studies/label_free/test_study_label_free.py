@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from forked import kill_when
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
@@ -27,8 +23,6 @@ from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
-
-ROOT = Path(__file__).resolve().parents[4]
 
 
 def arguments(folder: Path, *more: str) -> list[str]:
@@ -139,16 +133,7 @@ def test_the_plot_of_one_order_has_room_for_its_title_and_plain_numbers_at_its_t
 
 def test_a_killed_study_goes_on(finished: Path, tmp_path: Path) -> None:
     command = arguments(tmp_path, *CHOSEN[:-1])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks", *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    checkpoint = tmp_path / "runs" / "tiny" / "plain-clauses-0" / "checkpoint.pt"
-    for _ in range(1200):
-        if checkpoint.exists() or process.poll() is not None:
-            break
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    kill_when((tmp_path / "runs" / "tiny" / "plain-clauses-0" / "checkpoint.pt").exists, "benchmarks", command)
     assert main(command) == 0
     whole = [without_clocks(record) for record in read_records(finished / "results.jsonl")]
     assert [without_clocks(record) for record in read_records(tmp_path / "results.jsonl")] == whole[:-1]

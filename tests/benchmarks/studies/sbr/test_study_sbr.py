@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from forked import context, kill_when
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
@@ -19,10 +16,9 @@ from benchmarks.rendering.figure import draw_charts
 from benchmarks.statistics import wilson
 from benchmarks.studies.sbr import study as study_sbr
 from benchmarks.studies.sbr.findings import PANELS, findings, summary
-from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, SbrStudy
+from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN, PAPER, SETTINGS, SbrStudy, read_arm
 from nnsearch.errors import ConfigError, PoolError
 from training.data.pools.pool import Pool
-from training.tasks.dense_config import read_config
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -168,14 +164,7 @@ def assert_it_goes_on(command: list[str], folder: Path, finished: Path) -> None:
 
 def test_a_killed_study_goes_on(finished: Path, tmp_path: Path) -> None:
     command = arguments(tmp_path, *STOPPED)
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks", *command], cwd=ROOT, stderr=subprocess.DEVNULL)
-    limit = time.monotonic() + 60
-    while not list((tmp_path / "runs" / "tiny").glob("*/checkpoint.pt")):
-        assert process.poll() is None
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    kill_when(lambda: bool(list((tmp_path / "runs" / "tiny").glob("*/checkpoint.pt"))), "benchmarks", command)
     assert_it_goes_on(command, tmp_path, finished)
 
 
@@ -189,6 +178,7 @@ def test_several_processes_find_what_one_does_and_go_on_after_ctrl_c(
 
     with monkeypatch.context() as patch:
         patch.setattr("training.running.side_by_side.wait", wait_for_the_first)
+        patch.setattr("training.running.side_by_side.multiprocessing.get_context", lambda _: context())
         assert main(arguments(tmp_path, *STOPPED, "--processes", "2")) == 130
     assert "Traceback" not in capsys.readouterr().err
     kept = (tmp_path / "sbr.jsonl").read_bytes()
@@ -235,13 +225,11 @@ def test_malformed_studies(study: dict[str, Any], message: str, tmp_path: Path) 
 
 
 def test_committed_configs_are_the_arms_and_differ_in_what_their_names_say() -> None:
-    assert {path.stem for path in CONFIGS.glob("*.toml")} == {
-        f"{s}-{arm}" for s, arms in SETTINGS.items() for arm in arms
-    }
+    assert {path.stem for path in CONFIGS.glob("*.toml")} == set(SETTINGS)
     for setting, arms in SETTINGS.items():
         for arm in arms:
-            config = read_config(CONFIGS / f"{setting}-{arm}.toml")
-            first = read_config(CONFIGS / f"{setting}-{arms[0]}.toml")
+            config = read_arm(setting, arm, {})
+            first = read_arm(setting, arms[0], {})
             assert config.name == f"{setting}-{arm}"
             assert (config.problem, config.pool, config.data, config.train) == (
                 (first.problem, first.pool, first.data, first.train)
