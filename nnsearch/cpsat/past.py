@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -77,9 +76,31 @@ class PastOf:
         self, store: Store | None, family: str | None, model: cp_model.CpModel, warn: Callable[[HistoryError], None]
     ) -> None:
         self.near: NearPlan | None = None
-        """The nearest past solution, once a start was looked for."""
+        """The nearest past solution, once :meth:`look` was called."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
         self._read: tuple[PreparedModel, Hashes] | None = None
+
+    def look(self, stop: Callable[[], bool]) -> None:
+        """Look for the nearest past solution.
+
+        Args:
+            stop: asked often; true gives up.
+
+        Raises:
+            ReadingStoppedError: the model was not read by then.
+        """
+        if self._store is None:
+            return
+        from nnsearch.history.near_plans import near_plans
+        from nnsearch.history.recording import names_of
+
+        model, sketch = self._reading(stop)
+        try:
+            plans = near_plans(self._store, self._family, names_of(model), sketch)
+        except HistoryError as error:
+            self._warn(error)
+            return
+        self.near = plans[0] if plans else None
 
     def start(self, ends: float, stop: Callable[[], bool], seed: int) -> Start | None:
         """Return a complete solution near the nearest past one; None if there is none in time.
@@ -88,29 +109,11 @@ class PastOf:
             ends: when to give up, of ``time.perf_counter``.
             stop: asked often; true gives up.
             seed: CP-SAT's.
-
-        Raises:
-            ReadingStoppedError: the model was not read by then.
         """
-        if self._store is None:
+        if self.near is None:
             return None
-
-        def over() -> bool:
-            return stop() or time.perf_counter() >= ends
-
-        from nnsearch.history.near_plans import near_plans
-        from nnsearch.history.recording import names_of
-
-        try:
-            model, sketch = self._reading(over)
-            plans = near_plans(self._store, self._family, names_of(model), sketch)
-        except HistoryError as error:
-            self._warn(error)
-            return None
-        if not plans:
-            return None
-        self.near = plans[0]
-        return find_start(model, self.near.plan, ends, seed=seed, stop=stop)
+        model, _ = self._reading(stop)
+        return find_start(model, self.near.plan, ends, before=self.near.objective, seed=seed, stop=stop)
 
     def changes(self, solution: list[int]) -> list[Change]:
         """Return the variables whose values differ from the nearest past solution, in the model's order."""

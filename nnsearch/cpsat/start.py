@@ -26,6 +26,7 @@ from nnsearch.model.prepared import PreparedModel
 IntArray = npt.NDArray[np.int64]
 
 _POLL_SECONDS = 0.02
+_LITTLE = 0.05  # of an objective
 _NO_LIMIT = 2**62
 _WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
 
@@ -43,20 +44,27 @@ class Start(NamedTuple):
 
 
 def find_start(
-    model: PreparedModel, plan: Plan, ends: float, *, seed: int = 0, stop: Callable[[], bool] | None = None
+    model: PreparedModel,
+    plan: Plan,
+    ends: float,
+    *,
+    before: float | None = None,
+    seed: int = 0,
+    stop: Callable[[], bool] | None = None,
 ) -> Start | None:
     """Return a complete solution near a past one, or None if there was none in time.
 
-    Nobody knows of a variable whether its past value was a decision, so the plan is replayed in up to three ways, and
-    the best solution counts: at the past values alone; with the variables of the objective at their best, since they
-    may follow from the others; and with every variable but Booleans at its smallest value, in the order of the past
-    values. That is what schedules need: where durations have changed, the order of the tasks is worth more than their
-    times.
+    Nobody knows of a variable whether its past value was a decision, so the plan is replayed in up to four ways until
+    one is about as good as the plan was: with every variable but Booleans at its smallest value, in the order of the
+    past values; at the past values; and both with the variables of the objective at their best, since they may follow
+    from the others. The first is what schedules need: where durations have changed, the order of the tasks is worth
+    more than their times.
 
     Args:
         model: the model.
         plan: the past solution.
         ends: when to give up, of ``time.perf_counter``.
+        before: objective that the plan had.
         seed: CP-SAT's random seed.
         stop: asked often; true gives up.
     """
@@ -72,6 +80,8 @@ def find_start(
         start = _replay(model, roles, way, seconds, seed, stop)
         if start is not None and (best is None or _better(model, start, best)):
             best = start
+            if _is_about(model, start, before):
+                break
     return best
 
 
@@ -95,6 +105,7 @@ class _Roles:
         values: int64[V], the past values, cut to the bounds of the domains.
         low: int64[V], the least values.
         high: int64[V], the largest ones.
+        schedule: whether the model has intervals.
     """
 
     true: IntArray
@@ -105,6 +116,7 @@ class _Roles:
     values: IntArray
     low: IntArray
     high: IntArray
+    schedule: bool
 
     @classmethod
     def of(cls, model: PreparedModel, plan: Plan) -> _Roles:
@@ -121,7 +133,8 @@ class _Roles:
         others = np.flatnonzero(plan.known & ~boolean)
         others = others[np.argsort(plan.values[others], kind="stable")]
         is_paid = cost[others] != 0
-        return cls(true, false, others[~is_paid], others[is_paid], cost, values, low, high)
+        schedule = any(kind == "interval" for _, kind, _ in model.others)
+        return cls(true, false, others[~is_paid], others[is_paid], cost, values, low, high, schedule)
 
     def ways(self) -> list[_Way]:
         """Return the ways that differ."""
@@ -129,7 +142,7 @@ class _Roles:
         if len(self.paid):
             ways.append(_Way(leftmost=False, objective_at_best=True))
         if len(self.free):
-            ways.append(_Way(leftmost=True, objective_at_best=True))
+            ways.insert(0 if self.schedule else len(ways), _Way(leftmost=True, objective_at_best=True))
         return ways
 
     def decisions(self, way: _Way, proto: Any) -> list[int]:
@@ -168,6 +181,17 @@ class _Roles:
                 decided.append(distance)
             decided.append(variable)
         return decided
+
+
+def _is_about(model: PreparedModel, start: Start, before: float | None) -> bool:
+    """Tell whether a start is as good as an objective, or little worse."""
+    objective = model.objective
+    if objective is None or start.objective is None:
+        return True
+    if before is None:
+        return False
+    slack = _LITTLE * abs(before)
+    return not objective.better(before - slack if objective.maximises else before + slack, start.objective)
 
 
 def _better(model: PreparedModel, one: Start, other: Start) -> bool:

@@ -20,11 +20,13 @@ class NearPlan(NamedTuple):
         plan: its values.
         number: of the past solve in the store.
         nearness: the estimated share of parts that both models have in common.
+        objective: of the past solution, None without one.
     """
 
     plan: Plan
     number: int
     nearness: float
+    objective: float | None
 
 
 def near_plans(
@@ -50,5 +52,7 @@ def near_plans(
         solve = store.load(number)
         matched = match(solve.names, names)
         if np.any(matched >= 0):
-            plans.append(NearPlan(Plan.of(solve.solutions[0].values, matched), number, estimate))
+            plans.append(
+                NearPlan(Plan.of(solve.solutions[0].values, matched), number, estimate, solve.solutions[0].objective)
+            )
     return plans

@@ -6,6 +6,7 @@ is checked by CP-SAT before anybody sees it, with every variable fixed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import signal
@@ -131,7 +132,8 @@ class Race:
     def _run(self) -> cmh.CpSolverResponse:
         first = self._start(self._model)
         answer = None
-        if not self._decides and self._wait(first, self._options.head_start):
+        self._look_back(first)
+        if not self._decides and self._wait(first, self._options.head_start - self._seconds()):
             self._nothing = self._forgotten = "CP-SAT answered before it began"
         else:
             answer = self._recall(first, self._past)
@@ -237,6 +239,15 @@ class Race:
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
 
+    def _look_back(self, beside: CpSatRun) -> None:
+        """Look for a past solution, while CP-SAT has its head start."""
+        if self._past is not None:
+            with contextlib.suppress(ReadingStoppedError):
+                self._past.look(lambda: self._is_past_help(beside) or self._time_left() <= 0)
+
+    def _is_past_help(self, beside: CpSatRun) -> bool:
+        return self._is_stopped() or beside.done.is_set()
+
     def _recall(self, beside: CpSatRun, past: PastOf | None) -> cmh.CpSolverResponse | None:
         """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has."""
         if past is None:
@@ -244,15 +255,7 @@ class Race:
         now = time.perf_counter()
         left = self._deadline - now
         grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
-        self._log("history: looks for a start")
-        try:
-            start = past.start(
-                now + min(grant, left),
-                lambda: self._is_stopped() or beside.done.is_set(),
-                self._parameters.random_seed,
-            )
-        except ReadingStoppedError:
-            start = None
+        start = past.start(now + min(grant, left), lambda: self._is_past_help(beside), self._parameters.random_seed)
         near = past.near
         if near is None or start is None:
             self._forgotten = "nothing is near" if near is None else f"solve {near.number} led to no solution in time"
