@@ -63,7 +63,7 @@ def test_a_history_that_is_not_there_is_not_made(nnsearch: Run, tmp_path: Path, 
     words = {"list": [], "show": ["1"], "export": ["1", "--model", "x.pb"], "prune": ["--keep", "1"]}[verb]
     code, out, err = nnsearch(verb, "plans.db", *words)
     assert (code, out) == (2, "")
-    assert err == "error: plans.db: expected a history, got nothing at this place; correct it\n"
+    assert err == "error: plans.db: expected a history, got nothing at this path; correct it\n"
     assert not (tmp_path / "plans.db").exists()
 
 
