@@ -20,8 +20,13 @@ _MARK_AT = 68  # where SQLite has the number that tells whose file it is
 _SETTINGS = ("trusted_schema=OFF", "cell_size_check=ON", "foreign_keys=ON", "synchronous=NORMAL")
 """Of a connection. The last one loses nothing when a process is killed."""
 
-_SETTINGS_OF_FILE = ("auto_vacuum=INCREMENTAL", f"application_id={_MARK}", "journal_mode=WAL")
-"""Space is given back; the mark; those who read and one who writes do not wait for each other. In this order."""
+_MAKING = (
+    "BEGIN",  # so that nobody sees a file without the mark
+    "PRAGMA auto_vacuum=INCREMENTAL",  # space can be given back; before anything else
+    f"PRAGMA application_id={_MARK}",
+    "COMMIT",
+    "PRAGMA journal_mode=WAL",  # those who read and one who writes do not wait for each other
+)
 
 
 def open_file(path: Path, make: bool) -> Engine:
@@ -78,8 +83,8 @@ def _make(path: Path) -> None:
     while True:
         try:
             with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-                for setting in _SETTINGS_OF_FILE:
-                    connection.execute(f"PRAGMA {setting}").fetchall()
+                for statement in _MAKING:
+                    connection.execute(statement).fetchall()
             return
         except sqlite3.OperationalError as error:
             # SQLite does not wait by itself for another process that does the same.

@@ -14,7 +14,6 @@ from ortools.sat import cp_model_pb2
 from nnsearch.cli.history.listing import FAMILY, STORE
 from nnsearch.cli.history.solution_files import Checked, claimed, completed, read_solutions
 from nnsearch.cli.solution_file import distinct_names
-from nnsearch.errors import ConfigError
 from nnsearch.history.nearness import sketch
 from nnsearch.history.past_solve import PastSolution, PastSolve
 from nnsearch.history.store import Store
@@ -40,8 +39,6 @@ def add_solutions(
             variables that CP-SAT can complete
         family: what such models are called (default: the model's name)
     """
-    if not solutions:
-        raise ConfigError("expected a file of solutions, got none; name one after the model")
     path = Path(model)
     (file,) = read_cp_model(Spec(path)).values()
     prepared = PreparedModel(file.model)

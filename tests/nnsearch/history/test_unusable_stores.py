@@ -26,15 +26,19 @@ FORK = multiprocessing.get_context("fork")
 NEWER = "UPDATE nnsearch_history SET format = 2"
 
 
-def refused(call: Callable[[], object]) -> str:
-    """Return the one line, without the name of the store."""
-    with pytest.raises(HistoryError) as caught:
-        call()
-    line = str(caught.value)
+def line_of(error: HistoryError) -> str:
+    line = str(error)
     assert re.fullmatch(r"[^\n]+: expected [^\n]+, (got:?|waited) [^\n]+; [^\n]+", line)
     assert not re.search(r"sqlalche|sqlite3|psycopg\.|Traceback|pass-word", line, re.IGNORECASE)
-    assert caught.value.__suppress_context__
+    assert error.__suppress_context__
     return line
+
+
+def refused(call: Callable[[], object]) -> str:
+    """Return the one line."""
+    with pytest.raises(HistoryError) as caught:
+        call()
+    return line_of(caught.value)
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +82,15 @@ def use(path: Path) -> Iterator[Callable[[], object]]:
 def faults(path: Path) -> list[str]:
     """Do everything; return the lines of what was refused. Nothing else is raised."""
     lines: list[str] = []
-    calls = use(path)
-    while True:
-        try:
-            call = next(calls)
-        except StopIteration:
-            return lines
-        except HistoryError as error:
-            return [*lines, str(error)]
-        with suppress(HistoryError):
-            call()
-            continue
-        lines.append(refused(call))
+    try:
+        for call in use(path):
+            try:
+                call()
+            except HistoryError as error:
+                lines.append(line_of(error))
+    except HistoryError as error:
+        lines.append(line_of(error))
+    return lines
 
 
 def test_a_whole_store_has_no_faults(path: Path) -> None:
