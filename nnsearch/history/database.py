@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text
-from sqlalchemy.exc import ArgumentError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import ArgumentError
 
 from nnsearch.errors import HistoryError
 from nnsearch.history.failures import BUSY_SECONDS, one_line
+from nnsearch.history.sqlite_file import give_space_back, open_file
 from nnsearch.history.tables import FORMAT, FORMATS, METADATA
 
 _LOCK = 0x6E6E_7365_6172_6368
 """Of PostgreSQL, for as long as a transaction: held together by those who add, alone by who removes or makes tables."""
 
 _CONNECT_SECONDS = 5
-_NOTHING = "expected a history, got nothing at this place; correct it"
-_SETTINGS = ("trusted_schema=OFF", "cell_size_check=ON", "foreign_keys=ON", "synchronous=NORMAL")
 _WRITES, _REMOVES = "nnsearch_writes", "nnsearch_removes"
 
 
@@ -53,9 +49,8 @@ class Database:
                 self._engine = _postgres(url)
         else:
             with self.one_line():
-                if not make and not Path(location).exists():
-                    raise HistoryError(_NOTHING)
-                self._engine = _sqlite(Path(location))
+                self._engine = open_file(Path(location), make)
+                event.listen(self._engine, "begin", _begin_in_sqlite)
         try:
             with self.one_line():
                 self._check_or_make(make)
@@ -87,10 +82,7 @@ class Database:
             with engine.begin() as connection:
                 yield connection
             if self._engine.dialect.name == "sqlite":
-                # Where others write, the space is used later. As a script: otherwise a single page is given back.
-                with suppress(sqlite3.OperationalError), self._engine.connect() as connection:
-                    script = "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);"
-                    connection.connection.cursor().executescript(script)
+                give_space_back(self._engine)
 
     def close(self) -> None:
         """Let go of the file or of the server."""
@@ -103,9 +95,7 @@ class Database:
         if there:
             return
         if not make:
-            raise HistoryError(_NOTHING)
-        if self._engine.dialect.name == "sqlite":
-            _prepare_file(self._engine)
+            raise HistoryError("expected a history, got a place without one; correct it")
         with self._engine.execution_options(**{_WRITES: True, _REMOVES: True}).begin() as connection:
             if not _check(connection):  # else another process made them in between
                 METADATA.create_all(connection, checkfirst=False)
@@ -160,82 +150,9 @@ _OBJECTS_OF_POSTGRES = """
 """
 
 
-def _sqlite(path: Path) -> Engine:
-    if path.is_dir() or (path.exists() and not path.is_file()):
-        raise HistoryError("expected a file, got a folder or a device; choose another")
-    if "\0" in str(path):
-        raise HistoryError("expected a path, got one with a character that no file has in its name; choose another")
-    address = path.absolute().as_uri()
-
-    def connect() -> sqlite3.Connection:
-        # What is set in a file that is not new is written to it.
-        settings = ("auto_vacuum=INCREMENTAL", *_SETTINGS) if _is_new(path) else _SETTINGS
-        try:
-            return _connect(f"{address}?mode=rwc", settings)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-                raise
-            wal = path.with_name(path.name + "-wal")
-            if not path.exists() or (wal.exists() and wal.stat().st_size):
-                raise
-            # In a folder in which no file can be made there is no place for what processes share.
-            return _connect(f"{address}?mode=ro&immutable=1", settings)
-
-    engine = create_engine("sqlite://", creator=connect, pool_size=1, max_overflow=-1, poolclass=QueuePool)
-    event.listen(engine, "begin", _begin_in_sqlite)
-    return engine
-
-
-def _is_new(path: Path) -> bool:
-    """Tell whether there is no database yet, and refuse what is none; SQLite takes a single byte for an empty file."""
-    if not path.exists():
-        return True
-    with path.open("rb") as file:
-        beginning = file.read(16)
-    if beginning not in (b"", b"SQLite format 3\0"):
-        raise HistoryError("expected a history of nnsearch, got a file of something else; choose another")
-    return not beginning
-
-
-def _connect(address: str, settings: Iterable[str]) -> sqlite3.Connection:
-    # Threads take turns through SQLAlchemy's pool. None: transactions begin where we say.
-    connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        for setting in settings:
-            connection.execute(f"PRAGMA {setting}")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # reads the file, if nothing did before
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
 def _begin_in_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _prepare_file(engine: Engine) -> None:
-    """Let readers and a writer work side by side, which stays so in a file."""
-
-    def change() -> None:
-        with engine.connect() as connection:
-            connection.connection.cursor().execute("PRAGMA journal_mode=WAL").fetchall()
-
-    _waiting(change)
-
-
-def _waiting(change: Callable[[], None]) -> None:
-    """Do what SQLite does not wait for by itself while another process does the same."""
-    end = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            return change()
-        except (sqlite3.OperationalError, OperationalError) as error:
-            locked = "locked" in str(error)
-            if not locked or time.monotonic() > end:
-                raise
-        time.sleep(0.01)
 
 
 def _url(location: str) -> URL:

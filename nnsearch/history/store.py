@@ -33,6 +33,7 @@ from nnsearch.result import Status
 
 _MUCH_SMALLER = 0.5  # what a difference takes, of what the whole model takes, to be kept in its place
 _DAY = 86400.0
+_MOST_SOLVES = 2**31 - 1  # whole numbers of PostgreSQL
 
 
 class Sketch(NamedTuple):
@@ -203,9 +204,11 @@ class Store:
             .where(SOLVES.c.number == number)
         )
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(query).one_or_none() if 0 < number <= _MOST_SOLVES else None
             if row is None:
-                raise _none_of(number)
+                raise HistoryError(
+                    f"expected the number of a solve, got {number}, which is none; nnsearch history list shows them"
+                )
             count, variables = _int(row.solutions), _int(row.variables)
             names = names_of_bytes(decompress(_bytes(row.names), _int(row.size)), variables)
             solutions: tuple[PastSolution, ...] = ()
@@ -247,9 +250,11 @@ class Store:
             .where(SOLVES.c.number == number)
         )
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(query).one_or_none() if 0 < number <= _MOST_SOLVES else None
             if row is None:
-                raise _none_of(number)
+                raise HistoryError(
+                    f"expected the number of a solve, got {number}, which is none; nnsearch history list shows them"
+                )
             beginning = None
             if row.base is not None:
                 if row.base_content is None or row.base_base is not None:
@@ -370,6 +375,10 @@ def _row_of(solve: PastSolve, model: bytes, sketch: npt.NDArray[np.uint64]) -> d
             raise HistoryError(
                 "expected a family, a finder and parameters of Unicode, got another character; leave it out"
             )
+    if not (math.isfinite(solve.created) and math.isfinite(solve.seconds)):
+        raise HistoryError(
+            f"expected a time and a duration, got {solve.created} and {solve.seconds}; record what the clock says"
+        )
     size = max(len(model), 8 * len(solve.names) * max(len(solve.solutions), 1), sum(map(len, solve.names)) * 4)
     if size > MOST_BYTES:
         raise HistoryError(
@@ -432,12 +441,6 @@ def _latest_first(query: Select[Any], family: str | None, limit: int | None) -> 
     if family is not None:
         query = query.where(SOLVES.c.family == family)
     return query.order_by(SOLVES.c.created.desc(), SOLVES.c.number.desc()).limit(limit)
-
-
-def _none_of(number: int) -> HistoryError:
-    return HistoryError(
-        f"expected the number of a solve, got {number}, which is none; nnsearch history list shows them"
-    )
 
 
 def _is_unicode(word: str) -> bool:

@@ -6,10 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
+from ortools.sat import cp_model_pb2
+from ortools.sat.python import cp_model
 from past_solves import past_solve, sketch_of, some_model
 
 from nnsearch.cli.main import main
 from nnsearch.history.store import Store
+from nnsearch.result import Status
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -28,6 +32,35 @@ def nnsearch(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: py
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> cp_model.CpModel:
+    """Two amounts and their sum, to be made large, in ``load.pb``."""
+    model = cp_model.CpModel()
+    model.name = "load"
+    x, y, total = model.new_int_var(0, 9, "x"), model.new_int_var(0, 9, ""), model.new_int_var(0, 18, "total, of all")
+    model.add(x + y == total)
+    model.add(total <= 12)
+    model.maximize(total)
+    model.add_hint(x, 1)
+    model.export_to_file(str(tmp_path / "load.pb"))
+    return model
+
+
+def response(path: Path, *solutions: list[int], objective: float = 12.0) -> None:
+    message = cp_model_pb2.CpSolverResponse(
+        status=cp_model_pb2.OPTIMAL,
+        solution=solutions[0],
+        objective_value=objective,
+        best_objective_bound=12.0,
+        wall_time=2.5,
+        solution_info="core",
+    )
+    for values in solutions:
+        message.additional_solutions.add(values=values)
+    text = path.suffix == ".pbtxt"
+    path.write_bytes(text_format.MessageToBytes(message) if text else message.SerializeToString())
 
 
 @pytest.fixture
@@ -63,7 +96,7 @@ def test_a_history_that_is_not_there_is_not_made(nnsearch: Run, tmp_path: Path, 
     words = {"list": [], "show": ["1"], "export": ["1", "--model", "x.pb"], "prune": ["--keep", "1"]}[verb]
     code, out, err = nnsearch(verb, "plans.db", *words)
     assert (code, out) == (2, "")
-    assert err == "error: plans.db: expected a history, got nothing at this place; correct it\n"
+    assert err == "error: plans.db: expected a history, got nothing at this path; correct it\n"
     assert not (tmp_path / "plans.db").exists()
 
 
@@ -80,3 +113,85 @@ def test_what_cannot_be_exported(nnsearch: Run, plans: Path) -> None:
     assert nnsearch("export", "plans.db", "9", "--model", "x.pb")[2].startswith("error: plans.db: expected the number")
     assert nnsearch("export", "plans.db", "1", "--model", "no/such/x.pb")[2].count("\n") == 1
     assert nnsearch("export", "plans.db", "1", "--model", "x.txt")[2].startswith("error: plans.db: expected a CpModel")
+
+
+@pytest.mark.parametrize("ending", [".pb", ".pbtxt"])
+def test_a_response_is_added_and_exported(nnsearch: Run, load: cp_model.CpModel, tmp_path: Path, ending: str) -> None:
+    response(tmp_path / f"s{ending}", [3, 9, 12], [1, 1, 2])
+    code, out, err = nnsearch("add", "plans.db", "load.pb", f"s{ending}")
+    assert (code, out, err) == (0, "added as number 1: 2 solutions of 3 variables\n", "")
+    for number, (model, solution) in enumerate([("m.pb", "t.pb"), ("m.pbtxt", "t.pbtxt"), ("m.textproto", "t.csv")], 2):
+        assert nnsearch("export", "plans.db", "1", "--model", model, "--solution", solution) == (0, "", "")
+        assert nnsearch("add", "plans.db", model, solution)[0] == 0
+        with Store("plans.db") as store:
+            first, again = store.load(1), store.load(number)
+            assert store.model(number) == store.model(1)
+        kept = 1 if solution == "t.csv" else 2
+        assert [one.values.tolist() for one in again.solutions] == [[3, 9, 12], [1, 1, 2]][:kept]
+        assert [one.objective for one in again.solutions] == [12.0, 2.0][:kept]
+        assert (again.family, again.names) == (first.family, first.names) == ("load", ("x", "", "total, of all"))
+        if kept == 2:
+            assert (again.status, again.bound, again.seconds, again.found_by) == (Status.OPTIMAL, 12.0, 2.5, "core")
+        else:
+            assert (again.status, again.bound) == (Status.FEASIBLE, None)
+    with Store("plans.db") as store:
+        assert not cp_model_pb2.CpModelProto.FromString(store.model(1)).HasField("solution_hint")
+
+
+def test_a_csv_may_leave_out_what_can_be_completed(nnsearch: Run, load: cp_model.CpModel, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("name,value\nx,7\n")
+    assert nnsearch("add", "plans.db", "load.pb", "s.csv", "--family", "trucks")[0] == 0
+    with Store("plans.db") as store:
+        solve = store.load(1)
+    assert solve.solutions[0].values.tolist() == [7, 5, 12]
+    assert (solve.family, solve.objective) == ("trucks", 12.0)
+
+
+def test_solutions_of_several_files_are_one_solve_the_best_first(
+    nnsearch: Run, load: cp_model.CpModel, tmp_path: Path
+) -> None:
+    (tmp_path / "s.csv").write_text('name,value\nx,1\nv1,1\n"total, of all",2\n')
+    response(tmp_path / "s.pb", [4, 8, 12], [1, 1, 2])
+    assert nnsearch("add", "plans.db", "load.pb", "s.csv", "s.pb")[:2] == (
+        0,
+        "added as number 1: 2 solutions of 3 variables\n",
+    )
+    with Store("plans.db") as store:
+        assert [one.values.tolist() for one in store.load(1).solutions] == [[4, 8, 12], [1, 1, 2]]
+        assert store.load(1).status is Status.OPTIMAL
+        assert len(store.sketches("load")[0].sketch) > 1
+    assert nnsearch("add", "plans.db", "load.pb")[0] == 2
+
+
+def test_a_claim_that_does_not_fit_is_not_kept(nnsearch: Run, load: cp_model.CpModel, tmp_path: Path) -> None:
+    response(tmp_path / "s.pb", [1, 1, 2], objective=12.0)
+    assert nnsearch("add", "plans.db", "load.pb", "s.pb")[0] == 0
+    with Store("plans.db") as store:
+        assert (store.load(1).status, store.load(1).objective, store.load(1).bound) == (Status.FEASIBLE, 2.0, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("name,value\nx,7\nv1,9\n", "s.csv: expected values that CP-SAT can complete, got"),
+        ('name,value\nx,1\nv1,1\n"total, of all",3\n', "s.csv: expected a solution of the model, got"),
+        ("name,value\nx,77\n", "s.csv: expected values that CP-SAT can complete, got"),
+        ("name,value\nz,7\n", 's.csv:2: expected the name of a variable of the model, got "z"'),
+        ("name,value\nx,7.5\n", 's.csv:2: expected a whole number for "x", got "7.5"'),
+        ("name,value\nx,7\nx,8\n", 's.csv:3: expected one value for "x", got two'),
+        ("name,value\nx,7,8\n", "s.csv:2: expected name,value, got 3 columns"),
+        ('name,value\n"x,7\n', "s.csv:2: expected lines of CSV, got"),
+        ("", "s.csv: expected a solution: a CpSolverResponse, or a CSV"),
+        ("status: OPTIMAL", "s.csv: expected a solution: a CpSolverResponse, or a CSV"),
+        ("solution: [1, 2]", "s.csv: expected values of the model's 3 variables, got 2"),
+        ("x = 7", "s.csv: expected a solution: a CpSolverResponse, or a CSV"),
+    ],
+)
+def test_what_is_no_solution_is_refused(
+    nnsearch: Run, load: cp_model.CpModel, tmp_path: Path, content: str, reason: str
+) -> None:
+    (tmp_path / "s.csv").write_text(content)
+    code, out, err = nnsearch("add", "plans.db", "load.pb", "s.csv")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {reason}")
+    assert not (tmp_path / "plans.db").exists()

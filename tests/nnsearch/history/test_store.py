@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess as Process
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,10 +113,23 @@ def test_lists_say_what_there_is(store_location: str) -> None:
         assert (latest.variables, latest.solutions, latest.objective, latest.found_by) == (20, 1, 1.0, "core")
 
 
-@pytest.mark.parametrize("call", ["load", "model"])
-def test_a_number_that_is_none_is_refused(store_location: str, call: str) -> None:
-    with Store(store_location) as store, pytest.raises(HistoryError, match=r"expected the number of a solve, got 7"):
-        getattr(store, call)(7)
+def test_a_number_that_is_none_is_refused(store_location: str) -> None:
+    with Store(store_location) as store:
+        for number in (0, 1, -1, 2**31, 10**30):
+            for call in (store.load, store.model):
+                with pytest.raises(HistoryError, match=f"expected the number of a solve, got {number}, which is none"):
+                    call(number)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_no_number_is_refused_or_nothing(store_location: str, number: float) -> None:
+    solve = past_solve(3)
+    with Store(store_location) as store:
+        for wrong in (replace(solve, created=number), replace(solve, seconds=number)):
+            with pytest.raises(HistoryError, match="expected a time and a duration"):
+                store.record(wrong, b"", sketch_of(0))
+        kept = store.load(store.record(replace(solve, bound=number), b"", sketch_of(0)))
+        assert same(kept, solve)
 
 
 def test_pruning_leaves_the_latest_of_each_family_and_what_they_need(store_location: str) -> None:
@@ -182,6 +197,15 @@ def test_four_processes_record_at_once(store_location: str) -> None:
     with Store(store_location) as store:
         for number, i in pairs:
             assert_recorded(store, number, i)
+
+
+def test_processes_make_a_store_at_once(tmp_path: Path) -> None:
+    for attempt in range(10):
+        path = str(tmp_path / f"{attempt}.db")
+        recorders = [recorder(path, [i]) for i in range(4)]
+        assert len([pair for _, receiver in recorders for pair in received(receiver)]) == 4
+        for process, _ in recorders:
+            process.join(PATIENCE)
 
 
 def test_threads_share_a_store(store_location: str) -> None:

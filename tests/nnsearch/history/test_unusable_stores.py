@@ -19,22 +19,26 @@ import zstandard
 from past_solves import past_solve, same, sketch_of, some_model
 
 from nnsearch.errors import HistoryError
-from nnsearch.history import database
+from nnsearch.history import database, sqlite_file
 from nnsearch.history.store import Store
 
 FORK = multiprocessing.get_context("fork")
 NEWER = "UPDATE nnsearch_history SET format = 2"
 
 
-def refused(call: Callable[[], object]) -> str:
-    """Return the one line, without the name of the store."""
-    with pytest.raises(HistoryError) as caught:
-        call()
-    line = str(caught.value)
+def line_of(error: HistoryError) -> str:
+    line = str(error)
     assert re.fullmatch(r"[^\n]+: expected [^\n]+, (got:?|waited) [^\n]+; [^\n]+", line)
     assert not re.search(r"sqlalche|sqlite3|psycopg\.|Traceback|pass-word", line, re.IGNORECASE)
-    assert caught.value.__suppress_context__
+    assert error.__suppress_context__
     return line
+
+
+def refused(call: Callable[[], object]) -> str:
+    """Return the one line."""
+    with pytest.raises(HistoryError) as caught:
+        call()
+    return line_of(caught.value)
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +82,15 @@ def use(path: Path) -> Iterator[Callable[[], object]]:
 def faults(path: Path) -> list[str]:
     """Do everything; return the lines of what was refused. Nothing else is raised."""
     lines: list[str] = []
-    calls = use(path)
-    while True:
-        try:
-            call = next(calls)
-        except StopIteration:
-            return lines
-        except HistoryError as error:
-            return [*lines, str(error)]
-        with suppress(HistoryError):
-            call()
-            continue
-        lines.append(refused(call))
+    try:
+        for call in use(path):
+            try:
+                call()
+            except HistoryError as error:
+                lines.append(line_of(error))
+    except HistoryError as error:
+        lines.append(line_of(error))
+    return lines
 
 
 def test_a_whole_store_has_no_faults(path: Path) -> None:
@@ -142,17 +143,24 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
-def test_another_database_is_not_written_to(tmp_path: Path, journal: str) -> None:
+def test_another_database_is_not_touched(tmp_path: Path, journal: str) -> None:
     path = tmp_path / "theirs.db"
-    changed(path, f"PRAGMA journal_mode={journal}", "CREATE TABLE theirs (x)", "INSERT INTO theirs VALUES (1)")
-    content = path.read_bytes()
-    assert "another database" in refused(lambda: Store(path))
-    assert path.read_bytes() == content
+    with closing(sqlite3.connect(tmp_path / "open.db")) as connection, connection:
+        for statement in (f"PRAGMA journal_mode={journal}", "CREATE TABLE theirs (x)", "INSERT INTO theirs VALUES (1)"):
+            connection.execute(statement)
+        connection.commit()
+        for file in tmp_path.glob("open.db*"):  # as a killed process leaves it
+            (tmp_path / file.name.replace("open", "theirs")).write_bytes(file.read_bytes())
+    content = {file: file.read_bytes() for file in tmp_path.glob("theirs*")}
+    assert len(content) == (3 if journal == "wal" else 1)
+    assert "another or a damaged database" in refused(lambda: Store(path))
+    assert {file: file.read_bytes() for file in tmp_path.glob("theirs*")} == content
 
 
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
+        ("DROP TABLE nnsearch_history", "another database"),
         (NEWER, "format 1, got 2; install a newer nnsearch"),
         ("UPDATE nnsearch_history SET format = 0", "format 1, got"),
         ("INSERT INTO nnsearch_history VALUES (7)", "format 1, got"),
@@ -279,7 +287,7 @@ def test_space_is_given_back(tmp_path: Path) -> None:
 
 
 def test_a_store_that_others_write_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.1)
     with Store(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert "try again" in refused(lambda: store.record(past_solve(), some_model(), sketch_of(0)))
