@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +59,8 @@ def find_start(
     one is about as good as the plan was: with every variable but Booleans at its smallest value, in the order of the
     past values; at the past values; and both with the variables of the objective at their best, since they may follow
     from the others. The first is what schedules need: where durations have changed, the order of the tasks is worth
-    more than their times.
+    more than their times. There, variables that the plan does not know (of new tasks) come last, and then in two other
+    ways: in the midst of the times that propagation leaves them before the plan's end, and at the first of them.
 
     Args:
         model: the model.
@@ -72,13 +74,19 @@ def find_start(
         return None
     best: Start | None = None
     roles = _Roles.of(model, plan)
-    ways = roles.ways()
-    for place, way in enumerate(ways):
-        seconds = (ends - time.perf_counter()) / (len(ways) - place)
+    left = deque((roles, way) for way in roles.ways())
+    while left:
+        roles, way = left.popleft()
+        seconds = (ends - time.perf_counter()) / (len(left) + 1)
         if seconds <= 0 or (stop is not None and stop()):
             break
-        start = _replay(model, roles, way, seconds, seed, stop)
-        if start is not None and (best is None or _better(model, start, best)):
+        replayed = _replay(model, roles, way, seconds, seed, stop)
+        if replayed is None:
+            continue
+        start, low, high = replayed
+        if way.leftmost and len(roles.new):
+            left.extendleft((roles.with_new(low, high, share), way) for share in (0.0, 0.5))
+        if best is None or _better(model, start, best):
             best = start
             if _is_about(model, start, before):
                 break
@@ -100,6 +108,7 @@ class _Roles:
         true: Booleans that were true.
         false: Booleans that were false.
         free: other variables, in the order of their past values, which in a schedule is that of time.
+        new: such variables of which the plan knows nothing.
         paid: those of the objective, in the same order.
         cost: float64[V], what is to be minimised for each unit of a variable.
         values: int64[V], the past values, cut to the bounds of the domains.
@@ -111,6 +120,7 @@ class _Roles:
     true: IntArray
     false: IntArray
     free: IntArray
+    new: IntArray
     paid: IntArray
     cost: npt.NDArray[np.float64]
     values: IntArray
@@ -134,7 +144,23 @@ class _Roles:
         others = others[np.argsort(plan.values[others], kind="stable")]
         is_paid = cost[others] != 0
         schedule = any(kind == "interval" for _, kind, _ in model.others)
-        return cls(true, false, others[~is_paid], others[is_paid], cost, values, low, high, schedule)
+        new = np.flatnonzero(~plan.known & ~boolean & (low < high) & (cost == 0) & schedule)
+        return cls(true, false, others[~is_paid], new, others[is_paid], cost, values, low, high, schedule)
+
+    def with_new(self, low: IntArray, high: IntArray, share: float) -> _Roles:
+        """Return these roles with the new variables among the others.
+
+        Args:
+            low: int64[V], the least values that propagation leaves.
+            high: int64[V], the largest ones.
+            share: of the time that a new variable has before the plan's end, how much of it passes first.
+        """
+        end = self.values[self.free].max(initial=0)
+        late = high[self.new] - (high[np.concatenate([self.free, self.new])].max(initial=0) - end)
+        times = low[self.new] + share * np.maximum(late - low[self.new], 0)
+        merged = np.concatenate([self.free, self.new])
+        order = np.argsort(np.concatenate([self.values[self.free], times]), kind="stable")
+        return replace(self, free=merged[order], new=self.new[:0])
 
     def ways(self) -> list[_Way]:
         """Return the ways that differ."""
@@ -203,10 +229,11 @@ def _better(model: PreparedModel, one: Start, other: Start) -> bool:
 
 def _replay(
     model: PreparedModel, roles: _Roles, way: _Way, seconds: float, seed: int, stop: Callable[[], bool] | None
-) -> Start | None:
+) -> tuple[Start, IntArray, IntArray] | None:
+    """Return a start, and the least and largest values (int64[V] each) that propagation leaves the variables."""
     copy = without_objective(model.model)
-    proto = copy.proto
     copy.clear_hints()  # CP-SAT follows even an empty hint before the order of the search
+    proto = copy.proto
     proto.search_strategy.clear()
     strategy = proto.search_strategy.add()
     strategy.variable_selection_strategy = cp_model.CHOOSE_FIRST
@@ -224,7 +251,11 @@ def _replay(
         return None
     solution = list(response.solution)[: len(model.names)]
     objective = model.objective
-    return Start(solution, None if objective is None else objective.value_of(solution))
+    start = Start(solution, None if objective is None else objective.value_of(solution))
+    if not len(roles.new):
+        return start, roles.low, roles.high
+    domains = [list(variable.domain) for variable in response.tightened_variables][: len(model.names)]
+    return start, np.array([domain[0] for domain in domains]), np.array([domain[-1] for domain in domains])
 
 
 def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
@@ -238,6 +269,7 @@ def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
     parameters.linearization_level = 0
     parameters.catch_sigint_signal = False
     parameters.random_seed = seed
+    parameters.fill_tightened_domains_in_response = True
     if math.isfinite(seconds):
         parameters.max_time_in_seconds = seconds
     return parameters

@@ -34,6 +34,8 @@ class RaceOptions:
         dives: Of the learned side; None is never.
         start_seconds: Seconds that history may take to look for a start.
         start_share: Or this share of the time limit, where that is more.
+        trial_seconds: Seconds that CP-SAT has to find a solution better than the start by itself, or as many as have
+            passed by then. If it does not, it begins again from the start.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.
@@ -50,13 +52,14 @@ class RaceOptions:
     dives: Dives | None = field(default_factory=Dives)
     start_seconds: float = 0.5
     start_share: float = 0.05
+    trial_seconds: float = 0.2
 
     def __post_init__(self) -> None:
         if self.search.limits is not None:
             raise ConfigError("RaceOptions.search: expected no limits, got some; the solver's parameters hold them")
         for name in (
             *("head_start", "grant", "full_grant", "full_failures", "share", "patience", "search_failures"),
-            *("start_seconds", "start_share"),
+            *("start_seconds", "start_share", "trial_seconds"),
         ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")

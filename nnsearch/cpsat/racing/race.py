@@ -144,6 +144,8 @@ class Race:
         if answer is None:
             self._wait(first)
             return self._finish(first.response(), "cp-sat")
+        if self._giver == "history" and self._objective is not None:
+            return self._go_on_from(answer, first)
         first.stop()
         before = first.response()
         if answer.status == cp_model.INFEASIBLE:
@@ -166,6 +168,31 @@ class Race:
         if not first.stopped or self._is_over() or self._proved(answer):
             return self._better(before, answer)
         return self._hand_over(answer)
+
+    def _go_on_from(self, start: cmh.CpSolverResponse, first: CpSatRun) -> cmh.CpSolverResponse:
+        """Show a start, and begin CP-SAT again from it unless CP-SAT soon has a better solution by itself."""
+        self._show(start)
+        self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
+        ends = time.perf_counter() + max(self._options.trial_seconds, self._seconds())
+        while not (ended := self._wait(first, _POLL_SECONDS)) and time.perf_counter() < ends:
+            if self._is_surpassed(start):
+                self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
+                ended = self._wait(first)
+                break
+        if ended:
+            return self._better(first.response(), start)
+        first.stop()
+        before = first.response()
+        self._note_bound(before)
+        best = before if self._improves(before, start) and before.status in _SOLVED else start
+        return self._better(before, start) if self._is_over() or self._proved(best) else self._hand_over(best)
+
+    def _is_surpassed(self, start: cmh.CpSolverResponse) -> bool:
+        """Tell whether CP-SAT has a better solution than a start."""
+        known = self._callbacks.incumbent
+        return (
+            self._objective is not None and known is not None and self._objective.better(known, start.objective_value)
+        )
 
     def _hand_over(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
         """Start CP-SAT again with a solution as a complete hint; it is kept as well, in case the hint is lost."""
