@@ -77,6 +77,8 @@ def find_start(
     left = deque((roles, way) for way in roles.ways())
     while left:
         roles, way = left.popleft()
+        if best is not None and _is_about(model, best, before) and (roles.schedule or way.leftmost):
+            break
         seconds = (ends - time.perf_counter()) / (len(left) + 1)
         if seconds <= 0 or (stop is not None and stop()):
             break
@@ -88,8 +90,6 @@ def find_start(
             left.extendleft((roles.with_new(low, high, share), way) for share in (0.0, 0.5))
         if best is None or _better(model, start, best):
             best = start
-            if _is_about(model, start, before):
-                break
     return best
 
 
@@ -105,8 +105,7 @@ class _Roles:
     """The decisions that a plan knows, as indices of variables.
 
     Attributes:
-        true: Booleans that were true.
-        false: Booleans that were false.
+        booleans: those that are known, the true ones first: to choose says more than not to.
         free: other variables, in the order of their past values, which in a schedule is that of time.
         new: such variables of which the plan knows nothing.
         paid: those of the objective, in the same order.
@@ -117,8 +116,7 @@ class _Roles:
         schedule: whether the model has intervals.
     """
 
-    true: IntArray
-    false: IntArray
+    booleans: IntArray
     free: IntArray
     new: IntArray
     paid: IntArray
@@ -138,14 +136,13 @@ class _Roles:
         if model.objective is not None:
             for variable, coefficient in model.objective.terms:
                 cost[variable] += coefficient
-        true = np.flatnonzero(plan.known & boolean & (values == 1))
-        false = np.flatnonzero(plan.known & boolean & (values == 0))
+        booleans = [np.flatnonzero(plan.known & boolean & (values == value)) for value in (1, 0)]
         others = np.flatnonzero(plan.known & ~boolean)
         others = others[np.argsort(plan.values[others], kind="stable")]
         is_paid = cost[others] != 0
         schedule = any(kind == "interval" for _, kind, _ in model.others)
         new = np.flatnonzero(~plan.known & ~boolean & (low < high) & (cost == 0) & schedule)
-        return cls(true, false, others[~is_paid], new, others[is_paid], cost, values, low, high, schedule)
+        return cls(np.concatenate(booleans), others[~is_paid], new, others[is_paid], cost, values, low, high, schedule)
 
     def with_new(self, low: IntArray, high: IntArray, share: float) -> _Roles:
         """Return these roles with the new variables among the others.
@@ -165,7 +162,7 @@ class _Roles:
     def ways(self) -> list[_Way]:
         """Return the ways that differ."""
         ways = [_Way(leftmost=False, objective_at_best=False)]
-        if len(self.paid):
+        if self.cost.any():
             ways.append(_Way(leftmost=False, objective_at_best=True))
         if len(self.free):
             ways.insert(0 if self.schedule else len(ways), _Way(leftmost=True, objective_at_best=True))
@@ -174,17 +171,21 @@ class _Roles:
     def decisions(self, way: _Way, proto: Any) -> list[int]:
         """Return the references whose least values are decided, one after the other; ``~v`` is the opposite of ``v``.
 
-        Booleans come first, those that were true before those that were false: to choose says more than not to.
-        Variables of the objective come last.
+        Booleans come first. What is left of the objective comes last, at its best, the dearest first.
 
         Args:
             way: of replaying.
             proto: gets the distances to past values that are decided.
         """
+        was = self.values[self.booleans]
+        at_best = (was == 0) == (self.cost[self.booleans] > 0)
+        kept = (self.cost[self.booleans] == 0) | at_best | (not way.objective_at_best)
+        literals = np.where(was == 1, ~self.booleans, self.booleans)[kept]
         free = self.free.tolist() if way.leftmost else self._nearest(self.free, proto)
-        best = np.where(self.cost[self.paid] > 0, self.paid, ~self.paid).tolist()
-        paid = best if way.objective_at_best else self._nearest(self.paid, proto)
-        return [*(~self.true).tolist(), *self.false.tolist(), *free, *paid]
+        paid = [] if way.objective_at_best else self._nearest(self.paid, proto)
+        rest = np.flatnonzero(self.cost)
+        rest = rest[np.argsort(-np.abs(self.cost[rest]), kind="stable")]
+        return [*literals.tolist(), *free, *paid, *np.where(self.cost[rest] > 0, rest, ~rest).tolist()]
 
     def _nearest(self, variables: IntArray, proto: Any) -> list[int]:
         """Return references that take variables to the open values next to their past ones."""

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
+from silent_runs import LostHint, SilentRun
 from stand_ins import PATIENCE, RandomGraphScorer
 
 from nnsearch.cp import search as cp_search
@@ -38,27 +39,6 @@ from nnsearch.scorers.scorer import FloatArray, Scorer
 
 AT_ONCE = RaceOptions(head_start=0)
 _OVERRIDDEN = {"OnSolutionCallback", "StopSearch", "BestObjectiveBound", "WallTime", "Response"}
-
-
-class SilentRun(CpSatRun):
-    """A run that never answers until it is stopped, for the first of a race; the next ones are real."""
-
-    begun: ClassVar[int] = 0
-
-    def __new__(cls, *arguments: object, **options: object) -> Any:
-        SilentRun.begun += 1
-        return super().__new__(cls) if SilentRun.begun == 1 else CpSatRun(*arguments, **options)  # type: ignore[arg-type]
-
-    def __init__(self, *arguments: object, **options: object) -> None:
-        self.done, self.stopped = threading.Event(), False
-
-    def stop(self) -> None:
-        self.stopped = self.stopped or not self.done.is_set()
-        self.done.set()
-
-    def response(self) -> cmh.CpSolverResponse:
-        assert self.done.is_set()
-        return cmh.CpSolverResponse()
 
 
 class FailingScorer(RandomGraphScorer):
@@ -283,13 +263,6 @@ def test_the_first_solution_is_learned_and_cp_sat_goes_on_from_it(maximise: bool
     assert str(model.proto) == before
     assert solver.race.contribution == "first solution"
     assert f"found the first solution, objective {record.objectives[0]:g} after 0." in solver.race.why
-
-
-class LostHint(SilentRun):
-    """Two runs that never answer: the hint is lost."""
-
-    def __new__(cls, *arguments: object, **options: object) -> Any:
-        return object.__new__(cls)
 
 
 @pytest.mark.parametrize("maximise", [False, True])

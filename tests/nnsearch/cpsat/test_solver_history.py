@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ortools.sat.python import cp_model
+from silent_runs import LostHint, SilentRun
+from stand_ins import PATIENCE, RandomGraphScorer
+
+from nnsearch.cpsat import CpSolver, RaceOptions
+from nnsearch.cpsat.racing import race
+from nnsearch.errors import ConfigError
+from nnsearch.history.store import Store
+from nnsearch.plain_solver import plain_solver
+from nnsearch.result import Status
+
+
+def packing(values: list[int], *, maximise: bool = True, names: str = "x", weight: int = 3) -> cp_model.CpModel:
+    """Take things of a weight each; nothing is lost by a few changed values."""
+    model = cp_model.CpModel()
+    x = [model.new_bool_var(f"{names}{i}") for i in range(len(values))]
+    model.add(sum(weight * v for v in x) <= 20)
+    for one, other in zip(x[::2], x[1::2], strict=False):
+        model.add_at_most_one(one, other)
+    total = sum(c * v for c, v in zip(values, x, strict=True))
+    if maximise:
+        model.maximize(total)
+    else:
+        model.minimize(100 - total)
+    return model
+
+
+def rows(n: int, missing: bool = False) -> cp_model.CpModel:
+    """A permutation, or one more value than there are; no objective."""
+    model = cp_model.CpModel()
+    x = [model.new_int_var(0, n - 1 - missing, f"x{i}") for i in range(n)]
+    model.add_all_different(x)
+    return model
+
+
+def with_history(path: Path | str, scorer: Any = None, **more: Any) -> CpSolver:
+    solver = CpSolver(scorer, history=path, options=RaceOptions(head_start=0, trial_seconds=0), **more)
+    solver.parameters.num_workers = 1
+    solver.parameters.max_time_in_seconds = PATIENCE
+    return solver
+
+
+def silence(monkeypatch: pytest.MonkeyPatch, run: type[SilentRun] = SilentRun) -> None:
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", run)
+
+
+def solve_for_a_moment(solver: CpSolver, model: cp_model.CpModel) -> object:
+    """Solve while CP-SAT is silent, which hears of no limit."""
+    threading.Timer(0.5, solver.stop_search).start()
+    return solver.solve(model)
+
+
+VALUES = [5, 9, 2, 8, 7, 7, 1, 3, 6, 4, 9, 2, 5, 5, 8]
+
+
+@pytest.mark.parametrize("scorer", [None, "bp"])
+@pytest.mark.parametrize("maximise", [True, False])
+def test_the_second_solve_begins_from_the_first(
+    scorer: Any, maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    assert with_history(path).solve(packing(VALUES, maximise=maximise)) == cp_model.OPTIMAL
+    changed = packing([9, 9, *VALUES[2:]], maximise=maximise)
+    best = plain_solver()
+    best.solve(changed)
+    silence(monkeypatch)
+    solver = with_history(path, scorer)
+    shown: list[float] = []
+
+    class Watch(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        def on_solution_callback(self) -> None:
+            shown.append(self.objective_value)
+
+    assert solver.solve(changed, Watch()) == cp_model.OPTIMAL
+    assert solver.objective_value == best.objective_value
+    assert shown[-1] == best.objective_value
+    assert len(set(shown)) == len(shown)
+    assert solver.race is not None
+    assert solver.race.contribution in ("start", "solution")
+    assert "solve 1 of the history" in solver.race.why
+    assert len(solver.response_proto.additional_solutions) == 0
+
+
+@pytest.mark.parametrize("maximise", [True, False])
+def test_the_answer_is_never_worse_than_the_start(
+    maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    first = with_history(path)
+    first.solve(packing(VALUES, maximise=maximise))
+    silence(monkeypatch, LostHint)
+    solver = with_history(path)
+    assert solve_for_a_moment(solver, packing(VALUES, maximise=maximise)) == cp_model.FEASIBLE
+    assert solver.objective_value == first.objective_value
+    assert solver.race is not None
+    assert (solver.race.winner, solver.race.contribution) == ("history", "solution")
+    assert solver.changes == []
+
+
+def test_without_an_objective_the_start_is_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(rows(8))
+    silence(monkeypatch, LostHint)
+    solver = with_history(path)
+    assert solver.solve(rows(9)) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert (solver.race.winner, solver.race.contribution) == ("history", "solution")
+
+
+def test_changes_are_told_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing([9, 1, 1, 1], weight=20))
+    silence(monkeypatch)
+    solver = with_history(path)
+    solver.solve(packing([1, 1, 9, 1], weight=20))
+    assert solver.changes == [("x0", 1, 0), ("x2", 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [(packing(VALUES), Status.OPTIMAL), (rows(5), Status.OPTIMAL), (rows(4, missing=True), Status.INFEASIBLE)],
+)
+def test_what_is_kept_of_a_solve(model: cp_model.CpModel, status: Status, tmp_path: Path) -> None:
+    model.name = "the family"
+    solver = with_history(tmp_path / "plans.db", RandomGraphScorer())
+    solver.parameters.random_seed = 7
+    model.add_hint(model.get_int_var_from_proto_index(0), 0)
+    for _ in range(2):
+        solver.solve(model)
+    model.clear_hints()
+    with Store(tmp_path / "plans.db") as store:
+        (summary,) = store.families()
+        assert summary.family == "the family"
+        assert [solve.number for solve in store.solves("the family")] == [2, 1]
+        past = store.load(2)
+        assert past.status is status
+        assert past.found_by == (solver.race.winner if solver.race else None)
+        assert "random_seed: 7" in past.parameters
+        assert past.names == tuple(variable.name for variable in model.proto.variables)
+        if status is Status.OPTIMAL:
+            assert past.solutions[0].values.tolist() == list(solver.response_proto.solution)
+            assert past.objective == (solver.objective_value if model.has_objective() else None)
+        if model.has_objective():
+            assert past.bound == solver.best_objective_bound
+            objectives = [solution.objective for solution in past.solutions]
+            assert objectives == sorted(objectives, reverse=True), "the pool, best first"
+
+
+def test_a_solve_that_cp_sat_has_for_itself_is_kept_too(tmp_path: Path) -> None:
+    solver = with_history(tmp_path / "plans.db", "bp")
+    solver.parameters.fill_additional_solutions_in_response = True
+    solver.solve(packing(VALUES))
+    assert len(solver.response_proto.additional_solutions), "the user asked for them"
+    with Store(tmp_path / "plans.db") as store:
+        assert len(store.solves()) == 1
+
+
+def test_only_the_family_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path, family="one").solve(rows(8))
+    silence(monkeypatch)
+    solver = with_history(path, family="other")
+    assert solve_for_a_moment(solver, rows(8)) == cp_model.UNKNOWN
+    assert solver.race is not None
+    assert solver.race.why == "the end came first; history gave nothing: nothing is near"
+
+
+def test_models_that_share_no_name_are_not_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing(VALUES, names="y"))
+    silence(monkeypatch)
+    solver = with_history(path)
+    assert solve_for_a_moment(solver, packing(VALUES)) == cp_model.UNKNOWN
+    assert solver.race is not None
+    assert "nothing is near" in solver.race.why
+
+
+@pytest.mark.parametrize("damage", ["no database", "locked", "directory"])
+def test_a_store_that_cannot_be_used_is_a_line_of_warning(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "plans.db"
+    lock: sqlite3.Connection | None = None
+    if damage == "no database":
+        path.write_bytes(b"this is a letter to my aunt" * 100)
+    elif damage == "directory":
+        path.mkdir()
+    else:
+        with_history(path).solve(packing(VALUES))
+    solver = with_history(path)
+    if damage == "locked":
+        lock = sqlite3.connect(path, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+    with caplog.at_level(logging.WARNING):
+        assert solver.solve(packing(VALUES)) == cp_model.OPTIMAL
+    if lock is not None:
+        lock.close()
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines
+    assert len(lines) <= 2, "one to read, one to write"
+    assert all("\n" not in line and line.startswith("the solve goes on without a history: ") for line in lines)
+    best = plain_solver()
+    best.solve(packing(VALUES))
+    assert solver.objective_value == best.objective_value
+
+
+def test_invalid_models_are_not_kept(tmp_path: Path) -> None:
+    model = cp_model.CpModel()
+    model.new_int_var_from_domain(cp_model.Domain.from_values([]), "none")
+    assert with_history(tmp_path / "plans.db").solve(model) == cp_model.MODEL_INVALID
+    with Store(tmp_path / "plans.db") as store:
+        assert store.solves() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"history": ""}, "history: expected a path or a URL of a store, got ''"),
+        ({"history": 7}, "history: expected a path or a URL of a store, got 7"),
+        ({"history": "plans.db", "family": ""}, "family: expected a text, got ''"),
+        ({"family": "shops"}, "family: expected a history, too, got none; pass history=PATH"),
+    ],
+)
+def test_options_are_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        CpSolver(**options)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import functools
+import time
+from random import Random
+
+import numpy as np
+import pytest
+from ortools.sat.python import cp_model
+from stand_ins import PATIENCE
+
+from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
+from nnsearch.cpsat.start import Start, find_start
+from nnsearch.history.matching import Plan, match
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.plain_solver import plain_solver
+
+
+@functools.cache
+def solved(kind: str) -> tuple[ZooModel, PreparedModel, list[int] | None]:
+    model = build(kind, Size.SMALL)
+    solver = plain_solver()
+    solver.parameters.num_workers = 1
+    solver.parameters.max_time_in_seconds = PATIENCE
+    status = solver.solve(model.model)
+    solution = list(solver.response_proto.solution) if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+    return model, PreparedModel(model.model), solution
+
+
+def check(model: ZooModel, prepared: PreparedModel, start: Start) -> None:
+    really = model.check(lambda variable: start.solution[variable.index])
+    if prepared.objective is not None and really is not None and start.objective is not None:
+        better = prepared.objective.better(start.objective, really)  # costs in the model may be larger than the real
+        assert not better or start.objective == pytest.approx(really)
+
+
+def start_of(model: PreparedModel, plan: Plan, before: float | None = None) -> Start | None:
+    return find_start(model, plan, time.perf_counter() + PATIENCE, before=before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plan_that_still_holds_leads_to_a_start_as_good_as_itself(kind: str) -> None:
+    model, prepared, solution = solved(kind)
+    if solution is None:
+        return
+    start = start_of(prepared, Plan(np.array(solution), np.ones(len(solution), dtype=bool)))
+    assert start is not None
+    check(model, prepared, start)
+    objective = prepared.objective
+    if objective is not None and start.objective is not None:
+        assert not objective.better(objective.value_of(solution), start.objective)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_start_from_a_part_of_a_plan_is_a_solution(kind: str) -> None:
+    model, prepared, solution = solved(kind)
+    if solution is None:
+        return
+    rng = np.random.default_rng(1)
+    known = rng.random(len(solution)) < 0.7
+    wrong = np.where(rng.random(len(solution)) < 0.1, rng.integers(-5, 100, len(solution)), solution)
+    start = find_start(prepared, Plan(wrong, known), time.perf_counter() + 1)
+    if start is not None:
+        check(model, prepared, start)
+
+
+def shop(durations: list[list[int]]) -> tuple[cp_model.CpModel, cp_model.IntVar]:
+    """Each job's task k is done by the machine (job + k) modulo their number."""
+    model = cp_model.CpModel()
+    machines = len(durations[0])
+    end = model.new_int_var(0, sum(map(sum, durations)), "end")
+    intervals: list[list[cp_model.IntervalVar]] = [[] for _ in range(machines)]
+    for job, tasks in enumerate(durations):
+        before: cp_model.LinearExprT = 0
+        for k, duration in enumerate(tasks):
+            start = model.new_int_var(0, 10_000, f"start[{job},{k}]")
+            model.add(start >= before)
+            before = start + duration
+            intervals[(job + k) % machines].append(model.new_fixed_size_interval_var(start, duration, ""))
+        model.add(end >= before)
+    for same in intervals:
+        model.add_no_overlap(same)
+    model.minimize(end)
+    return model, end
+
+
+def planned(old: cp_model.CpModel, new: cp_model.CpModel, seconds: float = 1.0) -> tuple[Plan, float]:
+    solver = plain_solver()
+    solver.parameters.num_workers = 1
+    solver.parameters.max_time_in_seconds = seconds
+    solver.solve(old)
+    names = [[variable.name for variable in model.proto.variables] for model in (old, new)]
+    return Plan.of(np.array(list(solver.response_proto.solution)), match(*names)), solver.objective_value
+
+
+def test_changed_durations_keep_the_order_of_the_tasks() -> None:
+    rng = Random(1)
+    old = [[rng.randint(20, 99) for _ in range(5)] for _ in range(10)]
+    new = [[max(1, round(duration * rng.uniform(0.9, 1.1))) for duration in job] for job in old]
+    plan, before = planned(shop(old)[0], shop(new)[0])
+    start = start_of(PreparedModel(shop(new)[0]), plan, before)
+    assert start is not None
+    assert start.objective is not None
+    assert start.objective <= 1.1 * before
+
+
+def test_new_tasks_are_placed_among_the_known_ones() -> None:
+    """After the others there would be no machine left for the new job before the end."""
+    rng = Random(1)
+    jobs = [[rng.randint(20, 99) for _ in range(5)] for _ in range(11)]
+    plan, before = planned(shop(jobs[:-1])[0], shop(jobs)[0])
+    start = start_of(PreparedModel(shop(jobs)[0]), plan, before)
+    assert start is not None
+    assert start.objective is not None
+    assert start.objective < before + sum(jobs[-1])
+
+
+def test_whatever_the_hint_and_the_search_strategy_of_the_model() -> None:
+    """CP-SAT follows a hint, even an empty one, before the order of its search."""
+    for hinted in (False, True):
+        model = cp_model.CpModel()
+        x = [model.new_bool_var(f"x{i}") for i in range(9)]
+        model.add_decision_strategy(x, cp_model.CHOOSE_FIRST, cp_model.SELECT_MIN_VALUE)
+        if hinted:
+            model.add_hint(x[0], 0)
+        start = start_of(PreparedModel(model), Plan(np.ones(9, dtype=np.int64), np.ones(9, dtype=bool)))
+        assert start is not None
+        assert start.solution == [1] * 9
+
+
+@pytest.mark.parametrize("value", [-7, 0, 4, 5, 12, 99])
+def test_quantities_take_the_open_value_next_to_the_past_one(value: int) -> None:
+    model = cp_model.CpModel()
+    x = model.new_int_var_from_domain(cp_model.Domain.from_values([2, 3, 4, 8, 9]), "x")
+    model.add(x != 4)
+    start = start_of(PreparedModel(model), Plan(np.array([value]), np.array([True])))
+    assert start is not None
+    expected = min([2, 3, 8, 9], key=lambda one: abs(one - value))
+    assert abs(start.solution[0] - value) == abs(expected - value)
+
+
+def test_nothing_to_replay_and_models_without_solutions() -> None:
+    model = cp_model.CpModel()
+    x = model.new_int_var(0, 5, "x")
+    assert start_of(PreparedModel(model), Plan(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=bool))) is None
+    plan = Plan(np.ones(1, dtype=np.int64), np.ones(1, dtype=bool))
+    assert find_start(PreparedModel(model), plan, time.perf_counter() - 1) is None
+    assert find_start(PreparedModel(model), plan, time.perf_counter() + PATIENCE, stop=lambda: True) is None
+    model.add(x > 3)
+    model.add(x < 2)
+    assert start_of(PreparedModel(model), plan) is None
+    empty = cp_model.CpModel()
+    empty.new_int_var_from_domain(cp_model.Domain.from_values([]), "none")
+    assert start_of(PreparedModel(empty), plan) is None
+
+
+def test_domains_as_wide_as_they_can_be() -> None:
+    model = cp_model.CpModel()
+    wide = model.new_int_var(-(2**61), 2**61, "wide")
+    near = model.new_int_var(0, 2**40, "near")
+    model.add(near >= 5)
+    model.add(wide >= near)
+    plan = Plan(np.array([3, 2**39]), np.ones(2, dtype=bool))
+    start = start_of(PreparedModel(model), plan)
+    assert start is not None
+    assert start.solution[1] == 2**39

@@ -1,0 +1,38 @@
+"""Runs of CP-SAT in a race that say nothing, so that the other side answers."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, ClassVar
+
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.run import CpSatRun
+
+
+class SilentRun(CpSatRun):
+    """A run that never answers until it is stopped, for the first of a race; the next ones are real."""
+
+    begun: ClassVar[int] = 0
+
+    def __new__(cls, *arguments: object, **options: object) -> Any:
+        SilentRun.begun += 1
+        return super().__new__(cls) if SilentRun.begun == 1 else CpSatRun(*arguments, **options)  # type: ignore[arg-type]
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        self.done, self.stopped = threading.Event(), False
+
+    def stop(self) -> None:
+        self.stopped = self.stopped or not self.done.is_set()
+        self.done.set()
+
+    def response(self) -> cmh.CpSolverResponse:
+        assert self.done.is_set()
+        return cmh.CpSolverResponse()
+
+
+class LostHint(SilentRun):
+    """Two runs that never answer: the hint is lost."""
+
+    def __new__(cls, *arguments: object, **options: object) -> Any:
+        return object.__new__(cls)
