@@ -1,0 +1,89 @@
+"""Past solutions as a scorer: the values that most of the latest ones agree on come first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.errors import ConfigError, NothingToReadError
+from nnsearch.history.matching import Plan, match
+from nnsearch.model.graph import BoolArray, CandidateGraph
+from nnsearch.scorers.scorer import Advice, FloatArray
+
+_PRIOR = 0.5  # of a plan, for and against each value
+
+
+class HistoryScorer:
+    """Scores values by the best solutions of past solves, wherever a network scores them.
+
+    The score of a candidate is the log-odds of its value among the plans that know its variable, each with half a plan
+    added for and against it, so that more plans are surer. The target of a variable is the latest plan's value.
+
+    Args:
+        location: the store, a path of a SQLite file or a URL of a database.
+        family: whose solves count; None is all.
+        count: how many solves, the latest ones that share a variable with the model.
+
+    Raises:
+        HistoryError: the store cannot be read, or there is none.
+        ConfigError: ``count`` is not 1 or more.
+    """
+
+    name = "history"
+
+    def __init__(self, location: str | Path, family: str | None = None, count: int = 5) -> None:
+        from nnsearch.history.store import Store  # it takes a fifth of a second to import a database's library
+
+        if count < 1:
+            raise ConfigError(f"count: expected 1 or more, got {count}")
+        self._family, self._count = family, count
+        self._store = Store(location, make=False)
+
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedHistory:
+        """Read the latest plans that share a variable with the model.
+
+        Raises:
+            NothingToReadError: there is none.
+            HistoryError: the store cannot be read.
+        """
+        names = ["" if name == f"v{place}" else name for place, name in enumerate(graph.names)]
+        plans: list[Plan] = []
+        for past in self._store.sketches(self._family):
+            solve = self._store.load(past.number)
+            plan = Plan.of(solve.solutions[0].values, match(solve.names, names))
+            if plan.known.any():
+                plans.append(plan)
+            if len(plans) == self._count:
+                break
+        if not plans:
+            raise NothingToReadError(
+                "expected a past solve that shares names of variables with this model, got none in the history; solve "
+                "one with nnsearch.cpsat.CpSolver(history=...), or add one with nnsearch history add"
+            )
+        known = np.stack([plan.known for plan in plans])[:, graph.variable]
+        votes = np.stack([plan.values for plan in plans])[:, graph.variable] == graph.values
+        voters, yes = known.sum(axis=0), (votes & known).sum(axis=0)
+        scores = np.where(voters > 0, np.log((yes + _PRIOR) / (voters - yes + _PRIOR)), -np.inf).astype(np.float32)
+        latest = plans[0]
+        return PreparedHistory(scores, np.where(latest.known, latest.values, np.nan).astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedHistory:
+    """What the plans say of a model: the same in all states.
+
+    Attributes:
+        scores: float32[N]; ``-inf`` for variables that no plan knows.
+        target: float64[V]; NaN for variables that the latest plan does not know.
+    """
+
+    scores: FloatArray
+    target: npt.NDArray[np.float64]
+
+    def advise(self, alive: BoolArray) -> Advice:
+        """Return what the plans say; see :meth:`nnsearch.scorers.scorer.PreparedScorer.advise`."""
+        return Advice(np.tile(self.scores, (len(alive), 1)), np.tile(self.target, (len(alive), 1)))
