@@ -20,7 +20,8 @@ def test_readme_has_examples() -> None:
 
 
 @pytest.mark.parametrize("block", PYTHON_BLOCKS)
-def test_python_examples_run(block: str) -> None:
+def test_python_examples_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # for files that an example writes
     assert pretrained_models()
     exec(compile(block, "README.md", "exec"), {})
 
