@@ -27,6 +27,7 @@ from nnsearch.model.prepared import PreparedModel
 IntArray = npt.NDArray[np.int64]
 
 _POLL_SECONDS = 0.02
+_FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
 _LITTLE = 0.05  # of an objective
 _NO_LIMIT = 2**62
 _WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
@@ -79,7 +80,7 @@ def find_start(
         roles, way = left.popleft()
         if best is not None and _is_about(model, best, before) and (roles.schedule or way.leftmost):
             break
-        seconds = (ends - time.perf_counter()) / (len(left) + 1)
+        seconds = (ends - time.perf_counter()) * (_FIRST_SHARE if left else 1.0)
         if seconds <= 0 or (stop is not None and stop()):
             break
         replayed = _replay(model, roles, way, seconds, seed, stop)

@@ -50,7 +50,7 @@ class RaceOptions:
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
     dives: Dives | None = field(default_factory=Dives)
-    start_seconds: float = 0.5
+    start_seconds: float = 1.0
     start_share: float = 0.05
     trial_seconds: float = 0.2
 
