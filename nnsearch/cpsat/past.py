@@ -89,7 +89,7 @@ class PastOf:
         Raises:
             ReadingStoppedError: the model was not read by then.
         """
-        if self._store is None:
+        if self._store is None or self.near is not None:
             return
         from nnsearch.history.near_plans import near_plans
         from nnsearch.history.recording import names_of
@@ -115,6 +115,15 @@ class PastOf:
         model, _ = self._reading(stop)
         return find_start(model, self.near.plan, ends, before=self.near.objective, seed=seed, stop=stop)
 
+    def within(self, model: cp_model.CpModel) -> PastOf:
+        """Return the same past for a model that has this one's variables first, and more of its own."""
+        other = PastOf(self._store, self._family, model, self._warn)
+        if self.near is not None:
+            more = len(model.proto.variables) - len(self.near.plan.values)
+            plan = Plan(np.pad(self.near.plan.values, (0, more)), np.pad(self.near.plan.known, (0, more)))
+            other.near = self.near._replace(plan=plan, objective=None)
+        return other
+
     def changes(self, solution: list[int]) -> list[Change]:
         """Return the variables whose values differ from the nearest past solution, in the model's order."""
         if self.near is None:
@@ -128,7 +137,13 @@ class PastOf:
         ]
 
     def record(
-        self, response: cmh.CpSolverResponse, parameters: cmh.SatParameters, *, seconds: float, found_by: str
+        self,
+        response: cmh.CpSolverResponse,
+        parameters: cmh.SatParameters,
+        *,
+        seconds: float,
+        found_by: str,
+        bounded: bool,
     ) -> None:
         """Keep an answer; see :func:`nnsearch.history.recording.past_solve`."""
         if self._store is None or response.status == cp_model.MODEL_INVALID:
@@ -143,6 +158,7 @@ class PastOf:
             seconds=seconds,
             found_by=found_by,
             parameters=parameters,
+            bounded=bounded,
         )
         try:
             self._store.record(solve, bytes_of(model), sketch)

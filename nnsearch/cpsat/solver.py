@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.cpsat.keeping import MayCount, few_changes
 from nnsearch.cpsat.past import Change, Past, PastOf
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.race import Race
 from nnsearch.cpsat.racing.report import RaceReport, Winner
 from nnsearch.cpsat.racing.stand_aside import reason_to_stand_aside
 from nnsearch.errors import ConfigError
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 
@@ -46,6 +49,10 @@ class CpSolver(cp_model.CpSolver):
             a near one begins from its solution, made complete and feasible: CP-SAT starts at once, and again from that
             solution if it is better than what CP-SAT has by then. A store that cannot be used is a line of warning.
         family: what the models of this solver are called in the store; else a model's name, else the whole store.
+        keep: what every change against the nearest past solution costs, in the units of the objective. It is a part of
+            what is minimised, and of ``objective_value`` and the bound; the history keeps the model's own objective.
+        keep_only: tells of a variable's name whether a change of it counts; by default all count but sums in the
+            objective: variables of it that are no Booleans.
 
     Attributes:
         race: who answered the last solve, and what history and the learned search gave.
@@ -64,12 +71,20 @@ class CpSolver(cp_model.CpSolver):
         options: RaceOptions | None = None,
         history: str | Path | None = None,
         family: str | None = None,
+        keep: int | None = None,
+        keep_only: MayCount | None = None,
     ) -> None:
         super().__init__()
         if on_error not in ("log", "raise"):
             raise ConfigError(f"on_error: expected log or raise, got {on_error!r}")
-        if family is not None and history is None:
-            raise ConfigError("family: expected a history, too, got none; pass history=PATH")
+        for option, given in (("family", family), ("keep", keep)):
+            if given is not None and history is None:
+                raise ConfigError(f"{option}: expected a history, too, got none; pass history=PATH")
+        if keep is not None and (not isinstance(keep, int) or keep < 1):
+            raise ConfigError(f"keep: expected a whole number of 1 or more, got {keep!r}")
+        if keep_only is not None and keep is None:
+            raise ConfigError("keep_only: expected keep, too, got none; pass keep=WEIGHT")
+        self._keep, self._keep_only = keep, keep_only
         self.race: RaceReport | None = None
         self.changes: list[Change] = []
         self._past = None if history is None else Past(history, family)
@@ -90,15 +105,37 @@ class CpSolver(cp_model.CpSolver):
         """
         self._response, self._answered, self.changes = None, False, []
         past = None if self._past is None else self._past.of(model)
-        status = self._solve(model, solution_callback, past)
-        if past is not None and self.race is not None:
-            response = self.response_proto
+        if past is None:
+            return self._solve(model, solution_callback, None)
+        asked = self._with_wish(model, past)
+        status = self._solve(asked, solution_callback, past if asked is model else past.within(asked))
+        if self.race is not None:
+            response, size = self.response_proto, len(model.proto.variables)
+            for solution in (response.solution, *(other.values for other in response.additional_solutions)):
+                values = list(solution)[:size]
+                solution.clear()
+                solution.extend(values)
             if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
                 self.changes = past.changes(list(response.solution))
-            past.record(response, self.parameters, seconds=self.race.seconds, found_by=self.race.winner)
+            past.record(
+                response,
+                self.parameters,
+                seconds=self.race.seconds,
+                found_by=self.race.winner,
+                bounded=asked is model,
+            )
             if not self.parameters.fill_additional_solutions_in_response:
                 response.additional_solutions.clear()
         return status
+
+    def _with_wish(self, model: cp_model.CpModel, past: PastOf) -> cp_model.CpModel:
+        """Return the model to solve: with the wish for few changes, where there is one and something to keep."""
+        if self._keep is None:
+            return model
+        ends = time.perf_counter() + self.parameters.max_time_in_seconds
+        with contextlib.suppress(ReadingStoppedError):
+            past.look(lambda: time.perf_counter() >= ends)
+        return model if past.near is None else few_changes(model, past.near.plan, self._keep, self._keep_only)
 
     def _solve(
         self,

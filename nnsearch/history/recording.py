@@ -38,6 +38,7 @@ def past_solve(
     seconds: float,
     found_by: str,
     parameters: cmh.SatParameters,
+    bounded: bool = True,
 ) -> PastSolve:
     """Return what is kept of CP-SAT's answer, with the other solutions that it has in its pool.
 
@@ -48,6 +49,7 @@ def past_solve(
         seconds: wall time of the solve.
         found_by: who found the best solution.
         parameters: of the solve.
+        bounded: the answer's bound and its proof are of the model's own objective.
     """
     solved = response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     objective = None if is_constant(model.model.proto) else model.objective
@@ -61,11 +63,14 @@ def past_solve(
     if objective is not None:
         sign = -1 if objective.maximises else 1
         others.sort(key=lambda solution: sign * (solution.objective or 0.0))
-    bound = response.best_objective_bound if solved and objective is not None else None
+    bound = response.best_objective_bound if solved and objective is not None and bounded else None
+    status = Status(response.status.name)
+    if status is Status.OPTIMAL and not bounded and objective is not None:
+        status = Status.FEASIBLE
     return PastSolve(
         family=family,
         created=time.time(),
-        status=Status(response.status.name),
+        status=status,
         objective=None if best is None else best.objective,
         bound=bound if bound is not None and math.isfinite(bound) else None,
         seconds=seconds,

@@ -222,15 +222,75 @@ def test_invalid_models_are_not_kept(tmp_path: Path) -> None:
         assert store.solves() == []
 
 
+@pytest.mark.parametrize("sense", ["maximise", "minimise", "floating", "none"])
+def test_few_changes_are_a_wish(sense: str, tmp_path: Path) -> None:
+    """Nine things of which four are chosen; another four are better by one each, or as good."""
+
+    def model(bonus: int) -> cp_model.CpModel:
+        made = cp_model.CpModel()
+        x = [made.new_bool_var(f"x{i}") for i in range(8)]
+        y = made.new_int_var(0, 9, "y")
+        made.add(sum(x) == 4)
+        made.add(y >= 3)
+        gain = sum(x[:4]) * bonus + sum(x[4:])
+        if sense == "maximise":
+            made.maximize(gain)
+        elif sense == "minimise":
+            made.minimize(20 - gain)
+        elif sense == "floating":
+            made.maximize(0.5 * gain)
+        elif bonus == 2:
+            made.add(sum(x[:4]) == 4)
+            made.add(y == 5)
+        return made
+
+    path = tmp_path / "plans.db"
+    with_history(path).solve(model(2))
+    free, close = with_history(tmp_path / "plans.db", keep=1, keep_only=lambda name: False), with_history(path, keep=3)
+    assert close.solve(model(0)) == cp_model.OPTIMAL
+    assert close.changes == []
+    assert len(close.response_proto.solution) == 9
+    own = {"maximise": 0, "minimise": 20, "floating": 0, "none": 0}[sense]
+    assert close.objective_value == own, "no change costs anything"
+    assert free.solve(model(0)) == cp_model.OPTIMAL
+    if sense != "none":
+        assert {change.name for change in free.changes} >= {f"x{i}" for i in range(8)}
+        assert free.objective_value == {"maximise": 4, "minimise": 16, "floating": 2}[sense]
+    one_only = with_history(path, keep=3, keep_only=lambda name: name == "x0")
+    one_only.solve(model(0))
+    with Store(path) as store:
+        kept = store.load(2)
+        assert len(kept.names) == 9
+        assert kept.status is (Status.OPTIMAL if sense == "none" else Status.FEASIBLE), "of its own objective no proof"
+        assert kept.objective == (None if sense == "none" else own)
+        assert kept.bound is None
+
+
+def test_the_price_of_changes_is_in_the_objective(tmp_path: Path) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing([9, 1, 1, 1], weight=20))
+    solver = with_history(path, keep=2)
+    assert solver.solve(packing([1, 1, 9, 1], weight=20)) == cp_model.OPTIMAL
+    assert [change.name for change in solver.changes] == ["x0", "x2"]
+    assert solver.objective_value == 9 - 2 * 2
+    assert solver.best_objective_bound == 5
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"keep": 2}, "keep: expected a history, too, got none; pass history=PATH"),
+        ({"history": "plans.db", "keep": 0}, "keep: expected a whole number of 1 or more, got 0"),
+        ({"history": "plans.db", "keep_only": str}, "keep_only: expected keep, too, got none; pass keep=WEIGHT"),
         ({"history": ""}, "history: expected a path or a URL of a store, got ''"),
         ({"history": 7}, "history: expected a path or a URL of a store, got 7"),
         ({"history": "plans.db", "family": ""}, "family: expected a text, got ''"),
         ({"family": "shops"}, "family: expected a history, too, got none; pass history=PATH"),
     ],
 )
-def test_options_are_checked(options: dict[str, Any], message: str) -> None:
+def test_options_are_checked(
+    options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=f"^{message}$"):
         CpSolver(**options)
