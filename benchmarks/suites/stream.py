@@ -82,7 +82,7 @@ class StreamSuite:
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     workers: int = 2
     seconds: float = 10.0
-    arms: tuple[ArmName, ...] = ("cold", "cold-again", "hint", "repaired-hint")
+    arms: tuple[ArmName, ...] = ("cold", "cold-again", "hint", "repaired-hint", "history")
     instances: Path | None = None
 
     def __post_init__(self) -> None:

@@ -55,16 +55,16 @@ def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     command = ["stream", "--seeds", 3, 4, "--workers", 1, "--limit", 0.5, "--output", output, "--plot", plot]
     assert call(*command) == 0
     shown = capsys.readouterr().out
-    assert "54 solves by 1 worker" in shown
+    assert "66 solves by 1 worker" in shown
     assert "0 wrong answers" in shown
     assert "Primal integral / that of cold" in shown
     assert plot.stat().st_size > 1000
     written = lines_of(output)
-    assert [line["config"]["arm"] for line in written[:9]] == [
-        *("first", "cold", "cold-again", "hint", "repaired-hint"),
-        *("cold-again", "hint", "repaired-hint", "cold"),
+    assert [line["config"]["arm"] for line in written[:11]] == [
+        *("first", "cold", "cold-again", "hint", "repaired-hint", "history"),
+        *("cold-again", "hint", "repaired-hint", "history", "cold"),
     ]
-    assert [line["config"]["instance"] for line in written[:9:4]] == ["purse/a/0", "purse/a/1", "purse/a/2"]
+    assert [line["config"]["instance"] for line in written[:11:5]] == ["purse/a/0", "purse/a/1", "purse/a/2"]
     assert {line["result"]["status"] for line in written} == {"OPTIMAL"}
     other = {"config": {"suite": "search"}, "result": {"solution": [1]}, "environment": {}}
     output.write_text(text := f"{output.read_text()}{json.dumps(other)}\n")
