@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from json import dumps
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from nnsearch.cli.run_progress import RunProgress
 from nnsearch.cli.search_flags import SWITCH
 from nnsearch.problems import PROBLEMS, read_problem
 from nnsearch.trial.advise import advise
@@ -43,7 +43,7 @@ def show_verdict(
         json: print one JSON object
     """
     asked, _ = read_problem(instance, problem, colours).build()
-    progress = _Progress()
+    progress = RunProgress()
     verdict = advise(asked, model, seconds=time_limit, seeds=seeds, workers=workers, on_run=progress)
     progress.wipe()
     if json:
@@ -57,25 +57,3 @@ def show_verdict(
     else:
         sys.stdout.write(f"{verdict}\n")
     return 0
-
-
-class _Progress:
-    """On a terminal, the run at work and the time left."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._width = 0
-
-    def __call__(self, done: int, total: int, arm: str) -> None:
-        if sys.stderr.isatty():
-            left = f", {(time.perf_counter() - self._started) / done * (total - done):.0f} s left" if done else ""
-            line = f"run {done + 1} of {total}: {arm}{left}"
-            self.wipe()
-            self._width = len(line)
-            sys.stderr.write(line)
-            sys.stderr.flush()
-
-    def wipe(self) -> None:
-        if self._width:
-            sys.stderr.write("\r" + " " * self._width + "\r")
-            self._width = 0

@@ -16,7 +16,7 @@ _VERBS = {
     "models": "list the pretrained networks",
     "inspect": "describe a network",
     "advise": "try whether a learned search helps with a model",
-    "history": "list, show, add, export and prune past solves",
+    "history": "list, show, add, export, prune and replay past solves",
     "demo": "solve a large quasigroup with the network and without",
 }
 

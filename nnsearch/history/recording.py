@@ -6,9 +6,13 @@ import math
 import time
 
 import numpy as np
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+from ortools.sat import cp_model_pb2
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.errors import HistoryError
 from nnsearch.history.past_solve import PastSolution, PastSolve
 from nnsearch.model.objective import is_constant
 from nnsearch.model.prepared import PreparedModel
@@ -28,6 +32,31 @@ def bytes_of(model: PreparedModel) -> bytes:
         proto.CopyFrom(model.proto)
         proto.ClearField("solution_hint")
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def message_of(content: bytes, store: str) -> cp_model_pb2.CpModelProto:
+    """Return the message that was stored as bytes.
+
+    Args:
+        content: as :meth:`nnsearch.history.store.Store.model` returns it.
+        store: what people call it.
+
+    Raises:
+        HistoryError: it is something else.
+    """
+    try:
+        return cp_model_pb2.CpModelProto.FromString(content)
+    except DecodeError:
+        raise HistoryError(f"{store}: expected a CpModelProto, got other bytes; restore a copy of it") from None
+
+
+def model_of(content: bytes, store: str) -> cp_model.CpModel:
+    """Return the model that was stored as bytes, see :func:`message_of`."""
+    model = cp_model.CpModel()
+    # OR-Tools' own messages read nothing but text.
+    if not model.proto.parse_text_format(text_format.MessageToString(message_of(content, store))):
+        raise HistoryError(f"{store}: expected a model of this version of OR-Tools, got another; install a newer one")
+    return model
 
 
 def past_solve(

@@ -16,11 +16,11 @@ from nnsearch.model.graph import MAX_VALUES
 from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.processors import usable_cpus
-from nnsearch.result import Status
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 from nnsearch.trial.arms import BASELINE, TrialArm, TrialRun, arms_for
+from nnsearch.trial.contradictions import refuse_contradictions
 from nnsearch.trial.first_look import FirstLook, first_look
 from nnsearch.trial.pairs import paired_costs, rotated
 
@@ -174,7 +174,7 @@ def _tried(
             if on_run is not None:
                 on_run(sum(map(len, runs.values())), total, arm.name)
             runs[arm.name].append(arm.run(seed))
-    _check_agreement(runs, objective)
+    refuse_contradictions(runs, objective)
     values = [value for done in runs.values() for run in done for _, value in run.solutions]
     best = None if objective is None else (max if objective.maximises else min)(values, default=0.0)
 
@@ -188,20 +188,3 @@ def _tried(
         mean = math.exp(sum(ratios) / len(ratios))
         compared.append(TrialComparison(arm, runs[arm.name], mean, all(ratio < 0 for ratio in ratios)))
     return compared
-
-
-def _check_agreement(runs: dict[str, list[TrialRun]], objective: Objective | None) -> None:
-    answers = {(name, run.status) for name, done in runs.items() for run in done}
-    solved = sorted(name for name, status in answers if status.solved)
-    refuted = sorted(name for name, status in answers if status is Status.INFEASIBLE)
-    if solved and refuted:
-        raise NNSearchError(f"{refuted[0]} proved that there is no solution, {solved[0]} found one; please report this")
-    optima = {
-        round(run.solutions[-1][1], 6): name
-        for name, done in runs.items()
-        for run in done
-        if objective is not None and run.status is Status.OPTIMAL and run.solutions
-    }
-    if len(optima) > 1:
-        claims = ", ".join(f"{name} {value:.12g}" for value, name in sorted(optima.items()))
-        raise NNSearchError(f"optimal objectives differ: {claims}; please report this with the model")

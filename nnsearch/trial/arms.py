@@ -55,6 +55,20 @@ class TrialArm:
     run: Callable[[int], TrialRun]
 
 
+def run_of(solver: cp_model.CpSolver, model: cp_model.CpModel, seed: int, workers: int, seconds: float) -> TrialRun:
+    """Solve a model with a new solver of either class.
+
+    Raises:
+        NNSearchError: CP-SAT refuses the model.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    solver.parameters.random_seed, solver.parameters.num_workers = seed, workers
+    solver.parameters.max_time_in_seconds = seconds
+    watch = _Watch()
+    status, taken = timed_solve(solver, model, watch)
+    return TrialRun(Status(status.name), taken, watch.solutions)
+
+
 def arms_for(model: PreparedModel, scorers: Sequence[Network], workers: int, seconds: float) -> list[TrialArm]:
     """Return the arms of a trial, CP-SAT as it comes first.
 
@@ -66,15 +80,7 @@ def arms_for(model: PreparedModel, scorers: Sequence[Network], workers: int, sec
     """
 
     def by_solver(make: Callable[[], cp_model.CpSolver]) -> Callable[[int], TrialRun]:
-        def run(seed: int) -> TrialRun:
-            solver = make()
-            solver.parameters.random_seed, solver.parameters.num_workers = seed, workers
-            solver.parameters.max_time_in_seconds = seconds
-            watch = _Watch()
-            status, taken = timed_solve(solver, model.model, watch)
-            return TrialRun(Status(status.name), taken, watch.solutions)
-
-        return run
+        return lambda seed: run_of(make(), model.model, seed, workers, seconds)
 
     def by_dives(scorer: Network) -> Callable[[int], TrialRun]:
         def run(seed: int) -> TrialRun:

@@ -7,13 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
-from ortools.sat import cp_model_pb2
 
 from nnsearch.cli.history.listing import STORE
 from nnsearch.cli.history.solution_files import TEXT_ENDINGS, written
 from nnsearch.cli.solution_file import distinct_names
-from nnsearch.errors import ConfigError, HistoryError
+from nnsearch.errors import ConfigError
+from nnsearch.history.recording import message_of
 from nnsearch.history.store import Store
 from nnsearch.output_file import check_output_file, replacing
 
@@ -46,19 +45,10 @@ def export_solve(
         raise ConfigError(f"expected a solve with a solution, got number {number} without; leave out --solution")
     if model is not None:
         as_text = Path(model).suffix.lower() in TEXT_ENDINGS
-        _write(model, _text_of(content, opened.name) if as_text else content)
+        _write(model, text_format.MessageToBytes(message_of(content, opened.name)) if as_text else content)
     if solution is not None:
         _write(solution, written(solve, distinct_names(solve.names), Path(solution).suffix.lower()))
     return 0
-
-
-def _text_of(content: bytes, store: str) -> bytes:
-    proto = cp_model_pb2.CpModelProto()
-    try:
-        proto.ParseFromString(content)
-    except DecodeError:
-        raise HistoryError(f"{store}: expected a CpModelProto, got other bytes; restore a copy of it") from None
-    return text_format.MessageToBytes(proto)
 
 
 def _write(file: str, content: bytes) -> None:

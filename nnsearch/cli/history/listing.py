@@ -27,8 +27,8 @@ def list_store(store: Annotated[str, STORE], /, *, family: Annotated[str | None,
         if family is None:
             sys.stdout.write(f"{'solves':>8} {'solved':>8}  {'from':16}  {'to':16}  family\n")
             for group in opened.families():
-                first, last = _minute(group.first), _minute(group.last)
-                sys.stdout.write(f"{group.solves:8} {group.solved:8}  {first}  {last}  {_printable(group.family)}\n")
+                first, last = minute(group.first), minute(group.last)
+                sys.stdout.write(f"{group.solves:8} {group.solved:8}  {first}  {last}  {printable(group.family)}\n")
             return 0
         sys.stdout.write(
             f"{'number':>8}  {'ended':16}  {'status':10} {'objective':>14} {'bound':>14} {'seconds':>8} "
@@ -36,9 +36,9 @@ def list_store(store: Annotated[str, STORE], /, *, family: Annotated[str | None,
         )
         for solve in opened.solves(family):
             sys.stdout.write(
-                f"{solve.number:8}  {_minute(solve.created)}  {solve.status:10} {_number(solve.objective):>14} "
+                f"{solve.number:8}  {minute(solve.created)}  {solve.status:10} {_number(solve.objective):>14} "
                 f"{_number(solve.bound):>14} {solve.seconds:8.1f} {solve.variables:9} {solve.solutions:9}  "
-                f"{_printable(solve.found_by)}\n"
+                f"{printable(solve.found_by)}\n"
             )
     return 0
 
@@ -60,25 +60,26 @@ def show_solve(
     with Store(store, make=False) as opened:
         solve = opened.load(number)
     lines = {
-        "family": _printable(solve.family),
-        "ended": _minute(solve.created),
+        "family": printable(solve.family),
+        "ended": minute(solve.created),
         "status": str(solve.status),
         "objective": _number(solve.objective),
         "bound": _number(solve.bound),
         "seconds": f"{solve.seconds:.3f}",
-        "found by": _printable(solve.found_by),
-        "parameters": _printable(solve.parameters),
+        "found by": printable(solve.found_by),
+        "parameters": printable(solve.parameters),
         "variables": str(len(solve.names)),
         "solutions": ", ".join(_number(one.objective) for one in solve.solutions) or "none",
     }
     sys.stdout.writelines(f"{key}: {line}\n" for key, line in lines.items())
     if values and solve.solutions:
         named = zip(solve.names, solve.solutions[0].values.tolist(), strict=True)
-        sys.stdout.writelines(f"{_printable(name) or f'v{i}'} = {value}\n" for i, (name, value) in enumerate(named))
+        sys.stdout.writelines(f"{printable(name) or f'v{i}'} = {value}\n" for i, (name, value) in enumerate(named))
     return 0
 
 
-def _minute(created: float) -> str:
+def minute(created: float) -> str:
+    """Return when a solve ended, in 16 characters."""
     try:
         return f"{datetime.fromtimestamp(created):%Y-%m-%d %H:%M}"
     except (OverflowError, OSError, ValueError):
@@ -89,6 +90,6 @@ def _number(number: float | None) -> str:
     return "-" if number is None else all_digits(number)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text on one line, whatever a store from elsewhere holds."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))

@@ -91,9 +91,9 @@ def test_a_solve_is_shown(nnsearch: Run, plans: Path) -> None:
     assert out.endswith(f"start[19] = {past_solve(2).solutions[0].values[-1]}\n")
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "export", "prune"])
+@pytest.mark.parametrize("verb", ["list", "show", "export", "prune", "replay"])
 def test_a_history_that_is_not_there_is_not_made(nnsearch: Run, tmp_path: Path, verb: str) -> None:
-    words = {"list": [], "show": ["1"], "export": ["1", "--model", "x.pb"], "prune": ["--keep", "1"]}[verb]
+    words = {"show": ["1"], "export": ["1", "--model", "x.pb"], "prune": ["--keep", "1"]}.get(verb, [])
     code, out, err = nnsearch(verb, "plans.db", *words)
     assert (code, out) == (2, "")
     assert err == "error: plans.db: expected a history, got nothing at this path; correct it\n"
