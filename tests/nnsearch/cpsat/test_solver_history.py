@@ -152,7 +152,7 @@ def test_what_is_kept_of_a_solve(model: cp_model.CpModel, status: Status, tmp_pa
             assert past.objective == (solver.objective_value if model.has_objective() else None)
         if model.has_objective():
             assert past.bound == solver.best_objective_bound
-            objectives = [solution.objective for solution in past.solutions]
+            objectives = [solution.objective or 0.0 for solution in past.solutions]
             assert objectives == sorted(objectives, reverse=True), "the pool, best first"
 
 

@@ -73,7 +73,7 @@ def test_it_is_usable_where_a_network_is(engine: str, store: Path) -> None:
         assert result.solution == expected
     elif engine == "many":
         many = nnsearch.solve_many([rows(6), rows(6)], scorer)
-        assert [one.result.solution for one in many] == [expected] * 2
+        assert [one.result and one.result.solution for one in many] == [expected] * 2
     else:
         solver = CpSolver(scorer)
         assert solver.solve(model) == cp_model.OPTIMAL
