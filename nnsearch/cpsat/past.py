@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.start import Start, find_start
+from nnsearch.cpsat.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
 from nnsearch.history.matching import Plan
 from nnsearch.model.prepared import PreparedModel
@@ -114,6 +114,11 @@ class PastOf:
             return None
         model, _ = self._reading(stop)
         return find_start(model, self.near.plan, ends, before=self.near.objective, seed=seed, stop=stop)
+
+    def improved(self, start: Start, ends: float, stop: Callable[[], bool], seed: int) -> Iterator[Start]:
+        """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.start.improved`."""
+        model, _ = self._reading(stop)
+        return improved(model, start, ends, seed=seed, stop=stop)
 
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""

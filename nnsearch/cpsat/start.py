@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -27,22 +27,26 @@ from nnsearch.model.prepared import PreparedModel
 IntArray = npt.NDArray[np.int64]
 
 _POLL_SECONDS = 0.02
+_STALL_SECONDS = 0.1
 _FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
 _LITTLE = 0.05  # of an objective
 _NO_LIMIT = 2**62
 _WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
 
 
-class Start(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Start:
     """A solution to begin with.
 
     Attributes:
         solution: values of all variables, in the model's order.
         objective: of the solution, in the units of the model; None of a model without an objective.
+        order: the decisions that led to it.
     """
 
     solution: list[int]
     objective: float | None
+    order: _Order
 
 
 def find_start(
@@ -83,15 +87,69 @@ def find_start(
         seconds = (ends - time.perf_counter()) * (_FIRST_SHARE if left else 1.0)
         if seconds <= 0 or (stop is not None and stop()):
             break
-        replayed = _replay(model, roles, way, seconds, seed, stop)
-        if replayed is None:
+        order = _Order(roles, way)
+        response = _replay(model, order, seconds, seed, stop)
+        if response is None:
             continue
-        start, low, high = replayed
+        start = _start_of(model, list(response.solution), order)
         if way.leftmost and len(roles.new):
+            domains = [list(variable.domain) for variable in response.tightened_variables][: len(model.names)]
+            low, high = (np.array([domain[end] for domain in domains]) for end in (0, -1))
             left.extendleft((roles.with_new(low, high, share), way) for share in (0.0, 0.5))
         if best is None or _better(model, start, best):
             best = start
     return best
+
+
+def improved(
+    model: PreparedModel, start: Start, ends: float, *, seed: int = 0, stop: Callable[[], bool] | None = None
+) -> Iterator[Start]:
+    """Go on in a start's order for better solutions, and return them as they come, until none has come for a while.
+
+    Clause learning takes back what stands in the way of a better objective, and leaves the rest in the past order.
+
+    Args:
+        model: a model with an objective.
+        start: the solution.
+        ends: when to give up, of ``time.perf_counter``.
+        seed: CP-SAT's random seed.
+        stop: asked often; true gives up.
+    """
+    copy = model.model.clone()
+    _set_order(copy, start.order)
+    found = _Latest()
+    parameters = _parameters(ends - time.perf_counter(), seed)
+    run = CpSatRun(copy, parameters, solution_callback=found)
+    begun = last = time.perf_counter()
+    best = start
+    try:
+        over = False
+        while not over:
+            over = run.done.wait(_POLL_SECONDS)
+            if stop is not None and stop():
+                return
+            solution, found.solution = found.solution, None
+            if solution is not None:
+                better = _start_of(model, solution, start.order)
+                last = time.perf_counter()
+                if _better(model, better, best):
+                    best = better
+                    yield better
+            elif time.perf_counter() - last > max(_STALL_SECONDS, (last - begun) / 2):
+                return
+    finally:
+        run.stop()
+
+
+class _Latest(cp_model.CpSolverSolutionCallback):
+    """Keeps the latest solution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.solution: list[int] | None = None
+
+    def on_solution_callback(self) -> None:
+        self.solution = list(self.response_proto.solution)
 
 
 class _Way(NamedTuple):
@@ -229,18 +287,19 @@ def _better(model: PreparedModel, one: Start, other: Start) -> bool:
     return objective.better(one.objective, other.objective)
 
 
+class _Order(NamedTuple):
+    """The decisions of a search."""
+
+    roles: _Roles
+    way: _Way
+
+
 def _replay(
-    model: PreparedModel, roles: _Roles, way: _Way, seconds: float, seed: int, stop: Callable[[], bool] | None
-) -> tuple[Start, IntArray, IntArray] | None:
-    """Return a start, and the least and largest values (int64[V] each) that propagation leaves the variables."""
+    model: PreparedModel, order: _Order, seconds: float, seed: int, stop: Callable[[], bool] | None
+) -> cmh.CpSolverResponse | None:
+    """Return a solution of any objective, None if there was none in time."""
     copy = without_objective(model.model)
-    copy.clear_hints()  # CP-SAT follows even an empty hint before the order of the search
-    proto = copy.proto
-    proto.search_strategy.clear()
-    strategy = proto.search_strategy.add()
-    strategy.variable_selection_strategy = cp_model.CHOOSE_FIRST
-    strategy.domain_reduction_strategy = cp_model.SELECT_MIN_VALUE
-    strategy.variables.extend(roles.decisions(way, proto))
+    _set_order(copy, order)
     run = CpSatRun(copy, _parameters(seconds, seed))
     try:
         while not run.done.wait(_POLL_SECONDS):
@@ -249,15 +308,22 @@ def _replay(
     finally:
         run.stop()
     response = run.response()
-    if response.status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return None
-    solution = list(response.solution)[: len(model.names)]
-    objective = model.objective
-    start = Start(solution, None if objective is None else objective.value_of(solution))
-    if not len(roles.new):
-        return start, roles.low, roles.high
-    domains = [list(variable.domain) for variable in response.tightened_variables][: len(model.names)]
-    return start, np.array([domain[0] for domain in domains]), np.array([domain[-1] for domain in domains])
+    return response if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+
+
+def _start_of(model: PreparedModel, solution: list[int], order: _Order) -> Start:
+    values = solution[: len(model.names)]  # without the distances
+    return Start(values, None if model.objective is None else model.objective.value_of(values), order)
+
+
+def _set_order(model: cp_model.CpModel, order: _Order) -> None:
+    model.clear_hints()  # CP-SAT follows even an empty hint before the order of the search
+    proto = model.proto
+    proto.search_strategy.clear()
+    strategy = proto.search_strategy.add()
+    strategy.variable_selection_strategy = cp_model.CHOOSE_FIRST
+    strategy.domain_reduction_strategy = cp_model.SELECT_MIN_VALUE
+    strategy.variables.extend(order.roles.decisions(order.way, proto))
 
 
 def _parameters(seconds: float, seed: int) -> cmh.SatParameters:

@@ -34,8 +34,9 @@ class RaceOptions:
         dives: Of the learned side; None is never.
         start_seconds: Seconds that history may take to look for a start.
         start_share: Or this share of the time limit, where that is more.
-        trial_seconds: Seconds that CP-SAT has to find a solution better than the start by itself, or as many as have
-            passed by then. If it does not, it begins again from the start.
+        trial_seconds: Seconds that CP-SAT has at least to find a solution better than the start by itself. Until then,
+            or for ``start_share`` of the time limit, the start is improved in the past order as long as that succeeds;
+            if CP-SAT has nothing better by then, it begins again from what came of it.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.

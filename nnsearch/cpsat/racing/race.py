@@ -93,6 +93,7 @@ class Race:
         self._error: BaseException | None = None
         self._nothing = "there is no scorer"  # why the learned search gave nothing
         self._forgotten = ""  # why history gave nothing
+        self._recalled: Start | None = None
         self._giver: Literal["learned", "history"] = "learned"
         self._gift: str | None = None  # the solution that one of them gave CP-SAT to improve
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
@@ -144,8 +145,8 @@ class Race:
         if answer is None:
             self._wait(first)
             return self._finish(first.response(), "cp-sat")
-        if self._giver == "history" and self._objective is not None:
-            return self._go_on_from(answer, first)
+        if self._past is not None and self._recalled is not None and self._objective is not None:
+            return self._go_on_from(answer, self._past, self._recalled, first)
         first.stop()
         before = first.response()
         if answer.status == cp_model.INFEASIBLE:
@@ -169,23 +170,39 @@ class Race:
             return self._better(before, answer)
         return self._hand_over(answer)
 
-    def _go_on_from(self, start: cmh.CpSolverResponse, first: CpSatRun) -> cmh.CpSolverResponse:
-        """Show a start, and begin CP-SAT again from it unless CP-SAT soon has a better solution by itself."""
-        self._show(start)
-        self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
-        ends = time.perf_counter() + max(self._options.trial_seconds, self._seconds())
-        while not (ended := self._wait(first, _POLL_SECONDS)) and time.perf_counter() < ends:
-            if self._is_surpassed(start):
-                self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
-                ended = self._wait(first)
-                break
-        if ended:
+    def _go_on_from(
+        self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
+    ) -> cmh.CpSolverResponse:
+        """Show a start, improve it for a while, and begin CP-SAT again from it unless CP-SAT has a better solution."""
+        self._give(start)
+        now = time.perf_counter()
+        left = self._deadline - now
+        window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
+
+        def over() -> bool:
+            return self._is_past_help(first) or self._is_surpassed(start)
+
+        for better in past.improved(found, now + min(window, left), over, self._parameters.random_seed):
+            response = self._check(better.solution, None)
+            if response is not None and self._improves(response, start):
+                start = response
+                start.status = cp_model.FEASIBLE
+                self._give(start)
+        self._wait(first, self._options.trial_seconds - (time.perf_counter() - now))
+        if self._is_surpassed(start):
+            self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
+            self._wait(first)
+        if first.done.is_set():
             return self._better(first.response(), start)
         first.stop()
         before = first.response()
         self._note_bound(before)
-        best = before if self._improves(before, start) and before.status in _SOLVED else start
+        best = before if before.status in _SOLVED and self._improves(before, start) else start
         return self._better(before, start) if self._is_over() or self._proved(best) else self._hand_over(best)
+
+    def _give(self, start: cmh.CpSolverResponse) -> None:
+        self._show(start)
+        self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
 
     def _is_surpassed(self, start: cmh.CpSolverResponse) -> bool:
         """Tell whether CP-SAT has a better solution than a start."""
@@ -296,7 +313,7 @@ class Race:
         if response is None:
             self._forgotten = "CP-SAT refuses its solution"
             return None
-        self._giver = "history"
+        self._giver, self._recalled = "history", start
         response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
         return response
 
