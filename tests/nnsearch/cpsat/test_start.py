@@ -10,7 +10,7 @@ from ortools.sat.python import cp_model
 from stand_ins import PATIENCE
 
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
-from nnsearch.cpsat.start import Start, find_start
+from nnsearch.cpsat.start import Start, find_start, improved
 from nnsearch.history.matching import Plan, match
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
@@ -164,3 +164,35 @@ def test_domains_as_wide_as_they_can_be() -> None:
     start = start_of(PreparedModel(model), plan)
     assert start is not None
     assert start.solution[1] == 2**39
+
+
+@pytest.mark.parametrize("kind", ["job-shop", "rcpsp", "nurse-roster", "multi-knapsack", "blending", "lot-sizing"])
+def test_improvements_are_solutions_each_better_than_the_one_before(kind: str) -> None:
+    model, prepared, solution = solved(kind)
+    assert solution is not None
+    assert prepared.objective is not None
+    rng = np.random.default_rng(3)
+    shuffled = np.where(rng.random(len(solution)) < 0.5, rng.permutation(solution), solution)
+    start = start_of(prepared, Plan(shuffled, np.ones(len(solution), dtype=bool)))
+    assert start is not None
+    before = start
+    for better in improved(prepared, start, time.perf_counter() + 0.4):
+        check(model, prepared, better)
+        assert before.objective is not None
+        assert better.objective is not None
+        assert prepared.objective.better(better.objective, before.objective)
+        before = better
+    assert list(improved(prepared, start, time.perf_counter() + PATIENCE, stop=lambda: True)) == []
+
+
+def test_improving_ends_where_nothing_comes_any_more() -> None:
+    rng = Random(2)
+    jobs = [[rng.randint(20, 99) for _ in range(10)] for _ in range(15)]  # too hard to prove
+    plan, before = planned(shop(jobs)[0], shop(jobs)[0])
+    model = PreparedModel(shop(jobs)[0])
+    start = start_of(model, plan, before)
+    assert start is not None
+    begun = time.perf_counter()
+    for _ in improved(model, start, begun + 1000 * PATIENCE):
+        pass
+    assert time.perf_counter() - begun < PATIENCE
