@@ -29,6 +29,7 @@ IntArray = npt.NDArray[np.int64]
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
 _FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
+_PLACES = (0.0, 0.25, 0.5, 0.75)  # of new tasks, as shares of the times that they have
 _LITTLE = 0.05  # of an objective
 _NO_LIMIT = 2**62
 _WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
@@ -64,8 +65,8 @@ def find_start(
     one is about as good as the plan was: with every variable but Booleans at its smallest value, in the order of the
     past values; at the past values; and both with the variables of the objective at their best, since they may follow
     from the others. The first is what schedules need: where durations have changed, the order of the tasks is worth
-    more than their times. There, variables that the plan does not know (of new tasks) come last, and then in two other
-    ways: in the midst of the times that propagation leaves them before the plan's end, and at the first of them.
+    more than their times. There, variables that the plan does not know (of new tasks) come last, and then
+    at four places within the times that propagation leaves them before the plan's end.
 
     Args:
         model: the model.
@@ -95,7 +96,7 @@ def find_start(
         if way.leftmost and len(roles.new):
             domains = [list(variable.domain) for variable in response.tightened_variables][: len(model.names)]
             low, high = (np.array([domain[end] for domain in domains]) for end in (0, -1))
-            left.extendleft((roles.with_new(low, high, share), way) for share in (0.0, 0.5))
+            left.extendleft((roles.with_new(low, high, share), way) for share in _PLACES)
         if best is None or _better(model, start, best):
             best = start
     return best

@@ -52,7 +52,7 @@ class RaceOptions:
     search_failures: int = 40
     dives: Dives | None = field(default_factory=Dives)
     start_seconds: float = 1.0
-    start_share: float = 0.05
+    start_share: float = 0.1
     trial_seconds: float = 0.2
 
     def __post_init__(self) -> None:

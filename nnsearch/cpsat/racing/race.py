@@ -203,6 +203,7 @@ class Race:
     def _give(self, start: cmh.CpSolverResponse) -> None:
         self._show(start)
         self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
+        self._log(f"history: start with {self._gift}")
 
     def _is_surpassed(self, start: cmh.CpSolverResponse) -> bool:
         """Tell whether CP-SAT has a better solution than a start."""
