@@ -9,10 +9,21 @@ from ortools.sat.python import cp_model
 
 from nnsearch.errors import ConfigError
 from nnsearch.history.matching import Plan
-from nnsearch.model.objective import is_constant, read_objective
+from nnsearch.model.objective import read_objective
 
 MayCount = Callable[[str], bool]
 """Tells of a variable's name whether a change of it counts."""
+
+
+def check_weight(model: cp_model.CpModel, weight: int) -> None:
+    """Check that the price of a change can be a part of a model's objective.
+
+    Raises:
+        ConfigError: the objective's factor makes a fraction of the weight.
+    """
+    objective = read_objective(model.proto)
+    if objective is not None and not objective.floating and not (weight / abs(objective.scale)).is_integer():
+        raise ConfigError(f"keep: expected a multiple of the objective's factor {abs(objective.scale):g}, got {weight}")
 
 
 def few_changes(model: cp_model.CpModel, plan: Plan, weight: int, counts: MayCount | None) -> cp_model.CpModel:
@@ -28,11 +39,12 @@ def few_changes(model: cp_model.CpModel, plan: Plan, weight: int, counts: MayCou
         counts: which variables count; None is all but sums in the objective: variables of it that are no Booleans.
 
     Raises:
-        ConfigError: the objective's factor makes a fraction of the weight.
+        ConfigError: see :func:`check_weight`.
     """
+    check_weight(model, weight)
     copy = model.clone()
     proto = copy.proto
-    objective = None if is_constant(model.proto) else read_objective(model.proto)
+    objective = read_objective(model.proto)
     paid = set() if objective is None else set(objective.variables)
     changes: list[tuple[int, int]] = []  # reference and sign of 0-1 terms that count changes, but for a constant
     kept = 0
@@ -51,7 +63,6 @@ def few_changes(model: cp_model.CpModel, plan: Plan, weight: int, counts: MayCou
             changes.append((changed.index, 1))
     variables, signs = [place for place, _ in changes], [sign for _, sign in changes]
     if objective is None:
-        copy.clear_objective()
         message = proto.objective
         message.scaling_factor, message.offset = 1.0, float(weight * kept)
         factor = weight
@@ -61,12 +72,7 @@ def few_changes(model: cp_model.CpModel, plan: Plan, weight: int, counts: MayCou
         message.offset += factor * kept
     else:
         message = proto.objective
-        exact = weight / abs(objective.scale)
-        if not exact.is_integer():
-            raise ConfigError(
-                f"keep: expected a multiple of the objective's factor {abs(objective.scale):g}, got {weight}"
-            )
-        factor = int(exact)
+        factor = round(weight / abs(objective.scale))
         message.offset += factor * kept
     message.vars.extend(variables)
     message.coeffs.extend([factor * sign for sign in signs])

@@ -16,6 +16,7 @@ from nnsearch.cpsat.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
 from nnsearch.history.matching import Plan
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError
 
 if TYPE_CHECKING:
     from nnsearch.history.near_plans import NearPlan
@@ -65,18 +66,25 @@ class Past:
         """Return the past of a model that is to be solved."""
         return PastOf(self._store, self._family or model.name or None, model, self._warn)
 
-    def _warn(self, error: HistoryError) -> None:
-        _LOGGER.warning("the solve goes on without a history: %s", error)
+    def _warn(self, error: Exception) -> None:
+        unexpected = not isinstance(error, HistoryError)
+        text = repr(error) if unexpected else str(error)
+        _LOGGER.warning("the solve goes on without a history: %s", text, exc_info=error if unexpected else None)
 
 
 class PastOf:
-    """The past of one model; see :meth:`Past.of`."""
+    """The past of one model; see :meth:`Past.of`.
+
+    Whatever goes wrong in it is a line of warning, and not the end of the solve: CP-SAT has an answer without it.
+    """
 
     def __init__(
-        self, store: Store | None, family: str | None, model: cp_model.CpModel, warn: Callable[[HistoryError], None]
+        self, store: Store | None, family: str | None, model: cp_model.CpModel, warn: Callable[[Exception], None]
     ) -> None:
         self.near: NearPlan | None = None
         """The nearest past solution, once :meth:`look` was called."""
+        self.why_not = "the store cannot be used" if store is None else "nothing was looked for"
+        """Why there is no near solution, or no start."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
         self._read: tuple[PreparedModel, Hashes] | None = None
 
@@ -86,21 +94,22 @@ class PastOf:
         Args:
             stop: asked often; true gives up.
 
-        Raises:
-            ReadingStoppedError: the model was not read by then.
         """
         if self._store is None or self.near is not None:
             return
         from nnsearch.history.near_plans import near_plans
         from nnsearch.history.recording import names_of
 
-        model, sketch = self._reading(stop)
+        self.why_not = "the model was not read by then"
         try:
+            model, sketch = self._reading(stop)
             plans = near_plans(self._store, self._family, names_of(model), sketch)
-        except HistoryError as error:
-            self._warn(error)
+        except ReadingStoppedError:
             return
-        self.near = plans[0] if plans else None
+        except Exception as error:
+            self._fail(error)
+            return
+        self.near, self.why_not = (plans[0], "") if plans else (None, "nothing is near")
 
     def start(self, ends: float, stop: Callable[[], bool], seed: int) -> Start | None:
         """Return a complete solution near the nearest past one; None if there is none in time.
@@ -112,13 +121,27 @@ class PastOf:
         """
         if self.near is None:
             return None
-        model, _ = self._reading(stop)
-        return find_start(model, self.near.plan, ends, before=self.near.objective, seed=seed, stop=stop)
+        try:
+            model, _ = self._reading(stop)
+            start = find_start(model, self.near.plan, ends, before=self.near.objective, seed=seed, stop=stop)
+        except ReadingStoppedError:
+            start = None
+        except Exception as error:
+            self._fail(error)
+            return None
+        if start is None:
+            self.why_not = f"solve {self.near.number} led to no solution in time"
+        return start
 
     def improved(self, start: Start, ends: float, stop: Callable[[], bool], seed: int) -> Iterator[Start]:
         """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.start.improved`."""
-        model, _ = self._reading(stop)
-        return improved(model, start, ends, seed=seed, stop=stop)
+        try:
+            model, _ = self._reading(stop)
+            yield from improved(model, start, ends, seed=seed, stop=stop)
+        except ReadingStoppedError:
+            return
+        except Exception as error:
+            self._fail(error)
 
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""
@@ -153,6 +176,23 @@ class PastOf:
         """Keep an answer; see :func:`nnsearch.history.recording.past_solve`."""
         if self._store is None or response.status == cp_model.MODEL_INVALID:
             return
+        if response.status == cp_model.UNKNOWN and self._read is None:
+            return  # to read a large model takes longer than such an answer is worth
+        try:
+            self._record(self._store, response, parameters, seconds=seconds, found_by=found_by, bounded=bounded)
+        except Exception as error:
+            self._warn(error)
+
+    def _record(
+        self,
+        store: Store,
+        response: cmh.CpSolverResponse,
+        parameters: cmh.SatParameters,
+        *,
+        seconds: float,
+        found_by: str,
+        bounded: bool,
+    ) -> None:
         from nnsearch.history.recording import bytes_of, past_solve
 
         model, sketch = self._reading(None)
@@ -165,10 +205,11 @@ class PastOf:
             parameters=parameters,
             bounded=bounded,
         )
-        try:
-            self._store.record(solve, bytes_of(model), sketch)
-        except HistoryError as error:
-            self._warn(error)
+        store.record(solve, bytes_of(model), sketch)
+
+    def _fail(self, error: Exception) -> None:
+        self.why_not = f"it failed: {error}" if isinstance(error, HistoryError) else f"it failed: {error!r}"
+        self._warn(error)
 
     def _reading(self, stop: Callable[[], bool] | None) -> tuple[PreparedModel, Hashes]:
         from nnsearch.history.nearness import sketch

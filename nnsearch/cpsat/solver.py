@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.keeping import MayCount, few_changes
+from nnsearch.cpsat.keeping import MayCount, check_weight, few_changes
 from nnsearch.cpsat.past import Change, Past, PastOf
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.race import Race
 from nnsearch.cpsat.racing.report import RaceReport, Winner
 from nnsearch.cpsat.racing.stand_aside import reason_to_stand_aside
 from nnsearch.errors import ConfigError
-from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 
 _LOGGER = logging.getLogger("nnsearch")
+_DEAREST = 10**9  # price of a change; sums of larger ones have no exact place in CP-SAT's answers
 
 
 class CpSolver(cp_model.CpSolver):
@@ -80,8 +81,8 @@ class CpSolver(cp_model.CpSolver):
         for option, given in (("family", family), ("keep", keep)):
             if given is not None and history is None:
                 raise ConfigError(f"{option}: expected a history, too, got none; pass history=PATH")
-        if keep is not None and (not isinstance(keep, int) or keep < 1):
-            raise ConfigError(f"keep: expected a whole number of 1 or more, got {keep!r}")
+        if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or not 1 <= keep <= _DEAREST):
+            raise ConfigError(f"keep: expected a whole number from 1 to {_DEAREST}, got {keep!r}")
         if keep_only is not None and keep is None:
             raise ConfigError("keep_only: expected keep, too, got none; pass keep=WEIGHT")
         self._keep, self._keep_only = keep, keep_only
@@ -92,6 +93,7 @@ class CpSolver(cp_model.CpSolver):
         self._options, self._on_error = options or RaceOptions(), on_error
         self._response: cmh.CpSolverResponse | None = None
         self._answered = False  # by the last solve
+        self._stopped = False  # asked to, before the race began
         self._warned = False
         self._race: Race | None = None
 
@@ -102,13 +104,27 @@ class CpSolver(cp_model.CpSolver):
 
         Raises:
             Exception: of a callback, and of the learned search with ``on_error="raise"``; there is no answer then.
+            ConfigError: ``keep`` has no place in the model's objective.
         """
-        self._response, self._answered, self.changes = None, False, []
-        past = None if self._past is None else self._past.of(model)
-        if past is None:
-            return self._solve(model, solution_callback, None)
-        asked = self._with_wish(model, past)
-        status = self._solve(asked, solution_callback, past if asked is model else past.within(asked))
+        started = time.perf_counter()
+        self._response, self._answered, self._stopped, self.changes = None, False, False, []
+        if self._past is None:
+            return self._solve(model, solution_callback, None, started)
+        past = self._past.of(model)
+        with DeferredInterrupt() as interrupted:
+            asked = self._with_wish(model, past, started, interrupted)
+        if interrupted() and not self.parameters.catch_sigint_signal:
+            raise KeyboardInterrupt
+        self._stopped = self._stopped or interrupted()
+        status = self._solve(asked, solution_callback, past if asked is model else past.within(asked), started)
+        with DeferredInterrupt() as interrupted:
+            self._keep_in_mind(model, past, asked)
+        if interrupted() and not self.parameters.catch_sigint_signal:
+            raise KeyboardInterrupt
+        return status
+
+    def _keep_in_mind(self, model: cp_model.CpModel, past: PastOf, asked: cp_model.CpModel) -> None:
+        """Record the answer, and say what has changed against the past."""
         if self.race is not None:
             response, size = self.response_proto, len(model.proto.variables)
             for solution in (response.solution, *(other.values for other in response.additional_solutions)):
@@ -116,6 +132,7 @@ class CpSolver(cp_model.CpSolver):
                 solution.clear()
                 solution.extend(values)
             if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+                past.look(_never)
                 self.changes = past.changes(list(response.solution))
             past.record(
                 response,
@@ -126,15 +143,16 @@ class CpSolver(cp_model.CpSolver):
             )
             if not self.parameters.fill_additional_solutions_in_response:
                 response.additional_solutions.clear()
-        return status
 
-    def _with_wish(self, model: cp_model.CpModel, past: PastOf) -> cp_model.CpModel:
+    def _with_wish(
+        self, model: cp_model.CpModel, past: PastOf, started: float, interrupted: Callable[[], bool]
+    ) -> cp_model.CpModel:
         """Return the model to solve: with the wish for few changes, where there is one and something to keep."""
-        if self._keep is None:
+        if self._keep is None or reason_to_stand_aside(model, self.parameters) is not None:
             return model
-        ends = time.perf_counter() + self.parameters.max_time_in_seconds
-        with contextlib.suppress(ReadingStoppedError):
-            past.look(lambda: time.perf_counter() >= ends)
+        check_weight(model, self._keep)
+        ends = started + self.parameters.max_time_in_seconds
+        past.look(lambda: self._stopped or interrupted() or time.perf_counter() >= ends)
         return model if past.near is None else few_changes(model, past.near.plan, self._keep, self._keep_only)
 
     def _solve(
@@ -142,6 +160,7 @@ class CpSolver(cp_model.CpSolver):
         model: cp_model.CpModel,
         solution_callback: cp_model.CpSolverSolutionCallback | None,
         past: PastOf | None,
+        started: float,
     ) -> cmh.CpSolverStatus:
         reason: str | None = "there is no scorer"
         if self._scorer is not None or past is not None:
@@ -155,10 +174,13 @@ class CpSolver(cp_model.CpSolver):
             self._options,
             self._on_error,
             past=past,
+            started=started,
             solution_callback=solution_callback,
             log_callback=self.log_callback,
             best_bound_callback=self.best_bound_callback,
         )
+        if self._stopped:
+            race.stop()
         try:
             self._response = race.run()
         finally:
@@ -185,6 +207,7 @@ class CpSolver(cp_model.CpSolver):
 
     def stop_search(self) -> None:
         """Stop the current solve; it returns the best answer so far."""
+        self._stopped = True
         race = self._race  # no lock: a handler of a signal may come here from within the race
         if race is not None:
             race.stop()
@@ -196,3 +219,7 @@ class CpSolver(cp_model.CpSolver):
         if not self._answered:
             raise RuntimeError("solve() has not been called, or it raised an exception.")
         return super()._checked_response if self._response is None else self._response
+
+
+def _never() -> bool:
+    return False

@@ -118,7 +118,7 @@ def improved(
     """
     copy = model.model.clone()
     _set_order(copy, start.order)
-    found = _Latest()
+    found = _Found()
     parameters = _parameters(ends - time.perf_counter(), seed)
     run = CpSatRun(copy, parameters, solution_callback=found)
     begun = last = time.perf_counter()
@@ -129,7 +129,9 @@ def improved(
             over = run.done.wait(_POLL_SECONDS)
             if stop is not None and stop():
                 return
-            solution, found.solution = found.solution, None
+            solution = None
+            while found.solutions:
+                solution = found.solutions.popleft()
             if solution is not None:
                 better = _start_of(model, solution, start.order)
                 last = time.perf_counter()
@@ -142,15 +144,15 @@ def improved(
         run.stop()
 
 
-class _Latest(cp_model.CpSolverSolutionCallback):
-    """Keeps the latest solution."""
+class _Found(cp_model.CpSolverSolutionCallback):
+    """Keeps solutions until they are taken."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.solution: list[int] | None = None
+        self.solutions: deque[list[int]] = deque()
 
     def on_solution_callback(self) -> None:
-        self.solution = list(self.response_proto.solution)
+        self.solutions.append(list(self.response_proto.solution))
 
 
 class _Way(NamedTuple):

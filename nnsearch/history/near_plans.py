@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from nnsearch.history.matching import Plan, match
 from nnsearch.history.nearness import Hashes, nearness
 from nnsearch.history.store import Store
 
+_LEAST_SHARE = 0.05  # of the variables
 _STEP = 1 / 16  # estimates that differ by less are equal, and the later solve is nearer
 
 
@@ -39,7 +38,7 @@ def near_plans(
         family: whose solves count; None is all.
         names: V names of the model's variables, ``""`` where there is none.
         sketch: the model's, see :func:`nnsearch.history.nearness.sketch`.
-        count: how many at most; solves that share no variable do not count.
+        count: how many at most; solves that know less than a twentieth of the variables do not count.
 
     Raises:
         HistoryError: the store cannot be read.
@@ -51,7 +50,7 @@ def near_plans(
             break
         solve = store.load(number)
         matched = match(solve.names, names)
-        if np.any(matched >= 0):
+        if (matched >= 0).sum() >= max(1, _LEAST_SHARE * len(names)):
             plans.append(
                 NearPlan(Plan.of(solve.solutions[0].values, matched), number, estimate, solve.solutions[0].objective)
             )

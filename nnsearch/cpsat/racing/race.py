@@ -6,7 +6,6 @@ is checked by CP-SAT before anybody sees it, with every variable fixed.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import signal
@@ -54,6 +53,7 @@ class Race:
         on_error: what an exception in the learned search does, of the scorer or of anything else in it: ``log`` it and
             let CP-SAT answer, or ``raise`` it.
         past: the past of the model, where the solver has a history.
+        started: when the solve began, of ``time.perf_counter``; None is now.
         solution_callback: called for solutions of either side that are strictly better than all before.
         log_callback: receives log lines.
         best_bound_callback: receives bounds that are strictly tighter than all before.
@@ -68,6 +68,7 @@ class Race:
         on_error: OnError,
         *,
         past: PastOf | None = None,
+        started: float | None = None,
         solution_callback: cp_model.CpSolverSolutionCallback | None = None,
         log_callback: Callable[[str], None] | None = None,
         best_bound_callback: Callable[[float], None] | None = None,
@@ -75,7 +76,7 @@ class Race:
         self.report: RaceReport | None = None
         self.misfit: ModelFileError | None = None
         """What the network cannot read in this model, if that was why the learned search stood aside."""
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() if started is None else started
         self._model, self._scorer, self._options, self._on_error = model, scorer, options, on_error
         self._past = past
         self._parameters = cmh.SatParameters()
@@ -91,7 +92,7 @@ class Race:
         self._answered: float | None = None  # when CP-SAT's answer was heard, where that is not the end
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
-        self._nothing = "there is no scorer"  # why the learned search gave nothing
+        self._nothing = ""  # why the learned search gave nothing
         self._forgotten = ""  # why history gave nothing
         self._recalled: Start | None = None
         self._giver: Literal["learned", "history"] = "learned"
@@ -135,7 +136,9 @@ class Race:
         answer = None
         self._look_back(first)
         if not self._decides and self._wait(first, self._options.head_start - self._seconds()):
-            self._nothing = self._forgotten = "CP-SAT answered before it began"
+            self._nothing = self._forgotten = (
+                "it had not begun" if self._is_stopped() else "CP-SAT answered before it began"
+            )
         else:
             answer = self._recall(first, self._past)
             if answer is None and self._has_solution():
@@ -158,6 +161,8 @@ class Race:
         if self._objective is None:
             if before.status == cp_model.INFEASIBLE:
                 self._report_contradiction("no solution", answer)
+            if self._callbacks.solution is not None:  # only now: nobody else may be reading from it
+                self._check(list(answer.solution), self._callbacks.solution)
             return self._finish(answer, self._giver)
         if not self._improves(answer, before):
             self._nothing = self._forgotten = "CP-SAT had a solution first"
@@ -173,8 +178,12 @@ class Race:
     def _go_on_from(
         self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
     ) -> cmh.CpSolverResponse:
-        """Show a start, improve it for a while, and begin CP-SAT again from it unless CP-SAT has a better solution."""
-        self._give(start)
+        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
+
+        The user's callback hears of it when CP-SAT has stopped, since two solves cannot be read through it at once.
+        """
+        self._nothing = "history had a start"
+        self._note_gift(start)
         now = time.perf_counter()
         left = self._deadline - now
         window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
@@ -187,21 +196,25 @@ class Race:
             if response is not None and self._improves(response, start):
                 start = response
                 start.status = cp_model.FEASIBLE
-                self._give(start)
+                self._note_gift(start)
         self._wait(first, self._options.trial_seconds - (time.perf_counter() - now))
         if self._is_surpassed(start):
             self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
             self._wait(first)
-        if first.done.is_set():
-            return self._better(first.response(), start)
+        ended = first.done.is_set()
         first.stop()
         before = first.response()
         self._note_bound(before)
+        if self._improves(start, before):
+            self._show(start)
+        if ended:
+            if not self._improves(start, before):
+                self._gift, self._forgotten = None, "CP-SAT had as good a solution by itself"
+            return self._better(before, start)
         best = before if before.status in _SOLVED and self._improves(before, start) else start
         return self._better(before, start) if self._is_over() or self._proved(best) else self._hand_over(best)
 
-    def _give(self, start: cmh.CpSolverResponse) -> None:
-        self._show(start)
+    def _note_gift(self, start: cmh.CpSolverResponse) -> None:
         self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
         self._log(f"history: start with {self._gift}")
 
@@ -287,8 +300,7 @@ class Race:
     def _look_back(self, beside: CpSatRun) -> None:
         """Look for a past solution, while CP-SAT has its head start."""
         if self._past is not None:
-            with contextlib.suppress(ReadingStoppedError):
-                self._past.look(lambda: self._is_past_help(beside) or self._time_left() <= 0)
+            self._past.look(lambda: self._is_past_help(beside) or self._time_left() <= 0)
 
     def _is_past_help(self, beside: CpSatRun) -> bool:
         return self._is_stopped() or beside.done.is_set()
@@ -303,14 +315,13 @@ class Race:
         start = past.start(now + min(grant, left), lambda: self._is_past_help(beside), self._parameters.random_seed)
         near = past.near
         if near is None or start is None:
-            self._forgotten = "nothing is near" if near is None else f"solve {near.number} led to no solution in time"
-            if beside.done.is_set():
-                self._forgotten = "CP-SAT answered first"
+            answered = beside.done.is_set() and not self._is_stopped()
+            self._forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
         if not self._beats_incumbent(start):
             self._forgotten = f"what solve {near.number} led to is no better than what CP-SAT had"
             return None
-        response = self._check(start.solution, self._callbacks.solution if self._objective is None else None)
+        response = self._check(start.solution, None)
         if response is None:
             self._forgotten = "CP-SAT refuses its solution"
             return None
@@ -384,7 +395,7 @@ class Race:
             response = cmh.CpSolverResponse()
             response.status = cp_model.INFEASIBLE
         elif result.solution is not None:
-            response = self._check(result.solution, self._callbacks.solution if self._objective is None else None)
+            response = self._check(result.solution, None)
             self._nothing = "CP-SAT refuses its solution"
             if response is not None:
                 response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
@@ -528,7 +539,7 @@ class Race:
         return None
 
     def _report_refusal(self, what: str) -> None:
-        _LOGGER.error("CP-SAT refuses %s of the learned search; please report this with the model", what)
+        _LOGGER.error("CP-SAT refuses %s that was found beside it; please report this with the model", what)
 
     def _report_contradiction(self, claim: str, known: cmh.CpSolverResponse) -> None:
         """Say that CP-SAT claims what a checked solution disproves, and forget the bounds that led to it."""

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import logging
+import random
 import sqlite3
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,8 @@ from silent_runs import LostHint, SilentRun
 from stand_ins import PATIENCE, RandomGraphScorer
 
 from nnsearch.cpsat import CpSolver, RaceOptions
+from nnsearch.cpsat import solver as solver_module
+from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing import race
 from nnsearch.errors import ConfigError
 from nnsearch.history.store import Store
@@ -276,11 +282,130 @@ def test_the_price_of_changes_is_in_the_objective(tmp_path: Path) -> None:
     assert solver.best_objective_bound == 5
 
 
+def shop(rng: random.Random) -> tuple[cp_model.CpModel, cp_model.IntVar]:
+    """Twelve jobs on eight machines: better solutions come for seconds."""
+    model = cp_model.CpModel()
+    end = model.new_int_var(0, 9999, "end")
+    machines: dict[int, list[cp_model.IntervalVar]] = {}
+    for job in range(12):
+        ready: cp_model.LinearExprT = 0
+        for machine in random.Random(job).sample(range(8), 8):
+            start, duration = model.new_int_var(0, 9999, f"{job} on {machine}"), rng.randint(30, 60)
+            machines.setdefault(machine, []).append(model.new_fixed_size_interval_var(start, duration, ""))
+            model.add(start >= ready)
+            ready = start + duration
+        model.add(end >= ready)
+    for intervals in machines.values():
+        model.add_no_overlap(intervals)
+    model.minimize(end)
+    return model, end
+
+
+def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_before(tmp_path: Path) -> None:
+    faults: list[str] = []
+    for day in range(6):
+        model, end = shop(random.Random(day))
+        inside = threading.Lock()
+        shown: list[float] = []
+
+        class Watch(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+            def on_solution_callback(self) -> None:
+                if not inside.acquire(blocking=False):  # noqa: B023
+                    faults.append("two at once")
+                    return
+                shown.append(self.objective_value)  # noqa: B023
+                time.sleep(0.002)
+                if self.value(end) != self.objective_value:  # noqa: B023
+                    faults.append("another's value")
+                inside.release()  # noqa: B023
+
+        solver = CpSolver(None, history=tmp_path / "plans.db", options=RaceOptions(head_start=0, trial_seconds=0.1))
+        solver.parameters.num_workers = 2
+        solver.parameters.max_time_in_seconds = 0.8
+        solver.solve(model, Watch())
+        assert all(b < a for a, b in itertools.pairwise(shown))
+        assert shown[-1] == solver.objective_value
+    assert faults == []
+
+
+@pytest.mark.parametrize("step", ["look", "start", "record"])
+def test_whatever_fails_in_the_past_is_a_warning(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing(VALUES))
+
+    def fail(*arguments: object, **options: object) -> Any:
+        raise ZeroDivisionError("out of order")
+
+    where = {"look": "_reading", "start": "_reading", "record": "_record"}[step]
+    if step == "start":
+        monkeypatch.setattr("nnsearch.cpsat.past.find_start", fail)
+    else:
+        monkeypatch.setattr(PastOf, where, fail)
+    with caplog.at_level(logging.WARNING):
+        solver = with_history(path)
+        assert solver.solve(packing(VALUES)) == cp_model.OPTIMAL
+    if step != "start" or caplog.records:  # CP-SAT may have been faster
+        assert "the solve goes on without a history: ZeroDivisionError('out of order')" in caplog.text
+
+
+@pytest.mark.parametrize("keep", [None, 1])
+def test_a_model_that_cp_sat_refuses(keep: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(rows(3))
+    model = rows(3)
+    model.add(model.get_int_var_from_proto_index(0) <= 2)
+    model.proto.constraints[1].linear.vars[0] = 99
+    assert with_history(path, keep=keep).solve(model) == cp_model.MODEL_INVALID
+
+
+def test_a_wish_for_few_changes_leaves_other_questions_alone(tmp_path: Path) -> None:
+    path = tmp_path / "plans.db"
+    constant = rows(4)
+    constant.minimize(7)
+    with_history(path).solve(constant)
+    wishing = with_history(path, keep=1)
+    assert wishing.solve(constant) == cp_model.OPTIMAL
+    assert wishing.objective_value == 7, "the same plan again, and the constant"
+    wishing.parameters.enumerate_all_solutions = True
+    count = 0
+
+    class Count(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        def on_solution_callback(self) -> None:
+            nonlocal count
+            count += 1
+
+    wishing.solve(rows(4), Count())
+    assert count == 24
+    scaled = packing(VALUES)
+    scaled.proto.objective.scaling_factor = -3.0
+    with pytest.raises(ConfigError, match="multiple of the objective's factor 3, got 1"):
+        with_history(tmp_path / "none yet.db", keep=1).solve(scaled)
+
+
+def test_a_stop_while_the_past_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(rows(8))
+    solver = with_history(path, keep=1)
+
+    def look(self: PastOf, stop: Callable[[], bool]) -> None:
+        while not stop():
+            time.sleep(0.001)
+
+    monkeypatch.setattr(PastOf, "look", look)
+    monkeypatch.setattr(solver_module, "_never", lambda: True)
+    threading.Timer(0.1, solver.stop_search).start()
+    started = time.perf_counter()
+    solver.solve(rows(8))
+    assert time.perf_counter() - started < PATIENCE
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"keep": 2}, "keep: expected a history, too, got none; pass history=PATH"),
-        ({"history": "plans.db", "keep": 0}, "keep: expected a whole number of 1 or more, got 0"),
+        ({"history": "plans.db", "keep": 0}, "keep: expected a whole number from 1 to 1000000000, got 0"),
         ({"history": "plans.db", "keep_only": str}, "keep_only: expected keep, too, got none; pass keep=WEIGHT"),
         ({"history": ""}, "history: expected a path or a URL of a store, got ''"),
         ({"history": 7}, "history: expected a path or a URL of a store, got 7"),
