@@ -270,7 +270,7 @@ class _Search:
         self._solution = list(response.solution)
         objective = read_objective(self._model.proto)
         if objective is not None:
-            self._objective = response.objective_value
+            self._objective = objective.exact(response.objective_value)
             self._rest = hinted(self._model, self._solution)
             bound = self._rest.proto.constraints.add().linear
             bound.vars.extend(objective.variables)

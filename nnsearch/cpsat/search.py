@@ -15,6 +15,7 @@ from nnsearch.cpsat.parameters import cp_sat_parameters
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.solver import CpSolver
 from nnsearch.limits import Limits
+from nnsearch.model.objective import read_objective
 from nnsearch.model.refusal import check_accepted
 from nnsearch.model.variables import check_no_negation
 from nnsearch.result import InferenceCount, SolveResult, Status
@@ -126,6 +127,7 @@ def result_of(
     """
     check_accepted(response.status, model)
     status = Status(response.status.name)
+    objective = read_objective(model.proto) if status.solved else None
     return SolveResult(
         status=status,
         solution=list(response.solution)[: len(model.proto.variables)] if status.solved else None,
@@ -135,6 +137,6 @@ def result_of(
         wall_seconds=seconds,
         engine=engine,
         model=name,
-        objective_value=response.objective_value if status.solved and model.has_objective() else None,
-        best_objective_bound=response.best_objective_bound if status.solved and model.has_objective() else None,
+        objective_value=None if objective is None else objective.exact(response.objective_value),
+        best_objective_bound=None if objective is None else objective.exact(response.best_objective_bound),
     )

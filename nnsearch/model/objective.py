@@ -90,6 +90,10 @@ class Objective:
         """Return the sum of which CP-SAT reports this; not for floating point."""
         return round(objective / self.scale - self.offset)
 
+    def exact(self, value: float) -> float:
+        """Return what is meant by a value that CP-SAT reports; an integer 1 may be 1.0000000000000004."""
+        return value if self.floating or not math.isfinite(value) else self.in_model_units(self.in_engine_units(value))
+
     def better(self, one: float, other: float) -> bool:
         """Tell whether one objective is strictly better than another, in the units of the model.
 

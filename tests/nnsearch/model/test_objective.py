@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from ortools.sat.python import cp_model
 
@@ -48,3 +50,22 @@ def test_a_negative_reference_is_the_opposite_of_a_variable() -> None:
     assert objective is not None
     assert (objective.variables, objective.coefficients) == ((0,), (-2,))
     assert objective.in_model_units(objective.of([3])) == -5.5
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (-1.0, 2.0), (0.25, 1.0), (-3.0, 0.5)])
+def test_what_cp_sat_reports_inexactly_is_made_exact(scale: float, offset: float) -> None:
+    model = cp_model.CpModel()
+    model.minimize(model.new_int_var(-99, 99, "x"))
+    model.proto.objective.scaling_factor, model.proto.objective.offset = scale, offset
+    objective = read_objective(model.proto)
+    assert objective is not None
+    for total in (-7, 0, 1, 55):
+        value = objective.in_model_units(total)
+        assert objective.exact(math.nextafter(math.nextafter(value, math.inf), math.inf)) == value
+        assert objective.exact(math.nextafter(value, -math.inf)) == value
+    assert objective.exact(math.inf) == math.inf
+    floating = cp_model.CpModel()
+    floating.minimize(0.1 * floating.new_int_var(-99, 99, "x"))
+    exact = read_objective(floating.proto)
+    assert exact is not None
+    assert exact.exact(0.30000000000000004) == 0.30000000000000004
