@@ -36,7 +36,7 @@ class RaceOptions:
         start_share: Or this share of the time limit, where that is more.
         trial_seconds: Seconds that CP-SAT has at least to find a solution better than the start by itself. Until then,
             or for ``start_share`` of the time limit, the start is improved in the past order as long as that succeeds;
-            if CP-SAT has nothing better by then, it begins again from what came of it.
+            if what CP-SAT has by then is worse by more than a fiftieth, it begins again from what came of it.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.

@@ -39,6 +39,7 @@ from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
+_HARDLY = 0.02  # of an objective
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 
@@ -201,6 +202,8 @@ class Race:
         if self._is_surpassed(start):
             self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
             self._wait(first)
+        elif self._is_near_incumbent(start):
+            self._wait(first)  # to begin again would cost more than it gives; the start is kept all the same
         ended = first.done.is_set()
         first.stop()
         before = first.response()
@@ -217,6 +220,11 @@ class Race:
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
         self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
         self._log(f"history: start with {self._gift}")
+
+    def _is_near_incumbent(self, start: cmh.CpSolverResponse) -> bool:
+        """Tell whether CP-SAT has a solution that is hardly worse than a start."""
+        known = self._callbacks.incumbent
+        return known is not None and abs(known - start.objective_value) <= _HARDLY * abs(known)
 
     def _is_surpassed(self, start: cmh.CpSolverResponse) -> bool:
         """Tell whether CP-SAT has a better solution than a start."""
