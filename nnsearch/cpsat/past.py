@@ -93,7 +93,6 @@ class PastOf:
 
         Args:
             stop: asked often; true gives up.
-
         """
         if self._store is None or self.near is not None:
             return
@@ -178,34 +177,22 @@ class PastOf:
             return
         if response.status == cp_model.UNKNOWN and self._read is None:
             return  # to read a large model takes longer than such an answer is worth
-        try:
-            self._record(self._store, response, parameters, seconds=seconds, found_by=found_by, bounded=bounded)
-        except Exception as error:
-            self._warn(error)
-
-    def _record(
-        self,
-        store: Store,
-        response: cmh.CpSolverResponse,
-        parameters: cmh.SatParameters,
-        *,
-        seconds: float,
-        found_by: str,
-        bounded: bool,
-    ) -> None:
         from nnsearch.history.recording import bytes_of, past_solve
 
-        model, sketch = self._reading(None)
-        solve = past_solve(
-            model,
-            response,
-            family=self._family or "",
-            seconds=seconds,
-            found_by=found_by,
-            parameters=parameters,
-            bounded=bounded,
-        )
-        store.record(solve, bytes_of(model), sketch)
+        try:
+            model, sketch = self._reading(None)
+            solve = past_solve(
+                model,
+                response,
+                family=self._family or "",
+                seconds=seconds,
+                found_by=found_by,
+                parameters=parameters,
+                bounded=bounded,
+            )
+            self._store.record(solve, bytes_of(model), sketch)
+        except Exception as error:
+            self._warn(error)
 
     def _fail(self, error: Exception) -> None:
         self.why_not = f"it failed: {error}" if isinstance(error, HistoryError) else f"it failed: {error!r}"

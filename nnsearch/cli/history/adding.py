@@ -16,6 +16,7 @@ from nnsearch.cli.history.solution_files import Checked, claimed, completed, rea
 from nnsearch.cli.solution_file import distinct_names
 from nnsearch.history.nearness import sketch
 from nnsearch.history.past_solve import PastSolution, PastSolve
+from nnsearch.history.recording import bytes_of, names_of
 from nnsearch.history.store import Store
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.problems.cp_model.reading import read_cp_model
@@ -42,7 +43,7 @@ def add_solutions(
     path = Path(model)
     (file,) = read_cp_model(Spec(path)).values()
     prepared = PreparedModel(file.model)
-    names = tuple(variable.name for variable in prepared.proto.variables)
+    names = names_of(prepared)
     known = distinct_names(names)
     found: dict[tuple[int, ...], Checked] = {}
     response: cp_model_pb2.CpSolverResponse | None = None
@@ -69,9 +70,8 @@ def add_solutions(
         names=names,
         solutions=tuple(PastSolution(np.array(one.values, dtype=np.int64), one.objective) for one in best_first),
     )
-    prepared.proto.ClearField("solution_hint")
     with Store(store) as opened:
-        number = opened.record(solve, prepared.proto.SerializeToString(deterministic=True), sketch(prepared))
+        number = opened.record(solve, bytes_of(prepared), sketch(prepared))
     sys.stdout.write(f"added as number {number}: {len(best_first)} solutions of {len(names)} variables\n")
     return 0
 

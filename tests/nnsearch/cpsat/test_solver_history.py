@@ -338,11 +338,12 @@ def test_whatever_fails_in_the_past_is_a_warning(
     def fail(*arguments: object, **options: object) -> Any:
         raise ZeroDivisionError("out of order")
 
-    where = {"look": "_reading", "start": "_reading", "record": "_record"}[step]
-    if step == "start":
-        monkeypatch.setattr("nnsearch.cpsat.past.find_start", fail)
-    else:
-        monkeypatch.setattr(PastOf, where, fail)
+    where = {
+        "look": "nnsearch.cpsat.past.PastOf._reading",
+        "start": "nnsearch.cpsat.past.find_start",
+        "record": "nnsearch.history.recording.past_solve",
+    }
+    monkeypatch.setattr(where[step], fail)
     with caplog.at_level(logging.WARNING):
         solver = with_history(path)
         assert solver.solve(packing(VALUES)) == cp_model.OPTIMAL
