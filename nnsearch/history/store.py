@@ -204,11 +204,7 @@ class Store:
             .where(SOLVES.c.number == number)
         )
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none() if 0 < number <= _MOST_SOLVES else None
-            if row is None:
-                raise HistoryError(
-                    f"expected the number of a solve, got {number}, which is none; nnsearch history list shows them"
-                )
+            row = _one(connection, query, number)
             count, variables = _int(row.solutions), _int(row.variables)
             names = names_of_bytes(decompress(_bytes(row.names), _int(row.size)), variables)
             solutions: tuple[PastSolution, ...] = ()
@@ -250,11 +246,7 @@ class Store:
             .where(SOLVES.c.number == number)
         )
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none() if 0 < number <= _MOST_SOLVES else None
-            if row is None:
-                raise HistoryError(
-                    f"expected the number of a solve, got {number}, which is none; nnsearch history list shows them"
-                )
+            row = _one(connection, query, number)
             beginning = None
             if row.base is not None:
                 if row.base_content is None or row.base_base is not None:
@@ -449,6 +441,20 @@ def _is_unicode(word: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _one(connection: Connection, query: Select[Any], number: int) -> Any:
+    """Return the row that a query has for the solve of a number.
+
+    Raises:
+        HistoryError: there is none.
+    """
+    row = connection.execute(query).one_or_none() if 0 < number <= _MOST_SOLVES else None
+    if row is None:
+        raise HistoryError(
+            f"expected the number of a solve, got {number}, which is none; nnsearch history list shows them"
+        )
+    return row
 
 
 def _finite(number: float | None) -> float | None:

@@ -430,8 +430,9 @@ class Race:
         if winner == "nobody":
             why = f"the end came first; {why}"
         if winner in ("learned", "history"):
-            name = "history" if self._scorer is None or winner == "history" else self._scorer.name
-            response.solution_info = f"{winner} search ({name})" if winner == "learned" else name
+            response.solution_info = "history"
+            if winner == "learned" and self._scorer is not None:
+                response.solution_info = f"learned search ({self._scorer.name})"
             self._log(cmh.CpSatHelper.solver_response_stats(response))
         self.report = RaceReport(winner, contribution, why, self._learned, self._error, self._seconds())
         self._log(f"{winner}: {why}")
@@ -448,10 +449,7 @@ class Race:
         if winner == "learned" and response.status == cp_model.INFEASIBLE:
             contribution, why = "proof", "the learned search proved that there is no solution"
         elif winner in ("learned", "history"):
-            contribution, why = (
-                "solution",
-                f"{giver} " + ("led to" if winner == "history" else "found") + " the solution",
-            )
+            contribution, why = "solution", f"{giver} {'led to' if winner == 'history' else 'found'} the solution"
         elif self._gift is not None and self._giver == "history":
             contribution, why = "start", f"{giver} led to the start"
         elif self._gift is not None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from coins import fewest_coins
 from ortools.sat.python import cp_model
 from test_benchmarks import call, lines_of
 
 import nnsearch.cpsat
 from benchmarks.instances.streams import Stream
 from benchmarks.instances.streams.stream import given
-from benchmarks.instances.zoo import BrokenRuleError, Value, ZooModel
 from benchmarks.records import Record
 from benchmarks.rendering.parts import Chart, Table
 from benchmarks.suites import stream
@@ -23,27 +23,11 @@ from nnsearch.result import Status
 Capture = pytest.CaptureFixture[str]
 
 
-def coins(amount: int) -> ZooModel:
-    """The fewest coins that make an amount."""
-    coin = [1, 5, 12]
-    model = cp_model.CpModel()
-    paid = [model.new_int_var(0, 20, f"paid[{c}]") for c in coin]
-    model.add(cp_model.LinearExpr.weighted_sum(paid, coin) == amount)
-    model.minimize(sum(paid))
-
-    def check(value: Value) -> int:
-        if sum(c * value(p) for c, p in zip(coin, paid, strict=True)) != amount:
-            raise BrokenRuleError("the coins make the amount")
-        return sum(map(value, paid))
-
-    return ZooModel(model, check)
-
-
 @pytest.fixture
 def purses(monkeypatch: pytest.MonkeyPatch) -> None:
     stream._instance.cache_clear()
     found: dict[str, Stream[Any]] = {
-        name: Stream(name, given(first), lambda amount, rng: amount + 7, coins)
+        name: Stream(name, given(first), lambda amount, rng: amount + 7, fewest_coins)
         for name, first in (("purse/a", 15), ("purse/b", 18), ("sack/c", 31))
     }
     monkeypatch.setattr(stream, "find_streams", lambda texts, folder: found)

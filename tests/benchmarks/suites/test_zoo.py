@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from coins import fewest_coins
 from hypothesis import given
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
@@ -15,7 +16,7 @@ from test_benchmarks import call, lines_of
 import nnsearch.cpsat
 from benchmarks.answers import disagreements, wrong_answers
 from benchmarks.instances import zoo as instances
-from benchmarks.instances.zoo import BrokenRuleError, Size, Value, ZooModel
+from benchmarks.instances.zoo import Size, ZooModel
 from benchmarks.records import Record
 from benchmarks.rendering.text import text
 from benchmarks.statistics import best_known
@@ -28,19 +29,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def coins(size: Size, rng: Random) -> ZooModel:
-    """The fewest coins that make an amount."""
-    coin, amount = [1, 5, 12], 15 + rng.randint(0, 2)
-    model = cp_model.CpModel()
-    paid = [model.new_int_var(0, 20, f"paid[{c}]") for c in coin]
-    model.add(cp_model.LinearExpr.weighted_sum(paid, coin) == amount)
-    model.minimize(sum(paid))
-
-    def check(value: Value) -> int:
-        if sum(c * value(p) for c, p in zip(coin, paid, strict=True)) != amount:
-            raise BrokenRuleError("the coins make the amount")
-        return sum(map(value, paid))
-
-    return ZooModel(model, check)
+    return fewest_coins(15 + rng.randint(0, 2))
 
 
 def nothing(size: Size, rng: Random) -> ZooModel:
