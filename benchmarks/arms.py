@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from ortools.constraint_solver import pywrapcp
 from benchmarks.instances.instance_sets import Case, set_of
 from benchmarks.networks import LoadedNetwork
 from benchmarks.records import Job
-from nnsearch.errors import ModelFileError
+from nnsearch.errors import ConfigError, ModelFileError
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.problems import PartialLatinSquare, Problem
 from nnsearch.problems.latin_square.problem import LatinSquare
@@ -137,3 +138,21 @@ def warm_up(arm: Arm) -> None:
         with suppress(ModelFileError):  # a network for one model reads no square
             arm.solve(*LatinSquare(arm.order or 5).build(), seed=0)
         _WARM.add(name)
+
+
+def check_contest(seconds: float, arms: Sequence[str], names: Sequence[str]) -> None:
+    """Check what arms are compared, and their limit.
+
+    Args:
+        seconds: when an arm gives up.
+        arms: who takes part.
+        names: who may, the baseline first, which has to.
+
+    Raises:
+        ConfigError: there is no limit, or nobody to compare with the baseline.
+    """
+    if not 0 < seconds < math.inf:
+        raise ConfigError(f"time limit: expected above 0 seconds, and a number, got {seconds}")
+    if names[0] not in arms or len(set(arms)) < 2:
+        expected = f"{names[0]} and one or more of {', '.join(names[1:])}"
+        raise ConfigError(f"arms: expected {expected}, got {' '.join(arms)}")

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
-from benchmarks.arms import Arm, warm_up
+from benchmarks.arms import Arm, check_contest, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked
 from benchmarks.instances.streams import Stream, find_streams
 from benchmarks.instances.zoo.zoo_model import ZooModel
@@ -93,11 +93,7 @@ class StreamSuite:
         ):
             if not values or min(values) < least or max(values) + OTHER_SEED >= 2**31:
                 raise ConfigError(f"{name}: expected numbers of {least} or more, got {' '.join(map(str, values))}")
-        if not 0 < self.seconds < math.inf:
-            raise ConfigError(f"time limit: expected above 0 seconds, and a number, got {self.seconds}")
-        if BASELINE not in self.arms or len(set(self.arms)) < 2:
-            expected = f"{BASELINE} and one or more of {', '.join(get_args(ArmName)[1:])}"
-            raise ConfigError(f"arms: expected {expected}, got {' '.join(self.arms)}")
+        check_contest(self.seconds, self.arms, get_args(ArmName))
 
 
 class Yesterday(NamedTuple):

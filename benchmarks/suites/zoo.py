@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
-from benchmarks.arms import Arm, warm_up
+from benchmarks.arms import Arm, check_contest, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
 from benchmarks.records import Job, Record
@@ -76,11 +76,7 @@ class Zoo:
                 raise ConfigError(f"{name}: expected numbers of {least} or more, got {' '.join(map(str, values))}")
         if not self.sizes:
             raise ConfigError(f"sizes: expected some of {', '.join(Size)}, got none")
-        if not 0 < self.seconds < math.inf:
-            raise ConfigError(f"time limit: expected above 0 seconds, and a number, got {self.seconds}")
-        if BASELINE not in self.arms or len(set(self.arms)) < 2:
-            expected = f"{BASELINE} and one or more of {', '.join(get_args(ArmName)[1:])}"
-            raise ConfigError(f"arms: expected {expected}, got {' '.join(self.arms)}")
+        check_contest(self.seconds, self.arms, get_args(ArmName))
 
     @property
     def models(self) -> list[tuple[str, Size]]:

@@ -18,15 +18,15 @@ sys.exit(", ".join(sorted(modules & heavy)) or 0)
 """
 
 
-def test_importing_everything_loads_nothing_heavy_and_prints_nothing() -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:nnsearch", "-c", IMPORT_ALL],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        timeout=120,
-        check=False,
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python anew."""
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=120, check=False
     )
+
+
+def test_importing_everything_loads_nothing_heavy_and_prints_nothing() -> None:
+    done = run("-W", "error::DeprecationWarning:nnsearch", "-c", IMPORT_ALL)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -39,12 +39,5 @@ sys.exit(", ".join({"sqlalchemy", "sqlite3", "psycopg", "zstandard"} & set(sys.m
 
 
 def test_what_a_history_needs_is_loaded_when_one_is_opened() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT_WITHOUT_HISTORY],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        timeout=120,
-        check=False,
-    )
+    done = run("-c", IMPORT_WITHOUT_HISTORY)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
