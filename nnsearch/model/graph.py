@@ -82,6 +82,8 @@ class CandidateGraph:
         report: what of the model is in here.
         identity: int64[N], the row of each candidate in the table of a network that knows this model's variables by
             name, 0 = unknown; None when no network asked for it.
+        model: the model that was read, for scorers that read rows and objectives as well; None of a hand-written one,
+            and in a process that was sent the graph alone.
     """
 
     names: tuple[str, ...]
@@ -93,6 +95,11 @@ class CandidateGraph:
     group_kind: IntArray
     report: EncodingReport = field(default_factory=lambda: EncodingReport(0, 0))
     identity: IntArray | None = None
+    model: PreparedModel | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return all but the model, which cannot be pickled."""
+        return self.__dict__ | {"model": None}
 
     @property
     def num_variables(self) -> int:
@@ -222,6 +229,7 @@ class CandidateGraph:
             self.group_kind,
             self.report,
             None if self.identity is None else self.identity[kept],
+            self.model,
         )
         return graph, kept
 

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ class PreparedModel:
         """
         if self._graph is None:
             try:
-                self._graph = self._grouped(StopCheck(stop))
+                self._graph = replace(self._grouped(StopCheck(stop)), model=self)
             except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
                 if self.refusal:
                     raise GraphError(f"CP-SAT refuses the model: {self.refusal}") from None

@@ -56,7 +56,8 @@ class Scorer(Protocol):
         """Read a model; called once for each solve.
 
         Args:
-            graph: the model's candidates and groups.
+            graph: the model's candidates and groups; ``graph.model`` holds its rows and its objective, where there are
+                any to read.
             variables: indices of the variables that the caller wants to be ordered, in the caller's order; None is all.
                 A network of one size takes these as its own.
 
