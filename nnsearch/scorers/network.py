@@ -117,6 +117,10 @@ class Direct(Network):
         self.purpose = getattr(scorer, "purpose", self.purpose)
         self.encoder: DirectEncoder = DirectEncoder(scorer)
 
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedDirect:
+        """Let the scorer read a model; see :meth:`nnsearch.scorers.scorer.Scorer.prepare`."""
+        return PreparedDirect(self, self.encoder.prepare(graph, variables, self.name))
+
     def score(self, states: Sequence[DirectState]) -> list[FloatArray]:
         """Ask for all states of a model at once."""
         scores: dict[int, FloatArray] = {}
@@ -125,18 +129,41 @@ class Direct(Network):
             places.setdefault(state.model.number, []).append(place)
         for same in places.values():
             alive = np.stack([states[place].alive for place in same])
-            prepared = states[same[0]].model.prepared
-            assert prepared is not None  # a state of another process is made whole when it is received
-            advice = prepared.advise(alive)
-            if not isinstance(advice, Advice):
-                raise ScoreError(
-                    f"{self.name}: expected advise to return nnsearch.Advice(scores), got {type(advice).__name__}"
-                )
-            advised = np.asarray(advice.scores, dtype=np.float32)
-            if advised.shape != alive.shape:
-                raise ScoreError(f"{self.name}: expected scores of shape {alive.shape}, got {advised.shape}")
-            scores |= zip(same, advised, strict=True)
+            scores |= zip(same, self.advice(states[same[0]].model, alive).scores, strict=True)
         return [scores[place] for place in range(len(states))]
+
+    def advice(self, model: DirectEncoding, alive: BoolArray) -> Advice:
+        """Ask the scorer for all that it says of states, and check the shape.
+
+        Raises:
+            ScoreError: it does not follow the protocol.
+        """
+        assert model.prepared is not None  # a state of another process is made whole when it is received
+        advice = model.prepared.advise(alive)
+        if not isinstance(advice, Advice):
+            raise ScoreError(
+                f"{self.name}: expected advise to return nnsearch.Advice(scores), got {type(advice).__name__}"
+            )
+        advised = np.asarray(advice.scores, dtype=np.float32)
+        if advised.shape != alive.shape:
+            raise ScoreError(f"{self.name}: expected scores of shape {alive.shape}, got {advised.shape}")
+        shape = len(alive), model.graph.num_variables
+        for name, asked in (("target", advice.target), ("confidence", advice.confidence)):
+            if asked is not None and np.shape(asked) != shape:
+                raise ScoreError(f"{self.name}: expected {name} of shape {shape}, got {np.shape(asked)}")
+        return advice._replace(scores=advised)
+
+
+@dataclass(frozen=True)
+class PreparedDirect(PreparedNetwork):
+    """A scorer that has read a model by itself."""
+
+    network: Direct
+    encoding: DirectEncoding
+
+    def advise(self, alive: BoolArray) -> Advice:
+        """Return all that the scorer says, targets and confidence, too."""
+        return self.network.advice(self.encoding, alive)
 
 
 @dataclass(frozen=True, eq=False)

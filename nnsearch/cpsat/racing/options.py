@@ -7,6 +7,7 @@ from typing import Literal
 
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cpsat.dives import Dives
+from nnsearch.cpsat.neighbourhoods import Neighbourhoods
 from nnsearch.errors import ConfigError
 
 OnError = Literal["log", "raise"]
@@ -37,6 +38,8 @@ class RaceOptions:
         trial_seconds: Seconds that CP-SAT has at least to find a solution better than the start by itself. Until then,
             or for ``start_share`` of the time limit, the start is improved in the past order as long as that succeeds;
             if what CP-SAT has by then is worse by more than a fiftieth, it begins again from what came of it.
+        neighbourhoods: How a scorer that knows objectives leads.
+        lead_after: Seconds that CP-SAT has before it does.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.
@@ -54,13 +57,15 @@ class RaceOptions:
     start_seconds: float = 1.0
     start_share: float = 0.1
     trial_seconds: float = 0.2
+    neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
+    lead_after: float = 0.5
 
     def __post_init__(self) -> None:
         if self.search.limits is not None:
             raise ConfigError("RaceOptions.search: expected no limits, got some; the solver's parameters hold them")
         for name in (
             *("head_start", "grant", "full_grant", "full_failures", "share", "patience", "search_failures"),
-            *("start_seconds", "start_share", "trial_seconds"),
+            *("start_seconds", "start_share", "trial_seconds", "lead_after"),
         ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")

@@ -16,10 +16,13 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.neighbourhoods import NeighbourhoodSearch
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.learned_side import LearnedSide
@@ -31,6 +34,7 @@ from nnsearch.cpsat.start import Start
 from nnsearch.errors import ModelFileError, NNSearchError, NothingToReadError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.model.objective import is_constant, read_objective
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.plain_solver import plain_solver
 from nnsearch.processors import usable_cpus
@@ -90,6 +94,7 @@ class Race:
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
         self._decides = self._objective is None and scorer is not None and scorer.purpose == "preferences"
+        self._leads = self._objective is not None and scorer is not None and scorer.purpose == "objective"
         self._answered: float | None = None  # when CP-SAT's answer was heard, where that is not the end
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
@@ -142,6 +147,8 @@ class Race:
             )
         else:
             answer = self._recall(first, self._past)
+            if answer is None and self._leads:
+                return self._lead(first)
             if answer is None and self._has_solution():
                 self._nothing = "CP-SAT had a solution before it began"
             elif answer is None and self._scorer is not None:
@@ -216,6 +223,59 @@ class Race:
             return self._better(before, start)
         best = before if before.status in _SOLVED and self._improves(before, start) else start
         return self._better(before, start) if self._is_over() or self._proved(best) else self._hand_over(best)
+
+    def _lead(self, first: CpSatRun) -> cmh.CpSolverResponse:
+        """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance."""
+        guess = self._guess(first)
+        if guess is not None and self._wait(first, self._options.lead_after - self._seconds()):
+            self._nothing = "CP-SAT answered first"
+        if guess is None or first.done.is_set():
+            self._wait(first)
+            return self._finish(first.response(), "cp-sat")
+        first.stop()
+        before = first.response()
+        self._note_bound(before)
+        if not first.stopped or self._is_over() or before.status == cp_model.INFEASIBLE or self._proved(before):
+            return self._finish(before, "cp-sat")
+        best = list(before.solution) if before.status in _SOLVED else None
+        assert self._objective is not None
+        search = NeighbourhoodSearch(
+            self._model,
+            self._objective,
+            guess,
+            self._options.neighbourhoods,
+            self._parameters,
+            self._callbacks.solution_callback(),
+        )
+        for step in search.steps(best, lambda: self._callbacks.incumbent, self._is_over):
+            self._log(
+                f"{step.fixed} variables fixed, CP-SAT: {step.status} in {step.seconds:.2f} s"
+                + ("" if step.solution is None else f", objective {self._callbacks.incumbent:.12g}")
+            )
+            if step.solution is not None:
+                self._gift = f"objective {self._callbacks.incumbent:.12g} after {self._seconds():.2f} s"
+        answer = None if search.best is None else self._check(search.best, None)
+        if answer is None:
+            self._nothing = "no neighbourhood had a solution"
+            second = self._start(self._model)
+            self._wait(second)
+            return self._finish(second.response(), "cp-sat")
+        answer.status = cp_model.FEASIBLE
+        return self._better(before, answer) if self._is_over() or self._proved(answer) else self._hand_over(answer)
+
+    def _guess(self, beside: CpSatRun) -> Guess | None:
+        """Ask the scorer what a good solution looks like; None if it has nothing to say, or CP-SAT has answered."""
+        assert self._scorer is not None
+        try:
+            model = PreparedModel(self._model, stop=lambda: self._is_past_help(beside))
+            graph = model.graph(stop=lambda: self._is_past_help(beside))
+            advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
+            return Guess.of(advice, graph)
+        except ReadingStoppedError:
+            self._nothing = "CP-SAT answered first"
+        except Exception as error:
+            self._note_failure(error, self._scorer)
+        return None
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
         self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
@@ -357,27 +417,31 @@ class Race:
             self._nothing = self._end_of(beside) or "the model was not read by then"
             return None
         except Exception as error:
-            if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
-                self.misfit = error if isinstance(error, ModelFileError) else None
-                self._nothing = (
-                    f"{scorer.name} has nothing to read in this model"
-                    if isinstance(error, NothingToReadError)
-                    else str(error)
-                )
-                self._log(f"the learned search stands aside: {error}")
-                return None
-            self._error, self._nothing = error, f"it failed: {error!r}"
-            if self._on_error == "raise":
-                raise
-            traceback.clear_frames(error.__traceback__)  # the report keeps the error, not the engine as well
-            _LOGGER.warning("the learned search failed; CP-SAT goes on alone", exc_info=error)
-            self._log(f"the learned search failed, CP-SAT goes on alone: {error!r}")
+            self._note_failure(error, scorer)
             return None
         self._log(
             f"learned search ends: {result.status}, {result.branches} branches, {result.failures} failures, "
             f"{result.inference.calls} inferences in {result.inference.seconds:.3f}s"
         )
         return self._in_cp_sats_words(result, beside)
+
+    def _note_failure(self, error: Exception, scorer: Network) -> None:
+        """Say why the learned search stands aside or what is wrong with it; raise that where the user wants to know."""
+        if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
+            self.misfit = error if isinstance(error, ModelFileError) else None
+            self._nothing = (
+                f"{scorer.name} has nothing to read in this model"
+                if isinstance(error, NothingToReadError)
+                else str(error)
+            )
+            self._log(f"the learned search stands aside: {error}")
+            return
+        self._error, self._nothing = error, f"it failed: {error!r}"
+        if self._on_error == "raise":
+            raise error
+        traceback.clear_frames(error.__traceback__)  # the report keeps the error, not the engine as well
+        _LOGGER.warning("the learned search failed; CP-SAT goes on alone", exc_info=error)
+        self._log(f"the learned search failed, CP-SAT goes on alone: {error!r}")
 
     def _is_too_late(self, beside: CpSatRun) -> bool:
         """Tell whether CP-SAT's answer leaves the learned search nothing to say."""

@@ -1,0 +1,53 @@
+"""What a scorer thinks that a good solution looks like, and how sure it is of each variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.errors import NothingToReadError
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.scorers.scorer import Advice
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """One value for each variable that a scorer has an opinion of; K variables of which it has one.
+
+    Attributes:
+        variables: int64[K], their indices, the surest first.
+        values: int64[K], what each should be.
+    """
+
+    variables: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, advice: Advice, graph: CandidateGraph) -> Guess:
+        """Read the advice on the root of a model.
+
+        The guess of a variable is its best-scored candidate. Of the surest ones first: by the advice's confidence, or
+        by how much the best score is above the second where the advice has none. Left out are variables with one
+        value, those without scores, and those whose scores are all the same.
+
+        Args:
+            advice: on one state, in which everything is possible.
+            graph: what was asked about.
+
+        Raises:
+            NothingToReadError: the advice says nothing of any variable.
+        """
+        open_ones = np.flatnonzero(np.diff(graph.offset) > 1)
+        if len(open_ones):
+            rows = np.where(np.isnan(advice.scores[0]), -np.inf, advice.scores[0]).astype(np.float64)
+            place = np.lexsort((-rows, graph.variable))  # by variable, the best candidate first
+            first, second = place[graph.offset[open_ones]], place[graph.offset[open_ones] + 1]
+            gap = np.where(rows[first] > -np.inf, rows[first] - np.where(rows[second] > -np.inf, rows[second], 0), 0)
+            told = rows[first] > rows[second]
+            sure = gap if advice.confidence is None else advice.confidence[0][open_ones].astype(np.float64)
+            order = np.argsort(-sure[told], kind="stable")
+            if told.any():
+                return cls(open_ones[told][order], graph.values[first[told]][order])
+        raise NothingToReadError("expected an opinion on the value of at least one variable, got none")

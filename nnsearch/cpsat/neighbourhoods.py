@@ -1,0 +1,201 @@
+"""Large neighbourhood search (Shaw 1998) that a scorer leads: what it is sure of is fixed, CP-SAT solves the rest.
+
+The first neighbourhood is the model with the surest part of a guess fixed; one that has no solution is widened until
+there is one. From then on most variables are fixed at the best solution. Free are those that the scorer is least sure
+of, and those in which the solution differs from what it thinks, as in RINS (Danna, Rothberg, Le Pape 2005) with the
+guess in place of the relaxation; noise makes the next neighbourhood another one. One that is solved to its end was too
+small and the next is wider; one that brings nothing in its time was too large.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.guess import Guess
+from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.errors import ConfigError
+from nnsearch.model.objective import Objective
+
+_POLL_SECONDS = 0.02
+_NARROW, _WIDE = 0.8, 1.5  # what the free share is multiplied by
+_NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
+_UNLIKELY = 0.3  # added to the rank of a variable that is not as guessed, in every other neighbourhood
+_LONGER = 1.1
+
+
+@dataclass(frozen=True)
+class Neighbourhoods:
+    """How a scorer that knows objectives leads.
+
+    Args:
+        fixed: Share of the guess that is fixed in the first neighbourhood.
+        widen: Share of what was fixed that stays fixed when it was refuted.
+        patience: Seconds without a better solution after which a neighbourhood is left.
+        fruitless: Neighbourhoods one after another that brought nothing, after which the search ends.
+
+    Raises:
+        ConfigError: A number is out of range.
+    """
+
+    fixed: float = 0.9
+    widen: float = 0.9
+    patience: float = 0.5
+    fruitless: int = 6
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("fixed", 0, 1), ("widen", 0, 1 - 1e-9)):
+            if not low < getattr(self, name) <= high:
+                raise ConfigError(f"Neighbourhoods.{name}: expected a share between 0 and 1, got {getattr(self, name)}")
+        if not self.patience > 0:
+            raise ConfigError(f"Neighbourhoods.patience: expected above 0, got {self.patience}")
+        if self.fruitless < 1:
+            raise ConfigError(f"Neighbourhoods.fruitless: expected 1 or more, got {self.fruitless}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What came of one neighbourhood.
+
+    Attributes:
+        fixed: how many variables were fixed.
+        status: CP-SAT's.
+        solution: the values of all variables, where they are better than before; else None.
+        seconds: what it took.
+    """
+
+    fixed: int
+    status: cmh.CpSolverStatus
+    solution: list[int] | None
+    seconds: float
+
+
+class NeighbourhoodSearch:
+    """A search for better and better solutions of one model.
+
+    Args:
+        model: with an objective; it is not changed.
+        objective: its.
+        guess: where to look.
+        how: the options.
+        parameters: CP-SAT's, with the number of workers; its limit of time does not count.
+        solution_callback: gets CP-SAT's solutions, which are solutions of the model.
+    """
+
+    def __init__(
+        self,
+        model: cp_model.CpModel,
+        objective: Objective,
+        guess: Guess,
+        how: Neighbourhoods,
+        parameters: cmh.SatParameters,
+        solution_callback: cp_model.CpSolverSolutionCallback | None = None,
+    ) -> None:
+        self._model, self._objective, self._guess, self._how = model, objective, guess, how
+        self._parameters = cmh.SatParameters()
+        self._parameters.copy_from(parameters)
+        self._parameters.linearization_level = max(2, parameters.linearization_level)
+        self._callback = solution_callback
+        self._random = np.random.default_rng(parameters.random_seed % 2**32)
+        self._rank = np.arange(len(guess.variables)) / len(guess.variables)
+        self._patience = how.patience
+        self.best: list[int] | None = None
+
+    def steps(
+        self, best: list[int] | None, incumbent: Callable[[], float | None], over: Callable[[], bool]
+    ) -> Iterator[Step]:
+        """Search until all is fixed that there is, until nothing comes of it any more, or until told.
+
+        Args:
+            best: a solution to begin with.
+            incumbent: returns the objective of the best solution that the solves have reported so far.
+            over: asked often; true ends the search.
+        """
+        self.best = best
+        how = self._how
+        share, fruitless, number = how.fixed, 0, 0
+        begun = False
+        while fruitless < how.fruitless and not over():
+            count = int(share * len(self._rank))
+            if begun and self.best is not None:
+                fixed, values = self._around(self.best, count, number)
+                number += 1
+            else:
+                fixed, values = self._guess.variables[:count], self._guess.values[:count]
+            step = self._solve(fixed, values, incumbent, over)
+            yield step
+            if over():
+                return
+            found = step.solution is not None
+            if not begun:
+                begun = found or step.status == cp_model.OPTIMAL
+                if step.status == cp_model.INFEASIBLE or not begun:
+                    if count == 0:
+                        return
+                    share *= how.widen
+                if step.status == cp_model.UNKNOWN:
+                    self._patience *= 2
+                elif begun:
+                    self._patience = how.patience
+                continue
+            fruitless = 0 if found else fruitless + 1
+            if step.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                if count == 0:
+                    return
+                share = max(0.0, 1 - (1 - share) * _WIDE)
+            elif not found:
+                share = 1 - (1 - share) * _NARROW
+                self._patience *= _LONGER
+
+    def _around(self, best: list[int], count: int, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the variables of the next neighbourhood that are fixed, and their values in the best solution."""
+        variables = self._guess.variables
+        values = np.array(best, dtype=np.int64)[variables]
+        unlikely = _UNLIKELY if number % 2 else np.inf
+        key = self._rank + _NOISE * self._random.random(len(self._rank))
+        key[values != self._guess.values] += unlikely
+        chosen = np.argsort(key, kind="stable")[:count]
+        return variables[chosen], values[chosen]
+
+    def _solve(
+        self,
+        variables: npt.NDArray[np.int64],
+        values: npt.NDArray[np.int64],
+        incumbent: Callable[[], float | None],
+        over: Callable[[], bool],
+    ) -> Step:
+        started = time.perf_counter()
+        known = incumbent()
+        model = self._model.clone() if self.best is None else hinted(self._model, self.best)
+        domains = model.proto.variables
+        for variable, value in zip(variables.tolist(), values.tolist(), strict=True):
+            domain = domains[variable].domain
+            domain.clear()
+            domain.extend([value, value])
+        run = CpSatRun(model, self._parameters, solution_callback=self._callback)
+        heard, when = known, started
+        try:
+            while not run.done.wait(_POLL_SECONDS):
+                if (now := incumbent()) != heard:
+                    heard, when = now, time.perf_counter()
+                if over() or time.perf_counter() - when >= self._patience:
+                    run.stop()
+        finally:
+            run.stop()
+        response = run.response()
+        self._parameters.random_seed = (self._parameters.random_seed + 1) % 2**31
+        solution = None
+        if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            found = list(response.solution)
+            if self.best is None or self._objective.better(
+                response.objective_value, self._objective.value_of(self.best)
+            ):
+                self.best = solution = found
+        return Step(len(variables), response.status, solution, time.perf_counter() - started)

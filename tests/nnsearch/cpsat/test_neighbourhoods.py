@@ -1,0 +1,267 @@
+"""Large neighbourhoods that a scorer leads: only solutions, better and better, whatever the scorer thinks."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from ortools.sat.python import cp_model
+
+from nnsearch.cpsat import CpSolver
+from nnsearch.cpsat.guess import Guess
+from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, Step
+from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
+from nnsearch.model.graph import BoolArray, CandidateGraph
+from nnsearch.model.objective import read_objective
+from nnsearch.plain_solver import plain_solver
+from nnsearch.scorers.scorer import Advice
+
+SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
+
+
+def covering(seed: int, sets: int = 14, things: int = 12, maximise: bool = False) -> cp_model.CpModel:
+    """The cheapest sets that cover everything, with an integer that counts them."""
+    rng = random.Random(seed)
+    model = cp_model.CpModel()
+    taken = [model.new_bool_var(f"t{j}") for j in range(sets)]
+    count = model.new_int_var(0, sets, "count")
+    model.add(sum(taken) == count)
+    for _ in range(things):
+        model.add_bool_or(rng.sample(taken, 3))
+    cost = sum(rng.randint(1, 20) * one for one in taken) + count
+    if maximise:
+        model.maximize(-cost)
+    else:
+        model.minimize(cost)
+    return model
+
+
+class Oracle:
+    """Thinks that a good solution has these values; the first ones for sure."""
+
+    name = "oracle"
+    purpose = "objective"
+
+    def __init__(self, values: Sequence[int], confidence: bool = True) -> None:
+        self.values, self.confidence = values, confidence
+
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> Oracle:
+        """Take note of the model."""
+        self.graph = graph
+        return self
+
+    def advise(self, alive: BoolArray) -> Advice:
+        """Say so."""
+        scores = (self.graph.values == np.array(self.values)[self.graph.variable]).astype(np.float32)
+        sure = -np.arange(self.graph.num_variables, dtype=np.float32)
+        return Advice(
+            np.tile(scores, (len(alive), 1)), None, np.tile(sure, (len(alive), 1)) if self.confidence else None
+        )
+
+
+def best_of(model: cp_model.CpModel) -> tuple[float, list[int]]:
+    solver = plain_solver()
+    solver.parameters.num_workers = 1
+    assert solver.solve(model) == cp_model.OPTIMAL
+    return solver.objective_value, list(solver.response_proto.solution)
+
+
+def searched(model: cp_model.CpModel, guess: Guess, how: Neighbourhoods, stop: int = 99) -> list[Step]:
+    """Return the steps of a search, ``stop`` at most."""
+    parameters = plain_solver().parameters
+    parameters.num_workers = 1
+    objective = read_objective(model.proto)
+    assert objective is not None
+    search = NeighbourhoodSearch(model, objective, guess, how, parameters)
+    known: list[float] = []
+
+    def incumbent() -> float | None:
+        return objective.value_of(search.best) if search.best is not None else None
+
+    steps = []
+    for step in itertools.islice(search.steps(None, incumbent, lambda: False), stop):
+        steps.append(step)
+        if step.solution is not None:
+            known.append(objective.value_of(step.solution))
+            assert is_solution(model, step.solution)
+    assert all(objective.better(after, before) for before, after in itertools.pairwise(known))
+    return steps
+
+
+def is_solution(model: cp_model.CpModel, values: Sequence[int]) -> bool:
+    fixed = model.clone()
+    for index, value in enumerate(values):
+        fixed.add(fixed.get_int_var_from_proto_index(index) == value)
+    return plain_solver().solve(fixed) in SOLVED
+
+
+def everything(model: cp_model.CpModel, values: Sequence[int], confidence: bool = True) -> Guess:
+    graph = CandidateGraph.from_model(model)
+    return Guess.of(Oracle(values, confidence).prepare(graph).advise(np.ones((1, graph.num_candidates), bool)), graph)
+
+
+class TestGuess:
+    """The surest first, and no opinion where there is none."""
+
+    def test_the_order_is_that_of_the_confidence(self) -> None:
+        guess = everything(covering(0), [1] * 15)
+        assert guess.variables.tolist() == list(range(15))
+        assert guess.values.tolist() == [1] * 15
+
+    def test_without_confidence_the_gap_to_the_second_best_counts(self) -> None:
+        model = cp_model.CpModel()
+        model.new_int_var(0, 2, "x")
+        model.new_int_var(3, 5, "y")
+        graph = CandidateGraph.from_model(model)
+        advice = Advice(np.array([[0, 2, 1, 5, 1, 0]], dtype=np.float32))
+        guess = Guess.of(advice, graph)
+        assert (guess.variables.tolist(), guess.values.tolist()) == ([1, 0], [3, 1])
+
+    def test_left_out_is_what_is_fixed_what_has_no_scores_and_what_has_the_same(self) -> None:
+        model = cp_model.CpModel()
+        for name, (low, high) in {"fixed": (2, 2), "silent": (0, 1), "alike": (0, 1), "told": (0, 1)}.items():
+            model.new_int_var(low, high, name)
+        graph = CandidateGraph.from_model(model)
+        scores = np.array([[1, -np.inf, -np.inf, 3, 3, -np.inf, 2]], dtype=np.float32)
+        assert Guess.of(Advice(scores), graph).variables.tolist() == [3]
+        with pytest.raises(NothingToReadError, match="expected an opinion on the value of at least one variable"):
+            Guess.of(Advice(scores[:, :5]), CandidateGraph.from_all_different([[2], [0, 1], [0, 1]], []))
+
+
+class TestNeighbourhoods:
+    """Whatever the guess, the search is one for solutions."""
+
+    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("maximise", [False, True])
+    def test_any_guess_leads_to_the_optimum_of_a_small_model(self, seed: int, maximise: bool) -> None:
+        model = covering(seed, maximise=maximise)
+        rng = random.Random(seed)
+        guess = everything(model, [rng.randint(0, 1) for _ in range(15)])
+        steps = searched(model, guess, Neighbourhoods(patience=5, fruitless=50))
+        assert steps[-1].fixed == 0
+        objective = read_objective(model.proto)
+        assert objective is not None
+        found = [step.solution for step in steps if step.solution is not None][-1]
+        assert objective.value_of(found) == best_of(model)[0]
+
+    def test_a_good_guess_is_found_at_once(self) -> None:
+        model = covering(3)
+        step = searched(model, everything(model, best_of(model)[1]), Neighbourhoods(fixed=1.0), 1)[0]
+        assert (step.fixed, step.status, step.solution) == (15, cp_model.OPTIMAL, best_of(model)[1])
+
+    def test_a_guess_without_a_solution_is_taken_back(self) -> None:
+        model = covering(3)
+        steps = searched(model, everything(model, [0] * 15), Neighbourhoods(fixed=1.0, widen=0.5), 2)
+        assert [step.fixed for step in steps] == [15, 7]
+        assert steps[0].status == cp_model.INFEASIBLE
+        assert steps[1].solution is not None
+
+    def test_without_any_solution_it_ends(self) -> None:
+        model = covering(3)
+        model.add(sum(model.get_int_var_from_proto_index(j) for j in range(14)) == 0)
+        steps = searched(model, everything(model, [1] * 15), Neighbourhoods())
+        assert (steps[-1].fixed, steps[-1].status) == (0, cp_model.INFEASIBLE)
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"fixed": 0}, "Neighbourhoods.fixed: expected a share between 0 and 1, got 0"),
+            ({"widen": 1}, "Neighbourhoods.widen: expected a share between 0 and 1, got 1"),
+            ({"patience": 0}, "Neighbourhoods.patience: expected above 0, got 0"),
+            ({"fruitless": 0}, "Neighbourhoods.fruitless: expected 1 or more, got 0"),
+        ],
+    )
+    def test_options_out_of_range_are_refused(self, wrong: dict[str, Any], message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
+            Neighbourhoods(**wrong)
+
+
+class Heard(cp_model.CpSolverSolutionCallback):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objectives: list[float] = []
+        self.bounds: list[float] = []
+
+    def on_solution_callback(self) -> None:
+        """Keep it."""
+        self.objectives.append(self.objective_value)
+        self.bounds.append(self.best_objective_bound)
+        assert self.value(self.first) in (0, 1)
+
+    first: Any = None
+
+
+def hard_covering() -> cp_model.CpModel:
+    """One that CP-SAT does not prove in a fraction of a second."""
+    return covering(1, sets=120, things=200)
+
+
+class TestRace:
+    """The drop-in with a scorer that knows objectives."""
+
+    def solver(self, scorer: Any, **options: Any) -> CpSolver:
+        solver = CpSolver(scorer, on_error="raise", options=RaceOptions(lead_after=0.0, head_start=0.0, **options))
+        solver.parameters.num_workers = 2
+        solver.parameters.max_time_in_seconds = 3
+        return solver
+
+    def test_solutions_are_told_in_order_and_bounds_are_those_of_the_model(self) -> None:
+        model = hard_covering()
+        heard = Heard()
+        heard.first = model.get_bool_var_from_proto_index(0)
+        solver = self.solver(Oracle([1] * 121))
+        solver.parameters.relative_gap_limit = 0.02
+        status = solver.solve(model, heard)
+        assert status in SOLVED
+        assert heard.objectives
+        assert heard.objectives == sorted(set(heard.objectives), reverse=True)
+        assert heard.objectives[-1] == solver.objective_value
+        assert max(heard.bounds) <= solver.objective_value
+        assert solver.race is not None
+        assert solver.race.error is None
+
+    def test_the_optimum_is_proved_by_cp_sat_on_the_whole_model(self) -> None:
+        for seed in range(4):
+            model = covering(seed, 30, 40)
+            solver = self.solver(Oracle([seed % 2] * 31))
+            assert solver.solve(model) == cp_model.OPTIMAL
+            assert solver.objective_value == best_of(model)[0]
+
+    def test_an_infeasible_model(self) -> None:
+        model = hard_covering()
+        model.add(sum(model.get_int_var_from_proto_index(j) for j in range(120)) <= 2)
+        assert self.solver(Oracle([1] * 121)).solve(model) == cp_model.INFEASIBLE
+
+    def test_a_callback_can_stop_it(self) -> None:
+        class Stops(cp_model.CpSolverSolutionCallback):
+            def on_solution_callback(self) -> None:
+                self.stop_search()
+
+        solver = self.solver(Oracle([1] * 121))
+        solver.parameters.max_time_in_seconds = 60
+        assert solver.solve(hard_covering(), Stops()) in SOLVED
+
+    def test_a_wrong_confidence_is_the_scorers_fault(self) -> None:
+        class Wrong(Oracle):
+            def advise(self, alive: BoolArray) -> Advice:
+                return super().advise(alive)._replace(confidence=np.zeros((1, 3), dtype=np.float32))
+
+        with pytest.raises(ScoreError, match=r"oracle: expected confidence of shape \(1, 121\), got \(1, 3\)"):
+            self.solver(Wrong([1] * 121)).solve(hard_covering())
+
+    def test_a_scorer_without_an_opinion_leaves_it_to_cp_sat(self) -> None:
+        class Silent(Oracle):
+            def advise(self, alive: BoolArray) -> Advice:
+                return Advice(np.full(alive.shape, -np.inf, dtype=np.float32))
+
+        solver = self.solver(Silent([1] * 31))
+        assert solver.solve(covering(2, 30, 40)) == cp_model.OPTIMAL
+        assert solver.race is not None
+        assert solver.race.winner == "cp-sat"
