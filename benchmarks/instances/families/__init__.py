@@ -15,7 +15,9 @@ FAMILIES = {
         # Rows of Booleans and an objective.
         Family("rosters", draw_roster, sizes((6, 7), (40, 28), (160, 28), (640, 28))),
         Family("set-cover", draws.draw_set_cover, sizes((20, 30), (1000, 2000), (4000, 8000), (16_000, 32_000))),
-        Family("generalised-assignment", draws.draw_generalised_assignment, sizes((3, 9), (20, 200), (40, 400), (80, 800))),
+        Family(
+            "generalised-assignment", draws.draw_generalised_assignment, sizes((3, 9), (20, 200), (40, 400), (80, 800))
+        ),
         Family("facility-location", draws.draw_facility_location, sizes((4, 8), (30, 150), (60, 300), (120, 600))),
         Family("independent-set", draws.draw_independent_set, sizes((16, 4), (1000, 12), (4000, 12), (16_000, 12))),
         Family("knapsack", draws.draw_knapsack, sizes((12, 2), (500, 20), (2000, 20), (8000, 20))),
@@ -23,7 +25,7 @@ FAMILIES = {
         Family("automaton-rosters", draws.draw_automaton_roster, sizes((6, 7), (30, 28), (120, 28), (480, 28))),
         Family("timetables", draws.draw_timetable, sizes((3, 4, 6), (12, 15, 30), (48, 60, 30), (192, 240, 30))),
         Family("flexible-shops", draws.draw_flexible_shop, sizes((3, 3, 4), (20, 8, 10), (40, 16, 20), (80, 32, 40))),
-        Family("time-window-routing", draw_deliveries, sizes((6,), (30,), (60,), (120,))),
+        Family("time-window-routing", draw_deliveries, sizes((6, 16), (30, 50), (60, 50), (120, 50))),
         # Schedules, bins and lots.
         Family("job-shops", draws.draw_job_shop, sizes((4, 3), (20, 15), (40, 30), (80, 60))),
         Family("rcpsp", draws.draw_rcpsp, sizes((10,), (200,), (800,), (3200,))),

@@ -50,7 +50,9 @@ class Family:
             number: which one of the set.
         """
         rng = Random(f"{self.name} {scale} {part} {seed} {number}")  # of a text it is the same in every process
-        return self.draw(*self.dimensions[scale], rng)
+        drawn = self.draw(*self.dimensions[scale], rng)
+        drawn.model.name = self.name
+        return drawn
 
 
 def sizes(

@@ -45,7 +45,7 @@ class WishRoster:
 def random_wish_roster(nurses: int, days: int, rng: Random) -> WishRoster:
     """Return a roster that takes nearly all that the nurses may work; everybody likes one shift less than the others.
 
-    A third of the shifts are wished for, or not; a wish is for two or three days in a row.
+    Two in five days are wished for, or wished off; a wish is for two or three days in a row.
     """
     needed = []
     for day in range(days):
@@ -56,7 +56,7 @@ def random_wish_roster(nurses: int, days: int, rng: Random) -> WishRoster:
     for nurse in range(nurses):
         disliked = rng.choice(_SHIFTS)
         price.update({(nurse, day, disliked): 1 for day in range(days)})
-        for _ in range(max(1, days // 9)):
+        for _ in range(max(1, days // 5)):
             first, weight = rng.randrange(days), rng.randint(2, 9)
             stretch = range(first, min(days, first + rng.randint(2, 3)))
             if rng.random() < 0.6:
@@ -76,9 +76,7 @@ def wish_roster_model(roster: WishRoster) -> ZooModel:
     """Return the model of a roster."""
     nurses, needed, days = range(roster.nurses), roster.needed, range(len(roster.needed))
     model = cp_model.CpModel()
-    works = {
-        (n, d, s): model.new_bool_var(f"works[{n},{d},{s}]") for n in nurses for d in days for s in _SHIFTS
-    }
+    works = {(n, d, s): model.new_bool_var(f"works[{n},{d},{s}]") for n in nurses for d in days for s in _SHIFTS}
     missing, surplus, single = {}, {}, {}
     for d in days:
         for s in _SHIFTS:
@@ -113,7 +111,9 @@ def wish_roster_model(roster: WishRoster) -> ZooModel:
         for row in plan:
             require(all(len(shifts) <= 1 for shifts in row), "nobody works two shifts on a day")
             for today, tomorrow in pairwise(row):
-                require(not today or not tomorrow or today <= tomorrow, "no shift is earlier than that of the day before")
+                require(
+                    not today or not tomorrow or today <= tomorrow, "no shift is earlier than that of the day before"
+                )
             at_work = "".join("x" if shifts else "-" for shifts in row)
             require("x" * _WINDOW not in at_work, "there is a day off in any six")
             require(at_work.count("x") <= roster.most, "nobody works too often")

@@ -13,7 +13,6 @@ from ortools.sat.python import cp_model
 from benchmarks.instances.zoo.rules import require
 from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
-
 UNDONE = 200
 """What a task costs that no agent does."""
 

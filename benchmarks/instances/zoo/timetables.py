@@ -111,7 +111,7 @@ class SchoolTimetable:
 def random_school_timetable(
     classes: int, teachers: int, hours: int, rng: Random, *, blocked: float = 0.5
 ) -> SchoolTimetable:
-    """Return lessons for which there is a timetable, and teachers who are not there so often when it does not matter."""
+    """Return lessons for which there is a timetable, and how often teachers are not there when that does not matter."""
     plan: list[list[int | None]] = []  # of each class, who teaches it at what hour: a timetable that is then forgotten
     busy: list[set[int]] = [set() for _ in range(hours)]
     for _ in range(classes):
@@ -167,6 +167,7 @@ def school_timetable_model(school: SchoolTimetable) -> ZooModel:
         require(len({(h, c) for h, c, _ in held}) == len(held), "a class has one lesson at a time")
         require(len({(h, t) for h, _, t in held}) == len(held), "a teacher gives one lesson at a time")
         require(not any((t, h) in blocked for h, _, t in held), "teachers have their free hours")
+        require(all(0 <= h < hours for h, _, _ in held), "lessons are within the week")
         return sum(dislike[t][h] for h, _, t in held) if dislike else None
 
     return ZooModel(model, check)
