@@ -27,7 +27,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Family:
+class InstanceFamily:
     """Instances that differ in their data alone; what means the same has the same name in all of one size.
 
     Attributes:
