@@ -53,6 +53,7 @@ def _app() -> App:
     for name, (place, summary) in _STUDIES.items():
         study.command(f"benchmarks.studies.{place}", name=name, help=summary)
     app.command(study)
+    app.command("benchmarks.instances.families.command:app", name="family", help="a family of instances as a folder")
     app.command("benchmarks.report.command:app", name="report", help="all results as one page of HTML")
     return app
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ortools.sat.python import cp_model
 
 from benchmarks.instances.zoo import BrokenRuleError, ZooModel
+from nnsearch.cpsat import RaceReport
 from nnsearch.model.objective import Objective, read_objective
 from nnsearch.processors import usable_cpus
 from nnsearch.result import Status
@@ -78,6 +79,17 @@ def checked(zoo_model: ZooModel, run: Callable[[], ClockedSolve]) -> tuple[dict[
         "first_solution_seconds": solutions[0][0] if solutions else None,
         "wrong": _wrong(zoo_model, solved, value, objective),
     }, solved
+
+
+def raced(solved: ClockedSolve | None) -> dict[str, Any]:
+    """Return what a record says of a race; None everywhere of what was none."""
+    race: RaceReport | None = None if solved is None else getattr(solved.solver, "race", None)
+    return {
+        "winner": None if race is None else race.winner,
+        "contribution": None if race is None else race.contribution,
+        "why": None if race is None else race.why,
+        "scorer_error": None if race is None or race.error is None else repr(race.error),
+    }
 
 
 class _Solutions(cp_model.CpSolverSolutionCallback):

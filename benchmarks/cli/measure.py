@@ -6,12 +6,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.answers import wrong_answers
+from benchmarks.cli.options import warn
 from benchmarks.records import Job, Record, read_records, run_jobs
 from benchmarks.rendering.figure import check_plot_file, draw_charts
 from benchmarks.rendering.parts import Group
 from benchmarks.rendering.text import text
 from nnsearch.cli.command_line import DONE, INTERRUPTED
 from nnsearch.output_file import check_output_file
+from nnsearch.processors import usable_cpus
 
 WRONG_ANSWERS = 1
 """The exit code after a wrong answer that did not end the run."""
@@ -68,3 +71,37 @@ def measure(
         sys.stderr.write(f"\ninterrupted; {output} keeps what was measured, the same command goes on\n")
         return INTERRUPTED
     return DONE
+
+
+def measure_answers(
+    make_jobs: Callable[[], Sequence[Job]],
+    summary: Callable[[Sequence[Record]], Group],
+    output: Path,
+    fresh: bool,
+    *,
+    workers: int,
+    plot: Path | None = None,
+) -> int:
+    """Measure solves whose wrong answers are recorded and end nothing; return the exit code.
+
+    Args:
+        make_jobs: as of :func:`measure`, and the following, too.
+        summary: what the records say.
+        output: the file of results.
+        fresh: whether to measure again what it holds.
+        workers: the most of a solve.
+        plot: the plot to draw.
+    """
+    wrong: list[str] = []
+
+    def checked_jobs() -> Sequence[Job]:
+        jobs = make_jobs()
+        if (cpus := usable_cpus()) < workers:
+            warn([f"warning: {workers} workers on {cpus} usable CPUs; these are not the seconds of as many cores"])
+        return jobs
+
+    def check(records: Sequence[Record]) -> None:
+        wrong.extend(wrong_answers(records))
+
+    code = measure(checked_jobs, summary, output, fresh, threads=workers, plot=plot, check=check)
+    return WRONG_ANSWERS if code == DONE and wrong else code

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from benchmarks.answers import wrong_answers
-from benchmarks.cli.measure import RESUME, WRONG_ANSWERS, measure
-from benchmarks.cli.options import PlotFile, warn
-from benchmarks.records import Job, Record, read_records
+from benchmarks.cli.measure import RESUME, measure_answers
+from benchmarks.cli.options import PlotFile
+from benchmarks.records import Job, read_records
 from benchmarks.suites.stream import ArmName, StreamSuite, jobs, summary
-from nnsearch.cli.command_line import DONE
-from nnsearch.processors import usable_cpus
 
 _USUAL = StreamSuite()
 
@@ -67,16 +63,9 @@ def stream(
         plot: draw the gap over time, as .svg, .png or .pdf
         fresh: measure again what the file already holds
     """
-    wrong: list[str] = []
 
     def make_jobs() -> list[Job]:
         suite = StreamSuite(kinds, steps, seeds, workers, time_limit, arms, instances)
-        if (cpus := usable_cpus()) < workers:
-            warn([f"warning: {workers} workers on {cpus} usable CPUs; these are not the seconds of as many cores"])
         return jobs(suite, [] if fresh else read_records(output))
 
-    def check(records: Sequence[Record]) -> None:
-        wrong.extend(wrong_answers(records))
-
-    code = measure(make_jobs, summary, output, fresh, threads=workers, plot=plot, check=check)
-    return WRONG_ANSWERS if code == DONE and wrong else code
+    return measure_answers(make_jobs, summary, output, fresh, workers=workers, plot=plot)

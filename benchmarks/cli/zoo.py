@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from benchmarks.answers import wrong_answers
-from benchmarks.cli.measure import RESUME, WRONG_ANSWERS, measure
-from benchmarks.cli.options import warn
+from benchmarks.cli.measure import RESUME, measure_answers
 from benchmarks.instances.zoo import Size
-from benchmarks.records import Job, Record
+from benchmarks.records import Job
 from benchmarks.suites.zoo import ArmName, Zoo, jobs, summary
-from nnsearch.cli.command_line import DONE
-from nnsearch.processors import usable_cpus
 
 _USUAL = Zoo()
 
@@ -58,16 +53,8 @@ def zoo(
         output: results
         fresh: measure again what the file already holds
     """
-    wrong: list[str] = []
 
     def make_jobs() -> list[Job]:
-        suite = Zoo(kinds, sizes, seeds, workers, time_limit, arms)
-        if (cpus := usable_cpus()) < max(suite.workers):
-            warn([f"warning: {max(workers)} workers on {cpus} usable CPUs; these are not the seconds of as many cores"])
-        return jobs(suite)
+        return jobs(Zoo(kinds, sizes, seeds, workers, time_limit, arms))
 
-    def check(records: Sequence[Record]) -> None:
-        wrong.extend(wrong_answers(records))
-
-    code = measure(make_jobs, summary, output, fresh, threads=max(workers, default=1), check=check)
-    return WRONG_ANSWERS if code == DONE and wrong else code
+    return measure_answers(make_jobs, summary, output, fresh, workers=max(workers, default=1))

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import base64
 import functools
-import hashlib
 import json
-import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,19 +24,30 @@ from tqdm import tqdm
 
 import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
+from benchmarks.anytime import (
+    NOISE_QUANTILE,
+    OTHER_SEED,
+    SLACK,
+    last_objective,
+    log_ratio,
+    noise_of,
+    not_worse,
+    paired_runs,
+    share,
+)
 from benchmarks.arms import Arm, check_contest, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked
 from benchmarks.instances.streams import Stream, find_streams
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from benchmarks.records import Job, Record, grouped
 from benchmarks.rendering.curves import gaps_over_time
+from benchmarks.rendering.ends import ends
 from benchmarks.rendering.parts import Cell, Chart, Group, Table, TableRow
-from benchmarks.statistics import best_known, by_arm, counted, geometric_mean, is_decided, short
+from benchmarks.statistics import best_known, by_arm, counted, geometric_mean
 from nnsearch.errors import ConfigError
 from nnsearch.model.variables import all_variables
 from nnsearch.plain_solver import plain_solver
 from nnsearch.trial.pairs import rotated
-from nnsearch.trial.primal_integral import primal_integral, relative_gap
 from nnsearch.trial.timed_solve import timed_solve
 from training.running.fan_out import Needs
 
@@ -49,15 +58,6 @@ SUITE = "stream"
 
 FIRST = "first"
 """The arm of the first instances, whose solutions all arms begin with."""
-
-OTHER_SEED = 1000
-"""What the seed of ``cold-again`` is beyond that of the pair."""
-
-SLACK = 0.001
-"""Added to both sides of a ratio of primal integrals, so that tiny ones are not noise."""
-
-NOISE_QUANTILE = 0.95
-"""A pair is worse by more than noise where so many of the pairs of one kind differ by less, cold against cold."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,15 @@ def summary(records: Sequence[Record]) -> Group:
     runs = [record for record in records if record["config"]["arm"] != FIRST]
     best = best_known(records)
     kinds = dict(grouped(runs, lambda run: str(run["config"]["kind"])))
-    noise = {kind: _noise(_by_arm(same), best) for kind, same in kinds.items()}
+    noise = {}
+    for kind, same in kinds.items():
+        arms = _by_arm(same)
+        noise[kind] = noise_of(arms.get(NOISE, []), arms[BASELINE], best)
     groups = {"all": runs, **kinds} if len(kinds) > 1 else kinds
-    blocks: list[Table | Chart] = [_ratios(groups, noise, best), _ends(groups, best)]
+    blocks: list[Table | Chart] = [
+        _ratios(groups, noise, best),
+        ends({kind: _by_arm(same) for kind, same in groups.items()}, "kind", BASELINE, best),
+    ]
     wrong = wrong_answers(records)
     if wrong:
         blocks.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
@@ -210,18 +216,18 @@ def _ratios(
     for kind, same in groups.items():
         arms = _by_arm(same)
         for arm, runs in arms.items():
-            pairs = _pairs(runs, arms[BASELINE])
+            pairs = paired_runs(runs, arms[BASELINE])
             if arm == BASELINE or not pairs:
                 continue
-            logs = [_log_ratio(*pair, best) for pair in pairs]
+            logs = [log_ratio(*pair, best) for pair in pairs]
             limits = [noise[mine["config"]["kind"]] for mine, _ in pairs]
             beyond = [log > limit for log, limit in zip(logs, limits, strict=True) if limit is not None]
             by_stream: dict[str, list[float]] = {}
             for (mine, _), log in zip(pairs, logs, strict=True):
                 by_stream.setdefault(_stream_of(mine), []).append(log)
             mean, low, high = geometric_mean(np.array([np.mean(of_stream) for of_stream in by_stream.values()]))
-            to_hint = _pairs(runs, arms.get(HINT, [])) if arm != HINT else []
-            over_hint = float(np.exp(np.mean([_log_ratio(*pair, best) for pair in to_hint]))) if to_hint else None
+            to_hint = paired_runs(runs, arms.get(HINT, [])) if arm != HINT else []
+            over_hint = float(np.exp(np.mean([log_ratio(*pair, best) for pair in to_hint]))) if to_hint else None
             cells: list[Cell] = [
                 kind,
                 arm,
@@ -230,9 +236,9 @@ def _ratios(
                 f"{mean:.3f}",
                 "-" if len(by_stream) == 1 else f"{low:.3f} .. {high:.3f}",
                 None if over_hint is None else f"{over_hint:.3f}",
-                _share([log > 1e-9 for log in logs]),
-                _share(beyond),
-                _share([_not_worse(mine, _last(mine), _last(theirs)) for mine, theirs in pairs]),
+                share([log > 1e-9 for log in logs]),
+                share(beyond),
+                share([not_worse(mine, last_objective(mine), last_objective(theirs)) for mine, theirs in pairs]),
             ]
             rows.append(TableRow(cells, arm))
     return Table(
@@ -251,110 +257,14 @@ def _ratios(
     )
 
 
-def _ends(groups: Mapping[str, Sequence[Record]], best: Mapping[str, float]) -> Table:
-    rows = []
-    for kind, same in groups.items():
-        arms = _by_arm(same)
-        for arm, runs in arms.items():
-            pairs = _pairs(runs, arms[BASELINE])
-            limit = runs[0]["config"]["time_limit"]
-            reached = [second for pair in pairs if (second := _reached(*pair)) is not None]
-            cells: list[Cell] = [
-                kind,
-                arm,
-                len(runs),
-                short(float(np.median([next(iter(_solutions(run)), (limit,))[0] for run in runs]))),
-                short(float(np.median(reached))) if reached else None,
-                f"{np.mean([_last_gap(run, best) for run in runs]):.4f}",
-                sum(map(is_decided, runs)),
-                sum(not is_decided(run) for run in runs),
-                sum(_last(run) is None for run in runs),
-                sum(run["result"]["wrong"] is not None for run in runs),
-            ]
-            rows.append(TableRow(cells, arm))
-    return Table(
-        "How the solves ended",
-        [
-            *("kind", "arm", "solves", "first solution", f"{BASELINE}'s last", "last gap", "proved", "time-outs"),
-            *("without a solution", "wrong"),
-        ],
-        rows,
-        f"first solution: median seconds to it; {BASELINE}'s last: median seconds to an objective as good as "
-        f"{BASELINE}'s last one with the same seed;\nboth count with the limit where there is none. last gap: mean gap "
-        "at the end. time-outs: no proof within the limit.",
-    )
-
-
-def _noise(arms: Mapping[str, Sequence[Record]], best: Mapping[str, float]) -> float | None:
-    """Return the logarithm of the factor by which cold solves of one instance differ, None where there are no two."""
-    pairs = _pairs(arms.get(NOISE, []), arms[BASELINE])
-    if not pairs:
-        return None
-    return float(np.quantile([abs(_log_ratio(*pair, best)) for pair in pairs], NOISE_QUANTILE, method="higher"))
-
-
 def _by_arm(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Group records by arm, in the order in which they are shown: turns begin with any of them."""
     arms = by_arm(records)
     return {arm: arms[arm] for arm in get_args(ArmName) if arm in arms}
 
 
-def _pairs(one: Sequence[Record], other: Sequence[Record]) -> list[tuple[Record, Record]]:
-    """Return the runs of both arms on the same instance with the same seed."""
-    partners = {_pair(record): record for record in other}
-    return [(record, partners[_pair(record)]) for record in one if _pair(record) in partners]
-
-
-def _pair(record: Record) -> tuple[str, str, int]:
-    config = record["config"]
-    return config["instance"], config["instance_sha256"], config["seed"]
-
-
 def _stream_of(record: Record) -> str:
     return str(record["config"]["instance"]).rpartition("/")[0]
-
-
-def _log_ratio(one: Record, other: Record, best: Mapping[str, float]) -> float:
-    return math.log((_integral(one, best) + SLACK) / (_integral(other, best) + SLACK))
-
-
-def _solutions(run: Record) -> list[tuple[float, float]]:
-    """Return second and objective of what a run found, nothing where its answer is wrong."""
-    found: list[tuple[float, float]] = run["result"]["solutions"]
-    return found if run["result"]["wrong"] is None else []
-
-
-def _last(run: Record) -> float | None:
-    return _solutions(run)[-1][1] if _solutions(run) else None
-
-
-def _integral(run: Record, best: Mapping[str, float]) -> float:
-    known = best.get(run["config"]["instance_sha256"])
-    return 1.0 if known is None else primal_integral(_solutions(run), known, run["config"]["time_limit"])
-
-
-def _last_gap(run: Record, best: Mapping[str, float]) -> float:
-    value = _last(run)
-    return 1.0 if value is None else relative_gap(value, best[run["config"]["instance_sha256"]])
-
-
-def _not_worse(run: Record, mine: float | None, theirs: float | None) -> bool:
-    """Tell whether an objective of a run is as good as another one; any is better than none."""
-    if mine is None or theirs is None or math.isclose(mine, theirs, rel_tol=1e-9, abs_tol=1e-6):
-        return theirs is None or mine is not None
-    return mine > theirs if run["result"]["maximises"] else mine < theirs
-
-
-def _reached(one: Record, other: Record) -> float | None:
-    """Return when a run was as good as another one at its end, None where that one found nothing."""
-    goal, limit = _last(other), one["config"]["time_limit"]
-    if goal is None:
-        return None
-    return next((second for second, value in _solutions(one) if _not_worse(one, value, goal)), limit)
-
-
-def _share(holds: Sequence[bool]) -> str | None:
-    return f"{np.mean(holds):.0%}" if holds else None
 
 
 def _config(stream: Stream[Any], step: int, seconds: float) -> dict[str, Any]:
@@ -362,7 +272,7 @@ def _config(stream: Stream[Any], step: int, seconds: float) -> dict[str, Any]:
         "suite": SUITE,
         "kind": stream.name.partition("/")[0],
         "instance": f"{stream.name}/{step}",
-        "instance_sha256": hashlib.sha256(str(_instance(stream, step).model.proto).encode()).hexdigest()[:12],
+        "instance_sha256": _instance(stream, step).digest,
         "step": step,
         "time_limit": seconds,
     }

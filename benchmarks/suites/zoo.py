@@ -7,10 +7,7 @@ same model. Nothing that goes wrong ends the run: wrong answers are recorded, an
 from __future__ import annotations
 
 import functools
-import hashlib
 import math
-import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,12 +21,12 @@ from tqdm import tqdm
 import nnsearch.cpsat
 from benchmarks.answers import wrong_answers
 from benchmarks.arms import Arm, check_contest, warm_up
-from benchmarks.checked_solve import ClockedSolve, checked, clocked
+from benchmarks.checked_solve import ClockedSolve, checked, clocked, raced
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
 from benchmarks.records import Job, Record
+from benchmarks.rendering.ends import who_answered
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.statistics import best_known, by_arm, cost, counted, geometric_mean, is_decided, short
-from nnsearch.cpsat import RaceReport
 from nnsearch.errors import ConfigError
 from nnsearch.result import Status
 from nnsearch.trial.arms import TrialRun
@@ -90,7 +87,7 @@ def jobs(suite: Zoo) -> list[Job]:
     made = []
     turn = 0
     for name, size in tqdm(suite.models, disable=None, desc="building", unit=" models", leave=False):
-        digest = hashlib.sha256(str(build(name, size).model.proto).encode()).hexdigest()[:12]
+        digest = build(name, size).digest
         instance = {"instance": f"{name}/{size}", "kind": name, "size": str(size), "instance_sha256": digest}
         for workers, seed in product(dict.fromkeys(suite.workers), dict.fromkeys(suite.seeds)):
             for arm in rotated(_arms(suite, workers), turn):
@@ -105,14 +102,7 @@ def measure(name: str, size: Size, arm: Arm, seed: int) -> dict[str, Any]:
     warm_up(arm)
     zoo_model = _model(name, size)
     result, solved = checked(zoo_model, lambda: arm.solve(zoo_model.model, (), seed=seed))
-    race: RaceReport | None = None if solved is None else getattr(solved.solver, "race", None)
-    return {
-        **result,
-        "winner": None if race is None else race.winner,
-        "contribution": None if race is None else race.contribution,
-        "why": None if race is None else race.why,
-        "scorer_error": None if race is None or race.error is None else repr(race.error),
-    }
+    return {**result, **raced(solved)}
 
 
 @dataclass(frozen=True)
@@ -184,7 +174,7 @@ def summary(records: Sequence[Record]) -> Group:
     tables = [_together(ratios, arms, baseline)]
     tables += [_each(arm, ratios[arm], runs, baseline, best) for arm, runs in arms.items()]
     raced = {arm: [run for run in runs if run["result"]["winner"] is not None] for arm, runs in arms.items()}
-    tables += [_answered(arm, runs) for arm, runs in raced.items() if runs]
+    tables += [who_answered(arm, runs) for arm, runs in raced.items() if runs]
     wrong = wrong_answers(records)
     if wrong:
         tables.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
@@ -266,19 +256,6 @@ def _each(
         rows,
         "seconds: medians; integral: means of primal integrals.",
     )
-
-
-def _answered(arm: str, runs: Sequence[Record]) -> Table:
-    """Return whose answer was returned, and why."""
-    answers: Counter[tuple[str, str]] = Counter()
-    for run in runs:
-        # Numbers, and what is in brackets, differ from model to model.
-        why = re.sub(r"\d[\d.]*", "...", re.sub(r" \(.*?\)", "", str(run["result"]["why"])))
-        answers[run["result"]["winner"], why] += 1
-    rows = [TableRow([winner, count, why], arm) for (winner, why), count in answers.most_common()]
-    errors = sum(run["result"]["scorer_error"] is not None for run in runs)
-    note = f"{arm}: the learned search failed in {counted(errors, 'run')}, which CP-SAT ended alone" if errors else ""
-    return Table(f"Who answered in {arm}", ["side", "runs", "why"], rows, note)
 
 
 def _arms(suite: Zoo, workers: int) -> list[Arm]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
+from operator import le
 from random import Random
 
 from ortools.sat.python import cp_model
@@ -10,13 +13,52 @@ from ortools.sat.python import cp_model
 from benchmarks.instances.zoo.rules import require
 from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
+UNDONE = 200
+"""What a task costs that no agent does."""
+
+
+@dataclass(frozen=True)
+class GeneralisedAssignment:
+    """Of each agent the time and the cost of each task, and how much time there is."""
+
+    time: Sequence[Sequence[int]]
+    cost: Sequence[Sequence[int]]
+    limit: Sequence[int]
+
+
+def random_generalised_assignment(
+    agents: int,
+    tasks: int,
+    rng: Random,
+    *,
+    times: tuple[int, int] = (5, 25),
+    dearest: int = 50,
+    noise: tuple[int, int] = (0, 10),
+) -> GeneralisedAssignment:
+    """Return tasks of which each agent has time for a fair share and no more; what is done fast is dear.
+
+    Args:
+        agents: who does them.
+        tasks: what is to be done.
+        rng: random numbers.
+        times: the shortest and the longest.
+        dearest: the cost of a task is this, less its time, and with noise.
+        noise: the least and the largest.
+    """
+    time = [[rng.randint(*times) for _ in range(tasks)] for _ in range(agents)]
+    cost = [[dearest - time[a][t] + rng.randint(*noise) for t in range(tasks)] for a in range(agents)]
+    return GeneralisedAssignment(time, cost, [sum(row) * 8 // (10 * agents) for row in time])
+
 
 def generalised_assignment(size: Size, rng: Random) -> ZooModel:
     """Tasks go to agents with limited time, at the least cost; a task that is left undone costs much."""
-    agents, tasks = size.choose((3, 10), (6, 32), (8, 60))
-    time = [[rng.randint(5, 25) for _ in range(tasks)] for _ in range(agents)]
-    cost = [[10 + 40 - time[a][t] + rng.randint(0, 10) for t in range(tasks)] for a in range(agents)]
-    limit = [sum(row) * 8 // (10 * agents) for row in time]
+    return generalised_assignment_model(random_generalised_assignment(*size.choose((3, 10), (6, 32), (8, 60)), rng))
+
+
+def generalised_assignment_model(data: GeneralisedAssignment) -> ZooModel:
+    """Return the model of tasks and agents."""
+    time, cost, limit = data.time, data.cost, data.limit
+    agents, tasks = len(time), len(time[0])
     model = cp_model.CpModel()
     does = [[model.new_bool_var(f"does[{a},{t}]") for t in range(tasks)] for a in range(agents)]
     undone = [model.new_bool_var(f"undone[{t}]") for t in range(tasks)]
@@ -24,15 +66,17 @@ def generalised_assignment(size: Size, rng: Random) -> ZooModel:
         model.add_exactly_one(undone[t], *(row[t] for row in does))
     for row, times, most in zip(does, time, limit, strict=True):
         model.add(cp_model.LinearExpr.weighted_sum(row, times) <= most)
-    model.minimize(sum(cost[a][t] * does[a][t] for a in range(agents) for t in range(tasks)) + 200 * sum(undone))
+    model.minimize(sum(cost[a][t] * does[a][t] for a in range(agents) for t in range(tasks)) + UNDONE * sum(undone))
 
     def check(value: Value) -> int:
         pairs = [(a, t) for a in range(agents) for t in range(tasks) if value(does[a][t])]
         left = [t for t in range(tasks) if value(undone[t])]
         require(sorted([*left, *(t for _, t in pairs)]) == list(range(tasks)), "a task is done once or left undone")
-        for a in range(agents):
-            require(sum(time[a][t] for b, t in pairs if a == b) <= limit[a], "no agent works beyond the limit")
-        return sum(cost[a][t] for a, t in pairs) + 200 * len(left)
+        busy = [0] * agents
+        for a, t in pairs:
+            busy[a] += time[a][t]
+        require(all(map(le, busy, limit)), "no agent works beyond the limit")
+        return sum(cost[a][t] for a, t in pairs) + UNDONE * len(left)
 
     return ZooModel(model, check)
 

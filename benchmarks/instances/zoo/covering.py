@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 
@@ -15,17 +17,49 @@ def _graph(vertices: int, edges: int, rng: Random) -> list[tuple[int, int]]:
     return sorted(rng.sample(list(combinations(range(vertices), 2)), edges))
 
 
+@dataclass(frozen=True)
+class SetCover:
+    """Sets of things, by number, and what each costs."""
+
+    things: int
+    members: Sequence[Sequence[int]]
+    cost: Sequence[int]
+
+
+def random_set_cover(
+    things: int, sets: int, rng: Random, *, members: tuple[int, int] = (3, 8), dearest: int = 30
+) -> SetCover:
+    """Return sets that cover everything.
+
+    Args:
+        things: to cover.
+        sets: how many there are; what none of them has is a set of its own.
+        rng: random numbers.
+        members: the smallest and the largest number of things in a set.
+        dearest: the most that a set costs beside what its size costs.
+    """
+    chosen = [sorted(rng.sample(range(things), rng.randint(*members))) for _ in range(sets)]
+    missed = sorted(set(range(things)) - {t for m in chosen for t in m})
+    chosen += [[t] for t in missed]
+    return SetCover(things, chosen, [rng.randint(5, dearest) + 3 * len(m) for m in chosen])
+
+
 def set_cover(size: Size, rng: Random) -> ZooModel:
     """The cheapest sets that cover everything."""
-    things, sets = size.choose((25, 30), (45, 60), (80, 120))
-    members = [sorted(rng.sample(range(things), rng.randint(3, 8))) for _ in range(sets)]
-    missed = sorted(set(range(things)) - {t for m in members for t in m})
-    members += [[t] for t in missed]
-    cost = [rng.randint(5, 30) + 3 * len(m) for m in members]
+    return set_cover_model(random_set_cover(*size.choose((25, 30), (45, 60), (80, 120)), rng))
+
+
+def set_cover_model(cover: SetCover) -> ZooModel:
+    """Return the model of a cover."""
+    things, members, cost = cover.things, cover.members, cover.cost
     model = cp_model.CpModel()
     taken = [model.new_bool_var(f"taken[{s}]") for s in range(len(members))]
-    for t in range(things):
-        model.add_bool_or(taken[s] for s, m in enumerate(members) if t in m)
+    covering: list[list[cp_model.IntVar]] = [[] for _ in range(things)]
+    for literal, some in zip(taken, members, strict=True):
+        for t in some:
+            covering[t].append(literal)
+    for literals in covering:
+        model.add_bool_or(literals)
     model.minimize(cp_model.LinearExpr.weighted_sum(taken, cost))
 
     def check(value: Value) -> int:
@@ -36,6 +70,16 @@ def set_cover(size: Size, rng: Random) -> ZooModel:
     return ZooModel(model, check)
 
 
+@dataclass(frozen=True)
+class FacilityLocation:
+    """What customers want, what warehouses hold and cost, and what it costs to serve a customer from each of them."""
+
+    demand: Sequence[int]
+    capacity: Sequence[int]
+    rent: Sequence[int]
+    cost: Sequence[Sequence[int]]
+
+
 def facility_location(size: Size, rng: Random) -> ZooModel:
     """Warehouses with capacities are opened, each customer is served by one; what both cost is minimised."""
     houses, customers = size.choose((6, 15), (13, 36), (20, 60))
@@ -43,6 +87,13 @@ def facility_location(size: Size, rng: Random) -> ZooModel:
     capacity = [rng.randint(sum(demand) // 4, sum(demand) // 2) for _ in range(houses)]
     rent = [rng.randint(60, 160) for _ in range(houses)]
     cost = [[rng.randint(2, 60) for _ in range(houses)] for _ in range(customers)]
+    return facility_location_model(FacilityLocation(demand, capacity, rent, cost))
+
+
+def facility_location_model(location: FacilityLocation) -> ZooModel:
+    """Return the model of warehouses and customers."""
+    demand, capacity, rent, cost = location.demand, location.capacity, location.rent, location.cost
+    houses, customers = len(capacity), len(demand)
     model = cp_model.CpModel()
     is_open = [model.new_bool_var(f"open[{w}]") for w in range(houses)]
     serves = [[model.new_bool_var(f"serves[{c},{w}]") for w in range(houses)] for c in range(customers)]
@@ -69,11 +120,25 @@ def facility_location(size: Size, rng: Random) -> ZooModel:
     return ZooModel(model, check)
 
 
+@dataclass(frozen=True)
+class WeightedGraph:
+    """The weights of vertices, and edges between them."""
+
+    weight: Sequence[int]
+    edges: Sequence[tuple[int, int]]
+
+
 def independent_set(size: Size, rng: Random) -> ZooModel:
     """The heaviest set of vertices without an edge between them."""
     vertices, edges = size.choose((60, 200), (90, 400), (130, 800))
     graph = _graph(vertices, edges, rng)
-    weight = [rng.randint(1, 12) for _ in range(vertices)]
+    return independent_set_model(WeightedGraph([rng.randint(1, 12) for _ in range(vertices)], graph))
+
+
+def independent_set_model(data: WeightedGraph) -> ZooModel:
+    """Return the model of a heaviest independent set."""
+    weight, graph = data.weight, data.edges
+    vertices = len(weight)
     model = cp_model.CpModel()
     taken = [model.new_bool_var(f"taken[{v}]") for v in range(vertices)]
     for a, b in graph:

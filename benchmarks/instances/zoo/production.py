@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
 
@@ -11,12 +13,31 @@ from benchmarks.instances.zoo.rules import require
 from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 
 
-def lot_sizing(size: Size, rng: Random) -> ZooModel:
-    """Products share a machine: set-ups, stock and overtime cost, and every demand is met in time."""
-    products, periods = size.choose((2, 6), (4, 14), (8, 24))
+@dataclass(frozen=True)
+class LotSizing:
+    """Of each product the demand by period, and what a set-up and a piece in stock cost."""
+
+    demand: Sequence[Sequence[int]]
+    setup: Sequence[int]
+    hold: Sequence[int]
+
+
+def random_lot_sizing(products: int, periods: int, rng: Random) -> LotSizing:
+    """Return products that are wanted in every other period or so."""
     demand = [[rng.choice((0, rng.randint(5, 30))) for _ in range(periods)] for _ in range(products)]
     setup = [rng.randint(30, 90) for _ in range(products)]
-    hold = [rng.randint(1, 4) for _ in range(products)]
+    return LotSizing(demand, setup, [rng.randint(1, 4) for _ in range(products)])
+
+
+def lot_sizing(size: Size, rng: Random) -> ZooModel:
+    """Products share a machine: set-ups, stock and overtime cost, and every demand is met in time."""
+    return lot_sizing_model(random_lot_sizing(*size.choose((2, 6), (4, 14), (8, 24)), rng))
+
+
+def lot_sizing_model(lots: LotSizing) -> ZooModel:
+    """Return the model of products on a machine."""
+    demand, setup, hold = lots.demand, lots.setup, lots.hold
+    products, periods = len(demand), len(demand[0])
     capacity = sum(map(sum, demand)) * 11 // (10 * periods)
     model = cp_model.CpModel()
     made, stock, is_set = {}, {}, {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
@@ -13,11 +15,31 @@ from benchmarks.instances.zoo.zoo_model import Size, Value, ZooModel
 _OFF, _DAY, _NIGHT = range(3)
 
 
-def nurse_roster(size: Size, rng: Random) -> ZooModel:
-    """An automaton says which sequences of shifts are lawful; missing nurses cost much, broken wishes little."""
-    nurses, days = size.choose((6, 7), (9, 14), (16, 21))
+@dataclass(frozen=True)
+class NurseRoster:
+    """How many nurses are needed by day and by night, and what nurses wish for, by nurse and day."""
+
+    nurses: int
+    needed: Sequence[tuple[int, int]]
+    wish: Mapping[tuple[int, int], int]
+
+
+def random_nurse_roster(nurses: int, days: int, rng: Random) -> NurseRoster:
+    """Return a roster that needs about half of the nurses on each day; a third of the shifts are wished for."""
     needed = [(rng.randint(nurses // 4, nurses // 3), rng.randint(nurses // 6, nurses // 4)) for _ in range(days)]
     wish = {(rng.randrange(nurses), rng.randrange(days)): rng.randrange(3) for _ in range(nurses * days // 3)}
+    return NurseRoster(nurses, needed, wish)
+
+
+def nurse_roster(size: Size, rng: Random) -> ZooModel:
+    """An automaton says which sequences of shifts are lawful; missing nurses cost much, broken wishes little."""
+    return nurse_roster_model(random_nurse_roster(*size.choose((6, 7), (9, 14), (16, 21)), rng))
+
+
+def nurse_roster_model(roster: NurseRoster) -> ZooModel:
+    """Return the model of a roster."""
+    nurses, needed, wish = roster.nurses, roster.needed, roster.wish
+    days = len(needed)
     longest, fewest, most = 5, days // 2 - 1, days * 5 // 7
     # State 0 is after a day off, 1..5 after so many days of work, 6..10 the same with a night shift as the last one.
     arcs = [(state, _OFF, 0) for state in range(2 * longest + 1)]

@@ -31,12 +31,14 @@ def distances(place: Sequence[tuple[int, int]]) -> list[list[int]]:
     return [[math.ceil(math.dist(a, b)) for b in place] for a in place]
 
 
-def _arcs(model: cp_model.CpModel, places: int) -> Arcs:
+def complete_arcs(model: cp_model.CpModel, places: int) -> Arcs:
+    """Return a literal for the way from each place to each other one."""
     pairs = [(i, j) for i in range(places) for j in range(places) if i != j]
     return {(i, j): model.new_bool_var(f"arc[{i},{j}]") for i, j in pairs}
 
 
-def _chosen(arcs: Arcs, value: Value) -> list[tuple[int, int]]:
+def chosen_arcs(arcs: Arcs, value: Value) -> list[tuple[int, int]]:
+    """Return the arcs that a solution uses."""
     return [arc for arc, literal in arcs.items() if value(literal)]
 
 
@@ -45,12 +47,12 @@ def travelling_salesman(size: Size, rng: Random) -> ZooModel:
     places = size.choose(14, 30, 40)
     far = _distances(places, rng)
     model = cp_model.CpModel()
-    arcs = _arcs(model, places)
+    arcs = complete_arcs(model, places)
     model.add_circuit([(i, j, literal) for (i, j), literal in arcs.items()])
     model.minimize(sum(far[i][j] * literal for (i, j), literal in arcs.items()))
 
     def check(value: Value) -> int:
-        chosen = _chosen(arcs, value)
+        chosen = chosen_arcs(arcs, value)
         require(len(walk(chosen, 0)) == len(chosen) == places, "the tour visits all places")
         return sum(far[i][j] for i, j in chosen)
 
@@ -88,7 +90,7 @@ def vehicle_routing_model(deliveries: VehicleRouting) -> ZooModel:
     demand, vehicles, capacity = deliveries.demand, deliveries.vehicles, deliveries.capacity
     far, places = distances(deliveries.place), len(demand)
     model = cp_model.CpModel()
-    arcs = _arcs(model, places)
+    arcs = complete_arcs(model, places)
     load = [model.new_int_var(demand[i], capacity, f"load[{i}]") for i in range(places)]
     model.add_multiple_circuit([(i, j, literal) for (i, j), literal in arcs.items()])
     model.add(sum(arcs[0, j] for j in range(1, places)) <= vehicles)
@@ -98,7 +100,7 @@ def vehicle_routing_model(deliveries: VehicleRouting) -> ZooModel:
     model.minimize(sum(far[i][j] * literal for (i, j), literal in arcs.items()))
 
     def check(value: Value) -> int:
-        chosen = _chosen(arcs, value)
+        chosen = chosen_arcs(arcs, value)
         first = [j for i, j in chosen if i == 0]
         require(len(first) <= vehicles, "there are not more tours than vehicles")
         visited = []
@@ -123,7 +125,7 @@ def delivery_windows(size: Size, rng: Random) -> ZooModel:
     window[0] = (0, 0)
     horizon = max(last for _, last in window) + 200
     model = cp_model.CpModel()
-    arcs = _arcs(model, places)
+    arcs = complete_arcs(model, places)
     arrival = [model.new_int_var(*window[i], f"arrival[{i}]") for i in range(places)]
     back = model.new_int_var(0, horizon, "back")
     model.add_circuit([(i, j, literal) for (i, j), literal in arcs.items()])
@@ -133,7 +135,7 @@ def delivery_windows(size: Size, rng: Random) -> ZooModel:
     model.minimize(back)
 
     def check(value: Value) -> int:
-        chosen = _chosen(arcs, value)
+        chosen = chosen_arcs(arcs, value)
         tour = walk(chosen, 0)
         require(len(tour) == len(chosen) == places, "the tour visits all places")
         time = 0
@@ -153,7 +155,7 @@ def prize_collecting(size: Size, rng: Random) -> ZooModel:
     prize = [0, *(rng.randint(5, 40) for _ in range(places - 1))]
     longest = size.choose(200, 300, 340)
     model = cp_model.CpModel()
-    arcs = _arcs(model, places)
+    arcs = complete_arcs(model, places)
     skipped = [model.new_bool_var(f"skipped[{i}]") for i in range(1, places)]
     loops = [(i, i, literal) for i, literal in enumerate(skipped, start=1)]
     model.add_circuit([*((i, j, literal) for (i, j), literal in arcs.items()), *loops])
@@ -161,7 +163,7 @@ def prize_collecting(size: Size, rng: Random) -> ZooModel:
     model.maximize(sum(prize[i] * ~literal for i, _, literal in loops))
 
     def check(value: Value) -> int:
-        chosen = _chosen(arcs, value)
+        chosen = chosen_arcs(arcs, value)
         require(sum(far[i][j] for i, j in chosen) <= longest, "the tour is not too long")
         tour = walk(chosen, 0)
         require(len(tour) == len(chosen), "there is one tour")

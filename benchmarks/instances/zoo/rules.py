@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations, pairwise
+from itertools import accumulate, combinations, pairwise
 
 from nnsearch.errors import NNSearchError
 
@@ -33,7 +33,8 @@ def disjoint(spans: Iterable[Span]) -> bool:
 
 def peak(uses: Sequence[tuple[Span, int]]) -> int:
     """Return the largest sum of the amounts that are used at one time; 0 where nothing is used."""
-    return max((sum(amount for (begin, end), amount in uses if begin <= at < end) for (at, _), _ in uses), default=0)
+    changes = [(end, -amount) for (_, end), amount in uses] + [(begin, amount) for (begin, _), amount in uses]
+    return max(accumulate(change for _, change in sorted(changes)), default=0)  # what ends makes room first
 
 
 def apart(rectangles: Sequence[tuple[Span, Span]]) -> bool:

@@ -83,13 +83,26 @@ def job_shop_model(shop: JobShop) -> ZooModel:
     return ZooModel(model, check)
 
 
-def flexible_job_shop(size: Size, rng: Random) -> ZooModel:
-    """Each operation is done on one of some machines, and takes another time on each; the last end is minimised."""
-    jobs, steps, machines = size.choose((5, 4, 4), (8, 5, 5), (10, 6, 6))
-    work = [
-        [{m: rng.randint(5, 40) for m in sorted(rng.sample(range(machines), 2))} for _ in range(steps)]
+FlexibleJobs = Sequence[Sequence[Mapping[int, int]]]
+"""Of each job the operations in their order, and of each of them the machines that it may be done on, with its time."""
+
+
+def random_flexible_jobs(jobs: int, steps: int, machines: int, rng: Random, *, choices: int = 2) -> FlexibleJobs:
+    """Return jobs, each operation of which may be done on so many machines."""
+    return [
+        [{m: rng.randint(5, 40) for m in sorted(rng.sample(range(machines), choices))} for _ in range(steps)]
         for _ in range(jobs)
     ]
+
+
+def flexible_job_shop(size: Size, rng: Random) -> ZooModel:
+    """Each operation is done on one of some machines, and takes another time on each; the last end is minimised."""
+    return flexible_job_shop_model(random_flexible_jobs(*size.choose((5, 4, 4), (8, 5, 5), (10, 6, 6)), rng))
+
+
+def flexible_job_shop_model(work: FlexibleJobs) -> ZooModel:
+    """Return the model of a flexible job shop."""
+    jobs, machines = len(work), 1 + max(m for job in work for choices in job for m in choices)
     horizon = sum(max(choices.values()) for job in work for choices in job)
     model = cp_model.CpModel()
     makespan = model.new_int_var(0, horizon, "makespan")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
@@ -80,19 +80,63 @@ def exam_timetable_model(timetable: ExamTimetable) -> ZooModel:
     return ZooModel(model, check)
 
 
-def school_timetable(size: Size, rng: Random) -> ZooModel:
-    """Lessons of classes and teachers in the hours of a week, with teachers' free hours and few rooms for science."""
-    classes, teachers, hours = size.choose((4, 5, 10), (10, 13, 28), (18, 23, 40))
+@dataclass(frozen=True)
+class SchoolTimetable:
+    """The data of lessons.
+
+    Attributes:
+        classes: how many there are.
+        teachers: how many; the first third of them teach science.
+        hours: of the week.
+        lessons: class and teacher of each.
+        blocked: teachers and the hours that they are not there.
+        rooms: for science.
+        dislike: of each teacher, what each hour costs; without it there is nothing to minimise.
+    """
+
+    classes: int
+    teachers: int
+    hours: int
+    lessons: Sequence[tuple[int, int]]
+    blocked: Set[tuple[int, int]]
+    rooms: int
+    dislike: Sequence[Sequence[int]] = ()
+
+    @property
+    def science(self) -> range:
+        """Who teaches science."""
+        return range(self.teachers // 3)
+
+
+def random_school_timetable(
+    classes: int, teachers: int, hours: int, rng: Random, *, blocked: float = 0.5
+) -> SchoolTimetable:
+    """Return lessons for which there is a timetable, and how often teachers are not there when that does not matter."""
     plan: list[list[int | None]] = []  # of each class, who teaches it at what hour: a timetable that is then forgotten
+    busy: list[set[int]] = [set() for _ in range(hours)]
     for _ in range(classes):
-        free = [[t for t in range(teachers) if all(row[h] != t for row in plan)] for h in range(hours)]
+        free = [[t for t in range(teachers) if t not in taken] for taken in busy]
         plan.append([rng.choice(at_hour) if rng.random() < 0.85 else None for at_hour in free])
-    blocked = {(t, h) for t in range(teachers) for h in range(hours) if rng.random() < 0.5}
-    blocked -= {(t, h) for row in plan for h, t in enumerate(row) if t is not None}
-    science = range(teachers // 3)
-    rooms = max(sum(row[h] in science for row in plan) for h in range(hours))
+        for taken, teacher in zip(busy, plan[-1], strict=True):
+            if teacher is not None:
+                taken.add(teacher)
+    away = {(t, h) for t in range(teachers) for h in range(hours) if rng.random() < blocked}
+    away -= {(t, h) for row in plan for h, t in enumerate(row) if t is not None}
+    rooms = max(sum(row[h] in range(teachers // 3) for row in plan) for h in range(hours))
     lessons = [(c, t) for c, row in enumerate(plan) for t in row if t is not None]
     rng.shuffle(lessons)
+    return SchoolTimetable(classes, teachers, hours, lessons, away, rooms)
+
+
+def school_timetable(size: Size, rng: Random) -> ZooModel:
+    """Lessons of classes and teachers in the hours of a week, with teachers' free hours and few rooms for science."""
+    return school_timetable_model(random_school_timetable(*size.choose((4, 5, 10), (10, 13, 28), (18, 23, 40)), rng))
+
+
+def school_timetable_model(school: SchoolTimetable) -> ZooModel:
+    """Return the model of lessons."""
+    classes, teachers, hours, rooms = school.classes, school.teachers, school.hours, school.rooms
+    lessons, blocked, science, dislike = school.lessons, school.blocked, school.science, school.dislike
     model = cp_model.CpModel()
     hour = [
         model.new_int_var_from_domain(
@@ -109,14 +153,22 @@ def school_timetable(size: Size, rng: Random) -> ZooModel:
         [1 for _, t in lessons if t in science],
         rooms,
     )
+    if dislike:
+        costs = []
+        for i, (_, t) in enumerate(lessons):
+            costs.append(model.new_int_var(0, max(dislike[t]), f"cost[{i}]"))
+            model.add_element(hour[i], dislike[t], costs[-1])
+        model.minimize(sum(costs))
 
-    def check(value: Value) -> None:
+    def check(value: Value) -> int | None:
         held = [(value(h), c, t) for h, (c, t) in zip(hour, lessons, strict=True)]
         most = max(sum(h == at and t in science for h, _, t in held) for at in range(hours))
         require(most <= rooms, "there are not more lessons in science than rooms for it")
         require(len({(h, c) for h, c, _ in held}) == len(held), "a class has one lesson at a time")
         require(len({(h, t) for h, _, t in held}) == len(held), "a teacher gives one lesson at a time")
         require(not any((t, h) in blocked for h, _, t in held), "teachers have their free hours")
+        require(all(0 <= h < hours for h, _, _ in held), "lessons are within the week")
+        return sum(dislike[t][h] for h, _, t in held) if dislike else None
 
     return ZooModel(model, check)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,6 +45,11 @@ class ZooModel:
     model: cp_model.CpModel
     check: Check
     satisfiable: bool | None = True
+
+    @property
+    def digest(self) -> str:
+        """The first 12 hexadecimal digits of the model's SHA-256."""
+        return hashlib.sha256(str(self.model.proto).encode()).hexdigest()[:12]
 
 
 Kind = Callable[[Size, Random], ZooModel]

@@ -17,18 +17,25 @@ import pytest
 from ortools.sat.python import cp_model
 from stand_ins import PATIENCE
 
+from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.zoo import KINDS, BrokenRuleError, Size, ZooModel, build
 
 SYMMETRIC = {"bin-packing", "cutting-stock"}
 """Kinds whose models forbid solutions that differ from others in names alone; their checkers do not."""
 
-ZOO_MODULES = {kind.__module__ for kind in KINDS.values()} | {BrokenRuleError.__module__}
+OF_FAMILIES = {name: FAMILIES[name].draw for name in ("rosters", "time-window-routing", "timetables")}
+"""Families with rules or an objective that no kind has."""
+
+MAKERS = {**KINDS, **OF_FAMILIES}
+MODULES = {maker.__module__ for maker in MAKERS.values()} | {BrokenRuleError.__module__}
 
 Values = dict[int, int]
 
 
 @functools.cache
 def small(kind: str) -> ZooModel:
+    if kind in OF_FAMILIES:
+        return FAMILIES[kind].build(Scale.TINY, Part.TRAINING, 0, 0)
     return build(kind, Size.SMALL)
 
 
@@ -40,7 +47,7 @@ def answer(kind: str) -> tuple[cp_model.CpSolver, str]:
     return solver, solver.status_name(solver.solve(small(kind).model))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MAKERS)
 def test_small_models_are_solved_and_their_solutions_accepted(kind: str) -> None:
     zoo_model = small(kind)
     solver, status = answer(kind)
@@ -128,7 +135,7 @@ def neighbours(kind: str, beyond: int) -> Iterator[Values]:
 
 
 def rules_of(function: Callable[..., object]) -> set[str]:
-    """The rules that a function requires, with those of the zoo's functions that it calls."""
+    """The rules that a function requires, with those of the functions beside it that it calls."""
     module = sys.modules[function.__module__]
     found: set[str] = set()
     for node in ast.walk(ast.parse(inspect.getsource(function))):
@@ -136,14 +143,14 @@ def rules_of(function: Callable[..., object]) -> set[str]:
             if node.func.id == "require":
                 rule = node.args[1]
                 found.add(str(rule.value if isinstance(rule, ast.Constant) else getattr(module, ast.unparse(rule))))
-            elif inspect.isfunction(called := getattr(module, node.func.id, None)) and called.__module__ in ZOO_MODULES:
+            elif inspect.isfunction(called := getattr(module, node.func.id, None)) and called.__module__ in MODULES:
                 found |= rules_of(called)
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MAKERS)
 def test_every_rule_refuses_something(kind: str) -> None:
-    left = rules_of(KINDS[kind])
+    left = rules_of(MAKERS[kind])
     assert left
     for values in islice(neighbours(kind, beyond=2), 20_000):
         left.discard(str(verdict(kind, values)))
@@ -152,7 +159,7 @@ def test_every_rule_refuses_something(kind: str) -> None:
     assert left == set()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MAKERS)
 def test_checker_and_model_agree(kind: str) -> None:
     for values in islice(neighbours(kind, beyond=0), 12):
         said = verdict(kind, values)
