@@ -239,6 +239,7 @@ class Race:
             return self._finish(before, "cp-sat")
         best = list(before.solution) if before.status in _SOLVED else None
         assert self._objective is not None
+        self._know_a_bound()
         search = NeighbourhoodSearch(
             self._model,
             self._objective,
@@ -588,12 +589,16 @@ class Race:
             again: only if the callback has read another one since: after the solve, too, it can be asked for values.
         """
         callbacks = self._callbacks
-        if self._objective is not None and callbacks.bound == self._objective.no_bound:
-            callbacks.pass_bound(self._objective.bound_of_domains(self._model.proto))
+        self._know_a_bound()
         if callbacks.solution is None or callbacks.error is not None:
             return
         if not again or (callbacks.seen is not None and callbacks.seen != response.objective_value):
             self._check(list(response.solution), callbacks.solution)
+
+    def _know_a_bound(self) -> None:
+        """Take what the domains say where there is no bound: a solve of a part would tell the callback its own."""
+        if self._objective is not None and self._callbacks.bound == self._objective.no_bound:
+            self._callbacks.pass_bound(self._objective.bound_of_domains(self._model.proto))
 
     def _check(
         self, values: Sequence[int], callback: cp_model.CpSolverSolutionCallback | None
