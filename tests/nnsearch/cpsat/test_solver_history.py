@@ -344,7 +344,7 @@ class Reading(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
     def everything(self) -> dict[str, Any]:
         variables = [self._model.get_int_var_from_proto_index(i) for i in range(len(self._model.proto.variables))]
         first = variables[0]
-        count = "num_booleans num_conflicts num_branches num_integer_propagations num_binary_propagations".split()
+        count = ["num_booleans", "num_conflicts", "num_branches", "num_integer_propagations", "num_binary_propagations"]
         return {
             "values": [self.value(variable) for variable in variables],
             "by index": [self.SolutionIntegerValue(i) for i in range(len(variables))],
