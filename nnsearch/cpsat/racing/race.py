@@ -89,7 +89,14 @@ class Race:
         self._deadline = self._started + parameters.max_time_in_seconds
         self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
         self._objective = None if is_constant(model.proto) else read_objective(model.proto)
-        self._callbacks = Callbacks(self._objective, parameters, solution_callback, log_callback, best_bound_callback)
+        self._callbacks = Callbacks(
+            self._objective,
+            parameters,
+            solution_callback,
+            log_callback,
+            best_bound_callback,
+            beside_cp_sat=past is not None,
+        )
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
@@ -169,8 +176,7 @@ class Race:
         if self._objective is None:
             if before.status == cp_model.INFEASIBLE:
                 self._report_contradiction("no solution", answer)
-            if self._callbacks.solution is not None:  # only now: nobody else may be reading from it
-                self._check(list(answer.solution), self._callbacks.solution)
+            self._show(answer)  # only now: nobody else may be reading through the callback
             return self._finish(answer, self._giver)
         if not self._improves(answer, before):
             self._nothing = self._forgotten = "CP-SAT had a solution first"
@@ -186,12 +192,10 @@ class Race:
     def _go_on_from(
         self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
     ) -> cmh.CpSolverResponse:
-        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
-
-        The user's callback hears of it when CP-SAT has stopped, since two solves cannot be read through it at once.
-        """
+        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution."""
         self._nothing = "history had a start"
         self._note_gift(start)
+        self._show(start)
         now = time.perf_counter()
         left = self._deadline - now
         window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
@@ -205,6 +209,7 @@ class Race:
                 start = response
                 start.status = cp_model.FEASIBLE
                 self._note_gift(start)
+                self._show(start)
         self._wait(first, self._options.trial_seconds - (time.perf_counter() - now))
         if self._is_surpassed(start):
             self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
@@ -215,8 +220,6 @@ class Race:
         first.stop()
         before = first.response()
         self._note_bound(before)
-        if self._improves(start, before):
-            self._show(start)
         if ended:
             if not self._improves(start, before):
                 self._gift, self._forgotten = None, "CP-SAT had as good a solution by itself"
@@ -488,7 +491,7 @@ class Race:
         if self._objective is not None and response.status in _SOLVED:
             self._show(response, again=True)
         elif self._decides and side == "cp-sat" and response.status in _SOLVED:
-            self._check(list(response.solution), self._callbacks.solution)  # only now it is the answer
+            self._show(response)  # only now it is the answer
         response.wall_time = self._seconds()
         winner: Winner = "nobody" if response.status == cp_model.UNKNOWN else side
         contribution, why = self._contribution(winner, response)
@@ -592,7 +595,9 @@ class Race:
         self._know_a_bound()
         if callbacks.solution is None or callbacks.error is not None:
             return
-        if not again or (callbacks.seen is not None and callbacks.seen != response.objective_value):
+        if callbacks.reads_copies:
+            callbacks.show(response, again)
+        elif not again or (callbacks.seen is not None and callbacks.seen != response.objective_value):
             self._check(list(response.solution), callbacks.solution)
 
     def _know_a_bound(self) -> None:

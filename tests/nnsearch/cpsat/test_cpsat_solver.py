@@ -72,6 +72,8 @@ class Record(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         self.bounds.append(self.best_objective_bound)
         self.times.append(self.wall_time)
         self.solutions.append([self.value(variable) for variable in self._variables])
+        whole = list(self.response_proto.solution)
+        assert [whole[variable.index] for variable in self._variables] == self.solutions[-1]
         assert self.response_proto.wall_time >= 0
         if self._then is not None:
             self._then(self)

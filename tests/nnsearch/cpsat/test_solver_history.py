@@ -328,6 +328,87 @@ def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_befo
     assert faults == []
 
 
+class Reading(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+    """Reads all that there is to read."""
+
+    def __init__(self, model: cp_model.CpModel, then: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.read: list[dict[str, Any]] = []
+        self._model, self._then = model, then
+
+    def on_solution_callback(self) -> None:
+        self.read.append(self.everything())
+        if self._then is not None:
+            self._then()
+
+    def everything(self) -> dict[str, Any]:
+        variables = [self._model.get_int_var_from_proto_index(i) for i in range(len(self._model.proto.variables))]
+        first = variables[0]
+        count = ["num_booleans", "num_conflicts", "num_branches", "num_integer_propagations", "num_binary_propagations"]
+        return {
+            "values": [self.value(variable) for variable in variables],
+            "by index": [self.SolutionIntegerValue(i) for i in range(len(variables))],
+            "opposite": -self.SolutionIntegerValue(~0),
+            "literal": (self.SolutionBooleanValue(0), not self.SolutionBooleanValue(~0)),
+            "Boolean": (self.boolean_value(first), not self.boolean_value(~first)) if first.is_boolean else (),
+            "expressions": (self.value(2 * first + 1), self.float_value(0.5 * first), self.value(7)),
+            "solution": list(self.response_proto.solution),
+            "objective": self.objective_value,
+            "bound": self.best_objective_bound,
+            "seconds": (self.wall_time, self.user_time, self.deterministic_time),
+            **{name: getattr(self, name) for name in count},
+        }
+
+
+@pytest.mark.parametrize("maximise", [True, False])
+@pytest.mark.parametrize("objective", [True, False])
+def test_the_callback_hears_of_a_start_while_cp_sat_runs(
+    objective: bool, maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    model = packing(VALUES, maximise=maximise) if objective else rows(8)
+    with_history(path).solve(model)
+    ended: list[bool] = []
+
+    class Silent(LostHint):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)
+            runs.append(self)
+
+    runs: list[Silent] = []
+    silence(monkeypatch, Silent)
+    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, trial_seconds=PATIENCE))
+    solver.parameters.num_workers = 1
+    reading = Reading(model, lambda: (ended.append(runs[0].done.is_set()), solver.stop_search())[0])
+    assert solver.solve(model, reading) == (cp_model.FEASIBLE if objective else cp_model.OPTIMAL)
+    assert ended == [not objective]
+    (read,) = reading.read
+    assert read["values"] == read["by index"] == read["solution"] == list(solver.response_proto.solution)
+    assert read["opposite"] == read["values"][0]
+    assert {*read["literal"], *read["Boolean"]} == {bool(read["values"][0])}
+    assert read["expressions"] == (2 * read["values"][0] + 1, 0.5 * read["values"][0], 7)
+    assert not objective or read["objective"] == solver.objective_value != read["bound"]
+    assert min(read["seconds"]) >= 0
+
+
+def test_what_a_callback_read_last_stays_until_another_solve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plans.db"
+    model, other = packing(VALUES), packing(VALUES[::-1])
+    reading = Reading(model)
+    own = reading.NumBooleans = lambda: 7
+    before = dict(vars(reading))
+    for _ in range(3):
+        solver = with_history(path)
+        assert solver.solve(model, reading) == cp_model.OPTIMAL
+        assert reading.everything()["values"] == list(solver.response_proto.solution)
+        assert reading.objective_value == solver.objective_value
+    plain = plain_solver()
+    assert plain.solve(other, reading) == cp_model.OPTIMAL
+    assert reading.objective_value == plain.objective_value
+    assert vars(reading) == before
+    assert reading.num_booleans == own()
+
+
 @pytest.mark.parametrize("step", ["look", "start", "record"])
 def test_whatever_fails_in_the_past_is_a_warning(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
