@@ -43,7 +43,8 @@ def optimise(
     knows the data and not the model, and all arms against each other; wrong answers are listed, and the exit code is 1.
 
     cp-sat is CP-SAT; cp-sat-again has another seed: what it differs by is noise; cp-sat-level-2 has
-    linearization_level = 2, the first thing that an expert tries on sums. For each --scorer there is the drop-in solver
+    linearization_level = 2, the first thing that an expert tries on sums; highs is OR-Tools' own HiGHS, on families
+    that are linear; its log says when it found what. For each --scorer there is the drop-in solver
     with it; all FAMILY=PATH together are one arm, on the families that have a network. --history is the drop-in solver
     with a copy of a store of past solves.
 
@@ -64,7 +65,8 @@ def optimise(
         arms: cp-sat, and whom to compare with it beside the scorers
         scorer: scorers of the drop-in solver, for all families or for one
         history: a file of past solves
-        reference: seconds of one more run of CP-SAT on each instance, whose solution may be the best known; 0 is none
+        reference: seconds of one more run of CP-SAT (and of HiGHS where it takes part) on each instance, whose solution
+            may be the best known; 0 is none
         output: results
         plot: draw the gap over time, as .svg, .png or .pdf
         fresh: measure again what the file already holds

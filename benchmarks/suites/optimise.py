@@ -41,6 +41,7 @@ from benchmarks.anytime import (
 )
 from benchmarks.arms import Arm, check_contest, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked, raced
+from benchmarks.highs import is_linear, solve_by_highs
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from benchmarks.records import Job, Record, grouped
@@ -55,11 +56,11 @@ from nnsearch.trial.pairs import rotated
 from training.running.fan_out import Needs
 from training.running.network_file import file_digest
 
-ArmName = Literal["cp-sat", "cp-sat-again", "cp-sat-level-2"]
-BASELINE, NOISE, LEVEL_2 = get_args(ArmName)
+ArmName = Literal["cp-sat", "cp-sat-again", "cp-sat-level-2", "highs"]
+BASELINE, NOISE, LEVEL_2, HIGHS = get_args(ArmName)
 
-REFERENCE = "reference"
-"""The long run of CP-SAT, which is in no comparison: its solution may be the best known."""
+REFERENCES = ("reference", "reference-highs")
+"""The long runs of CP-SAT and HiGHS, which are in no comparison: their solution may be the best known."""
 
 TRAINED = "drop-in trained"
 """The drop-in solver with the network of each family."""
@@ -82,7 +83,7 @@ class OptimiseSuite:
         scorers: of the drop-in solver: a name or a path for all families, or ``family=path``, which together are one
             arm on the families that have one.
         history: a file of past solves for the drop-in solver, of which every solve gets a copy.
-        reference: seconds of one more run of CP-SAT on each instance; 0 is none.
+        reference: seconds of one more run of CP-SAT, and of HiGHS where it takes part, on each instance; 0 is none.
 
     Raises:
         ConfigError: a number is out of range, a family is unknown, or nothing is left to compare.
@@ -94,7 +95,7 @@ class OptimiseSuite:
     seeds: tuple[int, ...] = (1, 2, 3)
     workers: int = 2
     seconds: float = 10.0
-    arms: tuple[ArmName, ...] = ("cp-sat", "cp-sat-again", "cp-sat-level-2")
+    arms: tuple[ArmName, ...] = ("cp-sat", "cp-sat-again", "cp-sat-level-2", "highs")
     scorers: tuple[str, ...] = ()
     history: Path | None = None
     reference: float = 60.0
@@ -148,7 +149,6 @@ def jobs(suite: OptimiseSuite) -> list[Job]:
         ConfigError: the history is no file of one.
     """
     arms = {family: _arms(suite, family) for family in dict.fromkeys(family for family, _, _ in suite.models)}
-    long = _plain(REFERENCE, suite, suite.reference)
     made = []
     turn = 0
     for family, size, number in tqdm(suite.models, disable=None, desc="building", unit=" models", leave=False):
@@ -165,16 +165,17 @@ def jobs(suite: OptimiseSuite) -> list[Job]:
                 config = {**instance, **arm.config, "seed": seed, "time_limit": suite.seconds}
                 made.append(Job(config, partial(here, arm, seed), arm.needs))
             turn += 1
-        if suite.reference:
+        for arm in _references(suite, family):
             seed = suite.seeds[0]
-            config = {**instance, **long.config, "seed": seed, "time_limit": suite.reference}
-            made.append(Job(config, partial(here, long, seed), long.needs))
+            config = {**instance, **arm.config, "seed": seed, "time_limit": suite.reference}
+            made.append(Job(config, partial(here, arm, seed), arm.needs))
     return made
 
 
 def measure(family: str, size: Scale, number: int, arm: Arm, seed: int) -> dict[str, Any]:
     """Run an arm on an instance, and return the ``result`` of the record; what is wrong with it is in ``wrong``."""
-    warm_up(arm)
+    if not arm.config["arm"].endswith(HIGHS):  # which begins in a new process each time
+        warm_up(arm)
     drawn = _instance(family, size, number)
     result, solved = checked(drawn, lambda: arm.solve(drawn.model, (), seed=seed))
     return {**result, **raced(solved)}
@@ -182,7 +183,7 @@ def measure(family: str, size: Scale, number: int, arm: Arm, seed: int) -> dict[
 
 def summary(records: Sequence[Record]) -> Group:
     """Return what the suite found: each arm against the baseline, over all and by family and size; gaps over time."""
-    runs = [record for record in records if record["config"]["arm"] != REFERENCE]
+    runs = [record for record in records if record["config"]["arm"] not in REFERENCES]
     config, best = runs[0]["config"], best_known(records)
     groups = _with_baseline(grouped(runs, _group))
     noise = {group: noise_of(arms.get(NOISE, []), arms[BASELINE], best) for group, arms in groups.items()}
@@ -276,8 +277,13 @@ def _ratio(
 
 def _with_baseline(groups: Sequence[tuple[str, Sequence[Record]]]) -> dict[str, dict[str, list[Record]]]:
     """Return the runs by group and arm; a run that was interrupted may have groups without the baseline."""
-    by_group = {group: by_arm(same) for group, same in groups}
-    return {group: arms for group, arms in by_group.items() if BASELINE in arms}
+    order = list(by_arm([run for _, same in groups for run in same]))  # turns begin with any of them
+    found = {}
+    for group, same in groups:
+        arms = by_arm(same)
+        if BASELINE in arms:
+            found[group] = {arm: arms[arm] for arm in order if arm in arms}
+    return found
 
 
 def _group(run: Record) -> str:
@@ -286,7 +292,8 @@ def _group(run: Record) -> str:
 
 def _arms(suite: OptimiseSuite, family: str) -> list[Arm]:
     """Return who solves the instances of a family."""
-    arms = [_plain(name, suite, suite.seconds) for name in dict.fromkeys(suite.arms)]
+    names = [name for name in dict.fromkeys(suite.arms) if name != HIGHS or _is_linear(family)]
+    arms = [_plain(name, suite, suite.seconds) for name in names]
     for text in suite.scorers:
         owner, equals, path = text.partition("=")
         if not equals:
@@ -301,9 +308,18 @@ def _arms(suite: OptimiseSuite, family: str) -> list[Arm]:
     return arms
 
 
+def _references(suite: OptimiseSuite, family: str) -> list[Arm]:
+    """Return who has more time for an instance of a family."""
+    if not suite.reference:
+        return []
+    cp_sat, highs = (_plain(name, suite, suite.reference) for name in REFERENCES)
+    return [cp_sat, highs] if HIGHS in suite.arms and _is_linear(family) else [cp_sat]
+
+
 def _plain(name: str, suite: OptimiseSuite, seconds: float) -> Arm:
-    """Return CP-SAT as an arm."""
-    return _arm({"arm": name, "workers": suite.workers}, suite, seconds, partial(_with_cp_sat, arm=name))
+    """Return CP-SAT or HiGHS as an arm."""
+    solve = _with_highs if name.endswith(HIGHS) else partial(_with_cp_sat, arm=name)
+    return _arm({"arm": name, "workers": suite.workers}, suite, seconds, solve)
 
 
 def _drop_in(name: str, scorer: str, suite: OptimiseSuite) -> Arm:
@@ -325,6 +341,12 @@ def _with_cp_sat(
     if arm == LEVEL_2:
         solver.parameters.linearization_level = 2
     return _run(solver, model, seed + OTHER_SEED * (arm == NOISE), workers, seconds)
+
+
+def _with_highs(
+    model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int, workers: int, seconds: float
+) -> ClockedSolve:
+    return solve_by_highs(model, seed=seed, workers=workers, seconds=seconds)
 
 
 def _with_scorer(
@@ -370,6 +392,11 @@ def _content(store: Path) -> bytes:
             return database.serialize()
     except sqlite3.Error as error:
         raise ConfigError(f"history: expected a file of past solves at {store}, got one of which {error}") from None
+
+
+@functools.cache
+def _is_linear(family: str) -> bool:
+    return is_linear(FAMILIES[family].build(Scale.TINY, Part.TEST, 0, 0).model)
 
 
 @functools.lru_cache(maxsize=1)
