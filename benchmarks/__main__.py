@@ -17,6 +17,7 @@ _VERBS = {
     "race": "the drop-in solver against CP-SAT's defaults",
     "zoo": "the drop-in solver against CP-SAT on models of many kinds",
     "stream": "what yesterday's solution is worth on the next instance of a stream",
+    "optimise": "learned orders on models with an objective, on new instances of families",
     "policies": "when to ask a network, and how to divide the search",
     "nodes": "the cost of a search node outside inference",
     "latency": "time to score a large state by networks on the candidate graph",

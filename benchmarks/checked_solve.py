@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ortools.sat.python import cp_model
 
@@ -15,6 +15,21 @@ from nnsearch.model.objective import Objective, read_objective
 from nnsearch.processors import usable_cpus
 from nnsearch.result import Status
 from nnsearch.trial.timed_solve import timed_solve
+
+
+class Answer(Protocol):
+    """What a solver has answered; ``cp_model.CpSolver`` is one."""
+
+    @property
+    def objective_value(self) -> float:
+        """Of the solution."""
+
+    @property
+    def best_objective_bound(self) -> float:
+        """What no solution is beyond."""
+
+    def value(self, expression: cp_model.IntVar, /) -> int:
+        """Return what the solution gives a variable."""
 
 
 class ClockedSolve(NamedTuple):
@@ -27,7 +42,7 @@ class ClockedSolve(NamedTuple):
         solutions: second and objective of each that was better than all before, None without an objective.
     """
 
-    solver: cp_model.CpSolver
+    solver: Answer
     status: Status
     seconds: float
     solutions: list[tuple[float, float | None]]

@@ -90,7 +90,7 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
 
     if (program.lower > program.upper).any() or (program.row_lower > program.row_upper).any():
         return _nothing(program, math.inf, began)
-    message = _message(program)
+    message = program_message(program)
     parameters = parameters_pb2.SolveParametersProto(threads=1)
     # Of the four families in :mod:`nnsearch.model.relaxation`, each takes two to nine times as long by the primal one.
     parameters.glop.use_dual_simplex = parameters.glop.dual_price_prioritize_norm = True
@@ -133,7 +133,7 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
     return _answer(results[0], program, began)
 
 
-def _message(program: LinearProgram) -> Any:
+def program_message(program: LinearProgram) -> Any:
     """Return the program as MathOpt takes it; columns and rows keep their numbers."""
     from ortools.math_opt import model_pb2
 

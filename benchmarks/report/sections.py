@@ -13,7 +13,7 @@ from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS
 from benchmarks.studies.sbr import findings as sbr
 from benchmarks.studies.sbr import search_findings as sbr_search
 from benchmarks.studies.sbr.study import MAIN
-from benchmarks.suites import gather, latency, nodes, stream, throughput
+from benchmarks.suites import gather, latency, nodes, optimise, stream, throughput
 
 MOST_HEADLINES = 6
 
@@ -50,6 +50,13 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
         "the values of the arm's last solution as a hint; repaired-hint: with repair_hint; cold-again: with another "
         "seed, which is noise. Same workers, same seconds, in turns.",
         _blocks(stream.summary),
+    ),
+    "optimise": (
+        "Models with an objective: new instances of families",
+        "Families of instances that a network may have learned from, and new ones that it never saw. cp-sat: CP-SAT; "
+        "cp-sat-again: with another seed, which is noise; cp-sat-level-2: with linearization_level = 2; highs: HiGHS, "
+        "on linear families; drop-in NAME: nnsearch.cpsat.CpSolver with that scorer. Same workers and seconds, in turns.",
+        _blocks(optimise.summary),
     ),
     "policies": (
         "When to ask the network, and how to divide the search",

@@ -35,9 +35,10 @@ _ITEMS_OF_A_DAY = 6
 
 
 def draw_set_cover(things: int, sets: int, rng: Random) -> ZooModel:
-    """Return sets of 20 things on average (2 % of 1,000), which cost from little to much whatever their size."""
+    """Return sets of 20 things on average (2 % of 1,000), which cost from 1 to 100 whatever their size."""
     most = min(30, things // 2)
-    return set_cover_model(random_set_cover(things, sets, rng, members=(most // 3, most), dearest=200))
+    cover = random_set_cover(things, sets, rng, members=(most // 3, most), costs=(1, 100), per_member=0)
+    return set_cover_model(cover)
 
 
 def draw_generalised_assignment(agents: int, tasks: int, rng: Random) -> ZooModel:

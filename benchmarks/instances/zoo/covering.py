@@ -27,7 +27,13 @@ class SetCover:
 
 
 def random_set_cover(
-    things: int, sets: int, rng: Random, *, members: tuple[int, int] = (3, 8), dearest: int = 30
+    things: int,
+    sets: int,
+    rng: Random,
+    *,
+    members: tuple[int, int] = (3, 8),
+    costs: tuple[int, int] = (5, 30),
+    per_member: int = 3,
 ) -> SetCover:
     """Return sets that cover everything.
 
@@ -36,12 +42,13 @@ def random_set_cover(
         sets: how many there are; what none of them has is a set of its own.
         rng: random numbers.
         members: the smallest and the largest number of things in a set.
-        dearest: the most that a set costs beside what its size costs.
+        costs: the least and the most that a set costs beside what its members cost.
+        per_member: what each of those costs.
     """
     chosen = [sorted(rng.sample(range(things), rng.randint(*members))) for _ in range(sets)]
     missed = sorted(set(range(things)) - {t for m in chosen for t in m})
     chosen += [[t] for t in missed]
-    return SetCover(things, chosen, [rng.randint(5, dearest) + 3 * len(m) for m in chosen])
+    return SetCover(things, chosen, [rng.randint(*costs) + per_member * len(m) for m in chosen])
 
 
 def set_cover(size: Size, rng: Random) -> ZooModel:
