@@ -67,13 +67,13 @@ class Step:
     Attributes:
         fixed: how many variables were fixed.
         status: CP-SAT's.
-        solution: the values of all variables, where they are better than before; else None.
+        better: whether there is a better solution than before.
         seconds: what it took.
     """
 
     fixed: int
     status: cmh.CpSolverStatus
-    solution: list[int] | None
+    better: bool
     seconds: float
 
 
@@ -86,7 +86,12 @@ class NeighbourhoodSearch:
         guess: where to look.
         how: the options.
         parameters: CP-SAT's, with the number of workers; its limit of time does not count.
-        solution_callback: gets CP-SAT's solutions, which are solutions of the model.
+        on_solution: called from a thread of CP-SAT with each solution that is better than all before, as CP-SAT answers
+            for a part of the model: its bound is none of the model.
+
+    Attributes:
+        best: the values of all variables in the best solution; None as long as there is none.
+        reached: its objective.
     """
 
     def __init__(
@@ -96,29 +101,27 @@ class NeighbourhoodSearch:
         guess: Guess,
         how: Neighbourhoods,
         parameters: cmh.SatParameters,
-        solution_callback: cp_model.CpSolverSolutionCallback | None = None,
+        on_solution: Callable[[cmh.CpSolverResponse], None] | None = None,
     ) -> None:
         self._model, self._objective, self._guess, self._how = model, objective, guess, how
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
+        self._parameters.max_time_in_seconds = cmh.SatParameters().max_time_in_seconds
         self._parameters.linearization_level = max(2, parameters.linearization_level)
-        self._callback = solution_callback
+        self._on_solution = on_solution
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)
         self._patience = how.patience
+        self._when = 0.0  # the last better solution was found, or a neighbourhood begun
         self.best: list[int] | None = None
+        self.reached: float | None = None
 
-    def steps(
-        self, best: list[int] | None, incumbent: Callable[[], float | None], over: Callable[[], bool]
-    ) -> Iterator[Step]:
+    def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all is fixed that there is, until nothing comes of it any more, or until told.
 
         Args:
-            best: a solution to begin with.
-            incumbent: returns the objective of the best solution that the solves have reported so far.
             over: asked often; true ends the search.
         """
-        self.best = best
         how = self._how
         share, fruitless, number = how.fixed, 0, 0
         begun = False
@@ -129,28 +132,27 @@ class NeighbourhoodSearch:
                 number += 1
             else:
                 fixed, values = self._guess.variables[:count], self._guess.values[:count]
-            step = self._solve(fixed, values, incumbent, over)
+            step = self._solve(fixed, values, over)
             yield step
             if over():
                 return
-            found = step.solution is not None
             if not begun:
-                begun = found or step.status == cp_model.OPTIMAL
-                if step.status == cp_model.INFEASIBLE or not begun:
-                    if count == 0:
-                        return
+                begun = step.better
+                if not begun and count == 0:
+                    return
+                if not begun:
                     share *= how.widen
                 if step.status == cp_model.UNKNOWN:
                     self._patience *= 2
                 elif begun:
                     self._patience = how.patience
                 continue
-            fruitless = 0 if found else fruitless + 1
+            fruitless = 0 if step.better else fruitless + 1
             if step.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                 if count == 0:
                     return
                 share = max(0.0, 1 - (1 - share) * _WIDE)
-            elif not found:
+            elif not step.better:
                 share = 1 - (1 - share) * _NARROW
                 self._patience *= _LONGER
 
@@ -164,38 +166,38 @@ class NeighbourhoodSearch:
         chosen = np.argsort(key, kind="stable")[:count]
         return variables[chosen], values[chosen]
 
-    def _solve(
-        self,
-        variables: npt.NDArray[np.int64],
-        values: npt.NDArray[np.int64],
-        incumbent: Callable[[], float | None],
-        over: Callable[[], bool],
-    ) -> Step:
-        started = time.perf_counter()
-        known = incumbent()
+    def _solve(self, variables: npt.NDArray[np.int64], values: npt.NDArray[np.int64], over: Callable[[], bool]) -> Step:
+        started, before = time.perf_counter(), self.reached
         model = self._model.clone() if self.best is None else hinted(self._model, self.best)
         domains = model.proto.variables
         for variable, value in zip(variables.tolist(), values.tolist(), strict=True):
             domain = domains[variable].domain
             domain.clear()
             domain.extend([value, value])
-        run = CpSatRun(model, self._parameters, solution_callback=self._callback)
-        heard, when = known, started
+        self._when = time.perf_counter()
+        run = CpSatRun(model, self._parameters, solution_callback=_Note(self._note))
         try:
             while not run.done.wait(_POLL_SECONDS):
-                if (now := incumbent()) != heard:
-                    heard, when = now, time.perf_counter()
-                if over() or time.perf_counter() - when >= self._patience:
+                if over() or time.perf_counter() - self._when >= self._patience:
                     run.stop()
         finally:
             run.stop()
-        response = run.response()
         self._parameters.random_seed = (self._parameters.random_seed + 1) % 2**31
-        solution = None
-        if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            found = list(response.solution)
-            if self.best is None or self._objective.better(
-                response.objective_value, self._objective.value_of(self.best)
-            ):
-                self.best = solution = found
-        return Step(len(variables), response.status, solution, time.perf_counter() - started)
+        status = run.response().status
+        return Step(len(variables), status, self.reached != before, time.perf_counter() - started)
+
+    def _note(self, response: cmh.CpSolverResponse) -> None:
+        if self.reached is None or self._objective.better(response.objective_value, self.reached):
+            self.best, self.reached = list(response.solution), response.objective_value
+            self._when = time.perf_counter()
+            if self._on_solution is not None:
+                self._on_solution(response)
+
+
+class _Note(cp_model.CpSolverSolutionCallback):
+    def __init__(self, note: Callable[[cmh.CpSolverResponse], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def on_solution_callback(self) -> None:
+        self._note(self.response_proto)

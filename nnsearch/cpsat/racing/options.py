@@ -40,6 +40,7 @@ class RaceOptions:
             if what CP-SAT has by then is worse by more than a fiftieth, it begins again from what came of it.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.
+        lead_trial: Seconds from then on in which it searches beside CP-SAT; at their end the one that is behind stops.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.
@@ -59,13 +60,14 @@ class RaceOptions:
     trial_seconds: float = 0.2
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
     lead_after: float = 0.5
+    lead_trial: float = 1.0
 
     def __post_init__(self) -> None:
         if self.search.limits is not None:
             raise ConfigError("RaceOptions.search: expected no limits, got some; the solver's parameters hold them")
         for name in (
             *("head_start", "grant", "full_grant", "full_failures", "share", "patience", "search_failures"),
-            *("start_seconds", "start_share", "trial_seconds", "lead_after"),
+            *("start_seconds", "start_share", "trial_seconds", "lead_after", "lead_trial"),
         ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"RaceOptions.{name}: expected 0 or more, got {getattr(self, name)}")

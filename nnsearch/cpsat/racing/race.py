@@ -43,7 +43,7 @@ from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
-_HARDLY = 0.02  # of an objective
+_HARDLY, _FAR = 0.02, 0.05  # of an objective
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 
@@ -89,19 +89,19 @@ class Race:
         self._deadline = self._started + parameters.max_time_in_seconds
         self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
         self._objective = None if is_constant(model.proto) else read_objective(model.proto)
+        self._leads = self._objective is not None and scorer is not None and scorer.purpose == "objective"
         self._callbacks = Callbacks(
             self._objective,
             parameters,
             solution_callback,
             log_callback,
             best_bound_callback,
-            beside_cp_sat=past is not None,
+            beside_cp_sat=past is not None or self._leads,
         )
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
         self._decides = self._objective is None and scorer is not None and scorer.purpose == "preferences"
-        self._leads = self._objective is not None and scorer is not None and scorer.purpose == "objective"
         self._answered: float | None = None  # when CP-SAT's answer was heard, where that is not the end
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
@@ -228,44 +228,55 @@ class Race:
         return self._better(before, start) if self._is_over() or self._proved(best) else self._hand_over(best)
 
     def _lead(self, first: CpSatRun) -> cmh.CpSolverResponse:
-        """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance."""
+        """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
+
+        The search begins beside CP-SAT, and CP-SAT goes on unless it is behind at the end of a trial, or far behind.
+        """
         guess = self._guess(first)
-        if guess is not None and self._wait(first, self._options.lead_after - self._seconds()):
-            self._nothing = "CP-SAT answered first"
-        if guess is None or first.done.is_set():
+        if guess is None or self._wait(first, self._options.lead_after - self._seconds()):
+            self._nothing = self._nothing or "CP-SAT answered first"
             self._wait(first)
             return self._finish(first.response(), "cp-sat")
-        first.stop()
-        before = first.response()
-        self._note_bound(before)
-        if not first.stopped or self._is_over() or before.status == cp_model.INFEASIBLE or self._proved(before):
-            return self._finish(before, "cp-sat")
-        best = list(before.solution) if before.status in _SOLVED else None
         assert self._objective is not None
         self._know_a_bound()
         search = NeighbourhoodSearch(
-            self._model,
-            self._objective,
-            guess,
-            self._options.neighbourhoods,
-            self._parameters,
-            self._callbacks.solution_callback(),
+            self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._callbacks.show
         )
-        for step in search.steps(best, lambda: self._callbacks.incumbent, self._is_over):
+        ends = time.perf_counter() + self._options.lead_trial
+
+        def over() -> bool:
+            if not first.done.is_set():
+                if time.perf_counter() >= ends and not self._is_ahead(search.reached, 0):
+                    return True
+                if self._is_ahead(search.reached, 0 if time.perf_counter() >= ends else _FAR):
+                    first.stop()
+            return self._is_over() or (first.done.is_set() and not first.stopped)
+
+        for step in search.steps(over):
             self._log(
-                f"{step.fixed} variables fixed, CP-SAT: {step.status} in {step.seconds:.2f} s"
-                + ("" if step.solution is None else f", objective {self._callbacks.incumbent:.12g}")
+                f"{step.fixed} variables fixed, CP-SAT: {step.status.name} in {step.seconds:.2f} s"
+                + (f", objective {search.reached:.12g}" if step.better else "")
             )
-            if step.solution is not None:
-                self._gift = f"objective {self._callbacks.incumbent:.12g} after {self._seconds():.2f} s"
         answer = None if search.best is None else self._check(search.best, None)
-        if answer is None:
-            self._nothing = "no neighbourhood had a solution"
-            second = self._start(self._model)
-            self._wait(second)
-            return self._finish(second.response(), "cp-sat")
+        if not first.stopped:
+            self._nothing = "CP-SAT was ahead"
+            self._wait(first)
+        before = first.response()
+        self._note_bound(before)
+        if answer is None or not self._improves(answer, before):
+            return self._finish(before, "cp-sat")
+        self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
         answer.status = cp_model.FEASIBLE
-        return self._better(before, answer) if self._is_over() or self._proved(answer) else self._hand_over(answer)
+        if self._is_over() or self._proved(answer) or not first.stopped:
+            return self._better(before, answer)
+        return self._hand_over(answer)
+
+    def _is_ahead(self, reached: float | None, share: float) -> bool:
+        """Tell whether an objective is better than CP-SAT's best one, by more than a share of it."""
+        known = self._callbacks.incumbent
+        if reached is None or known is None or self._objective is None:
+            return reached is not None
+        return self._objective.better(reached, known) and abs(reached - known) > share * abs(known)
 
     def _guess(self, beside: CpSatRun) -> Guess | None:
         """Ask the scorer what a good solution looks like; None if it has nothing to say, or CP-SAT has answered."""

@@ -71,25 +71,26 @@ def best_of(model: cp_model.CpModel) -> tuple[float, list[int]]:
     return solver.objective_value, list(solver.response_proto.solution)
 
 
-def searched(model: cp_model.CpModel, guess: Guess, how: Neighbourhoods, stop: int = 99) -> list[Step]:
-    """Return the steps of a search, ``stop`` at most."""
+def searched(
+    model: cp_model.CpModel, guess: Guess, how: Neighbourhoods, stop: int = 99
+) -> list[tuple[Step, list[int] | None]]:
+    """Return the steps of a search, ``stop`` at most, with the best solution after each."""
     parameters = plain_solver().parameters
     parameters.num_workers = 1
     objective = read_objective(model.proto)
     assert objective is not None
-    search = NeighbourhoodSearch(model, objective, guess, how, parameters)
-    known: list[float] = []
-
-    def incumbent() -> float | None:
-        return objective.value_of(search.best) if search.best is not None else None
-
+    told: list[float] = []
+    search = NeighbourhoodSearch(
+        model, objective, guess, how, parameters, lambda response: told.append(response.objective_value)
+    )
     steps = []
-    for step in itertools.islice(search.steps(None, incumbent, lambda: False), stop):
-        steps.append(step)
-        if step.solution is not None:
-            known.append(objective.value_of(step.solution))
-            assert is_solution(model, step.solution)
-    assert all(objective.better(after, before) for before, after in itertools.pairwise(known))
+    for step in itertools.islice(search.steps(lambda: False), stop):
+        steps.append((step, search.best))
+        if step.better:
+            assert search.best is not None
+            assert search.reached == told[-1] == objective.value_of(search.best)
+            assert is_solution(model, search.best)
+    assert all(objective.better(after, before) for before, after in itertools.pairwise(told))
     return steps
 
 
@@ -143,29 +144,29 @@ class TestNeighbourhoods:
         rng = random.Random(seed)
         guess = everything(model, [rng.randint(0, 1) for _ in range(15)])
         steps = searched(model, guess, Neighbourhoods(patience=5, fruitless=50))
-        assert steps[-1].fixed == 0
+        step, best = steps[-1]
+        assert step.fixed == 0
         objective = read_objective(model.proto)
         assert objective is not None
-        found = [step.solution for step in steps if step.solution is not None][-1]
-        assert objective.value_of(found) == best_of(model)[0]
+        assert best is not None
+        assert objective.value_of(best) == best_of(model)[0]
 
     def test_a_good_guess_is_found_at_once(self) -> None:
         model = covering(3)
-        step = searched(model, everything(model, best_of(model)[1]), Neighbourhoods(fixed=1.0), 1)[0]
-        assert (step.fixed, step.status, step.solution) == (15, cp_model.OPTIMAL, best_of(model)[1])
+        step, best = searched(model, everything(model, best_of(model)[1]), Neighbourhoods(fixed=1.0), 1)[0]
+        assert (step.fixed, step.status, best) == (15, cp_model.OPTIMAL, best_of(model)[1])
 
     def test_a_guess_without_a_solution_is_taken_back(self) -> None:
         model = covering(3)
         steps = searched(model, everything(model, [0] * 15), Neighbourhoods(fixed=1.0, widen=0.5), 2)
-        assert [step.fixed for step in steps] == [15, 7]
-        assert steps[0].status == cp_model.INFEASIBLE
-        assert steps[1].solution is not None
+        assert [(step.fixed, step.better) for step, _ in steps] == [(15, False), (7, True)]
+        assert steps[0][0].status == cp_model.INFEASIBLE
 
     def test_without_any_solution_it_ends(self) -> None:
         model = covering(3)
         model.add(sum(model.get_int_var_from_proto_index(j) for j in range(14)) == 0)
         steps = searched(model, everything(model, [1] * 15), Neighbourhoods())
-        assert (steps[-1].fixed, steps[-1].status) == (0, cp_model.INFEASIBLE)
+        assert (steps[-1][0].fixed, steps[-1][0].status) == (0, cp_model.INFEASIBLE)
 
     @pytest.mark.parametrize(
         ("wrong", "message"),
@@ -207,7 +208,9 @@ class TestRace:
     """The drop-in with a scorer that knows objectives."""
 
     def solver(self, scorer: Any, **options: Any) -> CpSolver:
-        solver = CpSolver(scorer, on_error="raise", options=RaceOptions(lead_after=0.0, head_start=0.0, **options))
+        solver = CpSolver(
+            scorer, on_error="raise", options=RaceOptions(lead_after=0.0, lead_trial=0.2, head_start=0.0, **options)
+        )
         solver.parameters.num_workers = 2
         solver.parameters.max_time_in_seconds = 3
         return solver
