@@ -55,7 +55,7 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
         "Models with an objective: new instances of families",
         "Families of instances that a network may have learned from, and new ones that it never saw. cp-sat: CP-SAT; "
         "cp-sat-again: with another seed, which is noise; cp-sat-level-2: with linearization_level = 2; highs: HiGHS, "
-        "on linear families; drop-in NAME: nnsearch.cpsat.CpSolver with that scorer. Same workers and seconds, in turns.",
+        "on linear families; drop-in NAME: nnsearch.cpsat.CpSolver with that scorer. Same workers and seconds.",
         _blocks(optimise.summary),
     ),
     "policies": (
