@@ -6,11 +6,13 @@ process. Its log says when solutions came.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,8 +105,11 @@ def _linear(model: cp_model.CpModel) -> tuple[LinearProgram, Objective]:
 
 
 def _load() -> None:
-    """Import what a solve needs."""
+    """Import what a solve needs, and be silent: HiGHS prints a line now and then beside its log."""
     from ortools.math_opt.core.python import solver  # noqa: F401
+
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
 
 
 def _solve(program: LinearProgram, seed: int, workers: int, seconds: float) -> _Found:
