@@ -18,6 +18,7 @@ Src Proc. InQueue |  Leaves   Expl. | BestBound      BestSol              Gap | 
  J    0       0         0   0.00%   -inf            -14.5              Large        0      0      0         0     0.2s
  R    0       0         0   0.00%   5496.459335     -53130            89.65%        0      0      0      3194     2.0s
       0       0         0   0.00%   5496.459335     -53130            89.65%        0      0      0      3194     2.0s
+      0       0         0   0.00%   5496.459335     -53131            89.65%        0      0      0     1234k     2.0s
 
 39.5% inactive integer columns, restarting
   Gap               89.28% (tolerance: 0.01%)
@@ -51,7 +52,7 @@ def test_ends_without_a_solution() -> None:
 
 def test_solutions_are_read_from_the_log() -> None:
     rows = [(float(number), line) for number, line in enumerate(LOG.splitlines())]
-    assert list(highs._improvements(rows)) == [(4.0, -14.5), (5.0, -53130.0)]
+    assert list(highs._improvements(rows)) == [(4.0, -14.5), (5.0, -53130.0), (7.0, -53131.0)]
 
 
 def test_what_is_linear() -> None:
