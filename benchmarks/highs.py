@@ -31,7 +31,7 @@ _GRACE = 60.0
 """Seconds after the limit until the process is ended."""
 
 _ROW = re.compile(r"\s(\S+)\s+(?:Large|inf|-inf|[\d.]+%)(?:\s+\d+[km]?){4}\s+[\d.]+s\s*$")
-"""The best objective in a row of the table that HiGHS prints: before the gap and five columns of work, 1234k at most."""
+"""The best objective in a row of the table that HiGHS prints: before the gap and the work, which may be 1234k."""
 
 
 def is_linear(model: cp_model.CpModel) -> bool:
