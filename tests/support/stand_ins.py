@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -296,28 +296,45 @@ def domains(model: cp_model.CpModel) -> list[list[int]]:
     return [[v for low, high in zip(b[::2], b[1::2], strict=True) for v in range(low, high + 1)] for b in bounds]
 
 
-def satisfies(model: cp_model.CpModel, value: Sequence[int]) -> bool:
-    """Check all all_different and linear constraints, without any solver."""
+def rules(model: cp_model.CpModel) -> list[Callable[[Sequence[int]], bool]]:
+    """What each all_different and linear constraint says of an assignment, read once from the model."""
+
+    def different(expressions: list[tuple[list[tuple[int, int]], int]]) -> Callable[[Sequence[int]], bool]:
+        def holds(value: Sequence[int]) -> bool:
+            terms = {sum(c * value[v] for v, c in parts) + offset for parts, offset in expressions}
+            return len(terms) == len(expressions)
+
+        return holds
+
+    def within(parts: list[tuple[int, int]], intervals: list[tuple[int, int]]) -> Callable[[Sequence[int]], bool]:
+        def holds(value: Sequence[int]) -> bool:
+            total = sum(c * value[v] for v, c in parts)
+            return any(low <= total <= high for low, high in intervals)
+
+        return holds
+
+    found: list[Callable[[Sequence[int]], bool]] = []
     for constraint in model.proto.constraints:
         if constraint.has_all_diff():
-            terms = [
-                sum(c * value[v] for v, c in zip(e.vars, e.coeffs, strict=True)) + e.offset
-                for e in constraint.all_diff.exprs
-            ]
-            if len(set(terms)) < len(terms):
-                return False
+            expressions = constraint.all_diff.exprs
+            found.append(different([(list(zip(e.vars, e.coeffs, strict=True)), e.offset) for e in expressions]))
         else:
             linear = constraint.linear
-            total = sum(c * value[v] for v, c in zip(linear.vars, linear.coeffs, strict=True))
             bounds = list(linear.domain)
-            if not any(low <= total <= high for low, high in zip(bounds[::2], bounds[1::2], strict=True)):
-                return False
-    return True
+            parts = list(zip(linear.vars, linear.coeffs, strict=True))
+            found.append(within(parts, list(zip(bounds[::2], bounds[1::2], strict=True))))
+    return found
+
+
+def satisfies(model: cp_model.CpModel, value: Sequence[int]) -> bool:
+    """Check all all_different and linear constraints, without any solver."""
+    return all(rule(value) for rule in rules(model))
 
 
 def brute_force(model: cp_model.CpModel) -> list[Solution]:
     """All solutions, sorted."""
-    return [values for values in product(*domains(model)) if satisfies(model, values)]
+    held = rules(model)
+    return [values for values in product(*domains(model)) if all(rule(values) for rule in held)]
 
 
 class Collector(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]

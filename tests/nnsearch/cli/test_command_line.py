@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Sequence
 
 import pytest
-from stand_ins import COMMAND, ENVIRONMENT, ROOT
+from stand_ins import ENVIRONMENT, ROOT
 
 DEMO = str(ROOT / "nnsearch" / "demo.dzn")
 
@@ -14,18 +15,24 @@ DEMO = str(ROOT / "nnsearch" / "demo.dzn")
     "words",
     [
         ["nnsearch", "solve", DEMO, "--failure-limit", "1.5"],
-        ["nnsearch", "solve", DEMO, "--seed", "0x10"],
-        ["nnsearch", "solve", DEMO, "--engine", "race", "--workers", "2.9"],
         ["training", "pool", "--order", "5.5", "--out", "p.npz"],
         ["benchmarks", "feasibility", "--order", "5", "6.5"],
     ],
     ids=" ".join,
 )
 def test_a_fraction_is_no_whole_number(words: list[str]) -> None:
-    done = subprocess.run([COMMAND[0], "-m", *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert f"invalid int value: '{words[-1] if words[-1] != 'p.npz' else '5.5'}'" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    code, out, error = ended(["-m", *words])
+    assert (code, out) == (2, "")
+    assert f"invalid int value: '{words[-1] if words[-1] != 'p.npz' else '5.5'}'" in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [["--seed", "0x10"], ["--engine", "race", "--workers", "2.9"]], ids=" ".join)
+def test_nor_are_other_numbers(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = answered("nnsearch", ["solve", DEMO, *options], capsys)
+    assert (code, out) == (2, "")
+    assert f"invalid int value: '{options[-1]}'" in error
+    assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("package", ["nnsearch", "training", "benchmarks"])
@@ -79,8 +86,8 @@ def test_ctrl_c_while_a_program_imports_is_one_line(program: str, words: list[st
         (["benchmarks", "nodes", "--nonsense"], "Unknown option: --nonsense"),
     ],
 )
-def test_all_programs_refuse_words_alike(words: list[str], line: str) -> None:
-    code, out, error = ended(["-m", *words])
+def test_all_programs_refuse_words_alike(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = answered(words[0], words[1:], capsys)
     assert (code, out) == (2, "")
     assert error.startswith(f"error: {line}")
     assert len(error.splitlines()) == 1
@@ -89,3 +96,16 @@ def test_all_programs_refuse_words_alike(words: list[str], line: str) -> None:
 def ended(words: Sequence[str]) -> tuple[int, str, str]:
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
+
+
+def answered(program: str, words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
+    """What a program says in this process."""
+    capsys.readouterr()
+    try:
+        code = importlib.import_module("nnsearch.cli.main" if program == "nnsearch" else f"{program}.__main__").main(
+            words
+        )
+    except SystemExit as refused:
+        code = refused.code
+    said = capsys.readouterr()
+    return code, said.out, said.err

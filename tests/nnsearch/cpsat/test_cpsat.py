@@ -94,10 +94,10 @@ def test_without_a_network_nothing_is_scored() -> None:
     assert result.inference.seconds == 0
 
 
-@pytest.mark.parametrize("scorer", [None, FixedScorer(np.zeros((900, 30)))], ids=["none", "fixed"])
+@pytest.mark.parametrize("scorer", [None, FixedScorer(np.zeros((576, 24)))], ids=["none", "fixed"])
 @pytest.mark.parametrize("limits", [Limits(seconds=0), Limits(failures=3)], ids=str)
 def test_a_limit_is_not_a_proof(scorer: FixedScorer | None, limits: Limits) -> None:
-    result = cpsat.solve(*hard(30), scorer, limits=limits)
+    result = cpsat.solve(*hard(24), scorer, limits=limits)
     assert (result.status, result.solution) == (Status.UNKNOWN, None)
 
 

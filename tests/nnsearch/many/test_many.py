@@ -30,7 +30,7 @@ from stand_ins import (
 )
 
 import nnsearch
-from nnsearch import Limits, SearchOptions, SearchTask, Status, solve_many
+from nnsearch import Limits, SearchOptions, SearchProcesses, SearchTask, Status, solve_many
 from nnsearch.cp import InferencePolicy, Restarts, Sampling
 from nnsearch.encoding.candidate_graph import GraphEncoding, GraphState
 from nnsearch.errors import ConfigError, NNSearchError, ScoreError
@@ -38,6 +38,16 @@ from nnsearch.many.search_task import AnyModel, model_and_variables
 from nnsearch.many.solve_many import ManySolves
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.scorers.scorer import FloatArray
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def processes(request: pytest.FixtureRequest) -> Iterator[int | SearchProcesses]:
+    """For what is the same in one process and in two, who starts and ends these being another matter."""
+    if request.param == 1:
+        yield 1
+        return
+    with SearchProcesses(request.param) as kept:
+        yield kept
 
 
 @pytest.mark.parametrize("many", [{"concurrency": 1}, {"concurrency": 7, "max_batch": 3}, {"max_wait": 0.0}, {}])
@@ -125,8 +135,7 @@ def test_models_of_every_form() -> None:
     assert completes(last.solution or [], instance.grid)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_options_of_a_model_s_own(processes: int) -> None:
+def test_options_of_a_model_s_own(processes: int | SearchProcesses) -> None:
     """A portfolio: one model, several seeds; and another limit for one of them."""
     model = pigeons(6)
     options = [
@@ -188,10 +197,9 @@ class Fussy(LinearScorer):
         return scores
 
 
-@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize(("trouble", "kind"), [("raises", (ZeroDivisionError, NNSearchError)), ("nan", (ScoreError,))])
 def test_trouble_with_the_states_of_one_is_told_for_it_alone(
-    trouble: str, kind: tuple[type[Exception], ...], processes: int
+    trouble: str, kind: tuple[type[Exception], ...], processes: int | SearchProcesses
 ) -> None:
     problems = squares(5, 15, 12)
     for grid in (problems[3].grid, problems[8].grid):
@@ -217,8 +225,7 @@ def test_trouble_with_the_states_of_one_is_told_for_it_alone(
     assert healthy.shown == []
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_search_is_stopped_while_it_waits(processes: int) -> None:
+def test_a_search_is_stopped_while_it_waits(processes: int | SearchProcesses) -> None:
     problems = squares(10, 100, 12)
     begun = time.perf_counter()
     found = {
@@ -244,8 +251,7 @@ class Slow(LinearScorer):
         return super().scores(assignment)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_an_error_of_stop_is_told_for_its_search(processes: int) -> None:
+def test_an_error_of_stop_is_told_for_its_search(processes: int | SearchProcesses) -> None:
     def stop(index: int) -> bool:
         return index == 1 and bool(1 / 0)
 
@@ -273,7 +279,7 @@ def test_a_search_that_asks_for_nothing_does_not_hold_up_the_others() -> None:
 
 
 def test_limits_count_the_seconds_of_the_search_itself() -> None:
-    limit = 0.5
+    limit = 0.3
     results = [
         solved.result
         for solved in solve_many(
@@ -376,7 +382,8 @@ def test_scores_that_are_no_array_are_refused() -> None:
         assert "got ['list']" in str(solved.error)
 
 
-def test_progress_is_told() -> None:
+def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[ManySolves.__module__], "_PROGRESS_SECONDS", 0.1)
     told: list[nnsearch.ManyProgress] = []
     begun = time.perf_counter()
     list(
@@ -384,7 +391,7 @@ def test_progress_is_told() -> None:
             [pigeons(12)],
             "bp",
             SearchOptions(policy=InferencePolicy(0)),
-            stop=lambda index: time.perf_counter() > begun + 2.5,
+            stop=lambda index: time.perf_counter() > begun + 0.5,
             on_progress=told.append,
         )
     )

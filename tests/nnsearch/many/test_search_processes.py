@@ -39,7 +39,7 @@ from nnsearch.scorers.scorer import FloatArray, Scorer
 @pytest.fixture(scope="module")
 def shared() -> Iterator[SearchProcesses]:
     """For tests of what processes find, who starts and ends them being another matter."""
-    with SearchProcesses(2) as processes:
+    with SearchProcesses(3) as processes:
         yield processes
 
 
@@ -118,9 +118,9 @@ class TestProcesses:
         with pytest.raises(WorkerError, match=r"ended at once \(exit code 3"):
             list(solve_many(squares(5, 9, 1), "bp", processes=2))
 
-    def test_each_process_has_its_share(self) -> None:
+    def test_each_process_has_its_share(self, shared: SearchProcesses) -> None:
         most: dict[int, int] = {}
-        solves = solve_many([pigeons(6)] * 6, "bp", SearchOptions(policy=InferencePolicy(0)), processes=3)
+        solves = solve_many([pigeons(6)] * 6, "bp", SearchOptions(policy=InferencePolicy(0)), processes=shared)
         group = solves._running.group
         assert isinstance(group, ProcessGroup)
         for _ in solves:
@@ -157,10 +157,10 @@ class TestProcesses:
         assert all(worker.poll() is not None for worker in workers)
         assert descriptors() == before
 
-    @pytest.mark.parametrize(("processes", "max_batch"), [(3, 8), (3, 2)])
-    def test_a_batch_of_all_processes_together_is_bounded(self, processes: int, max_batch: int) -> None:
+    @pytest.mark.parametrize("max_batch", [8, 2])
+    def test_a_batch_of_all_processes_together_is_bounded(self, max_batch: int, shared: SearchProcesses) -> None:
         scorer = Sizes(36, 6)
-        solves = solve_many(squares(6, 36, 24), scorer, processes=processes, max_batch=max_batch, cache_megabytes=None)
+        solves = solve_many(squares(6, 36, 24), scorer, processes=shared, max_batch=max_batch, cache_megabytes=None)
         assert all(solved.error is None for solved in solves)
         assert 1 <= max(scorer.sizes) <= max_batch
         assert sum(scorer.sizes) == solves.progress.count.states
@@ -347,5 +347,5 @@ class Abstaining(RandomGraphScorer):
         return np.where(state.candidate % 2 == 0, super().scores(state), -np.inf).astype(np.float32)
 
 
-def test_a_network_may_abstain_in_another_process_too() -> None:
-    assert_the_same_as_alone(squares(5, 15, 4), Abstaining(), {"processes": 2}, limits=Limits(failures=40))
+def test_a_network_may_abstain_in_another_process_too(shared: SearchProcesses) -> None:
+    assert_the_same_as_alone(squares(5, 15, 4), Abstaining(), {"processes": shared}, limits=Limits(failures=40))

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from forked import interrupt_when
 
 from benchmarks.__main__ import main
 from benchmarks.answers import AnswerError
@@ -27,7 +23,6 @@ from nnsearch.problems.n_queens.problem import QueensBoard
 from training.data.pools.pool import Pool
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 
-ROOT = Path(__file__).resolve().parents[4]
 TRAINED = ("1000-solutions", "n-queens-20")
 
 
@@ -94,16 +89,13 @@ def test_the_same_command_adds_nothing_and_prints_the_table(searched: Path, caps
 def test_a_search_that_is_stopped_goes_on(searched: Path, tmp_path: Path) -> None:
     shutil.copytree(searched / "runs", tmp_path / "runs")
     command = arguments(tmp_path, settings=TRAINED[:1])
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks", *command], cwd=ROOT, stderr=subprocess.PIPE)
-    output = tmp_path / "search.jsonl"
-    for _ in range(1200):
-        if (output.exists() and output.read_text(encoding="utf-8").count("\n") > 2) or process.poll() is not None:
-            break
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode in (0, 130)  # 0: it had just ended
-    assert b"Traceback" not in errors
+    output, errors = tmp_path / "search.jsonl", tmp_path / "errors.txt"
+
+    def is_searching() -> bool:
+        return output.exists() and output.read_text(encoding="utf-8").count("\n") > 2
+
+    assert interrupt_when(is_searching, "benchmarks", command, errors) in (0, 130)  # 0: it had just ended
+    assert "Traceback" not in errors.read_text()
     assert main(command) == 0
     whole = {json.dumps(r["config"]): r["result"] for r in read_records(searched / "search.jsonl")}
     again = {json.dumps(r["config"]): r["result"] for r in read_records(output)}
