@@ -47,6 +47,7 @@ def find_model(spec: str | Path) -> Path:
         )
     if text not in known:
         raise ModelFileError(
-            f"unknown model {text!r}: expected one of {', '.join([*known, LP])}, or a path to an .onnx file"
+            f"unknown model {text!r}: expected one of {', '.join(known) or '(none installed)'}, "
+            "or a path to an .onnx file"
         )
     return known[text]

@@ -76,7 +76,7 @@ class PreparedModel:
         except ValueError as error:
             raise NNSearchError(f"CP-SAT refuses the model: {self.refusal or error}") from None
         self._graph: CandidateGraph | None = None
-        self._told = self  # what scorers read
+        self._told: PreparedModel | None = None  # what scorers read in place of this one
 
     @classmethod
     def of(cls, model: cp_model.CpModel | PreparedModel, *, stop: Callable[[], bool] | None = None) -> PreparedModel:
@@ -117,7 +117,7 @@ class PreparedModel:
         """
         if self._graph is None:
             try:
-                self._graph = replace(self._grouped(StopCheck(stop)), model=self._told)
+                self._graph = replace(self._grouped(StopCheck(stop)), model=self._told or self)
             except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
                 if self.refusal:
                     raise GraphError(f"CP-SAT refuses the model: {self.refusal}") from None

@@ -55,7 +55,7 @@ class LpScorer:
         """
         if graph.model is None:
             raise NothingToReadError(
-                "lp: expected a graph that was read from a model in this process, got one without its rows and objective; "
+                "lp: expected a graph that was read from a model in this process, got one without rows and objective; "
                 "leave out processes in solve_many"
             )
         relaxation = Relaxation.of(graph.model)

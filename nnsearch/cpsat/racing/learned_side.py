@@ -69,7 +69,7 @@ class LearnedSide:
             share.pause()
             return stop() or time.perf_counter() >= ends
 
-        model = PreparedModel(self._model, stop=over).without_objective(stop=over)
+        model = PreparedModel.of(self._model.clone(), stop=over).without_objective(stop=over)
         if (reason := too_wide(model)) is not None:
             raise TranslationError(reason)
         report = model.graph(stop=over).report

@@ -9,7 +9,7 @@ import pytest
 from ortools.sat.python import cp_model
 
 from nnsearch import cp, solve_many
-from nnsearch.cpsat import solve_by_dives
+from nnsearch.cpsat import CpSolver, solve_by_dives
 from nnsearch.errors import ConfigError, ModelFileError, NothingToReadError
 from nnsearch.inference import pretrained
 from nnsearch.limits import STOP
@@ -95,6 +95,13 @@ def test_searches_with_it_are_complete() -> None:
         *(solved.result for solved in solve_many([model], "lp")),
     ]
     assert [(one.status, one.objective_value) for one in results if one] == [(Status.OPTIMAL, 8)] * 3
+
+
+def test_a_race_with_it() -> None:
+    solver = CpSolver("lp")
+    solver.parameters.num_workers = 2
+    assert solver.solve(knapsack()) == cp_model.OPTIMAL
+    assert solver.objective_value == 8
 
 
 def test_a_search_for_any_solution_lets_scorers_read_the_objective() -> None:
