@@ -18,6 +18,9 @@ Limits, results and the cost of inference are all read from it. Searches that ta
 that stands still while another one runs; see :class:`nnsearch.many.gathering.Gathering`.
 """
 
+STOP: ContextVar[Callable[[], bool] | None] = ContextVar("nnsearch_stop", default=None)
+"""Tells whether the search that runs in this context is to end, for scorers that take long; None where nobody knows."""
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -25,7 +25,7 @@ from nnsearch.problems.cp_model import CpModelFile
 from nnsearch.problems.problem import Problem
 from nnsearch.problems.reading import problem_of
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.onnx import OnnxScorer
+from nnsearch.scorers.onnx import load_scorer
 
 LIMIT_REACHED = 1
 
@@ -61,7 +61,8 @@ def solve(
             is one line; FILE#NAME or FILE#LINE is one of a file of several
         problem: problem family (default: the one that the file tells)
         colours: number of colours, for graph-colouring
-        model: pretrained network (see: nnsearch models), .onnx file, or none for no network (default bp)
+        model: pretrained network (see: nnsearch models), .onnx file, lp for the linear relaxation, or none for no
+            network (default bp)
         engine: cp: depth-first search, the network at its nodes; cp-sat: CP-SAT guided at the root; dives: the network
             decides the beginning, CP-SAT the rest; race: both side by side (default race for cp-model, else cp)
         flags: how to search
@@ -112,7 +113,7 @@ def solve(
         for option, number in (("--concurrency", concurrency), ("--processes", processes)):
             if number is not None:  # a glob may match one file
                 sys.stderr.write(f"warning: {option} is for several instances, there is one\n")
-    network = None if model == "none" else OnnxScorer(DEFAULT_MODEL if model is None else model, provider)
+    network = None if model == "none" else load_scorer(DEFAULT_MODEL if model is None else model, provider)
     solver = ProblemSolver(engine, network, flags.options(), unread, flags.seed or 0, workers, cache)
     if len(alone) == 1:
         record = None

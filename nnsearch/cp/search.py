@@ -19,7 +19,7 @@ from nnsearch.cp.trace.recorder import Trace, TraceRecorder
 from nnsearch.cp.translate import Translation, translate
 from nnsearch.cp.value_phase import ValuePhase
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.limits import CLOCK, Limits
+from nnsearch.limits import CLOCK, STOP, Limits
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import check_no_negation
@@ -189,6 +189,7 @@ def _solve(
         def ends() -> bool:
             return interrupted() or control.clock() >= control.deadline or (control.stop is not None and control.stop())
 
+        before = STOP.set(ends)
         try:
             prepared = PreparedModel.of(model, stop=ends)
             if network is not None:
@@ -198,6 +199,8 @@ def _solve(
             result = _unread(source, control, "none" if network is None else network.name)
         else:
             result = _search(prepared, translation, *make_phase(prepared, translation), control, interrupted)
+        finally:
+            STOP.reset(before)
         if interrupted():
             raise KeyboardInterrupt
     return result

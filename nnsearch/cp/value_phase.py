@@ -307,7 +307,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         if best is None and self._any_open():
             # All that is open here was bound where the scores come from, before the engine went back.
             self._update_scores(solver)
-            best = self._reader.best(solver)
+            best = self._reader.best(solver) or self._first_open()
         if best is None:
             return None
         self._selected, value = best
@@ -319,6 +319,14 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
     def decide(self, solver: pywrapcp.Solver, variable: int, value: int) -> pywrapcp.Decision:
         """Return the decision on the most confident pair; a subclass may return one that does more."""
         return solver.AssignVariableValue(self._variables[variable], value)
+
+    def _first_open(self) -> tuple[int, int] | None:
+        """Return the first open pair: of what is open, the scorer says nothing."""
+        for variable in self._branch:
+            if not self._bound[variable]():
+                for position in self._reader.open_positions(variable):
+                    return self._reader.pair(position)
+        return None
 
     def _any_open(self) -> bool:
         return any(not self._bound[variable]() for variable in self._branch)

@@ -30,7 +30,7 @@ from nnsearch.cpsat.parameters import cp_sat_parameters
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
-from nnsearch.limits import Limits
+from nnsearch.limits import STOP, Limits
 from nnsearch.model.objective import read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.refusal import check_accepted
@@ -190,6 +190,19 @@ class _Search:
         def ends() -> bool:
             return stop() or self._is_over()
 
+        before = STOP.set(ends)
+        try:
+            return self._run(policy, ends, on_solution, on_dive)
+        finally:
+            STOP.reset(before)
+
+    def _run(
+        self,
+        policy: InferencePolicy | None,
+        ends: Callable[[], bool],
+        on_solution: Callable[[list[int], float | None], None] | None,
+        on_dive: Callable[[Dived], None] | None,
+    ) -> SolveResult:
         try:
             self._diver = diver = _Diver(self._given, self._scorers, policy, self._dives, ends)
         except ReadingStoppedError:

@@ -9,6 +9,9 @@ from nnsearch.errors import ModelFileError
 DEFAULT_MODEL = "bp"
 """What solves where nobody names a network: it reads any model, and nothing of it was trained."""
 
+LP = "lp"
+"""The scorer that solves the linear relaxation. It is taken wherever the name of a network is, and has no file."""
+
 
 def models_dir() -> Path:
     """Return the folder of pretrained networks: inside the installed package, or beside it in a clone."""
@@ -38,6 +41,10 @@ def find_model(spec: str | Path) -> Path:
             raise ModelFileError(f"{path}: expected an .onnx file, found none")
         return path
     known = pretrained_models()
+    if text == LP and LP not in known:
+        raise ModelFileError(
+            f"{LP}: expected a network, got the scorer that solves the linear relaxation; it has no file"
+        )
     if text not in known:
         raise ModelFileError(
             f"unknown model {text!r}: expected one of {', '.join(known) or '(none installed)'}, "

@@ -25,7 +25,7 @@ from nnsearch.model.domains import narrowed, values_of
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.grouping import Grouping
 from nnsearch.model.lists import Lists
-from nnsearch.model.objective import Objective, read_objective
+from nnsearch.model.objective import Objective, read_objective, without_objective
 from nnsearch.model.other_groups import add_other_groups
 from nnsearch.model.refusal import reason_of_refusal
 from nnsearch.model.row_groups import RowGroups
@@ -76,6 +76,7 @@ class PreparedModel:
         except ValueError as error:
             raise NNSearchError(f"CP-SAT refuses the model: {self.refusal or error}") from None
         self._graph: CandidateGraph | None = None
+        self._told: PreparedModel | None = None  # what scorers read in place of this one
 
     @classmethod
     def of(cls, model: cp_model.CpModel | PreparedModel, *, stop: Callable[[], bool] | None = None) -> PreparedModel:
@@ -86,6 +87,18 @@ class PreparedModel:
     def objective(self) -> Objective | None:
         """The objective."""
         return read_objective(self.model.proto)
+
+    def without_objective(self, *, stop: Callable[[], bool] | None = None) -> PreparedModel:
+        """Return the model that asks for any solution; its graph has this one as its model, so scorers know more.
+
+        Raises:
+            ReadingStoppedError: ``stop`` said so.
+        """
+        if self.objective is None:
+            return self
+        copy = PreparedModel(without_objective(self.model), stop=stop)
+        copy._told = self
+        return copy
 
     @functools.cached_property
     def refusal(self) -> str:
@@ -104,7 +117,7 @@ class PreparedModel:
         """
         if self._graph is None:
             try:
-                self._graph = replace(self._grouped(StopCheck(stop)), model=self)
+                self._graph = replace(self._grouped(StopCheck(stop)), model=self._told or self)
             except (IndexError, ValueError):  # of a malformed model, else of the caller's stop
                 if self.refusal:
                     raise GraphError(f"CP-SAT refuses the model: {self.refusal}") from None

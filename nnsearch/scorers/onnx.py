@@ -17,7 +17,7 @@ from nnsearch.inference.bound import BoundGraph, BoundOneHot
 from nnsearch.inference.device import open_on_device
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.opening import open_session, reason
-from nnsearch.inference.pretrained import find_model
+from nnsearch.inference.pretrained import LP, find_model, pretrained_models
 from nnsearch.inference.providers import CPU, Provider, choose_providers
 from nnsearch.model.graph import KINDS
 from nnsearch.scorers.network import Direct, Network
@@ -114,12 +114,18 @@ class OnnxScorer(Network):
 
 
 def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Network:
-    """Return a scorer as searches ask it: a network by name or path, or any object that follows the protocol.
+    """Return a scorer as searches ask it: a network by name or path, ``lp``, or any object that follows the protocol.
 
     Raises:
         ModelFileError: as :class:`OnnxScorer`.
         ConfigError: what is given is neither.
     """
+    if isinstance(scorer, str) and scorer == LP:
+        if LP in pretrained_models():
+            raise ModelFileError(f"{LP}: expected one scorer of this name, a network has it, too; rename its file")
+        from nnsearch.scorers.lp import LpScorer  # which imports a solver of linear programs
+
+        return Direct(LpScorer())
     if isinstance(scorer, str | Path):
         return OnnxScorer(scorer, provider)
     if isinstance(scorer, Network):

@@ -19,7 +19,6 @@ from nnsearch.cpsat.racing.share import Share
 from nnsearch.cpsat.racing.stand_aside import too_wide
 from nnsearch.errors import TranslationError
 from nnsearch.limits import Limits
-from nnsearch.model.objective import without_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.variables import all_variables
 from nnsearch.result import SolveResult, Status
@@ -70,7 +69,7 @@ class LearnedSide:
             share.pause()
             return stop() or time.perf_counter() >= ends
 
-        model = PreparedModel.of(without_objective(self._model), stop=over)
+        model = PreparedModel.of(self._model.clone(), stop=over).without_objective(stop=over)
         if (reason := too_wide(model)) is not None:
             raise TranslationError(reason)
         report = model.graph(stop=over).report

@@ -6,8 +6,10 @@ import signal
 import time
 import traceback
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from stand_ins import (
     PATIENCE,
+    DirectScorer,
     FixedGraphScorer,
     LinearScorer,
     RandomGraphScorer,
@@ -39,9 +42,10 @@ from nnsearch.cp.trace.recorder import Trace
 from nnsearch.cp.translate import translate
 from nnsearch.errors import ConfigError, ModelFileError, NothingToReadError, TranslationError
 from nnsearch.limits import Limits
+from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.result import SolveResult, Status
-from nnsearch.scorers.scorer import FloatArray
+from nnsearch.scorers.scorer import Advice, FloatArray
 
 Model = tuple[cp_model.CpModel, list[cp_model.IntVar]]
 
@@ -418,6 +422,34 @@ def test_the_network_s_values_by_graph() -> None:
     for order in ([0, 1, 2], [1, 2, 0]):  # the graph knows which is which
         assert cp.solve(model, [variables[i] for i in order], scorer).solution == [3, 2, 1]
     assert cp.solve(model, [variables[0]], FixedGraphScorer(scores[::-1].ravel())).solution == [1, 2, 3]
+
+
+class HalfSilent(DirectScorer):
+    """Says nothing of every other variable."""
+
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> Any:
+        prepared = super().prepare(graph, variables)
+        silent = graph.variable % 2 == 1
+        return SimpleNamespace(
+            advise=lambda alive: Advice(np.where(silent, np.float32(-np.inf), prepared.advise(alive).scores))
+        )
+
+
+@pytest.mark.parametrize("order", VARIABLE_ORDERS)
+@pytest.mark.parametrize("every", [0, 1])
+def test_variables_of_which_the_scorer_says_nothing_are_assigned(order: VariableOrder, every: int) -> None:
+    model = cp_model.CpModel()
+    x = [model.new_int_var(0, 3, f"x{i}") for i in range(4)]
+    model.add(x[0] + x[1] + x[3] >= 5)
+    options = SearchOptions(order, InferencePolicy(every))
+    first = cp.solve(model, x, HalfSilent(), options)
+    assert first.solution is not None
+    assert first.solution[0] + first.solution[1] + first.solution[3] >= 5
+    model.minimize(3 * x[0] + 2 * x[1] + x[2] + 4 * x[3])
+    best = cp.solve(model, x, HalfSilent(), options)
+    assert (best.status, best.objective_value) == (Status.OPTIMAL, 12)
+    model.add(x[0] + x[3] >= 7)
+    assert cp.solve(model, x, HalfSilent(), options).status is Status.INFEASIBLE
 
 
 def test_restarts_need_a_network() -> None:
