@@ -3,6 +3,7 @@
 from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
 from nnsearch.cpsat.guidance import guide
 from nnsearch.cpsat.installed import install, installed, uninstall
+from nnsearch.cpsat.preferences import Preferences, prefer
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.report import RaceReport, Winner
 from nnsearch.cpsat.search import solve, solve_by_race
@@ -13,12 +14,14 @@ __all__ = [
     "Dived",
     "Dives",
     "OnError",
+    "Preferences",
     "RaceOptions",
     "RaceReport",
     "Winner",
     "guide",
     "install",
     "installed",
+    "prefer",
     "solve",
     "solve_by_dives",
     "solve_by_race",
