@@ -79,7 +79,7 @@ def jobs(study: PreferencesStudy) -> list[Job]:
     sizes = {name: value for name, value in asdict(study).items() if name in ("plans", "instances", "steps")}
     return [
         Job(
-            {"suite": "study_preferences", "case": case, "seed": seed, "arm": arm, **sizes},
+            {"suite": "study-preferences", "case": case, "seed": seed, "arm": arm, **sizes},
             partial(_measure, study, case, seed, arm),
         )
         for case in study.cases
