@@ -20,7 +20,7 @@ from nnsearch.result import InferenceCount
 from nnsearch.scorers.scorer import Scorer
 
 _STEPS = 128  # of the objective in a nat, at least
-_EXACT_BITS = 53  # of whole numbers that have an exact place in CP-SAT's answers
+_EXACT = 2**53  # whole numbers up to here have an exact place in CP-SAT's answers
 _LARGEST_DENOMINATOR = 10**6
 
 
@@ -100,41 +100,44 @@ def prefer(
     if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 < weight < math.inf:
         raise ConfigError(f"weight: expected a number above 0, got {weight!r}")
     objective = read_objective(model.proto)
+    # Without an objective the units are free.
     own = _WholeObjective(scale=float(weight)) if objective is None else _WholeObjective.of(objective)
+    own = own.finer(_STEPS / weight)
+    nat = weight / abs(own.scale)
     asked = ask_at_root(model, variables, scorer)
     chosen, lacks = _lacking(asked)
-    # The objective's units are made smaller where a nat is worth too few of them.
-    smaller = 2 ** min(
-        _EXACT_BITS, max(0, math.ceil(math.log2(_STEPS) + math.log2(abs(own.scale)) - math.log2(weight)))
-    )
-    nat = weight / abs(own.scale) * smaller
     steps = np.rint(nat * lacks)
-    terms = steps > 0
-    places, values, costs = asked.graph.variable[chosen[terms]], asked.graph.values[chosen[terms]], steps[terms]
-    worst = np.zeros(asked.graph.num_variables)
-    np.maximum.at(worst, places, costs)
-    largest = own.largest(model) * smaller + worst.sum()
-    if nat < _STEPS or largest > 2**_EXACT_BITS:
+    dear = steps > 0
+    places, values = asked.graph.variable[chosen[dear]], asked.graph.values[chosen[dear]]
+    dearest = np.zeros(asked.graph.num_variables)
+    np.maximum.at(dearest, places, steps[dear])
+    largest = own.largest(model) + dearest.sum()
+    if nat < _STEPS or largest > _EXACT:
         raise ConfigError(
-            f"weight: expected an objective that stays below 2**{_EXACT_BITS} in steps of 1/{_STEPS} of a nat that is "
-            f"worth {weight:g}, got {largest:.3g}; choose another weight, or narrow the domains of its variables"
+            f"weight: expected an objective that stays below 2**53 in steps of 1/{_STEPS} of a nat that is worth "
+            f"{weight:g}, got {largest:.3g}; choose another weight, or narrow the domains of its variables"
         )
-    preferences = Preferences(asked.inference, 1 / nat, places, values, costs.astype(np.int64))
-    if not terms.any():
-        return preferences
-    references, coefficients = list(own.references), [smaller * coefficient for coefficient in own.coefficients]
-    constant = 0
-    for place, value, cost in zip(places.tolist(), values.tolist(), preferences.steps.tolist(), strict=True):
-        literal = value_literal(model, model.get_int_var_from_proto_index(place), value).index
-        references.append(literal if literal >= 0 else ~literal)
-        coefficients.append(cost if literal >= 0 else -cost)
-        constant += 0 if literal >= 0 else cost
-    drop_objective(model)
-    message = model.proto.objective
-    message.vars.extend(references)
-    message.coeffs.extend(coefficients)
-    message.scaling_factor, message.offset = own.scale / smaller, own.offset * smaller + constant
+    preferences = Preferences(asked.inference, 1 / nat, places, values, steps[dear].astype(np.int64))
+    if dear.any():
+        drop_objective(model)
+        _write(model, own, preferences)
     return preferences
+
+
+def _write(model: cp_model.CpModel, own: _WholeObjective, preferences: Preferences) -> None:
+    """Give a model the sum of its own objective and the preferences to minimise."""
+    message = model.proto.objective
+    message.vars.extend(own.references)
+    message.coeffs.extend(own.coefficients)
+    constant = 0
+    terms = zip(preferences.variables.tolist(), preferences.values.tolist(), preferences.steps.tolist(), strict=True)
+    for place, value, steps in terms:
+        literal = value_literal(model, model.get_int_var_from_proto_index(place), value).index
+        # A negated literal ~i is 1 minus the variable i.
+        message.vars.append(literal if literal >= 0 else ~literal)
+        message.coeffs.append(steps if literal >= 0 else -steps)
+        constant += 0 if literal >= 0 else steps
+    message.scaling_factor, message.offset = own.scale, own.offset + constant
 
 
 def _lacking(asked: AskedAtRoot) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -174,6 +177,15 @@ class _WholeObjective:
         whole = [sign * int(fraction * common) for fraction in fractions]
         return cls(references, whole, sign / common, objective.offset * common)
 
+    def finer(self, units: float) -> _WholeObjective:
+        """Return the same objective in units of which at least so many make 1 as it is reported.
+
+        They are smaller by a power of 2, with which floating-point numbers are exact, and stop at 2**-53.
+        """
+        times = 2 ** math.ceil(min(53, max(0, math.log2(units) + math.log2(abs(self.scale)))))
+        coefficients = [times * coefficient for coefficient in self.coefficients]
+        return _WholeObjective(self.references, coefficients, self.scale / times, self.offset * times)
+
     def largest(self, model: cp_model.CpModel) -> float:
         """Return what the sum and the offset may be at most, whatever their sign."""
         total = abs(self.offset)
@@ -184,10 +196,10 @@ class _WholeObjective:
 
 
 def _fraction(coefficient: float) -> Fraction:
-    """Return the fraction of small numbers that is meant by a floating-point number."""
+    """Return the fraction of small numbers that is meant by a floating-point number; 0.1 * 3 means 3/10."""
     if math.isfinite(coefficient):
         fraction = Fraction(coefficient).limit_denominator(_LARGEST_DENOMINATOR)
-        if float(fraction) == coefficient:
+        if math.isclose(fraction, coefficient, rel_tol=1e-14):
             return fraction
     raise ConfigError(
         f"objective: expected coefficients that are fractions with denominators up to {_LARGEST_DENOMINATOR}, got "
