@@ -206,17 +206,22 @@ class PreparedTold:
         return Advice(np.tile(self._scores, (len(alive), 1)))
 
 
-def best_solution(
-    model: cp_model.CpModel, worths: Worths, pairs: Sequence[PairTerm] = (), seconds: float = 60.0
-) -> list[int]:
-    """Return the solution of a model whose values and pairs are worth the most; the model is changed."""
-    return preferred(model, Told(worths), pairs, seconds)
+def best_solution(model: cp_model.CpModel, worths: Worths, pairs: Sequence[PairTerm] = ()) -> list[int]:
+    """Return the solution of a model whose values and pairs are worth the most; the model is changed.
+
+    Raises:
+        NNSearchError: none was found in a minute.
+    """
+    solution = preferred(model, Told(worths), pairs, 60.0)
+    if solution is None:
+        raise NNSearchError(f"{model.name}: expected a solution within 60 s, got none")
+    return solution
 
 
 def preferred(
     model: cp_model.CpModel, scorer: str | Path | Scorer, pairs: Sequence[PairTerm], seconds: float
-) -> list[int]:
-    """Return the best solution that CP-SAT finds with one worker; the model is changed."""
+) -> list[int] | None:
+    """Return the best solution that CP-SAT finds with one worker, None without one; the model is changed."""
     variables = all_variables(model)
     if pairs:
         maximise_pairs(model, variables, pairs)
@@ -224,12 +229,8 @@ def preferred(
     return solved_by(one_worker(seconds), model, len(variables))
 
 
-def solved_by(solver: cp_model.CpSolver, model: cp_model.CpModel, count: int) -> list[int]:
-    """Return the values of the first variables in a solver's solution.
-
-    Raises:
-        NNSearchError: there is none.
-    """
+def solved_by(solver: cp_model.CpSolver, model: cp_model.CpModel, count: int) -> list[int] | None:
+    """Return the values of the first variables in a solver's solution, None without one."""
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        raise NNSearchError(f"{model.name}: expected a solution within the time limit, got {solver.status_name()}")
+        return None
     return list(solver.response_proto.solution)[:count]

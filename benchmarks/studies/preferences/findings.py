@@ -29,11 +29,19 @@ def _table(case: str, records: Sequence[Record]) -> Table:
         seconds = [float(np.median(record["result"]["seconds"])) for record in runs]
         low, middle, high = np.quantile(kept, (0.1, 0.5, 0.9))
         of_seeds = " ".join(f"{median:.2f}" for median in np.median(kept, axis=1))
-        cells = [arm, f"{middle:.2f}", f"{low:.2f} .. {high:.2f}", of_seeds, short(float(np.median(seconds)))]
+        none_found = sum(record["result"]["none_found"] for record in runs)
+        cells = [
+            arm,
+            f"{middle:.2f}",
+            f"{low:.2f} .. {high:.2f}",
+            of_seeds,
+            short(float(np.median(seconds))),
+            none_found,
+        ]
         rows.append(TableRow(cells, arm, Place(case)))
     return Table(
         case,
-        ["arm", "kept, median", "10 % .. 90 %", "median of each seed", "seconds, median"],
+        ["arm", "kept, median", "10 % .. 90 %", "median of each seed", "seconds, median", "no plan"],
         rows,
-        "kept: of what is possible to the planner, 0 = a plan at random, 1 = the best one.",
+        "kept: of what is possible to the planner, 0 = a plan at random, 1 = the best one.\nno plan: instances without one in time, which count as 0.",
     )

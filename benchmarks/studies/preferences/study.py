@@ -45,7 +45,7 @@ ARMS = ("counting", "network", "network as an order", "pairs", "learned pairs")
 asks it again (``CpSolver(network)``); counts of values and of pairs as an objective; worths of values and pairs that
 were learned together."""
 
-_SECONDS = 5.0  # of an arm for an instance; the best plan so far counts
+_SECONDS = 5.0  # of an arm for an instance; the best plan so far counts, and none as one at random
 
 _RANDOM_PLANS = 5
 _MOOD = 1.0  # standard deviation, where what is liked has 2
@@ -122,17 +122,26 @@ def _measure(study: PreferencesStudy, name: str, seed: int, arm: str) -> dict[st
     history = _history(name, seed, study.plans, study.instances)
     trained = _train(study, history) if arm.startswith("network") else None
     solve = _solve_of(arm, history, None if trained is None else trained[0])
-    kept, seconds = [], []
+    kept, seconds, none_found = [], [], 0
     for data, low, high in history.instances:
         model = history.case.build(data)
         started = time.perf_counter()
         solution = solve(model)
         seconds.append(round(time.perf_counter() - started, 3))
-        kept.append(round((history.case.worth(data, solution) - low) / (high - low), 4))
-    return {"kept": kept, "seconds": seconds, "training": None if trained is None else trained[1]}
+        none_found += solution is None
+        worth = low if solution is None else history.case.worth(data, solution)
+        kept.append(round((worth - low) / (high - low), 4))
+    return {
+        "kept": kept,
+        "none_found": none_found,
+        "seconds": seconds,
+        "training": None if trained is None else trained[1],
+    }
 
 
-def _solve_of(arm: str, history: _History, network: OnnxScorer | None) -> Callable[[cp_model.CpModel], list[int]]:
+def _solve_of(
+    arm: str, history: _History, network: OnnxScorer | None
+) -> Callable[[cp_model.CpModel], list[int] | None]:
     """Return how an arm solves an instance, whose model it may change."""
     if arm == "network as an order":
         return partial(_by_order, network)
@@ -146,7 +155,7 @@ def _solve_of(arm: str, history: _History, network: OnnxScorer | None) -> Callab
     return lambda model: preferred(model, network or scorer, pairs, _SECONDS)
 
 
-def _by_order(network: OnnxScorer | None, model: cp_model.CpModel) -> list[int]:
+def _by_order(network: OnnxScorer | None, model: cp_model.CpModel) -> list[int] | None:
     solver = CpSolver(network, on_error="raise")
     solver.parameters.num_workers = 1
     solver.parameters.max_time_in_seconds = _SECONDS
