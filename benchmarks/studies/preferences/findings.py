@@ -43,5 +43,6 @@ def _table(case: str, records: Sequence[Record]) -> Table:
         case,
         ["arm", "kept, median", "10 % .. 90 %", "median of each seed", "seconds, median", "no plan"],
         rows,
-        "kept: of what is possible to the planner, 0 = a plan at random, 1 = the best one.\nno plan: instances without one in time, which count as 0.",
+        "kept: of what is possible to the planner, 0 = a plan at random, 1 = the best one.\n"
+        "no plan: instances without one in time, which count as 0.",
     )
