@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
-from nnsearch.cpsat.guidance import AskedAtRoot, ask_at_root
-from nnsearch.cpsat.value_literals import value_literal
+from nnsearch.cpsat.at_root.guidance import AskedAtRoot, ask_at_root
+from nnsearch.cpsat.at_root.value_literals import value_literal
 from nnsearch.errors import ConfigError
 from nnsearch.model.objective import Objective, drop_objective, read_objective
 from nnsearch.result import InferenceCount

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from ortools.sat.python import cp_model
 
-from nnsearch.cpsat.value_literals import value_literal
+from nnsearch.cpsat.at_root.value_literals import value_literal
 from nnsearch.encoding.encoder import FloatArray
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import NNSearchError
