@@ -24,7 +24,7 @@ from ortools.sat.python import cp_model
 
 from benchmarks.options import Options
 from benchmarks.records import Job
-from benchmarks.studies.preferences.cases import CASES, Case, Data, Told, best_solution, preferred, solved_by
+from benchmarks.studies.preferences.planners import CASES, Planner, Data, Told, best_solution, preferred, solved_by
 from benchmarks.studies.preferences.learned_pairs import learned_pairs
 from benchmarks.studies.preferences.pair_terms import PairTerm, counted_pairs
 from nnsearch.cpsat import CpSolver
@@ -92,7 +92,7 @@ def jobs(study: PreferencesStudy) -> list[Job]:
 class _History:
     """Past plans int64[S, V] of one planner, and new instances with what is possible there."""
 
-    case: Case
+    case: Planner
     names: list[str]
     plans: npt.NDArray[np.int64]
     instances: list[tuple[Data, float, float]]

@@ -10,7 +10,7 @@ from ortools.sat.python import cp_model
 from benchmarks.__main__ import main
 from benchmarks.records import read_records
 from benchmarks.rendering.text import text
-from benchmarks.studies.preferences.cases import CASES, best_solution
+from benchmarks.studies.preferences.planners import CASES, best_solution
 from benchmarks.studies.preferences.findings import summary
 from benchmarks.studies.preferences.learned_pairs import learned_pairs
 from benchmarks.studies.preferences.pair_terms import PairTerm, counted_pairs

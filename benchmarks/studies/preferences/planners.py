@@ -27,8 +27,8 @@ Data = Sequence[tuple[int, int]]
 """What an instance grants: (worker, day) pairs."""
 
 
-class Case(ABC):
-    """A family of instances and its planner. To be subclassed.
+class Planner(ABC):
+    """The planner of a family of instances. To be subclassed.
 
     Args:
         seed: of the preferences.
@@ -77,7 +77,7 @@ class Case(ABC):
         return alone + sum(term.of(values[term.first], values[term.second]) for term in self.pairs)
 
 
-class Roster(Case):
+class Roster(Planner):
     """The example of :mod:`training.examples.rostering`: who likes which shift, on which day of the week."""
 
     name = "roster"
@@ -117,7 +117,7 @@ def _crew(name: str, posts: Sequence[str], data: Data) -> cp_model.CpModel:
     return model
 
 
-class Deputies(Case):
+class Deputies(Planner):
     """Who stands in for whom: what a worker is worth at a station depends on who is away.
 
     What each absence changes adds up to nothing over all absences, so that no worker is the better one at a station
@@ -147,7 +147,7 @@ class Deputies(Case):
         return dict(zip(self.stations, changes, strict=True))
 
 
-class Crews(Case):
+class Crews(Planner):
     """Who works with whom: a driver and a helper are worth what they are together, and like some tours better."""
 
     name = "crews"
@@ -174,7 +174,7 @@ class Crews(Case):
         return [PairTerm(f"driver{t}", f"helper{t}", workers, workers, liked) for t in range(self.tours)]
 
 
-CASES: dict[str, type[Case]] = {case.name: case for case in (Roster, Deputies, Crews)}
+CASES: dict[str, type[Planner]] = {case.name: case for case in (Roster, Deputies, Crews)}
 
 
 class Told:
