@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.studies.preferences.planners import Worths
 from benchmarks.studies.preferences.pair_terms import PairTerm
+from benchmarks.studies.preferences.planners import Worths
 
 _DECAY = 1.0  # of the squares of the weights; those of single values have a tenth
 _ITERATIONS = 200

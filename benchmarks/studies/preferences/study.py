@@ -24,9 +24,9 @@ from ortools.sat.python import cp_model
 
 from benchmarks.options import Options
 from benchmarks.records import Job
-from benchmarks.studies.preferences.planners import CASES, Planner, Data, Told, best_solution, preferred, solved_by
 from benchmarks.studies.preferences.learned_pairs import learned_pairs
 from benchmarks.studies.preferences.pair_terms import PairTerm, counted_pairs
+from benchmarks.studies.preferences.planners import CASES, Data, Planner, Told, best_solution, preferred, solved_by
 from nnsearch.cpsat import CpSolver
 from nnsearch.model.variables import all_variables
 from nnsearch.scorers.history import CountingScorer

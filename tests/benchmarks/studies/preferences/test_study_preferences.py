@@ -10,10 +10,10 @@ from ortools.sat.python import cp_model
 from benchmarks.__main__ import main
 from benchmarks.records import read_records
 from benchmarks.rendering.text import text
-from benchmarks.studies.preferences.planners import CASES, best_solution
 from benchmarks.studies.preferences.findings import summary
 from benchmarks.studies.preferences.learned_pairs import learned_pairs
 from benchmarks.studies.preferences.pair_terms import PairTerm, counted_pairs
+from benchmarks.studies.preferences.planners import CASES, best_solution
 from benchmarks.studies.preferences.study import ARMS, PreferencesStudy, jobs
 from nnsearch.errors import ConfigError
 
@@ -27,7 +27,9 @@ def test_the_best_solution_is_that_of_brute_force() -> None:
 
     def worth(solution: tuple[int, ...]) -> float:
         of = dict(zip("abc", solution, strict=True))
-        return sum(worths[x][of[x]] for x in "abc") + sum(term.of(of[term.first], of[term.second]) for term in pairs)
+        return sum(float(worths[x][of[x]]) for x in "abc") + sum(
+            term.of(of[term.first], of[term.second]) for term in pairs
+        )
 
     model = cp_model.CpModel()
     model.add_all_different([model.new_int_var(0, 3, name) for name in "abc"])
