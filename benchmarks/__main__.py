@@ -29,6 +29,10 @@ _STUDIES = {
     "sbr-search": ("sbr.command:sbr_search", "the same networks in a search"),
     "cl-ste": ("cl_ste.command:cl_ste", "logical constraints through straight-through estimators"),
     "cl-ste-cost": ("cl_ste.command:cl_ste_cost", "cost of the straight-through loss beside exact counting"),
+    "preferences": (
+        "preferences.command:preferences",
+        "what a planner likes, from past plans: counting, pairs, networks",
+    ),
     "label-free": ("label_free.command:label_free", "value orders learned from clauses alone, in the CP engine"),
 }
 

@@ -10,6 +10,7 @@ from benchmarks.report import feasibility_section, plain_section, race_section, 
 from benchmarks.studies.cl_ste import cost, study
 from benchmarks.studies.label_free import findings as label_free
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS
+from benchmarks.studies.preferences import findings as preferences
 from benchmarks.studies.sbr import findings as sbr
 from benchmarks.studies.sbr import search_findings as sbr_search
 from benchmarks.studies.sbr.study import MAIN
@@ -100,6 +101,12 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
         f"({STARTS[0]}) or as belief propagation ({STARTS[1]}). Then it orders the values of the CP engine on larger "
         "squares than any it was trained on.",
         _groups(label_free.groups),
+    ),
+    "study-preferences": (
+        "Study: what a planner likes, from past plans alone",
+        "Planners whose preferences nobody is told make histories; what the plans of each arm are worth to them in new "
+        "instances, between a plan at random and the best one. Counting is the baseline.",
+        _blocks(preferences.summary),
     ),
     "latency": (
         "How long one answer of a network takes",

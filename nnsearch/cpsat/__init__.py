@@ -1,7 +1,8 @@
 """Learned guidance for CP-SAT, and the drop-in solver."""
 
+from nnsearch.cpsat.at_root.guidance import guide
+from nnsearch.cpsat.at_root.preferences import Preferences, prefer
 from nnsearch.cpsat.dives import Dived, Dives, solve_by_dives
-from nnsearch.cpsat.guidance import guide
 from nnsearch.cpsat.installed import install, installed, uninstall
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.report import RaceReport, Winner
@@ -13,12 +14,14 @@ __all__ = [
     "Dived",
     "Dives",
     "OnError",
+    "Preferences",
     "RaceOptions",
     "RaceReport",
     "Winner",
     "guide",
     "install",
     "installed",
+    "prefer",
     "solve",
     "solve_by_dives",
     "solve_by_race",

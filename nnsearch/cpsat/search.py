@@ -10,7 +10,7 @@ from pathlib import Path
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.guidance import guide
+from nnsearch.cpsat.at_root.guidance import guide
 from nnsearch.cpsat.parameters import cp_sat_parameters
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.solver import CpSolver

@@ -146,11 +146,16 @@ def _is_fixed(variable: Any) -> bool:
 def without_objective(model: cp_model.CpModel) -> cp_model.CpModel:
     """Return a copy of the model that asks for any solution; the range of the objective, if it has one, stays."""
     copy = model.clone()
-    objective = copy.proto.objective if copy.proto.has_objective() else None
+    drop_objective(copy)
+    return copy
+
+
+def drop_objective(model: cp_model.CpModel) -> None:
+    """Take the objective out of a model; its range, if it has one, stays as a constraint."""
+    objective = model.proto.objective if model.proto.has_objective() else None
     if objective is not None and len(objective.domain):
-        allowed = copy.proto.constraints.add().linear
+        allowed = model.proto.constraints.add().linear
         allowed.vars.extend(objective.vars)
         allowed.coeffs.extend(objective.coeffs)
         allowed.domain.extend(objective.domain)
-    copy.clear_objective()
-    return copy
+    model.clear_objective()

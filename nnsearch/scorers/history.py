@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnsearch.errors import ConfigError, NothingToReadError
 from nnsearch.history.matching import Plan, match
+from nnsearch.history.solution_table import read_solution_table
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.scorers.scorer import Advice, FloatArray
 
@@ -50,7 +51,7 @@ class HistoryScorer:
             NothingToReadError: there is none.
             HistoryError: the store cannot be read.
         """
-        names = ["" if name == f"v{place}" else name for place, name in enumerate(graph.names)]
+        names = _own_names(graph)
         plans: list[Plan] = []
         for past in self._store.sketches(self._family):
             solve = self._store.load(past.number)
@@ -64,12 +65,58 @@ class HistoryScorer:
                 "expected a past solve that shares names of variables with this model, got none in the history; solve "
                 "one with nnsearch.cpsat.CpSolver(history=...), or add one with nnsearch history add"
             )
-        known = np.stack([plan.known for plan in plans])[:, graph.variable]
-        votes = np.stack([plan.values for plan in plans])[:, graph.variable] == graph.values
-        voters, yes = known.sum(axis=0), (votes & known).sum(axis=0)
-        scores = np.where(voters > 0, np.log((yes + _PRIOR) / (voters - yes + _PRIOR)), -np.inf).astype(np.float32)
-        latest = plans[0]
-        return PreparedHistory(scores, np.where(latest.known, latest.values, np.nan).astype(np.float64))
+        return PreparedHistory.of(plans, graph)
+
+
+class CountingScorer:
+    """Scores values by how often they occurred in past solutions, which are at hand or in a file.
+
+    Scores and targets are those of a :class:`HistoryScorer` whose plans are these solutions, the last one the latest.
+
+    Args:
+        names: of V variables.
+        solutions: int[S, V], their values; S is 1 or more.
+
+    Raises:
+        ConfigError: the solutions are not of that shape.
+    """
+
+    name = "counting"
+
+    def __init__(self, names: Sequence[str], solutions: npt.ArrayLike) -> None:
+        self._names, self._solutions = tuple(names), np.asarray(solutions, dtype=np.int64)
+        shape = self._solutions.shape
+        if len(shape) != 2 or not shape[0] or shape[1] != len(self._names):
+            raise ConfigError(f"solutions: expected 1 or more of {len(self._names)} values, got an array of {shape}")
+
+    @classmethod
+    def read(cls, path: str | Path) -> CountingScorer:
+        """Count the values of a ``.csv``: the first line names variables, each other line is a past solution.
+
+        Raises:
+            PoolError: the file is malformed; the message names the line.
+        """
+        rows = [values for _, values in read_solution_table(Path(path))]
+        return cls(list(rows[0]), [list(values.values()) for values in rows])
+
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedHistory:
+        """Match the variables by name.
+
+        Raises:
+            NothingToReadError: no name is one of the model's.
+        """
+        matched = match(self._names, _own_names(graph))
+        if not (matched >= 0).any():
+            raise NothingToReadError(
+                f"{self.name}: expected past solutions that share names of variables with this model "
+                f"({', '.join(graph.names[:3])}, ...), got {', '.join(self._names[:3])}, ..."
+            )
+        return PreparedHistory.of([Plan.of(values, matched) for values in self._solutions[::-1]], graph)
+
+
+def _own_names(graph: CandidateGraph) -> list[str]:
+    """Return the names that the model gave; the graph calls a variable without one by its place."""
+    return ["" if name == f"v{place}" else name for place, name in enumerate(graph.names)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +130,16 @@ class PreparedHistory:
 
     scores: FloatArray
     target: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan], graph: CandidateGraph) -> PreparedHistory:
+        """Count the votes of plans, the latest first, for the values of the model's variables."""
+        known = np.stack([plan.known for plan in plans])[:, graph.variable]
+        votes = np.stack([plan.values for plan in plans])[:, graph.variable] == graph.values
+        voters, yes = known.sum(axis=0), (votes & known).sum(axis=0)
+        scores = np.where(voters > 0, np.log((yes + _PRIOR) / (voters - yes + _PRIOR)), -np.inf).astype(np.float32)
+        latest = plans[0]
+        return cls(scores, np.where(latest.known, latest.values, np.nan).astype(np.float64))
 
     def advise(self, alive: BoolArray) -> Advice:
         """Return what the plans say; see :meth:`nnsearch.scorers.scorer.PreparedScorer.advise`."""

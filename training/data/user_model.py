@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import numpy.typing as npt
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import PoolError
+from nnsearch.history.solution_table import read_solution_table
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.objective import read_objective
 from nnsearch.problems.reading import read_problem
@@ -68,7 +67,7 @@ def read_user_model(model_file: Path, history: Path, held_out: float, seed: int)
     if len(counts) < len(graph.names):
         doubled = min(name for name, count in counts.items() if count > 1)
         raise PoolError(f"{model_file}: expected variables with distinct names, got {doubled!r} twice")
-    rows = _read_history(history, graph.names)
+    rows = read_solution_table(history, graph.names)
     solutions = _complete(model, graph.names, rows, history)
     distinct = np.unique(solutions, axis=0)
     if len(distinct) < 2:
@@ -89,41 +88,6 @@ def read_user_model(model_file: Path, history: Path, held_out: float, seed: int)
         SolvedStates(known, distinct[order[count:]]),
         SolvedStates(known, distinct[order[:count]]),
     )
-
-
-def _read_history(path: Path, names: Sequence[str]) -> list[tuple[int, dict[str, int]]]:
-    """Return (line, values by name) of each row."""
-    if not path.is_file():
-        raise PoolError(f"{path}: expected a .csv file of solutions, found none")
-    known = set(names)
-    rows: list[tuple[int, dict[str, int]]] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = [field.strip() for field in next(reader, [])]
-            unknown = [name for name in header if name not in known]
-            if not header or unknown:
-                got = repr(unknown[0][:40]) if unknown else "an empty file"
-                raise PoolError(
-                    f"{path}:1: expected the names of the model's variables ({', '.join(names[:3])}, ...), got {got}"
-                )
-            if len(set(header)) < len(header):
-                raise PoolError(f"{path}:1: expected every variable once, got one twice")
-            for fields in reader:
-                line = reader.line_num
-                if not fields:
-                    continue
-                if len(fields) != len(header):
-                    raise PoolError(f"{path}:{line}: expected {len(header)} values, got {len(fields)}")
-                wrong = [field for field in fields if not re.fullmatch(r"\s*[+-]?\d{1,18}\s*", field, re.ASCII)]
-                if wrong:
-                    raise PoolError(f"{path}:{line}: expected integers, got {wrong[0][:20]!r}")
-                rows.append((line, dict(zip(header, map(int, fields), strict=True))))
-    except (UnicodeDecodeError, csv.Error):
-        raise PoolError(f"{path}: expected a text file of comma-separated integers") from None
-    if not rows:
-        raise PoolError(f"{path}: expected at least one solution below the line of names, found none")
-    return rows
 
 
 def one_worker(seconds: float = 60.0) -> cp_model.CpSolver:

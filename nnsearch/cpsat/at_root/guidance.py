@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from ortools.sat.python import cp_model
 
+from nnsearch.cpsat.at_root.value_literals import value_literal
+from nnsearch.encoding.encoder import FloatArray
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import NNSearchError
-from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.variables import check_no_negation
 from nnsearch.result import InferenceCount
 from nnsearch.scorers.onnx import load_scorer
@@ -59,23 +62,13 @@ def guide(
         ScoreError: the scores have another shape, or one is not finite.
         NNSearchError: a variable has an empty domain, or is a negated Boolean.
     """
-    loaded = load_scorer(scorer)
-    check_no_negation([variable.index for variable in variables])
-    bounds = [list(model.proto.variables[variable.index].domain) for variable in variables]
-    for variable, intervals in zip(variables, bounds, strict=True):
-        if not intervals or intervals[-1] < intervals[0]:
-            raise NNSearchError(f"variable {variable.name}: expected at least one value, its domain is empty")
-    inference = InferenceCount()
-    graph = CandidateGraph.from_model(model)
-    indices = [variable.index for variable in variables]
-    alive = np.ones(graph.num_candidates, dtype=bool)
-    if not isinstance(loaded.encoder, OneHot):  # those learned from what is assigned, not from what follows of it
-        alive = graph.propagate(alive)  # what the singles of the groups rule out is left to CP-SAT's presolve
-    scores = loaded.prepare(graph, indices).score(alive, inference)
-    position = {index: i for i, index in enumerate(indices)}
-    scored = np.flatnonzero(alive & (graph.count(alive) > 1)[graph.variable] & (scores > -np.inf))
-    pairs = zip(scores[scored].tolist(), graph.variable[scored].tolist(), graph.values[scored].tolist(), strict=True)
-    open_pairs = [(score, position[variable], value) for score, variable, value in pairs if variable in position]
+    asked = ask_at_root(model, variables, scorer)
+    position = {variable.index: i for i, variable in enumerate(variables)}
+    scored = np.flatnonzero(asked.scores > -np.inf)
+    indices, values = asked.graph.variable[scored].tolist(), asked.graph.values[scored].tolist()
+    open_pairs = [
+        (s, position[v], value) for s, v, value in zip(asked.scores[scored].tolist(), indices, values, strict=True)
+    ]
     open_pairs.sort(key=lambda pair: -pair[0])
     if hints:
         hinted = set(model.proto.solution_hint.vars)
@@ -86,14 +79,49 @@ def guide(
     if strategy and _is_preference(open_pairs):
         literals: dict[tuple[int, int], cp_model.IntVar] = {}
         for _, i, value in open_pairs:
-            if bounds[i] != [0, 1]:
-                literal = literals[i, value] = model.new_bool_var(f"{variables[i].name}={value}")
-                model.add(variables[i] == value).only_enforce_if(literal)
-                model.add(variables[i] != value).only_enforce_if(~literal)
-            elif (i, 1 - value) not in literals:
-                literals[i, value] = variables[i] if value else ~variables[i]
+            if list(model.proto.variables[variables[i].index].domain) != [0, 1] or (i, 1 - value) not in literals:
+                literals[i, value] = value_literal(model, variables[i], value)
         model.add_decision_strategy(list(literals.values()), cp_model.CHOOSE_FIRST, cp_model.SELECT_MAX_VALUE)
-    return inference
+    return asked.inference
+
+
+class AskedAtRoot(NamedTuple):
+    """What a scorer says of a model before a search.
+
+    Attributes:
+        graph: the model's N candidates.
+        asked: bool[N], the possible values of those variables that were asked about and have several.
+        scores: float32[N]; ``-inf`` elsewhere, and where the scorer says nothing.
+        inference: what it cost.
+    """
+
+    graph: CandidateGraph
+    asked: BoolArray
+    scores: FloatArray
+    inference: InferenceCount
+
+
+def ask_at_root(
+    model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], scorer: str | Path | Scorer
+) -> AskedAtRoot:
+    """Ask a scorer once about some variables of a model; for arguments and errors see :func:`guide`."""
+    loaded = load_scorer(scorer)
+    indices = [variable.index for variable in variables]
+    check_no_negation(indices)
+    for variable in variables:
+        domain = list(model.proto.variables[variable.index].domain)
+        if not domain or domain[-1] < domain[0]:
+            raise NNSearchError(f"variable {variable.name}: expected at least one value, its domain is empty")
+    inference = InferenceCount()
+    graph = CandidateGraph.from_model(model)
+    alive = np.ones(graph.num_candidates, dtype=bool)
+    if not isinstance(loaded.encoder, OneHot):  # those learned from what is assigned, not from what follows of it
+        alive = graph.propagate(alive)  # what the singles of the groups rule out is left to CP-SAT's presolve
+    scores = loaded.prepare(graph, indices).score(alive, inference)
+    wanted = np.zeros(graph.num_variables, dtype=bool)
+    wanted[indices] = True
+    asked = alive & (wanted & (graph.count(alive) > 1))[graph.variable]
+    return AskedAtRoot(graph, asked, np.where(asked, scores, np.float32(-np.inf)), inference)
 
 
 def _is_preference(open_pairs: Sequence[tuple[float, int, int]]) -> bool:
