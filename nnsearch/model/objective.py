@@ -112,7 +112,7 @@ class Objective:
         total, variables = 0.0, proto.variables
         for variable, coefficient in self.terms:
             domain = variables[variable].domain
-            total += coefficient * (domain[0] if coefficient > 0 else domain[-1])
+            total += coefficient * domain[0 if coefficient > 0 else len(domain) - 1]  # OR-Tools takes -1 for 0
         return self.in_model_units(total)
 
 
