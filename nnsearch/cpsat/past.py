@@ -86,7 +86,7 @@ class PastOf:
         self.why_not = "the store cannot be used" if store is None else "nothing was looked for"
         """Why there is no near solution, or no start."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
-        self._read: tuple[PreparedModel, Hashes] | None = None
+        self._read: tuple[PreparedModel, Hashes, tuple[str, ...]] | None = None
 
     def look(self, stop: Callable[[], bool]) -> None:
         """Look for the nearest past solution.
@@ -97,12 +97,11 @@ class PastOf:
         if self._store is None or self.near is not None:
             return
         from nnsearch.history.near_plans import near_plans
-        from nnsearch.history.recording import names_of
 
         self.why_not = "the model was not read by then"
         try:
-            model, sketch = self._reading(stop)
-            plans = near_plans(self._store, self._family, names_of(model), sketch)
+            _, sketch, names = self._reading(stop)
+            plans = near_plans(self._store, self._family, names, sketch)
         except ReadingStoppedError:
             return
         except Exception as error:
@@ -121,7 +120,7 @@ class PastOf:
         if self.near is None:
             return None
         try:
-            model, _ = self._reading(stop)
+            model, _, _ = self._reading(stop)
             start = find_start(model, self.near.plan, ends, before=self.near.objective, seed=seed, stop=stop)
         except ReadingStoppedError:
             start = None
@@ -135,7 +134,7 @@ class PastOf:
     def improved(self, start: Start, ends: float, stop: Callable[[], bool], seed: int) -> Iterator[Start]:
         """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.start.improved`."""
         try:
-            model, _ = self._reading(stop)
+            model, _, _ = self._reading(stop)
             yield from improved(model, start, ends, seed=seed, stop=stop)
         except ReadingStoppedError:
             return
@@ -180,7 +179,7 @@ class PastOf:
         from nnsearch.history.recording import bytes_of, past_solve
 
         try:
-            model, sketch = self._reading(None)
+            model, sketch, names = self._reading(None)
             solve = past_solve(
                 model,
                 response,
@@ -189,6 +188,7 @@ class PastOf:
                 found_by=found_by,
                 parameters=parameters,
                 bounded=bounded,
+                names=names,
             )
             self._store.record(solve, bytes_of(model), sketch)
         except Exception as error:
@@ -198,10 +198,11 @@ class PastOf:
         self.why_not = f"it failed: {error}" if isinstance(error, HistoryError) else f"it failed: {error!r}"
         self._warn(error)
 
-    def _reading(self, stop: Callable[[], bool] | None) -> tuple[PreparedModel, Hashes]:
+    def _reading(self, stop: Callable[[], bool] | None) -> tuple[PreparedModel, Hashes, tuple[str, ...]]:
         from nnsearch.history.nearness import sketch
+        from nnsearch.history.recording import names_of
 
         if self._read is None:
             model = PreparedModel(self._model, stop=stop)
-            self._read = model, sketch(model)
+            self._read = model, sketch(model), names_of(model)
         return self._read

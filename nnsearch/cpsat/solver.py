@@ -128,9 +128,10 @@ class CpSolver(cp_model.CpSolver):
         if self.race is not None:
             response, size = self.response_proto, len(model.proto.variables)
             for solution in (response.solution, *(other.values for other in response.additional_solutions)):
-                values = list(solution)[:size]
-                solution.clear()
-                solution.extend(values)
+                if len(solution) > size:
+                    values = list(solution)[:size]
+                    solution.clear()
+                    solution.extend(values)
             if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
                 past.look(_never)
                 self.changes = past.changes(list(response.solution))

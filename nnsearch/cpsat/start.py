@@ -23,6 +23,7 @@ from nnsearch.cpsat.run import CpSatRun
 from nnsearch.history.matching import Plan
 from nnsearch.model.objective import without_objective
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError, StopCheck
 
 IntArray = npt.NDArray[np.int64]
 
@@ -85,11 +86,11 @@ def find_start(
         roles, way = left.popleft()
         if best is not None and _is_about(model, best, before) and (roles.schedule or way.leftmost):
             break
-        seconds = (ends - time.perf_counter()) * (_FIRST_SHARE if left else 1.0)
-        if seconds <= 0 or (stop is not None and stop()):
+        now = time.perf_counter()
+        if now >= ends or (stop is not None and stop()):
             break
         order = _Order(roles, way)
-        response = _replay(model, order, seconds, seed, stop)
+        response = _replay(model, order, now + (ends - now) * (_FIRST_SHARE if left else 1.0), seed, stop)
         if response is None:
             continue
         start = _start_of(model, list(response.solution), order)
@@ -117,7 +118,10 @@ def improved(
         stop: asked often; true gives up.
     """
     copy = model.model.clone()
-    _set_order(copy, start.order)
+    try:
+        _set_order(copy, start.order, _until(ends, stop))
+    except ReadingStoppedError:
+        return
     found = _Found()
     parameters = _parameters(ends - time.perf_counter(), seed)
     run = CpSatRun(copy, parameters, solution_callback=found)
@@ -230,7 +234,7 @@ class _Roles:
             ways.insert(0 if self.schedule else len(ways), _Way(leftmost=True, objective_at_best=True))
         return ways
 
-    def decisions(self, way: _Way, proto: Any) -> list[int]:
+    def decisions(self, way: _Way, proto: Any, check: StopCheck) -> list[int]:
         """Return the references whose least values are decided, one after the other; ``~v`` is the opposite of ``v``.
 
         Booleans come first. What is left of the objective comes last, at its best, the dearest first.
@@ -238,22 +242,24 @@ class _Roles:
         Args:
             way: of replaying.
             proto: gets the distances to past values that are decided.
+            check: asks whether to go on.
         """
         was = self.values[self.booleans]
         at_best = (was == 0) == (self.cost[self.booleans] > 0)
         kept = (self.cost[self.booleans] == 0) | at_best | (not way.objective_at_best)
         literals = np.where(was == 1, ~self.booleans, self.booleans)[kept]
-        free = self.free.tolist() if way.leftmost else self._nearest(self.free, proto)
-        paid = [] if way.objective_at_best else self._nearest(self.paid, proto)
+        free = self.free.tolist() if way.leftmost else self._nearest(self.free, proto, check)
+        paid = [] if way.objective_at_best else self._nearest(self.paid, proto, check)
         rest = np.flatnonzero(self.cost)
         rest = rest[np.argsort(-np.abs(self.cost[rest]), kind="stable")]
         return [*literals.tolist(), *free, *paid, *np.where(self.cost[rest] > 0, rest, ~rest).tolist()]
 
-    def _nearest(self, variables: IntArray, proto: Any) -> list[int]:
+    def _nearest(self, variables: IntArray, proto: Any, check: StopCheck) -> list[int]:
         """Return references that take variables to the open values next to their past ones."""
         decided: list[int] = []
         columns = (column[variables].tolist() for column in (self.values, self.low, self.high))
         for variable, value, least, most in zip(variables.tolist(), *columns, strict=True):
+            check.step()
             if most - least > _WIDEST:
                 continue
             if value == most > least:
@@ -298,12 +304,15 @@ class _Order(NamedTuple):
 
 
 def _replay(
-    model: PreparedModel, order: _Order, seconds: float, seed: int, stop: Callable[[], bool] | None
+    model: PreparedModel, order: _Order, ends: float, seed: int, stop: Callable[[], bool] | None
 ) -> cmh.CpSolverResponse | None:
     """Return a solution of any objective, None if there was none in time."""
     copy = without_objective(model.model)
-    _set_order(copy, order)
-    run = CpSatRun(copy, _parameters(seconds, seed))
+    try:
+        _set_order(copy, order, _until(ends, stop))
+    except ReadingStoppedError:
+        return None
+    run = CpSatRun(copy, _parameters(ends - time.perf_counter(), seed))
     try:
         while not run.done.wait(_POLL_SECONDS):
             if stop is not None and stop():
@@ -319,14 +328,19 @@ def _start_of(model: PreparedModel, solution: list[int], order: _Order) -> Start
     return Start(values, None if model.objective is None else model.objective.value_of(values), order)
 
 
-def _set_order(model: cp_model.CpModel, order: _Order) -> None:
+def _until(ends: float, stop: Callable[[], bool] | None) -> StopCheck:
+    return StopCheck(lambda: time.perf_counter() >= ends or (stop is not None and stop()))
+
+
+def _set_order(model: cp_model.CpModel, order: _Order, check: StopCheck) -> None:
+    check.now()
     model.clear_hints()  # CP-SAT follows even an empty hint before the order of the search
     proto = model.proto
     proto.search_strategy.clear()
     strategy = proto.search_strategy.add()
     strategy.variable_selection_strategy = cp_model.CHOOSE_FIRST
     strategy.domain_reduction_strategy = cp_model.SELECT_MIN_VALUE
-    strategy.variables.extend(order.roles.decisions(order.way, proto))
+    strategy.variables.extend(order.roles.decisions(order.way, proto, check))
 
 
 def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
@@ -342,5 +356,5 @@ def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
     parameters.random_seed = seed
     parameters.fill_tightened_domains_in_response = True
     if math.isfinite(seconds):
-        parameters.max_time_in_seconds = seconds
+        parameters.max_time_in_seconds = max(seconds, 0.0)
     return parameters

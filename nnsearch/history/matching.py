@@ -66,5 +66,7 @@ class Plan:
 
 def occurrences(names: Sequence[str]) -> list[int]:
     """Return of each name how often it came before."""
+    if len(set(names)) == len(names):
+        return [0] * len(names)
     counters: dict[str, count[int]] = {}
     return [next(counters.setdefault(name, count())) for name in names]

@@ -39,7 +39,7 @@ def sketch(model: PreparedModel) -> Hashes:
         factors = np.array(list(message.coeffs), dtype=np.float64).view(np.uint64)
         parts.append(_mixed(_of_literals(references, variable) + _mixed(factors ^ _OBJECTIVE)))
     parts += [_of_rows(model, variable), _of_others(model)]
-    return np.unique(np.concatenate(parts))[:SIZE]
+    return _smallest(np.concatenate(parts))
 
 
 def nearness(one: Hashes, other: Hashes) -> float:
@@ -47,6 +47,17 @@ def nearness(one: Hashes, other: Hashes) -> float:
     united = np.union1d(one, other)[:SIZE]
     common = np.intersect1d(np.intersect1d(one, other, assume_unique=True), united, assume_unique=True)
     return len(common) / max(len(united), 1)
+
+
+def _smallest(hashes: Hashes) -> Hashes:
+    """Return the SIZE smallest of different hashes, ascending; all of a large model are not sorted for that."""
+    count = 2 * SIZE
+    while count < len(hashes):
+        found = np.unique(np.partition(hashes, count)[:count])
+        if len(found) >= SIZE:
+            return found[:SIZE]
+        count *= 8
+    return np.unique(hashes)[:SIZE]
 
 
 def _of_rows(model: PreparedModel, variable: Hashes) -> Hashes:

@@ -68,6 +68,7 @@ def past_solve(
     found_by: str,
     parameters: cmh.SatParameters,
     bounded: bool = True,
+    names: tuple[str, ...] | None = None,
 ) -> PastSolve:
     """Return what is kept of CP-SAT's answer, with the other solutions that it has in its pool.
 
@@ -79,6 +80,7 @@ def past_solve(
         found_by: who found the best solution.
         parameters: of the solve.
         bounded: the answer's bound and its proof are of the model's own objective.
+        names: of the variables, where somebody has read them.
     """
     solved = response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     objective = None if is_constant(model.model.proto) else model.objective
@@ -105,6 +107,6 @@ def past_solve(
         seconds=seconds,
         found_by=found_by,
         parameters=str(parameters),
-        names=names_of(model),
+        names=names_of(model) if names is None else names,
         solutions=() if best is None else (best, *others),
     )

@@ -109,10 +109,10 @@ class Objective:
 
     def bound_of_domains(self, proto: Any) -> float:
         """Return what the domains of the model's variables alone say of the objective, in the units of the model."""
-        total = 0.0
+        total, variables = 0.0, proto.variables
         for variable, coefficient in self.terms:
-            domain = list(proto.variables[variable].domain)
-            total += coefficient * (domain[0] if coefficient > 0 else domain[-1])
+            domain = variables[variable].domain
+            total += coefficient * domain[0 if coefficient > 0 else len(domain) - 1]  # OR-Tools takes -1 for 0
         return self.in_model_units(total)
 
 

@@ -44,6 +44,7 @@ from nnsearch.scorers.network import Network
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
 _HARDLY, _FAR = 0.02, 0.05  # of an objective
+_CHECK_SECONDS = 0.05  # to check a solution that came in the last moment
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 
@@ -406,7 +407,7 @@ class Race:
             return None
         response = self._check(start.solution, None)
         if response is None:
-            self._forgotten = "CP-SAT refuses its solution"
+            self._forgotten = self._why_not_checked()
             return None
         self._giver, self._recalled = "history", start
         response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
@@ -483,7 +484,7 @@ class Race:
             response.status = cp_model.INFEASIBLE
         elif result.solution is not None:
             response = self._check(result.solution, None)
-            self._nothing = "CP-SAT refuses its solution"
+            self._nothing = self._why_not_checked()
             if response is not None:
                 response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
         else:
@@ -619,15 +620,27 @@ class Race:
     def _check(
         self, values: Sequence[int], callback: cp_model.CpSolverSolutionCallback | None
     ) -> cmh.CpSolverResponse | None:
-        """Have CP-SAT check a solution and report it in its own words; None if it refuses."""
+        """Have CP-SAT check a solution and report it in its own words; None if it refuses, or has no time to."""
+        model = hinted(self._model, values)
         checker = plain_solver()
         checker.parameters.num_workers = 1
         checker.parameters.fix_variables_to_their_hinted_value = True
+        checker.parameters.cp_model_presolve = False  # which takes longer than all the rest
+        checker.parameters.cp_model_probing_level = 0
+        checker.parameters.symmetry_level = 0
+        checker.parameters.linearization_level = 0
         checker.parameters.catch_sigint_signal = False
-        if checker.solve(hinted(self._model, values), callback) in _SOLVED:
+        if callback is None and math.isfinite(self._deadline):
+            checker.parameters.max_time_in_seconds = max(self._time_left(), _CHECK_SECONDS)
+        status = checker.solve(model, callback)
+        if status in _SOLVED:
             return checker.response_proto
-        self._report_refusal("a solution")
+        if status != cp_model.UNKNOWN:
+            self._report_refusal("a solution")
         return None
+
+    def _why_not_checked(self) -> str:
+        return "the time was over before its solution was checked" if self._is_over() else "CP-SAT refuses its solution"
 
     def _report_refusal(self, what: str) -> None:
         _LOGGER.error("CP-SAT refuses %s that was found beside it; please report this with the model", what)

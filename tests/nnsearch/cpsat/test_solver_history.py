@@ -391,6 +391,27 @@ def test_the_callback_hears_of_a_start_while_cp_sat_runs(
     assert min(read["seconds"]) >= 0
 
 
+def test_a_start_that_is_checked_when_the_time_is_over_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The check has what is left of the time, and a moment at least."""
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing(VALUES))
+    granted: list[float] = []
+
+    class Slow(cp_model.CpSolver):  # type: ignore[misc]
+        def solve(self, *arguments: Any) -> cp_model.CpSolverStatus:
+            granted.append(self.parameters.max_time_in_seconds)
+            return cp_model.UNKNOWN
+
+    silence(monkeypatch, LostHint)
+    monkeypatch.setattr(race, "plain_solver", Slow)
+    solver = with_history(path)
+    assert solve_for_a_moment(solver, packing(VALUES)) == cp_model.UNKNOWN
+    assert 0 < granted[0] < PATIENCE
+    assert not caplog.records
+
+
 def test_what_a_callback_read_last_stays_until_another_solve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     model, other = packing(VALUES), packing(VALUES[::-1])

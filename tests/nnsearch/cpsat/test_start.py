@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -10,6 +12,7 @@ from ortools.sat.python import cp_model
 from stand_ins import PATIENCE
 
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
+from nnsearch.cpsat import start as start_module
 from nnsearch.cpsat.start import Start, find_start, improved
 from nnsearch.history.matching import Plan, match
 from nnsearch.model.prepared import PreparedModel
@@ -152,6 +155,28 @@ def test_nothing_to_replay_and_models_without_solutions() -> None:
     empty = cp_model.CpModel()
     empty.new_int_var_from_domain(cp_model.Domain.from_values([]), "none")
     assert start_of(PreparedModel(empty), plan) is None
+
+
+@pytest.mark.parametrize("asked", [1, 3])
+def test_the_replay_of_a_large_plan_is_given_up_while_it_is_written(
+    asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each variable that is no Boolean takes a distance, two rows and some microseconds."""
+    model = cp_model.CpModel()
+    x = [model.new_int_var(0, 9, f"x{i}") for i in range(2000)]
+    model.minimize(sum(x))
+    plan = Plan(np.full(2000, 5), np.ones(2000, dtype=bool))
+    begun = start_of(PreparedModel(model), plan)
+    assert begun is not None
+    begun = replace(begun, order=begun.order._replace(way=start_module._Way(leftmost=False, objective_at_best=False)))
+    monkeypatch.setattr(start_module, "CpSatRun", lambda *_, **__: pytest.fail("CP-SAT began"))
+    for run in (
+        lambda stop: find_start(PreparedModel(model), plan, time.perf_counter() + PATIENCE, stop=stop),
+        lambda stop: next(improved(PreparedModel(model), begun, time.perf_counter() + PATIENCE, stop=stop), None),
+    ):
+        times = itertools.count(1)
+        assert run(lambda: next(times) > asked) is None  # noqa: B023
+        assert next(times) <= asked + 4, "asked again after the answer"
 
 
 def test_domains_as_wide_as_they_can_be() -> None:

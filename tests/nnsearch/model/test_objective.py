@@ -25,6 +25,7 @@ def test_the_sum_and_its_value_in_the_model(expression: object, maximise: bool) 
     assert objective.in_model_units(objective.of(solver.response_proto.solution)) == solver.objective_value
     sums = [objective.of([value, one]) for value in range(-2, 6) for one in (0, 1)]
     assert objective.of(solver.response_proto.solution) == min(sums)
+    assert objective.bound_of_domains(model.proto) == solver.objective_value, "each variable is free to be at its best"
 
 
 def test_without_an_objective_there_is_none() -> None:
