@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 import nnsearch
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
+from nnsearch.encoding.model_graph.state import ModelGraphState
+from nnsearch.encoding.model_graph.state import disjoint_union as model_graph_union
 from nnsearch.errors import NNSearchError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import KINDS
@@ -182,6 +184,39 @@ def export_graph(
     _write(network, inputs(states[0]), names, tuple(shapes), metadata, path, check)
 
 
+def export_model_graph(
+    network: nn.Module, metadata: ModelMetadata, states: Sequence[ModelGraphState], path: Path
+) -> None:
+    """Write the ``.onnx`` file of a network on the model graph, as :func:`export` does.
+
+    Args:
+        network: see :meth:`training.networks.model_graph.ModelGraphNetwork.forward`; on the CPU, in evaluation mode.
+        metadata: of encoder ``model_graph``.
+        states: on which ONNX Runtime must agree with torch, one by one and as one union; not empty.
+        path: the file.
+
+    Raises:
+        NNSearchError: ONNX Runtime and torch differ by more than the tolerance.
+    """
+    edges, items, nodes = (torch.export.Dim(name) for name in ("edges", "items", "nodes"))
+    shapes: tuple[dict[int, torch.export.Dim], ...] = ({0: edges}, {0: edges}, {0: edges}, {0: items}, {0: nodes})
+
+    def inputs(state: ModelGraphState) -> tuple[Tensor, ...]:
+        return tuple(torch.from_numpy(array) for array in state.inputs.values())
+
+    def check(network: nn.Module, exported: nn.Module, file: Path) -> None:
+        scorer = OnnxScorer(file, provider="cpu")
+        for state in [*states, model_graph_union(states)]:
+            with torch.inference_mode():
+                expected = torch.cat(network(*inputs(state))).numpy()
+            got = scorer.score([state])[0]
+            _compare(got, expected, file, f"{state.num_items} items", _PARITY_TOLERANCE, None)
+
+    _write(
+        network, inputs(states[0]), list(states[0].inputs), shapes, metadata, path, check, outputs=["scores", "targets"]
+    )
+
+
 def _with_precision(metadata: ModelMetadata, precision: str, tolerance: float) -> ModelMetadata:
     return dataclasses.replace(metadata, precision=precision, tolerance=tolerance if precision == "fp16" else None)
 
@@ -194,6 +229,7 @@ def _write(
     metadata: ModelMetadata,
     path: Path,
     check: Callable[[nn.Module, nn.Module, Path], None],
+    outputs: Sequence[str] = ("scores",),
 ) -> None:
     """Export, add the metadata, check, and only then put the file in its place.
 
@@ -209,7 +245,7 @@ def _write(
             dynamo=True,
             external_data=False,
             input_names=names,
-            output_names=["scores"],
+            output_names=list(outputs),
             dynamic_shapes=dynamic_shapes,
         )
     assert program is not None
