@@ -35,6 +35,8 @@ from training.tasks.dense import DenseOutcome
 from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import GraphOutcome
 from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
+from training.tasks.model_graph import ModelGraphOutcome
+from training.tasks.model_graph_config import ModelGraphConfig
 
 TRAINED_KINDS = ("exactly_one", "at_most_one")
 """The kinds of groups in the built-in problem families, and those that belief propagation reads."""
@@ -102,6 +104,32 @@ def graph_metadata(
         kinds=tuple(KINDS) if data.user_model else TRAINED_KINDS,
         identities=data.user_model.identities if data.user_model else None,
         purpose=_purpose(data.user_model),
+    )
+
+
+def model_graph_metadata(config: ModelGraphConfig, outcome: ModelGraphOutcome) -> ModelMetadata:
+    """Return the metadata of a network on the model graph."""
+    table = config_to_table(config)
+    for key in ("models", "history"):
+        table["data"][key] = Path(table["data"][key]).name  # the name alone: a path, or a URL, says nothing elsewhere
+    data = outcome.data
+    solved = [*data.training, *data.held_out]
+    record = {
+        "config": table,
+        "models": len(solved),
+        "solutions": sum(len(one.solutions) for one in solved),
+        "steps": outcome.steps,
+        "best_step": outcome.best_step,
+        "validation": {name: round(value, 4) for name, value in outcome.measured.items()},
+        "versions": _versions(),
+    }
+    has_objective = any(one.encoding.graph.model.objective for one in solved if one.encoding.graph.model is not None)
+    return ModelMetadata(
+        "model_graph",
+        config.name,
+        training=record,
+        purpose="objective" if has_objective else "feasibility",
+        relaxation=config.data.relaxation,
     )
 
 

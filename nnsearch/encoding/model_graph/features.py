@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from nnsearch.model.prepared import PreparedModel
 FloatArray = npt.NDArray[np.float32]
 
 _AT_BOUND = 1e-6
+_ROUNDING = 1e-9
 _LOG_OF_LARGEST = 40.0  # no size says more than this
 
 
@@ -139,8 +141,8 @@ class NodeFeatures:
         begins = np.concatenate([[True], np.diff(nodes.term[self._choice]) != 0])[: len(self._choice)]
         self._begins = np.flatnonzero(begins)
 
-    def _sum(self, per_edge: DoubleArray) -> DoubleArray:
-        return np.bincount(self._nodes.node, per_edge, len(self._nodes))
+    def _sum(self, per_edge: npt.NDArray[Any]) -> DoubleArray:
+        return np.asarray(np.bincount(self._nodes.node, per_edge, len(self._nodes)), dtype=np.float64)
 
     def sides(self, domains: Domains) -> tuple[DoubleArray, DoubleArray]:
         """Return float64[M] and float64[M], what is left of the sides of each node for its open items."""
@@ -172,6 +174,29 @@ class NodeFeatures:
                 sums[chosen[begins]] = np.where(np.isfinite(best), best, 0.0)
         return self._sum(least), self._sum(most)
 
+    def forced(self, domains: Domains) -> DoubleArray:
+        """Return float64[I], 1 where the sums of some row allow an open item alone, -1 where they forbid it, else 0.
+
+        One round of bounds consistency; rows with conditions and quantities are left out.
+        """
+        nodes, items = self._nodes, self._items
+        low, high = self.sides(domains)
+        least, most = self.ranges(domains)
+        item, node, coefficient = nodes.item, nodes.node, nodes.coefficient
+        chosen = domains.is_open[item] & (items.kind[item] != QUANTITY) & self._single
+        chosen &= (self._sum(nodes.enforces) == 0)[node]
+        # A Boolean's term is 0 or its coefficient; the least sum has the smaller of them in it.
+        with_item = least[node] + np.maximum(coefficient, 0.0)
+        without = least[node] - np.minimum(coefficient, 0.0)
+        at_most_with = most[node] + np.minimum(coefficient, 0.0)
+        at_most_without = most[node] - np.maximum(coefficient, 0.0)
+        forbidden = chosen & ((with_item > high[node] + _ROUNDING) | (at_most_with < low[node] - _ROUNDING))
+        needed = chosen & ((without > high[node] + _ROUNDING) | (at_most_without < low[node] - _ROUNDING))
+        forced = np.zeros(len(items))
+        forced[item[needed]] = 1.0
+        forced[item[forbidden]] = -1.0
+        return forced
+
     def of(self, domains: Domains) -> tuple[BoolArray, FloatArray]:
         """Return bool[M], the nodes that still tie open items together, and float32[M, Fn]."""
         nodes = self._nodes
@@ -193,5 +218,5 @@ class NodeFeatures:
         fails = nodes.enforces & ~is_open & ((domains.level[nodes.item] > 0.5) == nodes.negated)
         kept = (count > 0) & (self._sum(fails) == 0)
         sense = self._lower | self._upper
-        kept &= ~(sense & (low <= least + 1e-9) & (high >= most - 1e-9))
+        kept &= ~(sense & (low <= least + _ROUNDING) & (high >= most - _ROUNDING))
         return kept, given

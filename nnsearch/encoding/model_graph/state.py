@@ -111,8 +111,10 @@ def disjoint_union(states: Sequence[ModelGraphState]) -> ModelGraphState:
     nodes = [0, *accumulate(len(state.node_features) for state in states)]
     edge_item = [state.edge_item + start for state, start in zip(states, items, strict=False)]
     edge_node = [state.edge_node + start for state, start in zip(states, nodes, strict=False)]
-    others = zip(*(state.arrays[2:] for state in states), strict=True)
-    return ModelGraphState(np.concatenate(edge_item), np.concatenate(edge_node), *map(np.concatenate, others))
+    others: list[npt.NDArray[Any]] = [
+        np.concatenate(arrays) for arrays in zip(*(state.arrays[2:] for state in states), strict=True)
+    ]
+    return ModelGraphState(np.concatenate(edge_item), np.concatenate(edge_node), *others)
 
 
 def padded_sizes(state: ModelGraphState) -> tuple[int, int, int]:
@@ -134,5 +136,6 @@ def padded(state: ModelGraphState) -> ModelGraphState:
         return state
     ends, zeros = np.zeros(edges, dtype=np.int64), np.zeros(items)
     rows = ((edges, state.edge_features), (items, state.item_features), (nodes, state.node_features))
-    features = [np.zeros((count, array.shape[1]), dtype=np.float32) for count, array in rows]
-    return disjoint_union([state, ModelGraphState(ends, ends, *features, zeros.astype(np.int64), zeros, zeros)])
+    of_edges, of_items, of_nodes = (np.zeros((count, array.shape[1]), dtype=np.float32) for count, array in rows)
+    padding = ModelGraphState(ends, ends, of_edges, of_items, of_nodes, zeros.astype(np.int64), zeros, zeros)
+    return disjoint_union([state, padding])
