@@ -129,7 +129,6 @@ def model_graph_metadata(config: ModelGraphConfig, outcome: ModelGraphOutcome) -
         config.name,
         training=record,
         purpose="objective" if has_objective else "feasibility",
-        relaxation=config.data.relaxation,
     )
 
 

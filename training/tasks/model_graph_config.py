@@ -32,8 +32,6 @@ class ModelDataConfig(Section, name="data"):
     """Which solves of the store; empty = all."""
     held_out: Annotated[float, PROPER_SHARE] = 0.2
     """Share of the models kept from training, for the validation; at least one."""
-    relaxation: bool = True
-    """Read the linear relaxation of a model, where training and solving; false saves its seconds."""
     temperature: Annotated[float, above(0)] = 0.02
     """What solutions count falls by the factor e with every such share that they are worse than the model's best."""
     root: Annotated[float, SHARE] = 0.5

@@ -65,7 +65,7 @@ class ModelGraphEncoder:
             trained without reads models without.
     """
 
-    relaxed: bool = True
+    relaxed: bool = False
 
     def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None, name: str) -> ModelGraphEncoding:
         """Read a model; all of it, whatever variables are asked about.
@@ -120,7 +120,9 @@ class ModelGraphEncoding:
         self.graph = graph
         self.items = Items.of(graph, model.domains)
         self.nodes = Nodes.of(model, graph, self.items)
-        solved = relaxation_of(model) if relaxed else Relaxed.nothing(graph.num_variables)
+        if relaxed:
+            raise GraphError("expected a network that reads no linear relaxation, which this version does not solve")
+        solved = Relaxed.nothing(graph.num_variables)
         self._item_features = ItemFeatures(self.items, model, solved)
         self._node_features = NodeFeatures(self.nodes, self.items, solved)
         self._edge_features = edge_features(self.nodes)
@@ -222,8 +224,3 @@ class ModelGraphEncoding:
         best = np.full(self.graph.num_variables, -np.inf, dtype=np.float32)
         np.maximum.at(best, variable[candidates], logits[candidates])
         return target, np.where(best > -np.inf, best, confidence)
-
-
-def relaxation_of(model: PreparedModel) -> Relaxed:
-    """Return what the linear relaxation says; nothing before there is one to ask."""
-    return Relaxed.nothing(len(model.names))

@@ -94,9 +94,10 @@ def test_a_killed_run_ends_as_one_that_was_not(folder: Path, tmp_path: Path, mon
             raise Killed
         return batch_of(*arguments)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(trainer, "batch_of", batch_and_die)
-        fit_model_graph(config(folder, 12), tmp_path / "killed")
+        with pytest.raises(Killed):
+            fit_model_graph(config(folder, 12), tmp_path / "killed")
     again = fit_model_graph(config(folder, 12), tmp_path / "killed")
     assert (again.steps, again.measured) == (12, whole.measured)
     weights = zip(again.network.parameters(), whole.network.parameters(), strict=True)
