@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,18 @@ class Encoding(Protocol):
 
     def decode(self, state: Any, scores: FloatArray) -> FloatArray:
         """Return float32[N], the scores of all candidates from those of a state; ``-inf`` where there is none."""
+        ...
+
+
+@runtime_checkable
+class TargetEncoding(Encoding, Protocol):
+    """A model as an encoder sees it whose network has targets for variables, V in number, beside scores."""
+
+    def targets(self, state: Any, scores: FloatArray) -> tuple[npt.NDArray[np.float64], FloatArray]:
+        """Return float64[V] and float32[V], ``target`` and ``confidence`` of :class:`nnsearch.scorers.scorer.Advice`.
+
+        The arguments are as for :meth:`decode`.
+        """
         ...
 
 

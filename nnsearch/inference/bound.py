@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime as ort
@@ -108,8 +109,13 @@ class _Bucket:
         return scores[: len(rows)]
 
 
+def outputs_of(outputs: Sequence[FloatArray]) -> FloatArray:
+    """Return the only output of a network; of several outputs of one shape float32[..., K] make one."""
+    return outputs[0] if len(outputs) == 1 else np.stack(outputs)
+
+
 class BoundGraph:
-    """A network on the candidate graph, whose inputs are copied to the device and whose output is copied back.
+    """A network on graphs, whose inputs are copied to the device and whose outputs are copied back.
 
     Graphs differ in size from state to state, so there are no fixed buffers and no CUDA graph. ONNX Runtime's arena
     keeps its default growth, to the next power of two: sizes change with every state, and exact growth would leave
@@ -118,25 +124,26 @@ class BoundGraph:
     Args:
         session: inputs and output as in :class:`nnsearch.inference.metadata.ModelMetadata`.
         device: ``cuda``; ``cpu`` gives the same scores, for tests.
+        outputs: by name.
     """
 
-    def __init__(self, session: ort.InferenceSession, device: str = "cuda") -> None:
-        self.session, self.device = session, device
+    def __init__(
+        self, session: ort.InferenceSession, device: str = "cuda", outputs: Sequence[str] = ("scores",)
+    ) -> None:
+        self.session, self.device, self.outputs = session, device, outputs
 
     def run(self, feed: Feed) -> FloatArray:
-        """Score the candidates of a graph, whose inputs are not on the device; return float32[N]."""
-        scores: FloatArray
+        """Score a graph, whose inputs are not on the device; see :func:`outputs_of`."""
         if not all(array.size for array in feed.values()):
             # A buffer without bytes has no address to bind.
-            scores = self.session.run(["scores"], dict(feed))[0]
-            return scores
+            return outputs_of(self.session.run(list(self.outputs), dict(feed)))
         binding = self.session.io_binding()  # afresh: one that has run expects the same sizes again
         for name, array in feed.items():
             value = ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self.device, 0)
             binding.bind_ortvalue_input(name, value)
-        binding.bind_output("scores", self.device)
+        for output in self.outputs:
+            binding.bind_output(output, self.device)
         binding.synchronize_inputs()
         self.session.run_with_iobinding(binding)
         binding.synchronize_outputs()
-        scores = binding.copy_outputs_to_cpu()[0]
-        return scores
+        return outputs_of(binding.copy_outputs_to_cpu())

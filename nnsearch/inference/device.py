@@ -46,7 +46,7 @@ def open_on_device(
     options: dict[str, Mapping[str, str]] = {CUDA: _CUDA_OPTIONS, CPU: {}}
     try:
         if not one_hot:
-            return BoundGraph(_active(path, options, threads))
+            return BoundGraph(_active(path, options, threads), outputs=metadata.outputs)
         size = (metadata.num_variables or 0) * (metadata.num_values or 0)
         if providers[0] == TENSORRT:
             return _open_one_hot(path, {TENSORRT: tensorrt_options(path, size), **options}, threads, size)

@@ -82,6 +82,8 @@ class CandidateGraph:
         report: what of the model is in here.
         identity: int64[N], the row of each candidate in the table of a network that knows this model's variables by
             name, 0 = unknown; None when no network asked for it.
+        group_constraint: int64[G], the constraint of each group by its index in the model, -1 for the group of a
+            variable; None of a hand-written graph.
         model: the model that was read, for scorers that read rows and objectives as well; None of a hand-written one,
             and in a process that was sent the graph alone.
     """
@@ -95,6 +97,7 @@ class CandidateGraph:
     group_kind: IntArray
     report: EncodingReport = field(default_factory=lambda: EncodingReport(0, 0))
     identity: IntArray | None = None
+    group_constraint: IntArray | None = None
     model: PreparedModel | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, object]:
@@ -199,6 +202,7 @@ class CandidateGraph:
             edge_candidate=self.edge_candidate[edges],
             edge_group=(np.cumsum(kept) - 1)[self.edge_group[edges]],
             group_kind=self.group_kind[kept],
+            group_constraint=None if self.group_constraint is None else self.group_constraint[kept],
         )
 
     def identified(self, table: Mapping[str, Sequence[int]]) -> CandidateGraph:
@@ -229,6 +233,7 @@ class CandidateGraph:
             self.group_kind,
             self.report,
             None if self.identity is None else self.identity[kept],
+            self.group_constraint,
             self.model,
         )
         return graph, kept

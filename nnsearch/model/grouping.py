@@ -70,6 +70,7 @@ class Grouping:
             np.repeat(np.arange(len(all_sizes)), all_sizes),
             np.concatenate([np.full(num_variables, EXACTLY_ONE, dtype=np.int64), kind[order]]),
             report,
+            group_constraint=np.concatenate([np.full(num_variables, -1, dtype=np.int64), constraint[order]]),
         )
 
     def add(self, constraint: IntArray, kind: IntArray | int, groups: Lists) -> None:

@@ -64,7 +64,7 @@ def _term(expression: Any) -> Term | None:
     return expression.vars[0], expression.coeffs[0], expression.offset
 
 
-_EXPRESSIONS = {
+EXPRESSIONS = {  # kind of constraint -> its fields that hold linear expressions
     "all_diff": ("exprs",),
     "table": ("exprs",),
     "element": ("linear_index", "linear_target", "exprs"),
@@ -77,7 +77,7 @@ _EXPRESSIONS = {
     "reservoir": ("time_exprs", "level_changes"),
     "cumulative": ("demands", "capacity"),
 }
-_REFERENCES = {
+REFERENCES = {  # those that hold variables or literals
     "table": ("vars",),
     "element": ("vars",),
     "automaton": ("vars",),
@@ -87,7 +87,7 @@ _REFERENCES = {
     "routes": ("literals",),
     "reservoir": ("active_literals",),
 }
-_INTERVALS = {
+INTERVALS = {  # those that hold indices of intervals
     "no_overlap": ("intervals",),
     "no_overlap_2d": ("x_intervals", "y_intervals"),
     "cumulative": ("intervals",),
@@ -99,14 +99,14 @@ def _scope(constraint: Any, kind: str, constraints: Sequence[Any]) -> Iterator[i
     for literal in constraint.enforcement_literal:
         yield _variable(literal)
     body = getattr(constraint, kind, None)
-    for name in _EXPRESSIONS.get(kind, ()):
+    for name in EXPRESSIONS.get(kind, ()):
         expressions = getattr(body, name)
         for expression in expressions if hasattr(expressions, "__len__") else [expressions]:
             yield from expression.vars
-    for name in _REFERENCES.get(kind, ()):
+    for name in REFERENCES.get(kind, ()):
         for reference in getattr(body, name):
             yield _variable(reference)
-    for name in _INTERVALS.get(kind, ()):
+    for name in INTERVALS.get(kind, ()):
         for interval in getattr(body, name):
             yield from _scope(constraints[interval], "interval", constraints)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnsearch.encoding.encoder import Encoder, Encoding, FloatArray, State
+from nnsearch.encoding.encoder import Encoder, Encoding, FloatArray, State, TargetEncoding
 from nnsearch.errors import ScoreError
 from nnsearch.limits import CLOCK
 from nnsearch.model.graph import BoolArray, CandidateGraph
@@ -62,8 +62,14 @@ class PreparedNetwork:
 
     def advise(self, alive: BoolArray) -> Advice:
         """Score states; see :meth:`nnsearch.scorers.scorer.PreparedScorer.advise`."""
-        count = InferenceCount()
-        return Advice(np.stack([self.score(row, count) for row in alive]))
+        count, encoding = InferenceCount(), self.encoding
+        states = [encoding.encode(row) for row in alive]
+        answers = [ask(self.network, state, count) for state in states]
+        scores = np.stack([encoding.decode(*pair) for pair in zip(states, answers, strict=True)])
+        if not isinstance(encoding, TargetEncoding):
+            return Advice(scores)
+        targets = [encoding.targets(*pair) for pair in zip(states, answers, strict=True)]
+        return Advice(scores, np.stack([one for one, _ in targets]), np.stack([sure for _, sure in targets]))
 
     def score(self, alive: BoolArray, count: InferenceCount) -> FloatArray:
         """Score one state (bool[N], see :meth:`advise`), count the cost, and trust nothing that comes back.

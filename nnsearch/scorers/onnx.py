@@ -11,9 +11,12 @@ import onnxruntime as ort
 
 from nnsearch.encoding.candidate_graph import CANDIDATE_FEATURES, CandidateGraphEncoder
 from nnsearch.encoding.encoder import Feed, FloatArray, InputEncoder
+from nnsearch.encoding.model_graph.encoder import ModelGraphEncoder
+from nnsearch.encoding.model_graph.nodes import NODE_KINDS
+from nnsearch.encoding.model_graph.state import EDGE_FEATURES, ITEM_FEATURES, NODE_FEATURES
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
-from nnsearch.inference.bound import BoundGraph, BoundOneHot
+from nnsearch.inference.bound import BoundGraph, BoundOneHot, outputs_of
 from nnsearch.inference.device import open_on_device
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.inference.opening import open_session, reason
@@ -71,6 +74,8 @@ class OnnxScorer(Network):
             )
         elif first_value is not None:
             raise ConfigError(f"first_value: {self.path} reads models of any size; leave it out")
+        elif self.metadata.encoder == "model_graph":
+            self.encoder = ModelGraphEncoder(self.metadata.relaxation)
         else:
             self.encoder = CandidateGraphEncoder(self.metadata.kinds, self.metadata.identities)
         self._bound: BoundGraph | BoundOneHot | None = None
@@ -99,14 +104,13 @@ class OnnxScorer(Network):
         return self.encoder.split(self.run(self.encoder.unite(states)), states)
 
     def run(self, feed: Feed) -> FloatArray:
-        """Return what the network makes of its inputs.
+        """Return what the network makes of its inputs: its output, or float32[2, N'] of scores and targets.
 
         Raises:
             ScoreError: the device failed, for example for lack of memory.
         """
         if self._bound is None:
-            scores: FloatArray = self.session.run(["scores"], feed)[0]
-            return scores
+            return outputs_of(self.session.run(list(self.metadata.outputs), feed))
         try:
             return self._bound.run(feed)
         except Exception as error:  # ONNX Runtime's exceptions share no base class
@@ -160,7 +164,16 @@ def _check_signature(session: ort.InferenceSession, metadata: ModelMetadata, pat
     if metadata.encoder == "one_hot":
         size = cast(int, metadata.num_variables) * cast(int, metadata.num_values)
         inputs = {"assignment": ("float", [None, size])}
-        output: list[int | None] = [None, size]
+        outputs: dict[str, tuple[str, list[int | None]]] = {"scores": ("float", [None, size])}
+    elif metadata.encoder == "model_graph":
+        inputs = {
+            "edge_item": ("int64", [None]),
+            "edge_node": ("int64", [None]),
+            "edge_features": ("float", [None, len(EDGE_FEATURES)]),
+            "item_features": ("float", [None, len(ITEM_FEATURES)]),
+            "node_features": ("float", [None, len(NODE_KINDS) + len(NODE_FEATURES)]),
+        }
+        outputs = {"scores": ("float", [None]), "targets": ("float", [None])}
     else:
         inputs = {
             "edge_candidate": ("int64", [None]),
@@ -170,10 +183,10 @@ def _check_signature(session: ort.InferenceSession, metadata: ModelMetadata, pat
         }
         if metadata.identities is not None:
             inputs["candidate_identity"] = ("int64", [None])
-        output = [None]
+        outputs = {"scores": ("float", [None])}
     for kind, nodes, expected in (
         ("input", session.get_inputs(), inputs),
-        ("output", session.get_outputs(), {"scores": ("float", output)}),
+        ("output", session.get_outputs(), outputs),
     ):
         got = {node.name: (node.type.removeprefix("tensor(").removesuffix(")"), node.shape) for node in nodes}
         fits = got.keys() == expected.keys() and all(

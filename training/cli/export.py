@@ -13,10 +13,18 @@ from nnsearch.cli.command_line import DONE
 from nnsearch.errors import ConfigError
 from training.cli.command_line import OnnxFile, check_out
 from training.export.export import export as export_dense
-from training.export.export import export_graph, graph_metadata, training_record
+from training.export.export import (
+    export_graph,
+    export_model_graph,
+    graph_metadata,
+    model_graph_metadata,
+    training_record,
+)
 from training.tasks.dense import stored_outcome
 from training.tasks.graph import stored_graph_outcome
 from training.tasks.graph_config import GraphConfig
+from training.tasks.model_graph import stored_model_graph_outcome
+from training.tasks.model_graph_config import ModelGraphConfig
 from training.tasks.run_folder import read_claim
 
 app = App(name="export")
@@ -58,6 +66,12 @@ def export(
         metadata = graph_metadata(config, trained, network)
         export_graph(trained.network, metadata, trained.data.parity_states(), out, precision=precision)
         made = f"{network.blocks} blocks of {network.iterations} rounds, weights of step {trained.best_step:,}"
+    elif isinstance(config, ModelGraphConfig):
+        if chosen or precision != "fp32":
+            raise ConfigError("--blocks, --iterations and --precision are not for networks on the model graph")
+        reached = stored_model_graph_outcome(config, folder)
+        export_model_graph(reached.network, model_graph_metadata(config, reached), reached.data.parity_states(), out)
+        made = f"weights of step {reached.best_step:,}"
     elif chosen:
         raise ConfigError(f"--{next(iter(chosen))} is for networks on the candidate graph; this run is of one size")
     else:

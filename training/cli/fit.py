@@ -22,19 +22,30 @@ from nnsearch.output_file import check_output_folder
 from nnsearch.problems.cp_model import CpModelFile
 from nnsearch.problems.families import FAMILIES
 from training.config import config_of, read_table, toml_text
-from training.export.export import export, export_graph, graph_metadata, training_record
+from training.export.export import (
+    export,
+    export_graph,
+    export_model_graph,
+    graph_metadata,
+    model_graph_metadata,
+    training_record,
+)
 from training.running.distributed import Processes, joined
 from training.tasks.dense import fit
 from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import fit_graph
 from training.tasks.graph_config import GraphConfig
+from training.tasks.model_graph import fit_model_graph
+from training.tasks.model_graph_config import ModelGraphConfig
+from training.tasks.run_folder import AnyRunConfig, run_config_of
 
 _USER_MODEL_CONFIG = Path(__file__).parents[1] / "configs" / "cp-model.toml"
+_FAMILY_CONFIG = Path(__file__).parents[1] / "configs" / "family.toml"
 
 File = Annotated[Path | None, Parameter(metavar="FILE")]
 
 
-def _keys(config: DenseConfig | GraphConfig) -> Iterator[str]:
+def _keys(config: AnyRunConfig) -> Iterator[str]:
     """Describe every key of a config by the string under it."""
     for prefix, table in [("", config), *((f"{f.name}.", getattr(config, f.name)) for f in dataclasses.fields(config))]:
         if not dataclasses.is_dataclass(table):
@@ -54,6 +65,8 @@ app = App(
             *_keys(DenseConfig()),
             '\nfor a network on the candidate graph (encoder = "candidate_graph"):',
             *_keys(GraphConfig()),
+            '\nfor a network on the model graph (encoder = "model_graph"):',
+            *_keys(ModelGraphConfig()),
         ]
     ),
 )
@@ -68,6 +81,9 @@ class FitOptions:
         order: another size: sets problem.order and the name of the run
         cp_model: a CpModelProto of your own (.pb, .pbtxt): sets data.cp_model
         solutions: its historical solutions (.csv, names first): sets data.history
+        models: a folder of models of one family (NAME.pb) with solutions beside them (NAME.solutions.npz: solutions
+            int64[S, V], objectives float64[S]): sets data.models
+        history: a store of past solves (plans.db, or a URL) instead of a folder: sets data.history
         seed: sets seed
         device: sets train.device
         pool: sets pool.file: your solutions, .npz or .csv
@@ -78,6 +94,8 @@ class FitOptions:
     order: int | None = None
     cp_model: File = None
     solutions: File = None
+    models: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+    history: Annotated[str | None, Parameter(metavar="FILE|URL")] = None
     seed: int | None = None
     device: Literal["auto", "cpu", "cuda"] | None = None
     pool: File = None
@@ -103,13 +121,19 @@ class FitOptions:
             overrides[key] = value
         if (self.cp_model is None) != (self.solutions is None):
             raise ConfigError("--cp-model and --solutions go together: a model and its historical solutions")
+        family = [name for name in ("models", "history") if getattr(self, name) is not None]
+        if len(family) + (self.cp_model is not None) > 1:
+            raise ConfigError("--cp-model, --models and --history are one or the other")
         if self.cp_model is not None:
             overrides["encoder"] = "candidate_graph"
+        elif family:
+            overrides |= {"encoder": "model_graph", "data.models": '""', "data.history": '""'}
         replaced: dict[str, Path | int | str | None] = {
             "seed": self.seed,
             "train.device": self.device,
             "data.cp_model": self.cp_model,
-            "data.history": self.solutions,
+            "data.models": self.models,
+            "data.history": self.history or self.solutions,
             "pool.file": self.pool,
         }
         for key, given in replaced.items():
@@ -129,13 +153,15 @@ def fit_command(
     several GPUs: torchrun --nproc-per-node N -m training fit ...
 
     Args:
-        config: TOML file, for example training/configs/pls.toml; optional with --cp-model
+        config: TOML file, for example training/configs/pls.toml; optional with --cp-model, --models and --history
         options: what it changes
     """
     with joined() as processes:
         run, folder = processes.together(lambda: _run_of(config, options))
         path = folder / f"{run.name}.onnx"
         with _no_empty(folder):
+            if isinstance(run, ModelGraphConfig):
+                return _fit_model_graph(run, folder, path, processes)
             if isinstance(run, GraphConfig):
                 return _fit_graph(run, folder, path, processes)
             return _fit_dense(run, folder, path, processes)
@@ -154,31 +180,33 @@ def _no_empty(folder: Path) -> Iterator[None]:
         raise
 
 
-def _run_of(path: Path | None, options: FitOptions) -> tuple[DenseConfig | GraphConfig, Path]:
+def _run_of(path: Path | None, options: FitOptions) -> tuple[AnyRunConfig, Path]:
     """Return what ``fit`` is asked to train, and the folder of the run."""
     overrides = options.overrides()
-    if path is None and options.cp_model is None:
-        raise ConfigError("expected a TOML file, or --cp-model and --solutions; see python -m training fit --help")
-    file = path or _USER_MODEL_CONFIG
+    of_family = options.models is not None or options.history is not None
+    if path is None and options.cp_model is None and not of_family:
+        raise ConfigError(
+            "expected a TOML file, or --models, or --history, or --cp-model and --solutions; see python -m training "
+            "fit --help"
+        )
+    file = path or (_FAMILY_CONFIG if of_family else _USER_MODEL_CONFIG)
     if path is not None and path.is_file() and FAMILIES[CpModelFile.problem].recognises(path.read_bytes()):
         raise ConfigError(f"{path}: expected a TOML file, got a model; say --cp-model {path} --solutions HISTORY.csv")
     table = read_table(file, overrides)
-    if path is None and options.cp_model is not None and "name" not in overrides:
-        table["name"] = options.cp_model.stem
-    config: DenseConfig | GraphConfig
-    if table.get("encoder") == "candidate_graph":
+    if path is None and "name" not in overrides:
+        given = options.models or options.cp_model
+        table["name"] = "family" if given is None else given.resolve().name if of_family else given.stem
+    if table.get("encoder") in ("candidate_graph", "model_graph"):
         for option in ("order", "pool"):
             if getattr(options, option) is not None:
-                raise ConfigError(f"--{option} is for networks of one size; {file} trains one on the candidate graph")
+                graph = table["encoder"].replace("_", " ")
+                raise ConfigError(f"--{option} is for networks of one size; {file} trains one on the {graph}")
     try:
-        if table.get("encoder") == "candidate_graph":
-            config = config_of(GraphConfig, table)
-        else:
+        config = run_config_of(table)
+        if isinstance(config, DenseConfig) and options.order is not None:
+            table["name"] = f"{config.name}-{options.order}"
+            table.setdefault("problem", {})["order"] = options.order
             config = config_of(DenseConfig, table)
-            if options.order is not None:
-                table["name"] = f"{config.name}-{options.order}"
-                table.setdefault("problem", {})["order"] = options.order
-                config = config_of(DenseConfig, table)
     except ConfigError as error:
         raise options.blame(error, file) from None
     folder = options.out or Path("runs") / config.name
@@ -219,6 +247,24 @@ def _fit_graph(config: GraphConfig, folder: Path, path: Path, processes: Process
                     f"use it: nnsearch solve {config.data.cp_model or 'INSTANCE'} --model {path}\n",
                 ]
             )
+        )
+    return DONE
+
+
+def _fit_model_graph(config: ModelGraphConfig, folder: Path, path: Path, processes: Processes) -> int:
+    outcome = fit_model_graph(config, folder, processes)
+    if outcome.interrupted:
+        return _interrupted(f"step {outcome.steps:,}", processes)
+    if processes.first:
+        data, measured = outcome.data, outcome.measured
+        export_model_graph(outcome.network, model_graph_metadata(config, outcome), data.parity_states(), path)
+        targets = f", targets {measured['targets']:.3f} of the domain away" if "targets" in measured else ""
+        sys.stdout.write(
+            f"{path}: best of {outcome.steps:,} steps at {outcome.best_step:,}, {outcome.seconds:.0f} s\n"
+            f"read of {data.held_out[0].name}: {data.held_out[0].encoding.report}\n"
+            f"{len(data.held_out)} held-out models of {len(data.held_out) + len(data.training)}: "
+            f"{measured['right']:.1%} of decisions as in good solutions, of the surest 80 % {measured['confident']:.1%}"
+            f"{targets}\nuse it: nnsearch solve INSTANCE --model {path}\n"
         )
     return DONE
 

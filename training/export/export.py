@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 import nnsearch
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
+from nnsearch.encoding.model_graph.state import ModelGraphState
+from nnsearch.encoding.model_graph.state import disjoint_union as model_graph_union
 from nnsearch.errors import NNSearchError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import KINDS
@@ -33,6 +35,8 @@ from training.tasks.dense import DenseOutcome
 from training.tasks.dense_config import DenseConfig
 from training.tasks.graph import GraphOutcome
 from training.tasks.graph_config import GraphConfig, GraphNetworkConfig
+from training.tasks.model_graph import ModelGraphOutcome
+from training.tasks.model_graph_config import ModelGraphConfig
 
 TRAINED_KINDS = ("exactly_one", "at_most_one")
 """The kinds of groups in the built-in problem families, and those that belief propagation reads."""
@@ -100,6 +104,31 @@ def graph_metadata(
         kinds=tuple(KINDS) if data.user_model else TRAINED_KINDS,
         identities=data.user_model.identities if data.user_model else None,
         purpose=_purpose(data.user_model),
+    )
+
+
+def model_graph_metadata(config: ModelGraphConfig, outcome: ModelGraphOutcome) -> ModelMetadata:
+    """Return the metadata of a network on the model graph."""
+    table = config_to_table(config)
+    for key in ("models", "history"):
+        table["data"][key] = Path(table["data"][key]).name  # the name alone: a path, or a URL, says nothing elsewhere
+    data = outcome.data
+    solved = [*data.training, *data.held_out]
+    record = {
+        "config": table,
+        "models": len(solved),
+        "solutions": sum(len(one.solutions) for one in solved),
+        "steps": outcome.steps,
+        "best_step": outcome.best_step,
+        "validation": {name: round(value, 4) for name, value in outcome.measured.items()},
+        "versions": _versions(),
+    }
+    has_objective = any(one.encoding.graph.model.objective for one in solved if one.encoding.graph.model is not None)
+    return ModelMetadata(
+        "model_graph",
+        config.name,
+        training=record,
+        purpose="objective" if has_objective else "feasibility",
     )
 
 
@@ -182,6 +211,39 @@ def export_graph(
     _write(network, inputs(states[0]), names, tuple(shapes), metadata, path, check)
 
 
+def export_model_graph(
+    network: nn.Module, metadata: ModelMetadata, states: Sequence[ModelGraphState], path: Path
+) -> None:
+    """Write the ``.onnx`` file of a network on the model graph, as :func:`export` does.
+
+    Args:
+        network: see :meth:`training.networks.model_graph.ModelGraphNetwork.forward`; on the CPU, in evaluation mode.
+        metadata: of encoder ``model_graph``.
+        states: on which ONNX Runtime must agree with torch, one by one and as one union; not empty.
+        path: the file.
+
+    Raises:
+        NNSearchError: ONNX Runtime and torch differ by more than the tolerance.
+    """
+    edges, items, nodes = (torch.export.Dim(name) for name in ("edges", "items", "nodes"))
+    shapes: tuple[dict[int, torch.export.Dim], ...] = ({0: edges}, {0: edges}, {0: edges}, {0: items}, {0: nodes})
+
+    def inputs(state: ModelGraphState) -> tuple[Tensor, ...]:
+        return tuple(torch.from_numpy(array) for array in state.inputs.values())
+
+    def check(network: nn.Module, exported: nn.Module, file: Path) -> None:
+        scorer = OnnxScorer(file, provider="cpu")
+        for state in [*states, model_graph_union(states)]:
+            with torch.inference_mode():
+                expected = torch.cat(network(*inputs(state))).numpy()
+            got = scorer.score([state])[0]
+            _compare(got, expected, file, f"{state.num_items} items", _PARITY_TOLERANCE, None)
+
+    _write(
+        network, inputs(states[0]), list(states[0].inputs), shapes, metadata, path, check, outputs=["scores", "targets"]
+    )
+
+
 def _with_precision(metadata: ModelMetadata, precision: str, tolerance: float) -> ModelMetadata:
     return dataclasses.replace(metadata, precision=precision, tolerance=tolerance if precision == "fp16" else None)
 
@@ -194,6 +256,7 @@ def _write(
     metadata: ModelMetadata,
     path: Path,
     check: Callable[[nn.Module, nn.Module, Path], None],
+    outputs: Sequence[str] = ("scores",),
 ) -> None:
     """Export, add the metadata, check, and only then put the file in its place.
 
@@ -209,7 +272,7 @@ def _write(
             dynamo=True,
             external_data=False,
             input_names=names,
-            output_names=["scores"],
+            output_names=list(outputs),
             dynamic_shapes=dynamic_shapes,
         )
     assert program is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,19 @@ from nnsearch.errors import ConfigError
 from training.config import config_of, config_to_table, config_to_toml
 from training.tasks.dense_config import DenseConfig
 from training.tasks.graph_config import GraphConfig
+from training.tasks.model_graph_config import ModelGraphConfig
 
-AnyRunConfig = DenseConfig | GraphConfig
+AnyRunConfig = DenseConfig | GraphConfig | ModelGraphConfig
+
+
+def run_config_of(table: Mapping[str, Any], source: Path | None = None) -> AnyRunConfig:
+    """Build the config of the kind of run that a table describes; see :func:`training.config.config_of`."""
+    encoder = table.get("encoder")
+    if encoder == "model_graph":
+        return config_of(ModelGraphConfig, table, source)
+    if encoder == "candidate_graph":
+        return config_of(GraphConfig, table, source)
+    return config_of(DenseConfig, table, source)
 
 
 def read_claim(run_dir: Path) -> AnyRunConfig:
@@ -25,8 +37,7 @@ def read_claim(run_dir: Path) -> AnyRunConfig:
         raise ConfigError(f"{run_dir}: expected the folder of a run (config.json), found none")
     try:
         table: Any = json.loads(path.read_text(encoding="utf-8"))
-        graph = table.get("encoder") == "candidate_graph"
-        return config_of(GraphConfig, table, path) if graph else config_of(DenseConfig, table, path)
+        return run_config_of(table, path)
     except (ConfigError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}: expected the config of a run ({error})") from None
 

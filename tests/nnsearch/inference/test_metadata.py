@@ -130,8 +130,10 @@ def test_a_foreign_model_is_called_one() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "phrase"),
     [
-        ("nnsearch.format", "2", "expected nnsearch.format 1, got '2'"),
-        ("nnsearch.format", "", "expected nnsearch.format 1, got ''"),
+        ("nnsearch.format", "3", "expected nnsearch.format 1 or 2, got '3'"),
+        ("nnsearch.format", "", "expected nnsearch.format 1 or 2, got ''"),
+        ("nnsearch.format", "2", "expected encoder model_graph, got 'one_hot'"),
+        ("nnsearch.encoder", "model_graph", "expected encoder one_hot or candidate_graph, got 'model_graph'"),
         ("nnsearch.encoder", "two_hot", "expected encoder one_hot or candidate_graph, got 'two_hot'"),
         ("nnsearch.encoder", "candidate_graph", "expected metadata nnsearch.kinds, found none"),
         ("nnsearch.encoder", "one\nhot", r"got 'one\nhot'"),
@@ -180,3 +182,38 @@ def test_a_missing_key_of_a_graph_network_is_named(key: str) -> None:
 )
 def test_a_malformed_value_of_a_graph_network_is_quoted(key: str, value: str, phrase: str) -> None:
     assert phrase in refusal({**GRAPH_PROPS, key: value})
+
+
+MODEL_GRAPH_PROPS = ModelMetadata("model_graph", "cover", training={"models": 60}, relaxation=True).to_props()
+
+
+def test_the_format_of_networks_on_the_model_graph_is_pinned() -> None:
+    assert MODEL_GRAPH_PROPS == {
+        "nnsearch.format": "2",
+        "nnsearch.encoder": "model_graph",
+        "nnsearch.problem": "cover",
+        "nnsearch.training": '{"models": 60}',
+        "nnsearch.relaxation": "yes",
+    }
+    read = ModelMetadata.from_props(MODEL_GRAPH_PROPS, "x")
+    assert read == ModelMetadata("model_graph", "cover", training={"models": 60}, relaxation=True)
+    assert read.purpose == "objective"
+
+
+@pytest.mark.parametrize("key", ["nnsearch.encoder", "nnsearch.problem", "nnsearch.training", "nnsearch.relaxation"])
+def test_a_missing_key_of_a_network_on_the_model_graph_is_named(key: str) -> None:
+    assert key in refusal({k: v for k, v in MODEL_GRAPH_PROPS.items() if k != key})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "phrase"),
+    [
+        ("nnsearch.format", "1", "expected encoder one_hot or candidate_graph, got 'model_graph'"),
+        ("nnsearch.relaxation", "maybe", "expected yes or no in nnsearch.relaxation, got 'maybe'"),
+        ("nnsearch.relaxation", "\n" * 999, "expected yes or no in nnsearch.relaxation"),
+        ("nnsearch.purpose", "fun", "expected purpose feasibility, objective, preferences, got 'fun'"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_malformed_value_of_a_network_on_the_model_graph_is_quoted(key: str, value: str, phrase: str) -> None:
+    assert phrase in refusal({**MODEL_GRAPH_PROPS, key: value})

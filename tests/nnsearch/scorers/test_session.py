@@ -107,7 +107,7 @@ def test_a_directory_or_nothing_is_refused(tmp_path: Path) -> None:
     ("metadata", "phrase"),
     [
         ({}, "found a foreign model"),
-        ({**PROPS, "nnsearch.format": "7"}, "expected nnsearch.format 1, got '7'"),
+        ({**PROPS, "nnsearch.format": "7"}, "expected nnsearch.format 1 or 2, got '7'"),
         (
             {**PROPS, "nnsearch.num_variables": "5"},
             "expected input assignment float[*, 10], got assignment float[batch, 8]",
