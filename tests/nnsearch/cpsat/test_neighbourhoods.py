@@ -182,7 +182,7 @@ class TestNeighbourhoods:
             Neighbourhoods(**wrong)
 
 
-class Heard(cp_model.CpSolverSolutionCallback):
+class Heard(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
     """Keeps what it is told."""
 
     def __init__(self) -> None:
@@ -243,7 +243,7 @@ class TestRace:
         assert self.solver(Oracle([1] * 121)).solve(model) == cp_model.INFEASIBLE
 
     def test_a_callback_can_stop_it(self) -> None:
-        class Stops(cp_model.CpSolverSolutionCallback):
+        class Stops(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
             def on_solution_callback(self) -> None:
                 self.stop_search()
 

@@ -379,7 +379,12 @@ def test_the_callback_hears_of_a_start_while_cp_sat_runs(
     silence(monkeypatch, Silent)
     solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, trial_seconds=PATIENCE))
     solver.parameters.num_workers = 1
-    reading = Reading(model, lambda: (ended.append(runs[0].done.is_set()), solver.stop_search())[0])
+
+    def end() -> None:
+        ended.append(runs[0].done.is_set())
+        solver.stop_search()
+
+    reading = Reading(model, end)
     assert solver.solve(model, reading) == (cp_model.FEASIBLE if objective else cp_model.OPTIMAL)
     assert ended == [not objective]
     (read,) = reading.read
@@ -416,7 +421,11 @@ def test_what_a_callback_read_last_stays_until_another_solve(tmp_path: Path, mon
     path = tmp_path / "plans.db"
     model, other = packing(VALUES), packing(VALUES[::-1])
     reading = Reading(model)
-    own = reading.NumBooleans = lambda: 7
+
+    def own() -> int:
+        return 7
+
+    reading.NumBooleans = own
     before = dict(vars(reading))
     for _ in range(3):
         solver = with_history(path)

@@ -170,10 +170,11 @@ def test_the_replay_of_a_large_plan_is_given_up_while_it_is_written(
     assert begun is not None
     begun = replace(begun, order=begun.order._replace(way=start_module._Way(leftmost=False, objective_at_best=False)))
     monkeypatch.setattr(start_module, "CpSatRun", lambda *_, **__: pytest.fail("CP-SAT began"))
-    for run in (
+    runs: tuple[Callable[[Callable[[], bool]], object], ...] = (
         lambda stop: find_start(PreparedModel(model), plan, time.perf_counter() + PATIENCE, stop=stop),
         lambda stop: next(improved(PreparedModel(model), begun, time.perf_counter() + PATIENCE, stop=stop), None),
-    ):
+    )
+    for run in runs:
         times = itertools.count(1)
         assert run(lambda: next(times) > asked) is None  # noqa: B023
         assert next(times) <= asked + 4, "asked again after the answer"
