@@ -40,7 +40,8 @@ class RaceOptions:
             if what CP-SAT has by then is worse by more than a fiftieth, it begins again from what came of it.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.
-        lead_trial: Seconds from then on in which it searches beside CP-SAT; at their end the one that is behind stops.
+        lead_trial: Seconds from then on in which it searches beside CP-SAT, or ``start_share`` of the time limit where
+            that is more; at their end the one that is behind stops.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.

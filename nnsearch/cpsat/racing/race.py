@@ -43,7 +43,7 @@ from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
-_HARDLY, _FAR = 0.02, 0.05  # of an objective
+_HARDLY = 0.02  # of an objective
 _CHECK_SECONDS = 0.05  # to check a solution that came in the last moment
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
@@ -231,7 +231,8 @@ class Race:
     def _lead(self, first: CpSatRun) -> cmh.CpSolverResponse:
         """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
 
-        The search begins beside CP-SAT, and CP-SAT goes on unless it is behind at the end of a trial, or far behind.
+        The search begins beside CP-SAT; at the end of a trial the one that is behind stops. Before that no one does: a
+        solution that is soon better is no sign of a better search.
         """
         guess = self._guess(first)
         if guess is None or self._wait(first, self._options.lead_after - self._seconds()):
@@ -243,14 +244,16 @@ class Race:
         search = NeighbourhoodSearch(
             self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._callbacks.show
         )
-        ends = time.perf_counter() + self._options.lead_trial
+        left = self._time_left()
+        options = self._options
+        trial = max(options.lead_trial, options.start_share * left if math.isfinite(left) else 0.0)
+        ends = time.perf_counter() + trial
 
         def over() -> bool:
-            if not first.done.is_set():
-                if time.perf_counter() >= ends and not self._is_ahead(search.reached, 0):
+            if not first.done.is_set() and time.perf_counter() >= ends:
+                if not self._is_ahead(search.reached):
                     return True
-                if self._is_ahead(search.reached, 0 if time.perf_counter() >= ends else _FAR):
-                    first.stop()
+                first.stop()
             return self._is_over() or (first.done.is_set() and not first.stopped)
 
         for step in search.steps(over):
@@ -272,12 +275,12 @@ class Race:
             return self._better(before, answer)
         return self._hand_over(answer)
 
-    def _is_ahead(self, reached: float | None, share: float) -> bool:
-        """Tell whether an objective is better than CP-SAT's best one, by more than a share of it."""
+    def _is_ahead(self, reached: float | None) -> bool:
+        """Tell whether an objective is better than CP-SAT's best one."""
         known = self._callbacks.incumbent
         if reached is None or known is None or self._objective is None:
             return reached is not None
-        return self._objective.better(reached, known) and abs(reached - known) > share * abs(known)
+        return self._objective.better(reached, known)
 
     def _guess(self, beside: CpSatRun) -> Guess | None:
         """Ask the scorer what a good solution looks like; None if it has nothing to say, or CP-SAT has answered."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
