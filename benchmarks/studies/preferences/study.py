@@ -162,6 +162,7 @@ def _by_order(network: OnnxScorer | None, model: cp_model.CpModel) -> list[int] 
     return solved_by(solver, model, len(model.proto.variables))
 
 
+@functools.lru_cache(maxsize=1)
 def _train(study: PreferencesStudy, history: _History) -> tuple[OnnxScorer, dict[str, Any]]:
     """Train as ``python -m training fit --cp-model --solutions`` does, or take what an earlier call trained."""
     name = f"{history.case.name}-{history.case.seed}"
