@@ -105,8 +105,8 @@ def labelled(
     choice[candidates] = np.unique(variable[candidates], return_inverse=True)[1]
     if len(candidates):  # a variable's candidates count as it does
         number = int(choice.max()) + 1
-        of_choice = np.bincount(choice[candidates], weight[candidates], number)
-        of_choice = of_choice / np.bincount(choice[candidates], minlength=number)
+        sums = np.bincount(choice[candidates], weight[candidates], number)
+        of_choice = sums / np.bincount(choice[candidates], minlength=number)
         weight[candidates] = of_choice[choice[candidates]]
         decisions = weight[kind == BOOLEAN].sum() + of_choice.sum()
     else:

@@ -14,7 +14,6 @@ from nnsearch.encoding.model_graph.encoder import ModelGraphEncoder, ModelGraphE
 from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY
 from nnsearch.encoding.model_graph.nodes import NODE_KINDS
 from nnsearch.encoding.model_graph.state import (
-    EDGE_FEATURES,
     ITEM_FEATURES,
     NODE_FEATURES,
     ModelGraphState,
@@ -55,12 +54,12 @@ def root(encoding: ModelGraphEncoding) -> BoolArray:
 
 
 def column(state: ModelGraphState, name: str) -> list[float]:
-    """A feature of all items, edges or nodes."""
-    if name in EDGE_FEATURES:
-        return state.edge_features[:, EDGE_FEATURES.index(name)].tolist()
+    """A feature of all items or nodes."""
     if name in NODE_FEATURES:
-        return state.node_features[:, len(NODE_KINDS) + NODE_FEATURES.index(name)].tolist()
-    return state.item_features[:, ITEM_FEATURES.index(name)].tolist()
+        features, place = state.node_features, len(NODE_KINDS) + NODE_FEATURES.index(name)
+    else:
+        features, place = state.item_features, ITEM_FEATURES.index(name)
+    return [float(number) for number in features[:, place]]
 
 
 def kinds(state: ModelGraphState) -> list[str]:

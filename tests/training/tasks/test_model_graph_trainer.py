@@ -13,10 +13,11 @@ from nnsearch.errors import PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.scorers.onnx import OnnxScorer
 from training.config import config_of
+from training.data.model_states import model_batch_of
 from training.data.solved_models import solutions_file, write_solutions
 from training.export.export import export_model_graph, model_graph_metadata
 from training.tasks import model_graph as trainer
-from training.tasks.model_graph import fit_model_graph, model_batch_of
+from training.tasks.model_graph import fit_model_graph
 from training.tasks.model_graph_config import ModelGraphConfig
 
 
