@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY
-from nnsearch.encoding.model_graph.state import ModelGraphState, disjoint_union
+from nnsearch.encoding.model_graph.state import ModelGraphState, model_graph_union
 from training.data.solved_models import DoubleArray, SolvedModel
 
 FloatArray = npt.NDArray[np.float32]
@@ -105,8 +105,8 @@ def labelled(
     choice[candidates] = np.unique(variable[candidates], return_inverse=True)[1]
     if len(candidates):  # a variable's candidates count as it does
         number = int(choice.max()) + 1
-        of_choice = np.bincount(choice[candidates], weight[candidates], number)
-        of_choice /= np.bincount(choice[candidates], minlength=number)
+        sums = np.bincount(choice[candidates], weight[candidates], number)
+        of_choice = sums / np.bincount(choice[candidates], minlength=number)
         weight[candidates] = of_choice[choice[candidates]]
         decisions = weight[kind == BOOLEAN].sum() + of_choice.sum()
     else:
@@ -158,10 +158,10 @@ class ModelBatch:
     num_choices: int
 
 
-def batch_of(states: Sequence[ModelState], device: torch.device, total: int | None = None) -> ModelBatch:
+def model_batch_of(states: Sequence[ModelState], device: torch.device, total: int | None = None) -> ModelBatch:
     """Return the union of states on a device; they are a share of ``total`` states, None is all."""
     count = len(states) if total is None else total
-    union = disjoint_union([one.state for one in states])
+    union = model_graph_union([one.state for one in states])
     starts = np.cumsum([0] + [int(one.choice.max(initial=-1)) + 1 for one in states])
     choice = [np.where(one.choice >= 0, one.choice + start, -1) for one, start in zip(states, starts, strict=False)]
     nodes = [len(one.low) for one in states]

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 import nnsearch
 from nnsearch.encoding.candidate_graph import GraphState, disjoint_union
-from nnsearch.encoding.model_graph.state import ModelGraphState
-from nnsearch.encoding.model_graph.state import disjoint_union as model_graph_union
+from nnsearch.encoding.model_graph.state import ModelGraphState, model_graph_union
 from nnsearch.errors import NNSearchError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import KINDS

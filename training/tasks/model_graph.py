@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY
-from training.data.model_states import ModelBatch, ModelState, batch_of
+from training.data.model_states import ModelBatch, ModelState, model_batch_of
 from training.loop import Measurement, Measuring, Task, Training, TrainingProgress
-from training.losses.model_graph import decision_cross_entropy, forced_penalty, row_violation, target_loss
 from training.networks.model_graph import ModelGraphNetwork
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
@@ -23,6 +22,7 @@ from training.running.threads import set_threads
 from training.schedule import cosine
 from training.tasks.dense import choose_device
 from training.tasks.model_graph_config import ModelGraphConfig, ModelLossConfig
+from training.tasks.model_graph_loss import decision_cross_entropy, forced_penalty, row_violation, target_loss
 from training.tasks.model_graph_source import SolvedModels, prepare_models
 from training.tasks.run_folder import check_claim, claim
 
@@ -69,7 +69,7 @@ def fit_model_graph(config: ModelGraphConfig, run_dir: Path, processes: Processe
         if processes.first:
             claim(run_dir, config)  # not before its files were read: a wrong name must not spoil the folder
         torch.manual_seed(config.seed)
-        network = make_network(config).to(device)
+        network = new_model_graph_network(config).to(device)
         return network, data, Training(_task(config, data, network, device, processes), run_dir, processes)
 
     network, data, training = processes.in_turn(prepared)
@@ -83,10 +83,10 @@ def stored_model_graph_outcome(config: ModelGraphConfig, run_dir: Path) -> Model
         ConfigError: the folder holds no checkpoint of such a run.
     """
     progress = TrainingProgress.of(load_checkpoint(run_dir / "checkpoint.pt"))
-    return _outcome(make_network(config), prepare_models(config), progress)
+    return _outcome(new_model_graph_network(config), prepare_models(config), progress)
 
 
-def make_network(config: ModelGraphConfig) -> ModelGraphNetwork:
+def new_model_graph_network(config: ModelGraphConfig) -> ModelGraphNetwork:
     """Return the untrained network of a config."""
     return ModelGraphNetwork(config.network.rounds, config.network.hidden, config.network.messages)
 
@@ -156,22 +156,22 @@ def _task(
     processes: Processes,
 ) -> Task:
     train = config.train
-    validation = [batch_of([one], device, len(data.validation)) for one in data.validation]
+    validation = [model_batch_of([one], device, len(data.validation)) for one in data.validation]
 
     def loss(forward: nn.Module, step: int) -> Tensor:
         states = data.step(step)
-        batch = batch_of(_share(states, processes), device, len(states))
+        batch = model_batch_of(_share(states, processes), device, len(states))
         scores, targets = forward(*batch.inputs)
         return model_graph_loss(scores, targets, batch, config.loss)
 
     def measured(step: int, training_loss: float | None) -> Measurement:
         total, found = 0.0, []
         for batch in validation:
-            outputs = network(*batch.inputs)
+            scores, targets = network(*batch.inputs)
             total += float(
-                decision_cross_entropy(outputs[0], batch) + config.loss.target * target_loss(*outputs, batch)
+                decision_cross_entropy(scores, batch) + config.loss.target * target_loss(scores, targets, batch)
             )
-            found.append(measure(*outputs, batch))
+            found.append(measure(scores, targets, batch))
         means = {name: _mean([one[name] for one in found]) for name in found[0]}
         means["decisions"] *= len(found)  # each is a share of the mean
         shown = {name: value for name, value in means.items() if value == value}

@@ -56,7 +56,7 @@ class ModelNetworkConfig(Section, name="network"):
 
 @dataclass(frozen=True)
 class ModelLossConfig(Section, name="loss"):
-    """Weights of the terms beside the cross-entropy of decisions (see training/losses/model_graph.py)."""
+    """Weights of the terms beside the cross-entropy of decisions (see training/tasks/model_graph_loss.py)."""
 
     target: Annotated[float, at_least(0)] = 1.0
     """Distance of targets from the values of a good solution, for variables with many values."""

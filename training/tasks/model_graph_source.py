@@ -39,7 +39,7 @@ class SolvedModels:
         states: list[ModelState] = []
         size = 0
         for _ in range(_MOST_STATES):
-            state = drawing.draw(self.training[rng.integers(len(self.training))], rng)
+            state = drawing.draw(self.training[int(rng.integers(len(self.training)))], rng)
             if state.state.num_items:
                 states.append(state)
                 size += len(state.coefficient)

@@ -13,8 +13,8 @@ import numpy as np
 from nnsearch.encoding.encoder import Feed, FloatArray
 from nnsearch.encoding.model_graph.features import ItemFeatures, NodeFeatures, Relaxed, edge_features
 from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY, Domains, DoubleArray, Items
-from nnsearch.encoding.model_graph.nodes import Nodes
-from nnsearch.encoding.model_graph.state import ModelGraphState, disjoint_union, padded, padded_sizes
+from nnsearch.encoding.model_graph.nodes import ModelNodes
+from nnsearch.encoding.model_graph.state import ModelGraphState, model_graph_union, padded_model_graph, padded_sizes
 from nnsearch.errors import GraphError, NothingToReadError, ScoreError
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.lists import ranges
@@ -91,7 +91,7 @@ class ModelGraphEncoder:
 
     def unite(self, states: Sequence[ModelGraphState]) -> Feed:
         """Return the disjoint union of the padded states."""
-        return disjoint_union([padded(state) for state in states]).inputs
+        return model_graph_union([padded_model_graph(state) for state in states]).inputs
 
     def split(self, scores: FloatArray, states: Sequence[ModelGraphState]) -> list[FloatArray]:
         """Return the scores of each state's own items, and then their targets, from float32[2, N'] of all."""
@@ -119,7 +119,7 @@ class ModelGraphEncoding:
     def __init__(self, graph: CandidateGraph, model: PreparedModel, *, relaxed: bool) -> None:
         self.graph = graph
         self.items = Items.of(graph, model.domains)
-        self.nodes = Nodes.of(model, graph, self.items)
+        self.nodes = ModelNodes.of(model, graph, self.items)
         if relaxed:
             raise GraphError("expected a network that reads no linear relaxation, which this version does not solve")
         solved = Relaxed.nothing(graph.num_variables)

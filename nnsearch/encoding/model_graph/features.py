@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.encoding.model_graph.items import CANDIDATE, QUANTITY, Domains, DoubleArray, Items
-from nnsearch.encoding.model_graph.nodes import NODE_KINDS, Nodes
+from nnsearch.encoding.model_graph.nodes import NODE_KINDS, ModelNodes
 from nnsearch.encoding.model_graph.state import EDGE_FEATURES, ITEM_FEATURES, NODE_FEATURES
 from nnsearch.model.graph import BoolArray
 from nnsearch.model.prepared import PreparedModel
@@ -45,7 +45,7 @@ class Relaxed:
         return cls(unknown, unknown)
 
 
-def edge_features(nodes: Nodes) -> FloatArray:
+def edge_features(nodes: ModelNodes) -> FloatArray:
     """Return float32[E, Fe]."""
     size = np.abs(nodes.coefficient)
     largest = np.zeros(len(nodes))
@@ -115,7 +115,7 @@ class ItemFeatures:
 class NodeFeatures:
     """The features of a model's nodes, and which of them still matter in a state."""
 
-    def __init__(self, nodes: Nodes, items: Items, relaxed: Relaxed) -> None:
+    def __init__(self, nodes: ModelNodes, items: Items, relaxed: Relaxed) -> None:
         self._nodes, self._items = nodes, items
         level = items.levels(relaxed.values)
         matters = nodes.coefficient != 0

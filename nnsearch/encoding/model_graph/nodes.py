@@ -59,7 +59,7 @@ _OPEN = 2.0**62  # CP-SAT writes an open side as the end of int64
 
 
 @dataclass(frozen=True, eq=False)
-class Nodes:
+class ModelNodes:
     """The M nodes and E edges of a model, edges grouped by node, nodes ascending.
 
     A node with a sense says ``low <= sum of coefficient * item <= high``, where items go from 0 to 1, see
@@ -101,7 +101,7 @@ class Nodes:
         return Counter({kind: number for kind, number in zip(NODE_KINDS, numbers, strict=True) if number})
 
     @classmethod
-    def of(cls, model: PreparedModel, graph: CandidateGraph, items: Items) -> Nodes:
+    def of(cls, model: PreparedModel, graph: CandidateGraph, items: Items) -> ModelNodes:
         """Read a model.
 
         A constraint becomes one node or several: groups of candidates where they say more than a sum of values would
@@ -349,7 +349,7 @@ class _Collected:
             node[boolean], item[boolean], np.zeros(len(boolean)), negated=literals[boolean] < 0, enforces=True
         )
 
-    def nodes(self) -> Nodes:
+    def nodes(self) -> ModelNodes:
         """Return all that was added."""
         none, no = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool)
         parts = zip((none, none, np.zeros(0), no, no, np.zeros(0), none), *self._edges, strict=True)
@@ -368,7 +368,7 @@ class _Collected:
         count = np.bincount(node, size > 0, len(kind))
         scale = np.bincount(node, size, len(kind)) / np.maximum(count, 1)
         new_term = np.concatenate([[0], np.cumsum(np.diff(term[order]) != 0)]) if len(order) else none
-        return Nodes(
+        return ModelNodes(
             kind,
             low,
             high,

@@ -103,7 +103,7 @@ class ModelGraphState:
         return {field.name: getattr(self, field.name) for field in fields(self)[:5]}
 
 
-def disjoint_union(states: Sequence[ModelGraphState]) -> ModelGraphState:
+def model_graph_union(states: Sequence[ModelGraphState]) -> ModelGraphState:
     """Return one graph that holds several states, whose items follow each other in the same order."""
     if len(states) == 1:
         return states[0]
@@ -125,7 +125,7 @@ def padded_sizes(state: ModelGraphState) -> tuple[int, int, int]:
     return items + (-items % LANES or least), nodes + (-nodes % LANES or least), edges + more_edges
 
 
-def padded(state: ModelGraphState) -> ModelGraphState:
+def padded_model_graph(state: ModelGraphState) -> ModelGraphState:
     """Return a state whose N', M and E are multiples of ``LANES``; its own items are the first ones.
 
     It is good for what :func:`nnsearch.encoding.candidate_graph.padded` is good for.
@@ -138,4 +138,4 @@ def padded(state: ModelGraphState) -> ModelGraphState:
     rows = ((edges, state.edge_features), (items, state.item_features), (nodes, state.node_features))
     of_edges, of_items, of_nodes = (np.zeros((count, array.shape[1]), dtype=np.float32) for count, array in rows)
     padding = ModelGraphState(ends, ends, of_edges, of_items, of_nodes, zeros.astype(np.int64), zeros, zeros)
-    return disjoint_union([state, padding])
+    return model_graph_union([state, padding])

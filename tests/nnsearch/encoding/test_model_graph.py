@@ -14,12 +14,11 @@ from nnsearch.encoding.model_graph.encoder import ModelGraphEncoder, ModelGraphE
 from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY
 from nnsearch.encoding.model_graph.nodes import NODE_KINDS
 from nnsearch.encoding.model_graph.state import (
-    EDGE_FEATURES,
     ITEM_FEATURES,
     NODE_FEATURES,
     ModelGraphState,
-    disjoint_union,
-    padded,
+    model_graph_union,
+    padded_model_graph,
 )
 from nnsearch.errors import GraphError, NothingToReadError, ScoreError
 from nnsearch.model.graph import BoolArray, CandidateGraph
@@ -55,12 +54,12 @@ def root(encoding: ModelGraphEncoding) -> BoolArray:
 
 
 def column(state: ModelGraphState, name: str) -> list[float]:
-    """A feature of all items, edges or nodes."""
-    if name in EDGE_FEATURES:
-        return state.edge_features[:, EDGE_FEATURES.index(name)].tolist()
+    """A feature of all items or nodes."""
     if name in NODE_FEATURES:
-        return state.node_features[:, len(NODE_KINDS) + NODE_FEATURES.index(name)].tolist()
-    return state.item_features[:, ITEM_FEATURES.index(name)].tolist()
+        features, place = state.node_features, len(NODE_KINDS) + NODE_FEATURES.index(name)
+    else:
+        features, place = state.item_features, ITEM_FEATURES.index(name)
+    return [float(number) for number in features[:, place]]
 
 
 def kinds(state: ModelGraphState) -> list[str]:
@@ -171,7 +170,7 @@ def test_a_union_keeps_states_apart() -> None:
     alive = root(encoding)
     alive[0] = False
     states = [encoding.encode(alive), encoding.encode(root(encoding))]
-    both = disjoint_union(states)
+    both = model_graph_union(states)
     assert both.edge_item[len(states[0].edge_item) :].tolist() == (states[1].edge_item + states[0].num_items).tolist()
     assert both.num_items == sum(state.num_items for state in states)
     encoder = ModelGraphEncoder()
@@ -181,7 +180,7 @@ def test_a_union_keeps_states_apart() -> None:
     numbers = np.stack([np.arange(total), np.arange(total) + 1000]).astype(np.float32)
     first, second = encoder.split(numbers, states)
     assert first.tolist() == [*range(11), *range(1000, 1011)]
-    begin = len(padded(states[0]).item_features)
+    begin = len(padded_model_graph(states[0]).item_features)
     assert second.tolist() == [*range(begin, begin + 12), *range(1000 + begin, 1000 + begin + 12)]
     with pytest.raises(ScoreError, match="expected scores and targets of shape"):
         encoder.split(numbers[:, 1:], states)

@@ -25,6 +25,7 @@ from training.tasks import dense as trainer
 from training.tasks.dense import fit
 from training.tasks.dense_config import DenseConfig
 from training.tasks.graph_config import GraphConfig
+from training.tasks.model_graph_config import ModelGraphConfig
 
 TOML = """
 name = "tiny"
@@ -105,8 +106,15 @@ def test_help_explains_every_key_of_the_config(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit, match="0"):
         main(["fit", "--help"])
     lines = capsys.readouterr().out.splitlines()
-    (middle,) = [i for i, line in enumerate(lines) if line.startswith("for a network on the candidate graph")]
-    for config, part in ((DenseConfig(), lines[:middle]), (GraphConfig(), lines[middle:])):
+    first, second = (
+        next(i for i, line in enumerate(lines) if line.startswith(f"for a network on the {graph} graph"))
+        for graph in ("candidate", "model")
+    )
+    for config, part in (
+        (DenseConfig(), lines[:first]),
+        (GraphConfig(), lines[first:second]),
+        (ModelGraphConfig(), lines[second:]),
+    ):
         keys = [f.name for f in dataclasses.fields(config) if not dataclasses.is_dataclass(getattr(config, f.name))]
         for name, table in config_to_table(config).items():
             keys += [f"{name}.{key}" for key in table] if isinstance(table, dict) else []

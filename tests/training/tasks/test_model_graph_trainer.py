@@ -13,10 +13,11 @@ from nnsearch.errors import PoolError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.scorers.onnx import OnnxScorer
 from training.config import config_of
+from training.data.model_states import model_batch_of
 from training.data.solved_models import solutions_file, write_solutions
 from training.export.export import export_model_graph, model_graph_metadata
 from training.tasks import model_graph as trainer
-from training.tasks.model_graph import batch_of, fit_model_graph
+from training.tasks.model_graph import fit_model_graph
 from training.tasks.model_graph_config import ModelGraphConfig
 
 
@@ -92,10 +93,10 @@ def test_a_killed_run_ends_as_one_that_was_not(folder: Path, tmp_path: Path, mon
         calls += 1
         if calls > len(whole.data.validation) + 7:
             raise Killed
-        return batch_of(*arguments)
+        return model_batch_of(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "batch_of", batch_and_die)
+        patch.setattr(trainer, "model_batch_of", batch_and_die)
         with pytest.raises(Killed):
             fit_model_graph(config(folder, 12), tmp_path / "killed")
     again = fit_model_graph(config(folder, 12), tmp_path / "killed")
