@@ -36,12 +36,12 @@ from benchmarks.anytime import (
     share,
 )
 from benchmarks.arms import Arm, check_contest, warm_up
-from benchmarks.checked_solve import ClockedSolve, checked, clocked
+from benchmarks.checked_solve import ClockedSolve, checked, clocked, raced
 from benchmarks.instances.streams import Stream, find_streams
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from benchmarks.records import Job, Record, grouped
 from benchmarks.rendering.curves import gaps_over_time
-from benchmarks.rendering.ends import ends
+from benchmarks.rendering.ends import ends, who_answered
 from benchmarks.rendering.parts import Cell, Chart, Group, Table, TableRow
 from benchmarks.statistics import best_known, by_arm, counted, geometric_mean
 from nnsearch.errors import ConfigError
@@ -178,7 +178,7 @@ def measure(
     solutions[key] = None
     if solved is not None and solved.status.solved and result["wrong"] is None:
         solutions[key] = [solved.solver.value(variable) for variable in all_variables(zoo_model.model)]
-    return {**result, "solution": _packed(solutions[key])}
+    return {**result, **raced(solved), "solution": _packed(solutions[key])}
 
 
 def summary(records: Sequence[Record]) -> Group:
@@ -199,6 +199,9 @@ def summary(records: Sequence[Record]) -> Group:
     wrong = wrong_answers(records)
     if wrong:
         blocks.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
+    for arm, same in _by_arm(runs).items():
+        explained = [run for run in same if run["result"].get("why") is not None]
+        blocks += [who_answered(arm, explained)] if explained else []
     blocks += [gaps_over_time(kind, _by_arm(same), best) for kind, same in kinds.items()]
     cpus = sorted({record["result"]["usable_cpus"] for record in records})
     seeds = len({record["config"]["seed"] for record in records})

@@ -26,7 +26,7 @@ def load(number: int, *, maximise: bool = True, room: int = 20) -> cp_model.CpMo
     return model
 
 
-def record(path: Path, model: cp_model.CpModel, *, family: str = "loads") -> int:
+def record(path: Path | str, model: cp_model.CpModel, *, family: str = "loads") -> int:
     """Solve a model by CP-SAT, and keep the answer."""
     solver = plain_solver()
     solver.parameters.num_workers = 1

@@ -50,6 +50,9 @@ def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     ]
     assert [line["config"]["instance"] for line in written[:11:5]] == ["purse/a/0", "purse/a/1", "purse/a/2"]
     assert {line["result"]["status"] for line in written} == {"OPTIMAL"}
+    told = {line["config"]["arm"] for line in written if line["result"]["why"] is not None}
+    assert told == {"history"}
+    assert "Who answered in history" in shown
     other = {"config": {"suite": "search"}, "result": {"solution": [1]}, "environment": {}}
     output.write_text(text := f"{output.read_text()}{json.dumps(other)}\n")
     assert call(*command) == 0

@@ -41,6 +41,22 @@ def test_a_row_for_each_instance_and_a_verdict(plans: str, capsys: pytest.Captur
     )
 
 
+def test_the_history_of_a_team(on_server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A PostgreSQL is replayed like a file, and stays as it is."""
+    for number in range(3):
+        record(on_server, load(number))
+    assert main(["history", "list", on_server, "--family", "loads"]) == 0
+    before = capsys.readouterr().out
+    assert main(["history", "replay", on_server, *QUICK]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert len(re.findall(r"^ +[32] .*\|", out, re.MULTILINE)) == 2
+    assert main(["history", "list", on_server, "--family", "loads"]) == 0
+    assert capsys.readouterr().out == before
+    assert main(["history", "replay", on_server, "--family", "none"]) == 2
+    assert "pass-word" not in capsys.readouterr().err
+
+
 def test_runs_that_prove_or_find_nothing(
     plans: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
