@@ -127,6 +127,7 @@ def model_graph_metadata(config: ModelGraphConfig, outcome: ModelGraphOutcome) -
         "model_graph",
         config.name,
         training=record,
+        relaxation=config.data.relaxed,
         purpose="objective" if has_objective else "feasibility",
     )
 

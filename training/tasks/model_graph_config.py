@@ -30,6 +30,8 @@ class ModelDataConfig(Section, name="data"):
     """A store of past solves instead, a file or a URL (--history)."""
     family: str = ""
     """Which solves of the store; empty = all."""
+    relaxed: bool = True
+    """Tell the network what the linear relaxation of a model says; solving needs it then, too."""
     held_out: Annotated[float, PROPER_SHARE] = 0.2
     """Share of the models kept from training, for the validation; at least one."""
     temperature: Annotated[float, above(0)] = 0.02

@@ -64,9 +64,9 @@ def prepare_models(config: ModelGraphConfig) -> SolvedModels:
     """
     data = config.data
     if data.models:
-        models = read_folder(Path(data.models), relaxed=False)
+        models = read_folder(Path(data.models), relaxed=data.relaxed)
     else:
-        models = read_store(data.history, data.family or None, relaxed=False)
+        models = read_store(data.history, data.family or None, relaxed=data.relaxed)
     if len(models) < 2:
         raise PoolError(
             f"{data.models or data.history}: expected 2 or more solved models, one of them held out, got {len(models)}"

@@ -33,6 +33,7 @@ from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.start import Start
 from nnsearch.errors import ModelFileError, NNSearchError, NothingToReadError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
+from nnsearch.limits import STOP
 from nnsearch.model.objective import is_constant, read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
@@ -285,15 +286,22 @@ class Race:
     def _guess(self, beside: CpSatRun) -> Guess | None:
         """Ask the scorer what a good solution looks like; None if it has nothing to say, or CP-SAT has answered."""
         assert self._scorer is not None
+
+        def stop() -> bool:
+            return self._is_past_help(beside) or self._time_left() <= 0
+
+        before = STOP.set(stop)  # for scorers that take long
         try:
-            model = PreparedModel(self._model, stop=lambda: self._is_past_help(beside))
-            graph = model.graph(stop=lambda: self._is_past_help(beside))
+            model = PreparedModel(self._model, stop=stop)
+            graph = model.graph(stop=stop)
             advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
             return Guess.of(advice, graph)
         except ReadingStoppedError:
             self._nothing = "CP-SAT answered first"
         except Exception as error:
             self._note_failure(error, self._scorer)
+        finally:
+            STOP.reset(before)
         return None
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:

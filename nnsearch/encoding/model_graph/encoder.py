@@ -16,11 +16,15 @@ from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY, Do
 from nnsearch.encoding.model_graph.nodes import ModelNodes
 from nnsearch.encoding.model_graph.state import ModelGraphState, model_graph_union, padded_model_graph, padded_sizes
 from nnsearch.errors import GraphError, NothingToReadError, ScoreError
+from nnsearch.limits import STOP
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.lists import ranges
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.relaxation import Relaxation
 
 _log = logging.getLogger("nnsearch")
+
+_RELAXATION_SECONDS = 2.0
 
 NEAR = 0.05
 """A target is near a value, both as places in the current domain, where they differ by this at most."""
@@ -103,6 +107,17 @@ class ModelGraphEncoder:
         ]
 
 
+def _relaxed(model: PreparedModel) -> Relaxed:
+    """Return the linear relaxation of a model; nothing where there is none, or where it is not solved in time."""
+    try:
+        solution = Relaxation.of(model).solve(_RELAXATION_SECONDS, stop=STOP.get())
+    except NothingToReadError:
+        return Relaxed.nothing(len(model.names))
+    if not solution.optimal:
+        return Relaxed.nothing(len(model.names))
+    return Relaxed(solution.values, solution.reduced_costs)
+
+
 class ModelGraphEncoding:
     """A model as networks on the model graph read it.
 
@@ -120,9 +135,7 @@ class ModelGraphEncoding:
         self.graph = graph
         self.items = Items.of(graph, model.domains)
         self.nodes = ModelNodes.of(model, graph, self.items)
-        if relaxed:
-            raise GraphError("expected a network that reads no linear relaxation, which this version does not solve")
-        solved = Relaxed.nothing(graph.num_variables)
+        solved = _relaxed(model) if relaxed else Relaxed.nothing(graph.num_variables)
         self._item_features = ItemFeatures(self.items, model, solved)
         self._node_features = NodeFeatures(self.nodes, self.items, solved)
         self._edge_features = edge_features(self.nodes)
