@@ -108,6 +108,8 @@ class NeighbourhoodSearch:
         self._parameters.copy_from(parameters)
         self._parameters.max_time_in_seconds = cmh.SatParameters().max_time_in_seconds
         self._parameters.linearization_level = max(2, parameters.linearization_level)
+        self._parameters.log_search_progress = False
+        self._parameters.catch_sigint_signal = False  # Ctrl-C is heard by whoever asks for the steps
         self._on_solution = on_solution
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)

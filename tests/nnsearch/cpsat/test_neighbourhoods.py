@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -212,7 +215,7 @@ class TestRace:
             scorer, on_error="raise", options=RaceOptions(lead_after=0.0, lead_trial=0.2, head_start=0.0, **options)
         )
         solver.parameters.num_workers = 2
-        solver.parameters.max_time_in_seconds = 3
+        solver.parameters.max_time_in_seconds = 1.5
         return solver
 
     def test_solutions_are_told_in_order_and_bounds_are_those_of_the_model(self) -> None:
@@ -250,6 +253,29 @@ class TestRace:
         solver = self.solver(Oracle([1] * 121))
         solver.parameters.max_time_in_seconds = 60
         assert solver.solve(hard_covering(), Stops()) in SOLVED
+
+    def test_ctrl_c_ends_it_with_the_best_answer(self) -> None:
+        solver = self.solver(Oracle([1] * 121), neighbourhoods=Neighbourhoods(fruitless=10**6))
+        solver.parameters.max_time_in_seconds = 60
+
+        class Interrupts(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+            def on_solution_callback(self) -> None:
+                if not interrupts:
+                    interrupts.append(threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)))
+                    interrupts[0].start()
+
+        interrupts: list[threading.Timer] = []
+        assert solver.solve(hard_covering(), Interrupts()) in SOLVED
+        assert solver.wall_time < 30
+
+    def test_the_log_is_that_of_a_few_solves_of_the_whole_model(self) -> None:
+        lines: list[str] = []
+        solver = self.solver(Oracle([1] * 121))
+        solver.parameters.log_search_progress, solver.parameters.log_to_stdout = True, False
+        solver.log_callback = lines.append
+        assert solver.solve(hard_covering()) in SOLVED
+        assert 1 <= sum(line.startswith("Starting CP-SAT") for line in lines) <= 2
+        assert any("variables fixed, CP-SAT: " in line for line in lines)
 
     def test_a_wrong_confidence_is_the_scorers_fault(self) -> None:
         class Wrong(Oracle):
