@@ -11,6 +11,8 @@ from nnsearch.errors import NothingToReadError
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.scorers.scorer import Advice
 
+_FEW = 64  # values; more are an amount or a time, and to fix one forbids what is next to it
+
 
 @dataclass(frozen=True, eq=False)
 class Guess:
@@ -30,7 +32,7 @@ class Guess:
 
         The guess of a variable is its best-scored candidate. Of the surest ones first: by the advice's confidence, or
         by how much the best score is above the second where the advice has none. Left out are variables with one
-        value, those without scores, and those whose scores are all the same.
+        value or with many, those without scores, and those whose scores are all the same.
 
         Args:
             advice: on one state, in which everything is possible.
@@ -39,7 +41,8 @@ class Guess:
         Raises:
             NothingToReadError: the advice says nothing of any variable.
         """
-        open_ones = np.flatnonzero(np.diff(graph.offset) > 1)
+        sizes = np.diff(graph.offset)
+        open_ones = np.flatnonzero((sizes > 1) & (sizes <= _FEW))
         if len(open_ones):
             rows = np.where(np.isnan(advice.scores[0]), -np.inf, advice.scores[0]).astype(np.float64)
             place = np.lexsort((-rows, graph.variable))  # by variable, the best candidate first

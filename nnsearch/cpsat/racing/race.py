@@ -232,8 +232,8 @@ class Race:
     def _lead(self, first: CpSatRun) -> cmh.CpSolverResponse:
         """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
 
-        The search begins beside CP-SAT; at the end of a trial the one that is behind stops. Before that no one does: a
-        solution that is soon better is no sign of a better search.
+        The search begins beside CP-SAT; at the end of a trial the one that is behind stops. Where that is CP-SAT, it
+        begins again from the best solution after as long as the race has lasted by then, and there is another trial.
         """
         guess = self._guess(first)
         if guess is None or self._wait(first, self._options.lead_after - self._seconds()):
@@ -246,16 +246,22 @@ class Race:
             self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._callbacks.show
         )
         left = self._time_left()
-        options = self._options
-        trial = max(options.lead_trial, options.start_share * left if math.isfinite(left) else 0.0)
-        ends = time.perf_counter() + trial
+        trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
+        run, ends = first, time.perf_counter() + trial
 
         def over() -> bool:
-            if not first.done.is_set() and time.perf_counter() >= ends:
-                if not self._is_ahead(search.reached):
-                    return True
-                first.stop()
-            return self._is_over() or (first.done.is_set() and not first.stopped)
+            nonlocal run, ends
+            if time.perf_counter() >= ends and not self._is_over():
+                if not run.done.is_set():
+                    if not self._is_ahead(search.reached):
+                        return True
+                    run.stop()
+                    self._note_bound(run.response())
+                    ends = time.perf_counter() + self._seconds()
+                elif run.stopped and search.best is not None:
+                    self._log("CP-SAT is tried again")
+                    run, ends = self._start(hinted(self._model, search.best)), time.perf_counter() + trial
+            return self._is_over() or (run.done.is_set() and not run.stopped)
 
         for step in search.steps(over):
             self._log(
@@ -263,17 +269,18 @@ class Race:
                 + (f", objective {search.reached:.12g}" if step.better else "")
             )
         answer = None if search.best is None else self._check(search.best, None)
-        if not first.stopped:
+        if not run.stopped:
             self._nothing = "CP-SAT was ahead"
-            self._wait(first)
-        before = first.response()
-        self._note_bound(before)
-        if answer is None or not self._improves(answer, before):
-            return self._finish(before, "cp-sat")
-        self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
+            self._wait(run)
+        last = run.response()
+        self._note_bound(last)
+        if answer is None:
+            return self._finish(last, "cp-sat")
+        if run is not first or self._improves(answer, last):
+            self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
         answer.status = cp_model.FEASIBLE
-        if self._is_over() or self._proved(answer) or not first.stopped:
-            return self._better(before, answer)
+        if self._is_over() or self._proved(answer) or not run.stopped:
+            return self._better(last, answer)
         return self._hand_over(answer)
 
     def _is_ahead(self, reached: float | None) -> bool:
