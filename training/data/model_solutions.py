@@ -82,15 +82,14 @@ class SolveModel:
         statuses: list[Status] = []
         found: list[IntArray] = []
         for seed in range(self.seeds):
-            status, solutions = self._solve(prepared, seed)
+            status, more = self._solve(prepared, seed)
             statuses.append(status)
-            found += solutions
+            found += more
             if status is Status.INFEASIBLE:
                 break
         solutions, objectives = _chosen(found, prepared.objective)
-        right = [problem.is_solution(solution.tolist()) for solution in solutions]
-        solutions, objectives = solutions[right], objectives[right]
-        return FoundSolutions(_most_known(statuses), solutions, objectives)
+        right = np.array([problem.is_solution(solution.tolist()) for solution in solutions], dtype=bool)
+        return FoundSolutions(_most_known(statuses), solutions[right], objectives[right])
 
     def _solve(self, prepared: PreparedModel, seed: int) -> tuple[Status, list[IntArray]]:
         """Solve a model once; return its solutions in the order in which they were found."""
