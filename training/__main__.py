@@ -1,4 +1,4 @@
-"""``python -m training pool | fit | label | evaluate | export | bp``."""
+"""``python -m training pool | solve | fit | label | evaluate | export | bp``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _VERBS = {
     "pool": "sample solutions",
+    "solve": "solve the models of a folder, for fit --models",
     "fit": "train a network and export it",
     "evaluate": "measure the feasibility of exported networks on fresh squares",
     "export": "export the best weights of a run again",
@@ -33,8 +34,9 @@ def _app() -> App:
 
     app = command_line(
         "python -m training",
-        "Train the networks that nnsearch searches with: sample solutions (pool), or take those of your own model; fit "
-        "a network to them; label what searches visited; evaluate; export the .onnx file that nnsearch takes.",
+        "Train the networks that nnsearch searches with: sample solutions (pool), solve models of your own, or take "
+        "solutions that you have; fit a network to them; label what searches visited; evaluate; export the .onnx file "
+        "that nnsearch takes.",
     )
     for verb, summary in _VERBS.items():
         # By name: torch is loaded by the commands that need it, when they are asked for.

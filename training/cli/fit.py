@@ -82,7 +82,7 @@ class FitOptions:
         cp_model: a CpModelProto of your own (.pb, .pbtxt): sets data.cp_model
         solutions: its historical solutions (.csv, names first): sets data.history
         models: a folder of models of one family (NAME.pb) with solutions beside them (NAME.solutions.npz: solutions
-            int64[S, V], objectives float64[S]): sets data.models
+            int64[S, V], objectives float64[S]), as solve writes them: sets data.models
         history: a store of past solves (plans.db, or a URL) instead of a folder: sets data.history
         seed: sets seed
         device: sets train.device

@@ -88,8 +88,8 @@ def read_folder(folder: Path, *, relaxed: bool) -> list[SolvedModel]:
     files = [file for file in model_files(folder) if solutions_file(file).exists()]
     if not files:
         raise PoolError(
-            f"{folder}: expected solutions beside the models (NAME.solutions.npz), found none; write them with "
-            "training.data.solved_models.write_solutions"
+            f"{folder}: expected solutions beside the models (NAME.solutions.npz), found none; make them: "
+            f"python -m training solve --models {folder} --seconds 60"
         )
 
     def read() -> Iterator[SolvedModel]:

@@ -66,7 +66,8 @@ class ModelGraphNetwork(nn.Module):
         one = torch.ones_like(edge_features[:, 0])  # [E]
         node_share = torch.zeros_like(node[:, 0]).scatter_add(0, edge_node, one).clamp(min=1).rsqrt().unsqueeze(1)
         item_share = torch.zeros_like(item[:, 0]).scatter_add(0, edge_item, one).clamp(min=1).rsqrt().unsqueeze(1)
-        no_node, no_item = torch.zeros_like(node[:, :width]), torch.zeros_like(item[:, :width])
+        no_node = torch.zeros_like(node[:, :1]).repeat(1, width)  # [M, K]
+        no_item = torch.zeros_like(item[:, :1]).repeat(1, width)  # [N', K]
         for from_item, from_node, node_update, item_update in zip(
             self.from_item, self.from_node, self.node_update, self.item_update, strict=True
         ):
