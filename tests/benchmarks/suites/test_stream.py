@@ -141,6 +141,25 @@ def test_a_history_holds_yesterdays_solution_alone(monkeypatch: pytest.MonkeyPat
     assert {result["wrong"] for result in found.values()} == {None}
 
 
+@pytest.mark.usefixtures("purses")
+def test_a_line_up_is_what_brought_most_yesterday(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[list[str]] = []
+    really = stream.clocked
+
+    def clocked(solver: cp_model.CpSolver, model: cp_model.CpModel) -> Any:
+        used.append(list(solver.parameters.subsolvers))
+        return really(solver, model)
+
+    monkeypatch.setattr(stream, "clocked", clocked)
+    monkeypatch.setattr(stream, "warm_up", lambda arm: None)
+    monkeypatch.setattr(stream, "scout", lambda model, seconds, seed: {"no_lp": 3, "fixed": 1, "ls": 7})
+    jobs = stream.jobs(StreamSuite(workers=2, seconds=0.5, seeds=(1,), arms=("cold", "history+line-up")))[:3]
+    assert {job.config["arm"]: job.measure()["wrong"] for job in jobs} == dict.fromkeys(
+        ("first", "cold", "history+line-up")
+    )
+    assert used == [[], [], ["no_lp"]]
+
+
 def test_options_are_checked() -> None:
     wrong: list[dict[str, Any]] = [
         {"seeds": ()},
