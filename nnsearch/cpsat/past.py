@@ -165,10 +165,11 @@ class PastOf:
             return []
         plan: Plan = self.near.plan
         different = np.flatnonzero(plan.known & (plan.values != np.array(solution, dtype=np.int64)))
-        variables = self._model.proto.variables
+        _, _, names = self._reading(None)
+        before = plan.values[different].tolist()
         return [
-            Change(variables[place].name or f"v{place}", int(plan.values[place]), solution[place])
-            for place in different.tolist()
+            Change(names[place] or f"v{place}", value, solution[place])
+            for place, value in zip(different.tolist(), before, strict=True)
         ]
 
     def record(
