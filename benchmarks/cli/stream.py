@@ -40,7 +40,9 @@ def stream(
     is 1.
 
     cold is CP-SAT; hint has yesterday's values as a hint, by the names of variables; repaired-hint lets CP-SAT repair
-    it (repair_hint); history is the drop-in solver with a history that holds yesterday's solve; cold-again is CP-SAT
+    it (repair_hint); history is the drop-in solver with a history that holds yesterday's solve;
+    history+line-up runs the full subsolvers, too, that brought most improvements when yesterday's instance was solved
+    by many, off the clock and as long as a solve (only where it is asked for); cold-again is CP-SAT
     with another seed: what it differs from cold by is noise.
 
     Printed, for all kinds together and for each: the ratio of each arm's primal integral to that of cold; in how many

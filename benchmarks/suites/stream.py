@@ -45,14 +45,16 @@ from benchmarks.rendering.ends import ends, who_answered
 from benchmarks.rendering.parts import Cell, Chart, Group, Table, TableRow
 from benchmarks.statistics import best_known, by_arm, counted, geometric_mean
 from nnsearch.errors import ConfigError
+from nnsearch.history.line_up import best_line_up
 from nnsearch.model.variables import all_variables
 from nnsearch.plain_solver import plain_solver
 from nnsearch.trial.pairs import rotated
+from nnsearch.trial.scout import scout
 from nnsearch.trial.timed_solve import timed_solve
 from training.running.fan_out import Needs
 
-ArmName = Literal["cold", "cold-again", "hint", "repaired-hint", "history"]
-BASELINE, NOISE, HINT, REPAIRED, HISTORY = get_args(ArmName)
+ArmName = Literal["cold", "cold-again", "hint", "repaired-hint", "history", "history+line-up"]
+BASELINE, NOISE, HINT, REPAIRED, HISTORY, LINE_UP = get_args(ArmName)
 
 SUITE = "stream"
 
@@ -301,13 +303,15 @@ def _solve(
     yesterday: Yesterday | None = None,
 ) -> ClockedSolve:
     with TemporaryDirectory() as folder:
-        solver = _with_history(Path(folder) / "plans.db", yesterday) if arm == HISTORY else plain_solver()
+        solver = _with_history(Path(folder) / "plans.db", yesterday) if arm in (HISTORY, LINE_UP) else plain_solver()
         solver.parameters.num_workers = workers
         solver.parameters.random_seed = seed + OTHER_SEED * (arm == NOISE)
         solver.parameters.max_time_in_seconds = seconds
         if yesterday is not None and arm in (HINT, REPAIRED):
             model = _hinted(model, yesterday)
             solver.parameters.repair_hint = arm == REPAIRED
+        if yesterday is not None and arm == LINE_UP:
+            solver.parameters.subsolvers.extend(best_line_up([scout(yesterday.model, seconds, seed)], workers))
         return clocked(solver, model)
 
 

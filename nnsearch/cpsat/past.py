@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,6 +109,15 @@ class PastOf:
             return
         self.near, self.why_not = (plans[0], "") if plans else (None, "nothing is near")
 
+    def line_up(self, workers: int) -> tuple[str, ...]:
+        """Return the subsolvers that were measured to be better than CP-SAT's own choice of so many; empty is none."""
+        try:
+            found = None if self._store is None else self._store.line_up(self._family or "", workers)
+        except Exception as error:
+            self._fail(error)
+            return ()
+        return found.subsolvers if found is not None and found.helps else ()
+
     def start(self, ends: float, stop: Callable[[], bool], seed: int) -> Start | None:
         """Return a complete solution near the nearest past one; None if there is none in time.
 
@@ -156,10 +165,11 @@ class PastOf:
             return []
         plan: Plan = self.near.plan
         different = np.flatnonzero(plan.known & (plan.values != np.array(solution, dtype=np.int64)))
-        variables = self._model.proto.variables
+        _, _, names = self._reading(None)
+        before = plan.values[different].tolist()
         return [
-            Change(variables[place].name or f"v{place}", int(plan.values[place]), solution[place])
-            for place in different.tolist()
+            Change(names[place] or f"v{place}", value, solution[place])
+            for place, value in zip(different.tolist(), before, strict=True)
         ]
 
     def record(
@@ -170,6 +180,7 @@ class PastOf:
         seconds: float,
         found_by: str,
         bounded: bool,
+        improvements: Mapping[str, int],
     ) -> None:
         """Keep an answer; see :func:`nnsearch.history.recording.past_solve`."""
         if self._store is None or response.status == cp_model.MODEL_INVALID:
@@ -189,6 +200,7 @@ class PastOf:
                 parameters=parameters,
                 bounded=bounded,
                 names=names,
+                improvements=improvements,
             )
             self._store.record(solve, bytes_of(model), sketch)
         except Exception as error:

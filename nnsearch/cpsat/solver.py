@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ortools.sat.python import cp_model
@@ -18,6 +19,7 @@ from nnsearch.cpsat.racing.report import RaceReport, Winner
 from nnsearch.cpsat.racing.stand_aside import reason_to_stand_aside
 from nnsearch.errors import ConfigError
 from nnsearch.interrupt import DeferredInterrupt
+from nnsearch.processors import usable_cpus
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 
@@ -54,6 +56,9 @@ class CpSolver(cp_model.CpSolver):
             what is minimised, and of ``objective_value`` and the bound; the history keeps the model's own objective.
         keep_only: tells of a variable's name whether a change of it counts; by default all count but sums in the
             objective: variables of it that are no Booleans.
+        line_up: run the subsolvers that ``nnsearch history replay --line-up`` has found to be better than CP-SAT's own
+            choice, in past instances of the family and with as many workers. Where nothing was found, or the
+            parameters name subsolvers, all stays as it is.
 
     Attributes:
         race: who answered the last solve, and what history and the learned search gave.
@@ -74,18 +79,19 @@ class CpSolver(cp_model.CpSolver):
         family: str | None = None,
         keep: int | None = None,
         keep_only: MayCount | None = None,
+        line_up: bool = False,
     ) -> None:
         super().__init__()
         if on_error not in ("log", "raise"):
             raise ConfigError(f"on_error: expected log or raise, got {on_error!r}")
-        for option, given in (("family", family), ("keep", keep)):
+        for option, given in (("family", family), ("keep", keep), ("line_up", line_up or None)):
             if given is not None and history is None:
                 raise ConfigError(f"{option}: expected a history, too, got none; pass history=PATH")
         if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or not 1 <= keep <= _DEAREST):
             raise ConfigError(f"keep: expected a whole number from 1 to {_DEAREST}, got {keep!r}")
         if keep_only is not None and keep is None:
             raise ConfigError("keep_only: expected keep, too, got none; pass keep=WEIGHT")
-        self._keep, self._keep_only = keep, keep_only
+        self._keep, self._keep_only, self._line_up = keep, keep_only, line_up
         self.race: RaceReport | None = None
         self.changes: list[Change] = []
         self._past = None if history is None else Past(history, family)
@@ -141,6 +147,7 @@ class CpSolver(cp_model.CpSolver):
                 seconds=self.race.seconds,
                 found_by=self.race.winner,
                 bounded=asked is model,
+                improvements=self.race.improvements,
             )
             if not self.parameters.fill_additional_solutions_in_response:
                 response.additional_solutions.clear()
@@ -168,9 +175,14 @@ class CpSolver(cp_model.CpSolver):
             reason = reason_to_stand_aside(model, self.parameters)
         if reason is not None:
             return self._leave_to_cp_sat(model, solution_callback, reason)
+        parameters, line_up = self.parameters, self._learned_line_up(past)
+        if line_up:
+            parameters = cmh.SatParameters()
+            parameters.copy_from(self.parameters)
+            parameters.subsolvers.extend(line_up)
         race = self._race = Race(
             model,
-            self.parameters,
+            parameters,
             self._scorer,
             self._options,
             self._on_error,
@@ -187,11 +199,22 @@ class CpSolver(cp_model.CpSolver):
         finally:
             self._race = None
             self.race = race.report
+        if line_up and self.race is not None:
+            self.race = replace(self.race, why=f"{self.race.why}; line-up {' '.join(line_up)}")
         self._answered = True
         if race.misfit is not None and not self._warned:
             self._warned = True
             _LOGGER.warning("the learned search stood aside, CP-SAT solved alone: %s", race.misfit)
         return self._response.status
+
+    def _learned_line_up(self, past: PastOf | None) -> tuple[str, ...]:
+        own = self.parameters
+        if not self._line_up or past is None:
+            return ()
+        named = (own.subsolvers, own.extra_subsolvers, own.ignore_subsolvers, own.filter_subsolvers)
+        if any(map(len, named)):
+            return ()
+        return past.line_up(own.num_workers or own.num_search_workers or usable_cpus())
 
     def _leave_to_cp_sat(
         self, model: cp_model.CpModel, solution_callback: cp_model.CpSolverSolutionCallback | None, why: str

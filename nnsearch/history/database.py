@@ -7,18 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import CreateTable
 
 from nnsearch.errors import HistoryError
 from nnsearch.history.failures import BUSY_SECONDS, one_line
 from nnsearch.history.sqlite_file import give_space_back, open_file
-from nnsearch.history.tables import FORMAT, FORMATS, METADATA
+from nnsearch.history.tables import FORMAT, FORMATS, LINE_UPS, METADATA, SOLVES
 
 _LOCK = 0x6E6E_7365_6172_6368
 """Of PostgreSQL, for as long as a transaction: held together by those who add, alone by who removes or makes tables."""
 
 _CONNECT_SECONDS = 5
+_NONE, _BEFORE = 0, 1
+_NEW_COLUMN = SOLVES.c.improvements.name
 _WRITES, _REMOVES = "nnsearch_writes", "nnsearch_removes"
 
 
@@ -91,19 +94,24 @@ class Database:
 
     def _check_or_make(self, make: bool) -> None:
         with self._engine.begin() as connection:
-            there = _check(connection)
-        if there:
+            found = _check(connection)
+        if found == FORMAT:
             return
-        if not make:
+        if found == _NONE and not make:
             raise HistoryError("expected a history, got a place without one; correct it")
         with self._engine.execution_options(**{_WRITES: True, _REMOVES: True}).begin() as connection:
-            if not _check(connection):  # else another process made them in between
+            found = _check(connection)  # another process may have been faster
+            if found == _NONE:
                 METADATA.create_all(connection, checkfirst=False)
                 connection.execute(insert(FORMATS).values(format=FORMAT))
+            elif found == _BEFORE:
+                connection.execute(text(f"ALTER TABLE {SOLVES.name} ADD COLUMN {_NEW_COLUMN} TEXT NOT NULL DEFAULT ''"))
+                connection.execute(CreateTable(LINE_UPS))
+                connection.execute(update(FORMATS).values(format=FORMAT))
 
 
-def _check(connection: Connection) -> bool:
-    """Tell whether the tables are there; refuse others in their place.
+def _check(connection: Connection) -> int:
+    """Return the format of the tables that are there, 0 where there are none; refuse others in their place.
 
     Of a file everything is ours; of a server everything in the current schema that has the name of one of our tables.
     """
@@ -115,9 +123,12 @@ def _check(connection: Connection) -> bool:
         if lite or name in ours
     }
     if not kinds:
-        return False
+        return _NONE
     if FORMATS.name not in kinds:
         raise HistoryError("expected a history of nnsearch, got another database; choose another")
+    before = LINE_UPS.name not in kinds
+    if before:
+        ours.remove(LINE_UPS.name)
     if set(kinds) != ours or set(kinds.values()) != {"table"}:
         strange = sorted(name for name, kind in kinds.items() if name not in ours or kind != "table")
         missing = sorted(ours - set(kinds))
@@ -126,15 +137,14 @@ def _check(connection: Connection) -> bool:
     found = [row.format for row in connection.execute(select(FORMATS.c.format).limit(2))]
     if len(found) == 1 and isinstance(found[0], int) and found[0] > FORMAT:
         raise HistoryError(f"expected a history of format {FORMAT}, got {found[0]}; install a newer nnsearch")
-    if found != [FORMAT]:
+    if found != [_BEFORE if before else FORMAT]:
         raise HistoryError(f"expected a history of format {FORMAT}, got {str(found)[:60]}; choose another")
-    for table in METADATA.tables.values():
-        columns = connection.execute(text(f"SELECT * FROM {table.name} LIMIT 0")).keys()
-        if set(columns) != set(table.columns.keys()):
-            raise HistoryError(
-                f"expected the columns of nnsearch in the table {table.name}, got others; choose another"
-            )
-    return True
+    for name in ours:
+        columns = connection.execute(text(f"SELECT * FROM {name} LIMIT 0")).keys()
+        expected = set(METADATA.tables[name].columns.keys())
+        if set(columns) != expected - ({_NEW_COLUMN} if before and name == SOLVES.name else set()):
+            raise HistoryError(f"expected the columns of nnsearch in the table {name}, got others; choose another")
+    return _BEFORE if before else FORMAT
 
 
 _OBJECTS_OF_SQLITE = """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ class PastSolve:
         parameters: CP-SAT's, as text, only those that differ from the defaults.
         names: V names of variables, ``""`` where there is none.
         solutions: best first.
+        improvements: how many better solutions each of CP-SAT's subsolvers brought, as far as was watched.
         number: its key in the store, None if it is in none.
 
     Raises:
@@ -55,6 +57,7 @@ class PastSolve:
     parameters: str
     names: tuple[str, ...]
     solutions: tuple[PastSolution, ...]
+    improvements: Mapping[str, int] = field(default_factory=dict)
     number: int | None = None
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 
 import numpy as np
 from google.protobuf import text_format
@@ -69,6 +70,7 @@ def past_solve(
     parameters: cmh.SatParameters,
     bounded: bool = True,
     names: tuple[str, ...] | None = None,
+    improvements: Mapping[str, int] | None = None,
 ) -> PastSolve:
     """Return what is kept of CP-SAT's answer, with the other solutions that it has in its pool.
 
@@ -81,6 +83,7 @@ def past_solve(
         parameters: of the solve.
         bounded: the answer's bound and its proof are of the model's own objective.
         names: of the variables, where somebody has read them.
+        improvements: how many better solutions each of CP-SAT's subsolvers brought.
     """
     solved = response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     objective = None if is_constant(model.model.proto) else model.objective
@@ -109,4 +112,5 @@ def past_solve(
         parameters=str(parameters),
         names=names_of(model) if names is None else names,
         solutions=() if best is None else (best, *others),
+        improvements=improvements or {},
     )

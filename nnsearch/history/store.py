@@ -6,6 +6,7 @@ Importing this module loads SQLAlchemy, so import it where a history is opened.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from pathlib import Path
@@ -27,8 +28,9 @@ from nnsearch.history.compression import (
     names_of_bytes,
 )
 from nnsearch.history.database import Database
+from nnsearch.history.line_up import LineUp
 from nnsearch.history.past_solve import PastSolution, PastSolve
-from nnsearch.history.tables import MODELS, SHAPES, SOLUTIONS, SOLVES
+from nnsearch.history.tables import LINE_UPS, MODELS, SHAPES, SOLUTIONS, SOLVES
 from nnsearch.result import Status
 
 _MUCH_SMALLER = 0.5  # what a difference takes, of what the whole model takes, to be kept in its place
@@ -226,6 +228,7 @@ class Store:
                 parameters=_text(row.parameters),
                 names=names,
                 solutions=solutions,
+                improvements=_improvements(row.improvements),
                 number=_int(row.number),
             )
 
@@ -297,6 +300,30 @@ class Store:
                 )
                 for row in connection.execute(query)
             ]
+
+    def improvements(self, family: str, limit: int = 200) -> list[dict[str, int]]:
+        """Return how many better solutions each of CP-SAT's subsolvers brought in each of a family's latest solves."""
+        query = _latest_first(select(SOLVES.c.improvements), family, limit)
+        with self._database.reading() as connection:
+            return [_improvements(text) for (text,) in connection.execute(query)]
+
+    def keep_line_up(self, family: str, line_up: LineUp) -> None:
+        """Keep what was measured of a line-up, in the place of what is known for as many workers."""
+        key = {"family": family, "workers": line_up.workers}
+        row = {"subsolvers": " ".join(line_up.subsolvers), "helps": int(line_up.helps), "measured": line_up.measured}
+        with self._database.removing() as connection:
+            connection.execute(delete(LINE_UPS).filter_by(**key))
+            connection.execute(insert(LINE_UPS).values(**key, **row))
+
+    def line_up(self, family: str, workers: int) -> LineUp | None:
+        """Return what was measured last of a line-up for so many workers; None if nothing was."""
+        with self._database.reading() as connection:
+            query = select(LINE_UPS).filter_by(family=family, workers=workers)
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            names = tuple(_text(row.subsolvers).split())
+            return LineUp(names, _int(row.workers), bool(_int(row.helps)), _text(row.measured))
 
     def prune(self, keep: int | None, days: float | None, family: str | None = None) -> int:
         """Remove old solves, and the models and names that no other solve needs.
@@ -386,6 +413,7 @@ def _row_of(solve: PastSolve, model: bytes, sketch: npt.NDArray[np.uint64]) -> d
         "found_by": solve.found_by,
         "solutions": len(solve.solutions),
         "parameters": solve.parameters,
+        "improvements": json.dumps(dict(solve.improvements)),
         "sketch": np.ascontiguousarray(sketch, dtype="<u8").tobytes(),
     }
 
@@ -467,6 +495,16 @@ def _or_nan(objective: float | None) -> float:
 
 
 # SQLite's columns hold what is put into them, whatever their type.
+
+
+def _improvements(value: object) -> dict[str, int]:
+    try:
+        counts = json.loads(_text(value) or "{}")
+    except RecursionError:
+        counts = None
+    if not isinstance(counts, dict):
+        raise ValueError("expected numbers by subsolver")
+    return {str(name): _int(count) for name, count in counts.items()}
 
 
 def _int(value: object) -> int:

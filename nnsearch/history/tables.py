@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 had no line-ups, and no column of improvements; a store of it is brought up to date when it is opened."""
 
 METADATA = MetaData()
 
@@ -52,6 +53,7 @@ SOLVES = Table(
     Column("shape", Integer, ForeignKey(SHAPES.c.number), nullable=False),
     Column("solutions", Integer, nullable=False),  # how many
     Column("parameters", Text, nullable=False),
+    Column("improvements", Text, nullable=False, server_default=""),  # JSON: how many each subsolver brought
     Column("sketch", LargeBinary, nullable=False),
     sqlite_autoincrement=True,  # the number of a solve that was pruned is not given to another
 )
@@ -59,6 +61,17 @@ Index("nnsearch_solves_family", SOLVES.c.family, SOLVES.c.created)
 Index("nnsearch_solves_created", SOLVES.c.created)
 Index("nnsearch_solves_model", SOLVES.c.model)
 Index("nnsearch_solves_shape", SOLVES.c.shape)
+
+LINE_UPS = Table(
+    "nnsearch_line_ups",
+    METADATA,
+    Column("family", Text, primary_key=True),
+    Column("workers", Integer, primary_key=True, autoincrement=False),
+    Column("subsolvers", Text, nullable=False),  # names, with spaces between
+    Column("helps", Integer, nullable=False),
+    Column("measured", Text, nullable=False),
+)
+"""What was measured last."""
 
 SOLUTIONS = Table(
     "nnsearch_solutions",

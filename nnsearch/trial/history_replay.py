@@ -1,4 +1,7 @@
-"""What is history worth? Past instances are solved again, with the past that each of them had and without."""
+"""What is history worth, or a line-up of subsolvers beside it? Past instances are solved again, with it and without.
+
+Each of them is given the past that it had.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from nnsearch.cpsat.solver import CpSolver
 from nnsearch.errors import ConfigError, HistoryError
+from nnsearch.history.line_up import LineUp, best_line_up
 from nnsearch.history.recording import model_of
 from nnsearch.history.store import Sketch, Store
 from nnsearch.model.objective import Objective, is_constant, read_objective
@@ -19,8 +23,9 @@ from nnsearch.processors import usable_cpus
 from nnsearch.trial.arms import BASELINE, TrialRun, run_of
 from nnsearch.trial.contradictions import refuse_contradictions
 from nnsearch.trial.pairs import paired_costs, rotated
+from nnsearch.trial.scout import scout
 
-_HISTORY = "history"
+_HISTORY, _LINE_UP = "history", "the line-up"
 _EARLIER = 20  # solves that an instance is given: enough for a near one, and quick to copy
 _FAMILY = "replay"  # in the copies: the models may have other names than their family
 _MUCH = 0.85  # of the cost; less than this saved is within the noise of a few runs
@@ -29,7 +34,7 @@ _FEW = 5  # instances of which fewer prove nothing
 
 @dataclass(frozen=True)
 class Replay:
-    """A past instance, solved again with one seed, with history and without.
+    """A past instance, solved again with one seed, with what is in question (history, or a line-up) and without.
 
     Attributes:
         number: The past solve's.
@@ -37,11 +42,11 @@ class Replay:
         repeated: Whether the same model, to the last byte, had been solved before.
         optimises: Whether it has an objective.
         seed: Of CP-SAT.
-        with_history: What the solver did that was given the earlier solves.
-        without: What CP-SAT did.
-        ratio: What the run with history cost over what the other one did: seconds where either has decided the model,
+        tried: What the solver did with it.
+        without: What it did without; without history that is CP-SAT.
+        ratio: What the first run cost over what the other one did: seconds where either has decided the model,
             else the primal integral.
-        better: 1 where the last objective was better with history, -1 where it was worse, 0 where it was equal or there
+        better: 1 where the last objective was better with it, -1 where it was worse, 0 where it was equal or there
             is none to compare; a solution is better than none.
     """
 
@@ -50,7 +55,7 @@ class Replay:
     repeated: bool
     optimises: bool
     seed: int
-    with_history: TrialRun
+    tried: TrialRun
     without: TrialRun
     ratio: float
     better: int
@@ -62,9 +67,11 @@ class HistoryWorth:
 
     Attributes:
         replays: One or more.
+        what: What was tried.
     """
 
     replays: Sequence[Replay]
+    what: str = _HISTORY
 
     @property
     def instances(self) -> int:
@@ -77,16 +84,21 @@ class HistoryWorth:
         return math.exp(sum(math.log(one.ratio) for one in self.replays) / len(self.replays))
 
     def count(self, better: int) -> int:
-        """Count the replays whose last objective was better (1), equal (0) or worse (-1) with history."""
+        """Count the replays whose last objective was better (1), equal (0) or worse (-1) with what was tried."""
         return sum(one.better == better for one in self.replays)
 
     @property
     def sign(self) -> int:
-        """1 if history is worth it, -1 if it costs more than it gives, 0 if neither is clear, or both are."""
+        """1 if it is worth it, -1 if it costs more than it gives, 0 if neither is clear, or both are."""
         return self._clearly(1) - self._clearly(-1)
 
+    @property
+    def proves(self) -> bool:
+        """Whether it is worth it, in instances enough to go by."""
+        return self.sign > 0 and self.instances >= _FEW
+
     def _clearly(self, sign: int) -> bool:
-        """Tell whether a side is clearly ahead, history (1) or CP-SAT (-1).
+        """Tell whether a side is clearly ahead, what was tried (1) or the other one (-1).
 
         It costs 15 % less in the mean, and less in most replays; or it has the better last objective in most, and the
         worse one in none.
@@ -103,16 +115,16 @@ class HistoryWorth:
         if runs > instances:
             of += f" and {runs} pairs of runs"
         measured = (
-            f"of {of}: geometric mean of the ratios {self.ratio:.2f}; last objective better with history in "
+            f"of {of}: geometric mean of the ratios {self.ratio:.2f}; last objective better with {self.what} in "
             f"{self.count(1)}, equal in {self.count(0)}, worse in {self.count(-1)}"
         )
         repeated = len({one.number for one in self.replays if one.repeated})
         if repeated:
             measured += f"; {repeated} had been solved before just as they are"
         verdict = {
-            1: "history is worth it here",
-            0: "history gives nothing here",
-            -1: "history costs more than it gives here",
+            1: f"{self.what} is worth it here",
+            0: f"{self.what} gives nothing here",
+            -1: f"{self.what} costs more than it gives here",
         }[self.sign]
         if self.sign and self.ratio**self.sign <= _MUCH:
             verdict += f": a solve costs {self.ratio:.2f} of what it costs without"
@@ -131,9 +143,12 @@ def replay_history(
     seconds: float = 10.0,
     workers: int | None = None,
     seeds: Sequence[int] = (1,),
+    line_up: Sequence[str] = (),
     on_run: Callable[[int, int, str], None] | None = None,
 ) -> Iterator[Replay]:
     """Solve past instances of a family again, with history and without: the latest first, each as soon as it is asked.
+
+    With a line-up, both have history, and one of them the line-up, too.
 
     An instance that had a solution is solved by CP-SAT, and by the drop-in solver without a scorer, with a temporary
     history that holds the 20 latest of the solves before it. Time limit, workers and seed are the same; the two take
@@ -146,6 +161,7 @@ def replay_history(
         seconds: The time limit of each run.
         workers: Of each run; None is as many as this process may use processors.
         seeds: Random seeds of CP-SAT, a pair of runs of each instance for each.
+        line_up: Subsolvers that are to be tried.
         on_run: Called before each run with the number of runs done, of all, and what comes now.
 
     Raises:
@@ -162,17 +178,70 @@ def replay_history(
     for name, number in (("last", last), ("workers", workers)):
         if number is not None and number < 1:
             raise ConfigError(f"{name}: expected 1 or more, got {number}")
-    family = _family_of(store, family)
-    past = store.sketches(family, last + _EARLIER)
+    past = _solved(store, family_of(store, family), last + _EARLIER)
+    return _replays(store, past, min(last, len(past) - 1), seconds, workers or usable_cpus(), seeds, line_up, on_run)
+
+
+def find_line_up(
+    store: Store,
+    family: str | None = None,
+    *,
+    last: int = 5,
+    seconds: float = 10.0,
+    workers: int | None = None,
+    on_run: Callable[[int, int, str], None] | None = None,
+) -> tuple[str, ...]:
+    """Return the full subsolvers that brought most improvements in a family, in the store's solves and in one more.
+
+    That one has many subsolvers, for those of the store may have had few. It is of the instance before those that
+    :func:`replay_history` solves with the same arguments.
+
+    Raises:
+        ConfigError: There is a choice for two workers or more only.
+        HistoryError: As in :func:`replay_history`, or no full subsolver found a solution.
+    """
+    workers = workers or usable_cpus()
+    if workers < 2:
+        raise ConfigError(f"workers: expected 2 or more for a line-up, got {workers}")
+    family = family_of(store, family)
+    past = _solved(store, family, last + 1)
+    if on_run is not None:
+        on_run(0, 1, f"number {past[-1].number}, many subsolvers")
+    found = scout(model_of(store.model(past[-1].number), store.name), seconds)
+    chosen = best_line_up([found, *store.improvements(family)], workers)
+    if not chosen:
+        raise HistoryError(
+            f"{store.name}: expected improvements by full subsolvers in the family {family!r}, got none; "
+            "solve it with more seconds"
+        )
+    return chosen
+
+
+def keep_line_up(
+    store: Store, family: str | None, line_up: Sequence[str], worth: HistoryWorth, workers: int | None
+) -> LineUp:
+    """Keep in the store what replays say of a line-up; ``CpSolver(line_up=True)`` uses one that they prove."""
+    kept = LineUp(tuple(line_up), workers or usable_cpus(), worth.proves, str(worth))
+    store.keep_line_up(family_of(store, family), kept)
+    return kept
+
+
+def _solved(store: Store, family: str, count: int) -> list[Sketch]:
+    past = store.sketches(family, count)
     if len(past) < 2:
         raise HistoryError(
             f"{store.name}: expected two or more solves with a solution in the family {family!r}, got {len(past)}; "
             "solve more with CpSolver(history=...) or add some with nnsearch history add"
         )
-    return _replays(store, past, min(last, len(past) - 1), seconds, workers or usable_cpus(), seeds, on_run)
+    return past
 
 
-def _family_of(store: Store, family: str | None) -> str:
+def family_of(store: Store, family: str | None) -> str:
+    """Return a family that the store has; None is that which was solved last.
+
+    Raises:
+        HistoryError: There is none.
+    """
     families = store.families()
     if not families:
         raise HistoryError(
@@ -196,9 +265,11 @@ def _replays(
     seconds: float,
     workers: int,
     seeds: Sequence[int],
+    line_up: Sequence[str],
     on_run: Callable[[int, int, str], None] | None,
 ) -> Iterator[Replay]:
     done, total = 0, 2 * count * len(seeds)
+    other, tried = (_HISTORY, _LINE_UP) if line_up else (BASELINE, _HISTORY)
     for place, instance in enumerate(past[:count]):
         solve, content = store.load(instance.number), store.model(instance.number)
         model = model_of(content, store.name)
@@ -208,18 +279,20 @@ def _replays(
             repeated = _copy(store, past[place + 1 : place + 1 + _EARLIER], earlier, content)
             for turn, seed in enumerate(seeds, place):
                 runs: dict[str, TrialRun] = {}
-                for arm in rotated((BASELINE, _HISTORY), turn):
+                for arm in rotated((other, tried), turn):
                     if on_run is not None:
                         on_run(done, total, f"number {instance.number}, {arm}")
                     if arm == BASELINE:
                         runs[arm] = run_of(plain_solver(), model, seed, workers, seconds)
                     else:
-                        copy = shutil.copyfile(earlier, Path(folder, f"{seed}.db"))
+                        copy = shutil.copyfile(earlier, Path(folder, f"{seed}, {arm}.db"))
                         solver = CpSolver(None, history=copy, family=_FAMILY)
+                        if arm == _LINE_UP:
+                            solver.parameters.subsolvers.extend(line_up)
                         runs[arm] = run_of(solver, model, seed, workers, seconds)
                     done += 1
                 refuse_contradictions({arm: [run] for arm, run in runs.items()}, objective)
-                mine, theirs = runs[_HISTORY], runs[BASELINE]
+                mine, theirs = runs[tried], runs[other]
                 ratio = _ratio(mine, theirs, objective, solve.objective, seconds)
                 better = _better(mine, theirs, objective)
                 optimises = objective is not None

@@ -28,6 +28,7 @@ def past_solve(
         parameters="num_workers: 2",
         names=tuple(f"start[{index}]" for index in range(variables)),
         solutions=tuple(found),
+        improvements={"no_lp": number + 1, "graph_var_lns": 2},
     )
 
 

@@ -69,6 +69,7 @@ def show_solve(
         "found by": printable(solve.found_by),
         "parameters": printable(solve.parameters),
         "variables": str(len(solve.names)),
+        "improvements": ", ".join(f"{printable(name)} {count}" for name, count in solve.improvements.items()) or "-",
         "solutions": ", ".join(_number(one.objective) for one in solve.solutions) or "none",
     }
     sys.stdout.writelines(f"{key}: {line}\n" for key, line in lines.items())

@@ -6,6 +6,7 @@ import math
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.racing.read_copy import ReadCopy
+from nnsearch.history.line_up import finder_of
 from nnsearch.model.objective import Objective
 
 _OVERRIDDEN = ("OnSolutionCallback", "StopSearch", "BestObjectiveBound", "WallTime", "Response")
@@ -49,6 +51,7 @@ class Callbacks:
         self.stopped = False
         self.solution = solution
         self.incumbent: float | None = None  # the objective of CP-SAT's best solution so far
+        self.improvements: Counter[str] = Counter()  # how many of its better solutions each subsolver brought
         self.seen: float | None = None  # the objective that the solution callback can read now
         self.bound = self.no_bound = -math.inf if objective is None else objective.no_bound
         self.lines: list[str] = []
@@ -75,12 +78,14 @@ class Callbacks:
         copies = self._call is not None
         return _Note(self) if copies or (self.solution is None and self._objective is not None) else self.solution
 
-    def note_solution(self, objective: float) -> None:
-        """Take note of the objective of a solution; nothing is called."""
+    def note_solution(self, objective: float, solution_info: str = "") -> None:
+        """Take note of the objective of a solution, and who found it; nothing is called."""
         if self._objective is not None and (
             self.incumbent is None or self._objective.better(objective, self.incumbent)
         ):
             self.incumbent = objective
+            if finder := finder_of(solution_info):
+                self.improvements[finder] += 1
 
     @property
     def reads_copies(self) -> bool:
@@ -240,7 +245,8 @@ class _Note(cp_model.CpSolverSolutionCallback):
 
     def on_solution_callback(self) -> None:
         callbacks = self._callbacks
-        callbacks.note_solution(self.objective_value)
-        callbacks.show(self.response_proto)
+        response = self.response_proto
+        callbacks.note_solution(self.objective_value, response.solution_info)
+        callbacks.show(response)
         if callbacks.over:
             self.stop_search()

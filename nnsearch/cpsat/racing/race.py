@@ -532,7 +532,9 @@ class Race:
             if winner == "learned" and self._scorer is not None:
                 response.solution_info = f"learned search ({self._scorer.name})"
             self._log(cmh.CpSatHelper.solver_response_stats(response))
-        self.report = RaceReport(winner, contribution, why, self._learned, self._error, self._seconds())
+        self.report = RaceReport(
+            winner, contribution, why, self._learned, self._error, self._seconds(), dict(self._callbacks.improvements)
+        )
         self._log(f"{winner}: {why}")
         if self._callbacks.lines:
             response.solve_log = "".join(line + "\n" for line in self._callbacks.lines)

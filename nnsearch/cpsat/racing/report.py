@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nnsearch.result import SolveResult
@@ -24,6 +25,7 @@ class RaceReport:
         learned: What the learned search did; None when it did not begin or did not end in order.
         error: What the scorer, or anything else in the learned search, raised.
         seconds: Wall time of the race.
+        improvements: How many of CP-SAT's better solutions each of its subsolvers brought, as far as was watched.
     """
 
     winner: Winner
@@ -32,6 +34,7 @@ class RaceReport:
     learned: SolveResult | None
     error: BaseException | None
     seconds: float
+    improvements: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.winner} after {self.seconds:.1f} s: {self.why}"

@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 from test_benchmarks import call, lines_of
 
 import nnsearch.cpsat
+from benchmarks.checked_solve import clocked
 from benchmarks.instances.streams import Stream
 from benchmarks.instances.streams.stream import given
 from benchmarks.records import Record
@@ -139,6 +140,24 @@ def test_a_history_holds_yesterdays_solution_alone(monkeypatch: pytest.MonkeyPat
     assert [solver.past for solver in made] == ["", f"{best[0]:g} ", "", f"{best[1]:g} "]
     assert not made[0].store.parent.exists()
     assert {result["wrong"] for result in found.values()} == {None}
+
+
+@pytest.mark.usefixtures("purses")
+def test_a_line_up_is_what_brought_most_yesterday(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[list[str]] = []
+
+    def watched(solver: cp_model.CpSolver, model: cp_model.CpModel) -> Any:
+        used.append(list(solver.parameters.subsolvers))
+        return clocked(solver, model)
+
+    monkeypatch.setattr(stream, "clocked", watched)
+    monkeypatch.setattr(stream, "warm_up", lambda arm: None)
+    monkeypatch.setattr(stream, "scout", lambda model, seconds, seed: {"no_lp": 3, "fixed": 1, "ls": 7})
+    jobs = stream.jobs(StreamSuite(workers=2, seconds=0.5, seeds=(1,), arms=("cold", "history+line-up")))[:3]
+    assert {job.config["arm"]: job.measure()["wrong"] for job in jobs} == dict.fromkeys(
+        ("first", "cold", "history+line-up")
+    )
+    assert used == [[], [], ["no_lp"]]
 
 
 def test_options_are_checked() -> None:

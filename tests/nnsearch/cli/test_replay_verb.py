@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ortools.sat.python import cp_model
 from past_loads import load, record
 
 from nnsearch.cli.main import main
+from nnsearch.history.store import Store
 from nnsearch.result import Status
 from nnsearch.trial import history_replay
 from nnsearch.trial.arms import TrialRun
@@ -39,6 +41,37 @@ def test_a_row_for_each_instance_and_a_verdict(plans: str, capsys: pytest.Captur
     assert re.fullmatch(
         r"history (is worth it|gives nothing|costs more).* here.*, as far as 2 instances can tell", verdict
     )
+
+
+def test_a_line_up_is_measured_and_kept(
+    plans: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept is used only where it was clearly better in five instances or more."""
+    tried: list[list[str]] = []
+
+    def run_of(solver: cp_model.CpSolver, *_: object) -> TrialRun:
+        tried.append(list(solver.parameters.subsolvers))
+        return TrialRun(Status.OPTIMAL, 1.0 if tried[-1] else 2.0, [(0.1, 7.0)])
+
+    monkeypatch.setattr(history_replay, "run_of", run_of)
+    monkeypatch.setattr(history_replay, "scout", lambda *_: Counter({"no_lp": 9, "fixed": 4, "ls": 30}))
+    for count, helps in ((3, False), (6, True)):
+        for number in range(3, count):
+            record(Path(plans), load(number))
+        tried.clear()
+        assert main(["history", "replay", plans, "--workers", "2", "--line-up"]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("line-up: no_lp\n")
+        assert "the line-up is worth it here: a solve costs 0.51" in out
+        assert f"kept: {'use' if helps else 'do not use'} it with 2 workers" in out
+        assert sorted(tried) == [[]] * (count - 1) + [["no_lp"]] * (count - 1)
+        with Store(plans) as store:
+            kept = store.line_up("loads", 2)
+        assert kept is not None
+        assert (kept.subsolvers, kept.helps) == (("no_lp",), helps)
+        assert kept.measured.startswith(f"of {count - 1} instances: geometric mean of the ratios 0.51")
+    assert main(["history", "replay", plans, "--workers", "1", "--line-up"]) == 2
+    assert "expected 2 or more for a line-up" in capsys.readouterr().err
 
 
 def test_the_history_of_a_team(on_server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -967,7 +967,8 @@ def test_the_reading_ends_with_the_limit_of_time(workers: int, monkeypatch: pyte
     solver = drop_in(workers, RaceOptions(head_start=0), on_error="raise")
     solver.parameters.max_time_in_seconds = 0.3
     started = time.perf_counter()
-    assert solver.solve(market_split(True)) in (cp_model.UNKNOWN, cp_model.FEASIBLE)
+    # A model of which CP-SAT finds no solution: with one at hand nobody would read it.
+    assert solver.solve(market_split(False)) == cp_model.UNKNOWN
     assert time.perf_counter() - started < PATIENCE
     assert stopped == [True]
     assert solver.race is not None

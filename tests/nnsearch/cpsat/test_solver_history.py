@@ -19,7 +19,9 @@ from nnsearch.cpsat import CpSolver, RaceOptions
 from nnsearch.cpsat import solver as solver_module
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing import race
+from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError
+from nnsearch.history.line_up import LineUp
 from nnsearch.history.store import Store
 from nnsearch.plain_solver import plain_solver
 from nnsearch.result import Status
@@ -328,6 +330,52 @@ def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_befo
     assert faults == []
 
 
+def line_up_of(path: Path, *, helps: bool = True, workers: int = 2) -> None:
+    with Store(path) as store:
+        store.keep_line_up("shops", LineUp(("no_lp",), workers, helps, "measured"))
+
+
+@pytest.mark.parametrize("case", ["helps", "does not", "other workers", "own choice", "not asked for", "nothing known"])
+def test_a_line_up_is_used_where_it_was_measured_to_help(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path, family="shops").solve(packing(VALUES))
+    if case != "nothing known":
+        line_up_of(path, helps=case != "does not", workers=3 if case == "other workers" else 2)
+    used: list[list[str]] = []
+
+    class Watched(CpSatRun):
+        def __init__(self, model: Any, parameters: Any, **options: Any) -> None:
+            used.append(list(parameters.subsolvers))
+            super().__init__(model, parameters, **options)
+
+    monkeypatch.setattr(race, "CpSatRun", Watched)
+    solver = with_history(path, family="shops", line_up=case != "not asked for")
+    solver.parameters.num_workers = 2
+    own = ["quick_restart"] if case == "own choice" else []
+    solver.parameters.subsolvers.extend(own)
+    assert solver.solve(packing(VALUES[::-1])) == cp_model.OPTIMAL
+    assert used[0] == (["no_lp"] if case == "helps" else own)
+    assert list(solver.parameters.subsolvers) == own, "the user's parameters stay"
+    assert solver.race is not None
+    assert ("line-up no_lp" in solver.race.why) == (case == "helps")
+
+
+def test_who_brought_the_better_solutions_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "plans.db"
+    for watched in (False, True):
+        solver = with_history(path)
+        solver.parameters.num_workers, solver.parameters.max_time_in_seconds = 2, 1.0
+        model = shop(random.Random(7))[0]
+        solver.solve(model, Reading(model) if watched else None)
+        assert solver.race is not None
+        assert sum(solver.race.improvements.values()) > 0
+        assert all(name and "(" not in name for name in solver.race.improvements)
+        with Store(path) as store:
+            assert store.improvements("")[0] == solver.race.improvements
+
+
 class Reading(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
     """Reads all that there is to read."""
 
@@ -517,6 +565,7 @@ def test_a_stop_while_the_past_is_looked_up(tmp_path: Path, monkeypatch: pytest.
     ("options", "message"),
     [
         ({"keep": 2}, "keep: expected a history, too, got none; pass history=PATH"),
+        ({"line_up": True}, "line_up: expected a history, too, got none; pass history=PATH"),
         ({"history": "plans.db", "keep": 0}, "keep: expected a whole number from 1 to 1000000000, got 0"),
         ({"history": "plans.db", "keep_only": str}, "keep_only: expected keep, too, got none; pass keep=WEIGHT"),
         ({"history": ""}, "history: expected a path or a URL of a store, got ''"),

@@ -23,7 +23,7 @@ from nnsearch.history import database, sqlite_file
 from nnsearch.history.store import Store
 
 FORK = multiprocessing.get_context("fork")
-NEWER = "UPDATE nnsearch_history SET format = 2"
+NEWER = "UPDATE nnsearch_history SET format = 3"
 
 
 def line_of(error: HistoryError) -> str:
@@ -161,10 +161,10 @@ def test_another_database_is_not_touched(tmp_path: Path, journal: str) -> None:
     ("statement", "reason"),
     [
         ("DROP TABLE nnsearch_history", "another database"),
-        (NEWER, "format 1, got 2; install a newer nnsearch"),
-        ("UPDATE nnsearch_history SET format = 0", "format 1, got"),
-        ("INSERT INTO nnsearch_history VALUES (7)", "format 1, got"),
-        ("DELETE FROM nnsearch_history", "format 1, got"),
+        (NEWER, "format 2, got 3; install a newer nnsearch"),
+        ("UPDATE nnsearch_history SET format = 0", "format 2, got"),
+        ("INSERT INTO nnsearch_history VALUES (7)", "format 2, got"),
+        ("DELETE FROM nnsearch_history", "format 2, got"),
         ("DROP TABLE nnsearch_solutions", "nnsearch_solutions"),
         ("CREATE TABLE theirs (x)", "theirs"),
         ("CREATE VIEW theirs AS SELECT 1", "theirs"),

@@ -93,8 +93,8 @@ def test_each_instance_knows_the_solves_before_it_and_the_history_stays_as_it_is
     assert [words for *_, words in told[:4]] == [f"{latest}{arm}" for arm in ("CP-SAT", "history", "history", "CP-SAT")]
     assert told[-1][2].startswith(oldest)
     for one in replays:
-        assert one.with_history.status == one.without.status == OPTIMAL
-        assert one.with_history.solutions[-1][1] == one.without.solutions[-1][1]
+        assert one.tried.status == one.without.status == OPTIMAL
+        assert one.tried.solutions[-1][1] == one.without.solutions[-1][1]
         assert (one.better, one.repeated, one.optimises) == (0, False, True)
 
 
