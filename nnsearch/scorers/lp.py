@@ -41,7 +41,7 @@ class LpScorer:
     name = LP
     purpose = "objective"
 
-    def __init__(self, seconds: float = 2.0) -> None:
+    def __init__(self, seconds: float = 5.0) -> None:
         if not seconds > 0:
             raise ConfigError(f"seconds: expected above 0, got {seconds}")
         self.seconds = seconds

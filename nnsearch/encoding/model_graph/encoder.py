@@ -24,7 +24,7 @@ from nnsearch.model.relaxation import Relaxation
 
 _log = logging.getLogger("nnsearch")
 
-_RELAXATION_SECONDS = 2.0
+_RELAXATION_SECONDS = 5.0
 
 NEAR = 0.05
 """A target is near a value, both as places in the current domain, where they differ by this at most."""
