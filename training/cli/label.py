@@ -38,8 +38,8 @@ def label(
 
     Search generated instances with a network on the candidate graph, and keep the states visited with what is known of
     them: the planted or found solution, and the decisions whose subtrees were exhausted. fit --set data.labels=FILE
-    trains on them. (Solutions of models of your own, for fit --models, are what solve makes.) Finished searches are kept
-    in FILE.npz.parts until the file is complete; the same command goes on after Ctrl-C, a crash or kill -9.
+    trains on them. (Solutions of models of your own, for fit --models, are what solve makes.) Finished searches are
+    kept in FILE.npz.parts until the file is complete; the same command goes on after Ctrl-C, a crash or kill -9.
 
     Args:
         model: the network that leads the searches
