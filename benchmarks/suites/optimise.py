@@ -41,7 +41,6 @@ from benchmarks.anytime import (
 )
 from benchmarks.arms import Arm, check_contest, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked, raced
-from benchmarks.highs import is_linear, solve_by_highs
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from benchmarks.records import Job, Record, grouped
@@ -50,6 +49,7 @@ from benchmarks.rendering.ends import ends, who_answered
 from benchmarks.rendering.parts import Cell, Chart, Group, Table, TableRow
 from benchmarks.statistics import best_known, by_arm, counted, geometric_mean
 from nnsearch.errors import ConfigError
+from nnsearch.highs import is_linear, solve_by_highs
 from nnsearch.plain_solver import plain_solver
 from nnsearch.scorers.onnx import OnnxScorer, load_scorer
 from nnsearch.trial.pairs import rotated
@@ -346,7 +346,8 @@ def _with_cp_sat(
 def _with_highs(
     model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], *, seed: int, workers: int, seconds: float
 ) -> ClockedSolve:
-    return solve_by_highs(model, seed=seed, workers=workers, seconds=seconds)
+    solved = solve_by_highs(model, seed=seed, workers=workers, seconds=seconds)
+    return ClockedSolve(solved, solved.status, solved.seconds, list(solved.solutions))
 
 
 def _with_scorer(

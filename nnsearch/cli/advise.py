@@ -23,7 +23,11 @@ def show_verdict(
     *,
     problem: Literal[tuple(PROBLEMS)] | None = None,  # type: ignore[valid-type]
     colours: Annotated[int | None, Parameter(metavar="K")] = None,
-    model: Annotated[tuple[str, ...], Parameter(consume_multiple=True, metavar="NAME|PATH")] = ("bp", "universal"),
+    model: Annotated[tuple[str, ...], Parameter(consume_multiple=True, metavar="NAME|PATH")] = (
+        "bp",
+        "universal",
+        "lp",
+    ),
     time_limit: float = 5.0,
     seeds: Annotated[tuple[int, ...], Parameter(consume_multiple=True, metavar="N")] = (1, 2, 3),
     workers: Annotated[int | None, Parameter(metavar="N")] = None,
@@ -35,9 +39,10 @@ def show_verdict(
         instance: as for nnsearch solve
         problem: problem family (default: the one that the file tells)
         colours: number of colours, for graph-colouring
-        model: pretrained networks, or .onnx files, to try
+        model: pretrained networks, .onnx files, or lp, the linear relaxation of a model with an objective, to try
         time_limit: seconds of each run; there is one for each seed of CP-SAT, of it with linearization level 2 where
-            there is an objective, and of the drop-in solver and dives with each network that has something to say
+            there is an objective, of HiGHS where the model is linear, and of the drop-in solver and dives with each
+            network that has something to say
         seeds: of CP-SAT, a run of each arm for each
         workers: of each arm (default: the processors that this process may use)
         json: print one JSON object

@@ -8,7 +8,7 @@ from cyclopts import App
 
 from nnsearch.errors import NNSearchError
 from nnsearch.inference import pretrained
-from nnsearch.inference.pretrained import pretrained_models
+from nnsearch.inference.pretrained import LP, pretrained_models
 from nnsearch.scorers.onnx import OnnxScorer
 
 app = App(name="models")
@@ -16,7 +16,7 @@ app = App(name="models")
 
 @app.default
 def models() -> int:
-    """List the pretrained networks."""
+    """List the pretrained networks, and what else orders values by a name."""
     known = pretrained_models()
     if not known:
         raise NNSearchError(
@@ -27,5 +27,8 @@ def models() -> int:
         metadata = OnnxScorer(path, "cpu").metadata
         size = "any" if metadata.num_variables is None else f"{metadata.num_variables} x {metadata.num_values}"
         sys.stdout.write(f"{name:20} {metadata.problem:14} {size:>18}  {metadata.how_made}\n")
+    sys.stdout.write(
+        f"{LP:20} {'any':14} {'any':>18}  linear relaxation of a model with an objective, nothing trained\n"
+    )
     sys.stdout.write("what each was measured to do: models/README.md\n")
     return 0

@@ -48,6 +48,6 @@ def find_model(spec: str | Path) -> Path:
     if text not in known:
         raise ModelFileError(
             f"unknown model {text!r}: expected one of {', '.join(known) or '(none installed)'}, "
-            "or a path to an .onnx file"
+            f"a path to an .onnx file, or {LP}, the linear relaxation, where a scorer will do"
         )
     return known[text]

@@ -12,6 +12,7 @@ from statistics import median
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import ConfigError, GraphError, NNSearchError
+from nnsearch.highs import is_linear
 from nnsearch.model.graph import MAX_VALUES
 from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
@@ -19,12 +20,18 @@ from nnsearch.processors import usable_cpus
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
-from nnsearch.trial.arms import BASELINE, TrialArm, TrialRun, arms_for
+from nnsearch.trial.arms import BASELINE, HIGHS, TrialArm, TrialRun, arms_for
 from nnsearch.trial.contradictions import refuse_contradictions
 from nnsearch.trial.first_look import FirstLook, first_look
 from nnsearch.trial.pairs import paired_costs, rotated
 
 _WORTH_IT = 0.85  # of CP-SAT's time; less than this saved is within the noise of a few runs
+
+_HOW_TO_HIGHS = (
+    "this model is linear: HiGHS is the tool to try first",
+    'OR-Tools has it: pywraplp.Solver.CreateSolver("HIGHS"), or mathopt.solve(model, mathopt.SolverType.HIGHS);',
+    "a CpModel as it is, with variables, constraints and objective as they are here, goes to it by this line",
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,14 @@ class TrialComparison:
         ratio: Its cost over CP-SAT's, geometric mean over the seeds: seconds where either of the two has decided the
             model, else the primal integral. 1 for CP-SAT itself.
         always: Whether it was better for every seed.
+        ahead: Whether it had the better objective at the end for every seed, with the model undecided by either.
     """
 
     arm: TrialArm
     runs: Sequence[TrialRun]
     ratio: float
     always: bool
+    ahead: bool = False
 
     def __str__(self) -> str:
         decided = sum(run.decided for run in self.runs)
@@ -82,13 +91,14 @@ class Verdict:
             lines += ["", f"{'':22} {'ratio':>7} {'decided':>9} {'seconds':>9} {'first':>9} {'objective':>14}"]
             lines += [str(one) for one in self.comparisons]
         why = "nothing was clearly better" if self.comparisons else "no scorer has anything to say about this model"
-        lines += ["", f"stay with CP-SAT: {why}" if self.choice is None else f"use: {self.code}"]
+        lines += ["", *_HOW_TO_HIGHS] if self.choice is not None and self.choice.arm.name == HIGHS else [""]
+        lines.append(f"stay with CP-SAT: {why}" if self.choice is None else f"use: {self.code}")
         return "\n".join(lines)
 
 
 def advise(
     model: cp_model.CpModel | PreparedModel,
-    scorers: Sequence[str | Path | Scorer] = ("bp", "universal"),
+    scorers: Sequence[str | Path | Scorer] = ("bp", "universal", "lp"),
     *,
     seconds: float = 5.0,
     seeds: Sequence[int] = (1, 2, 3),
@@ -97,13 +107,14 @@ def advise(
 ) -> Verdict:
     """Say whether a learned search helps with a model, and how to use it: the longest trial takes some minutes.
 
-    Every arm (CP-SAT with its defaults, with linearization level 2 where there is an objective, the drop-in solver and
-    dives with each scorer that has something to say) solves the model once for each seed, in turns, within the same
-    time. Another arm than CP-SAT is recommended if it was better for every seed and by 15 % in the geometric mean.
+    Every arm (CP-SAT with its defaults, with linearization level 2 where there is an objective, HiGHS where the model
+    is linear, the drop-in solver and dives with each scorer that has something to say) solves the model once for each
+    seed, in turns, within the same time. Another arm than CP-SAT is recommended if it was better for every seed and by
+    15 % in the geometric mean; HiGHS also if it had the better objective at the end for every seed.
 
     Args:
         model: Any model; it is not changed.
-        scorers: Names or paths of networks, or scorers.
+        scorers: Names or paths of networks, ``lp``, or scorers.
         seconds: The time limit of each run.
         seeds: Random seeds of CP-SAT, a run of each arm for each.
         workers: Of each arm; None is as many as this process may use processors.
@@ -136,7 +147,9 @@ def advise(
     if useful or prepared.objective is not None:
         arms = arms_for(prepared, useful, workers or usable_cpus(), seconds)
         comparisons = _tried(arms, seeds, seconds, prepared.objective, on_run)
-    better = [one for one in comparisons if one.always and one.ratio <= _WORTH_IT]
+    better = [
+        one for one in comparisons if (one.always and one.ratio <= _WORTH_IT) or (one.arm.name == HIGHS and one.ahead)
+    ]
     return Verdict(_reading(prepared), looks, comparisons, min(better, key=lambda one: one.ratio, default=None))
 
 
@@ -151,8 +164,8 @@ def _reading(model: PreparedModel) -> list[str]:
     lines.append(f"{len(model.proto.constraints)} constraints{': ' if named else ''}{named}")
     objective = model.objective
     lines.append("no objective" if objective is None else f"an objective of {len(objective.variables)} variables")
-    if objective is not None and not model.others:
-        lines.append("every constraint is linear or a clause: a MIP solver such as HiGHS deserves a trial, too")
+    if is_linear(model):
+        lines.append("all of it is linear: HiGHS, a MIP solver, takes part in the trial")
     try:
         lines.append(f"for networks: {model.graph().report}")
     except GraphError as error:
@@ -182,9 +195,16 @@ def _tried(
         cost, other, slack = paired_costs(mine, theirs, best, seconds)
         return math.log((cost + slack) / (other + slack))
 
+    def is_ahead(mine: TrialRun, theirs: TrialRun) -> bool:
+        if objective is None or mine.decided or theirs.decided or not mine.solutions:
+            return False
+        return not theirs.solutions or objective.better(mine.solutions[-1][1], theirs.solutions[-1][1])
+
     compared = []
     for arm in arms:
-        ratios = [log_ratio(mine, theirs) for mine, theirs in zip(runs[arm.name], runs[BASELINE], strict=True)]
+        pairs = list(zip(runs[arm.name], runs[BASELINE], strict=True))
+        ratios = [log_ratio(*pair) for pair in pairs]
         mean = math.exp(sum(ratios) / len(ratios))
-        compared.append(TrialComparison(arm, runs[arm.name], mean, all(ratio < 0 for ratio in ratios)))
+        always, ahead = all(ratio < 0 for ratio in ratios), all(is_ahead(*pair) for pair in pairs)
+        compared.append(TrialComparison(arm, runs[arm.name], mean, always, ahead))
     return compared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.dives import Dives, solve_by_dives
 from nnsearch.cpsat.solver import CpSolver
+from nnsearch.errors import NNSearchError
+from nnsearch.highs import is_linear, solve_by_highs
 from nnsearch.limits import Limits
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
@@ -18,6 +21,11 @@ from nnsearch.scorers.network import Network
 from nnsearch.trial.timed_solve import timed_solve
 
 BASELINE = "CP-SAT"
+
+HIGHS = "HiGHS"
+"""The arm of a MIP solver, on models that are linear."""
+
+_log = logging.getLogger("nnsearch")
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ def run_of(solver: cp_model.CpSolver, model: cp_model.CpModel, seed: int, worker
 
 
 def arms_for(model: PreparedModel, scorers: Sequence[Network], workers: int, seconds: float) -> list[TrialArm]:
-    """Return the arms of a trial, CP-SAT as it comes first.
+    """Return the arms of a trial, CP-SAT as it comes first; HiGHS is one where the model is linear.
 
     Args:
         model: The model.
@@ -98,6 +106,20 @@ def arms_for(model: PreparedModel, scorers: Sequence[Network], workers: int, sec
 
         return run
 
+    def by_highs(seed: int) -> TrialRun:
+        try:
+            solved = solve_by_highs(model, seconds=seconds, workers=workers, seed=seed)
+        except NNSearchError as error:
+            _log.warning("%s", error)
+            return TrialRun(Status.UNKNOWN, seconds, [])
+        if not solved.holds:
+            _log.warning("HiGHS: its solution breaks a constraint of the model once it is rounded, and does not count")
+            return TrialRun(Status.UNKNOWN, seconds, [])
+        found = list(solved.solutions)
+        if solved.status.solved and (not found or found[-1][1] != solved.objective_value):
+            found.append((solved.seconds, solved.objective_value))
+        return TrialRun(solved.status, solved.seconds, found)
+
     def more_linear() -> cp_model.CpSolver:
         solver = plain_solver()
         solver.parameters.linearization_level = 2
@@ -108,6 +130,9 @@ def arms_for(model: PreparedModel, scorers: Sequence[Network], workers: int, sec
         arms.append(
             TrialArm(f"{BASELINE}, level 2", "solver.parameters.linearization_level = 2", by_solver(more_linear))
         )
+    if is_linear(model):
+        call = f"nnsearch.highs.solve_by_highs(model, workers={workers}, seconds={seconds:g})"
+        arms.append(TrialArm(HIGHS, f"result = {call}", by_highs))
     for scorer in scorers:
         call = f'nnsearch.cpsat.CpSolver("{scorer.name}")'
         arms.append(TrialArm(f"drop-in {scorer.name}", f"solver = {call}", by_solver(lambda one=scorer: CpSolver(one))))  # type: ignore[misc]

@@ -396,6 +396,7 @@ def test_models_are_listed(nnsearch: Nnsearch, installed: Path) -> None:
         ["pls-10-full", "latin-square", "100 x 10", "target single, SBR full"],
         ["universal", "any", "any", "3 blocks, 70 steps"],
         ["wider", "any", "any", "5 blocks, 70 steps"],
+        ["lp", "any", "any", "linear relaxation of a model with an objective, nothing trained"],
     ]
     assert len({line.index(line.split(maxsplit=1)[1]) for line in (title, *lines)}) == 1
     assert where.endswith("models/README.md")

@@ -29,13 +29,16 @@ def test_names_are_those_of_the_files(two_models: Path) -> None:
 def test_an_unknown_name_lists_the_known_ones(two_models: Path, name: str) -> None:
     with pytest.raises(ModelFileError) as caught:
         find_model(name)
-    assert str(caught.value) == f"unknown model {name!r}: expected one of a, b, or a path to an .onnx file"
+    assert str(caught.value) == (
+        f"unknown model {name!r}: expected one of a, b, a path to an .onnx file, or lp, the linear relaxation, where a "
+        "scorer will do"
+    )
 
 
 def test_a_name_without_models_says_so(two_models: Path) -> None:
     for path in two_models.glob("*.onnx"):
         path.unlink()
-    with pytest.raises(ModelFileError, match=r"^unknown model 'a': expected one of \(none installed\), or a path"):
+    with pytest.raises(ModelFileError, match=r"^unknown model 'a': expected one of \(none installed\), a path"):
         find_model("a")
 
 

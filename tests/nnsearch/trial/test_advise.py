@@ -15,7 +15,7 @@ from nnsearch.cli.main import main
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.result import Status
 from nnsearch.trial import advise as advising
-from nnsearch.trial.arms import BASELINE, TrialArm, TrialRun
+from nnsearch.trial.arms import BASELINE, HIGHS, TrialArm, TrialRun
 
 
 def square(order: int = 7) -> cp_model.CpModel:
@@ -85,6 +85,37 @@ def test_without_proofs_the_primal_integral_counts(maximise: bool, monkeypatch: 
 
 
 @pytest.mark.parametrize(
+    ("ours", "theirs", "first"),
+    [
+        ([run(0.2, Status.OPTIMAL, (0.1, 20))] * 2, [run(5, Status.FEASIBLE, (0.1, 20))] * 2, True),  # proved sooner
+        ([run(5, Status.FEASIBLE, (4.9, 21))] * 2, [run(5, Status.FEASIBLE, (0.1, 20))] * 2, True),  # better, if late
+        ([run(5, Status.FEASIBLE, (4.9, 20))] * 2, [run(5, Status.FEASIBLE, (0.1, 20))] * 2, False),
+        ([run(5, Status.UNKNOWN)] * 2, [run(5, Status.UNKNOWN)] * 2, False),
+        ([run(2, Status.OPTIMAL, (2, 20))] * 2, [run(1, Status.OPTIMAL, (1, 20))] * 2, False),
+    ],
+)
+def test_highs_is_the_tool_where_it_was_better(
+    ours: list[TrialRun], theirs: list[TrialRun], first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial(monkeypatch, {BASELINE: theirs, HIGHS: ours})
+    text = str(verdict(knapsack()))
+    assert ("this model is linear: HiGHS is the tool to try first" in text) is first
+    assert ("mathopt.solve" in text) is first
+    assert ("stay with CP-SAT: nothing was clearly better" in text) is not first
+
+
+def test_the_linear_relaxation_is_tried_where_it_can_be_read() -> None:
+    said = nnsearch.advise(knapsack(), ["lp"], seconds=1, seeds=(1,), workers=1)
+    codes = [one.arm.code for one in said.comparisons]
+    assert 'solver = nnsearch.cpsat.CpSolver("lp")' in codes
+    assert [look.usable for look in said.looks] == [True]
+    said = nnsearch.advise(square(3), ["lp"], seconds=1, seeds=(1,), workers=1)
+    assert "lp: has nothing to read in this model" in str(said)
+    assert not said.comparisons
+    assert "HiGHS" not in str(said)
+
+
+@pytest.mark.parametrize(
     ("runs", "words"),
     [
         (
@@ -106,14 +137,14 @@ def test_a_real_trial_in_turns() -> None:
     told: list[tuple[int, int, str]] = []
     said = nnsearch.advise(knapsack(), ["bp"], seconds=2, seeds=(1, 2), workers=1, on_run=lambda *one: told.append(one))
     names = [one.arm.name for one in said.comparisons]
-    assert names == [BASELINE, f"{BASELINE}, level 2", "drop-in bp", "dives bp"]
+    assert names == [BASELINE, f"{BASELINE}, level 2", HIGHS, "drop-in bp", "dives bp"]
     assert [arm for _, _, arm in told] == [*names, *names[1:], names[0]]
-    assert [(done, total) for done, total, _ in told] == [(done, 8) for done in range(8)]
+    assert [(done, total) for done, total, _ in told] == [(done, 10) for done in range(10)]
     assert all(run.status is Status.OPTIMAL for one in said.comparisons for run in one.runs)
     text = str(said)
     assert "12 variables: 12 with two values, 0 with more than 4096" in text
     assert "2 constraints: 1 linear, 1 exactly_one" in text
-    assert "a MIP solver such as HiGHS" in text
+    assert "all of it is linear: HiGHS, a MIP solver, takes part in the trial" in text
     assert "bp: sees 12 variables, and all of their values alike at the beginning" in text
 
 

@@ -7,10 +7,12 @@ process. Its log says when solutions came.
 from __future__ import annotations
 
 import os
+import pickle
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ortools.sat.python import cp_model
 
-from benchmarks.checked_solve import ClockedSolve
-from benchmarks.own_process import OwnProcess
-from nnsearch.errors import NothingToReadError
+from nnsearch.errors import NNSearchError, NothingToReadError
 from nnsearch.linear_program import FloatArray, LinearProgram, program_message
 from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
@@ -30,11 +30,23 @@ from nnsearch.result import Status
 _GRACE = 60.0
 """Seconds after the limit until the process is ended."""
 
+# What multiprocessing starts would import the user's script once more, which then needs a guard.
+_START = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the other one decides
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from nnsearch.highs import main
+main()
+"""
+
+_ROUNDING = 1e-6
+
 _ROW = re.compile(r"\s(\S+)\s+(?:Large|inf|-inf|[\d.]+%)(?:\s+\d+[km]?){4}\s+[\d.]+s\s*$")
 """The best objective in a row of the table that HiGHS prints: before the gap and the work, which may be 1234k."""
 
 
-def is_linear(model: cp_model.CpModel) -> bool:
+def is_linear(model: cp_model.CpModel | PreparedModel) -> bool:
     """Tell whether a model says nothing but linear constraints and clauses, and has an objective."""
     try:
         return Relaxation.of(PreparedModel.of(model)).exact
@@ -43,39 +55,53 @@ def is_linear(model: cp_model.CpModel) -> bool:
 
 
 @dataclass(frozen=True)
-class HighsAnswer:
-    """What HiGHS answered, as a solver is asked for it.
+class HighsSolve:
+    """A solve that has ended.
 
     Attributes:
-        objective_value: of the solution, in the units of the model.
-        best_objective_bound: the same.
-        values: of all variables; none without a solution.
+        status: How it ended.
+        objective_value: Of the solution, in the units of the model.
+        best_objective_bound: The same.
+        values: Of all variables; none without a solution.
+        holds: Whether the values, which HiGHS has within a tolerance, satisfy the model as whole numbers.
+        solutions: Second and objective of each solution that was better than all before.
+        seconds: Of reading the model and the solve, without the start of the process.
     """
 
+    status: Status
     objective_value: float
     best_objective_bound: float
     values: Sequence[int]
+    holds: bool
+    solutions: Sequence[tuple[float, float]]
+    seconds: float
 
     def value(self, variable: cp_model.IntVar) -> int:
         """Return what the solution gives a variable."""
         return self.values[variable.index]
 
 
-def solve_by_highs(model: cp_model.CpModel, *, seed: int, workers: int, seconds: float) -> ClockedSolve:
-    """Solve a linear model; reading it counts, starting the process does not.
+def solve_by_highs(
+    model: cp_model.CpModel | PreparedModel, *, seconds: float, workers: int, seed: int = 1
+) -> HighsSolve:
+    """Solve a linear model that has an objective.
+
+    Args:
+        model: The model; it is not changed.
+        seconds: The time limit; reading the model counts, starting the process does not.
+        workers: Threads of HiGHS.
+        seed: Of HiGHS.
 
     Raises:
-        ValueError: the model is not linear.
-        multiprocessing.TimeoutError: it did not end at its limit.
+        NothingToReadError: The model has no objective.
+        NNSearchError: The model is not linear, or HiGHS failed, or did not end at its limit.
+        KeyboardInterrupt: Ctrl-C.
     """
-    with closing(OwnProcess(_load)) as process:
-        process.call(_load, seconds=_GRACE)
-        began = time.perf_counter()
-        program, objective = _linear(model)
-        read = time.perf_counter() - began
-        left = max(seconds - read, 0.0)
-        found = process.call(_solve, program, seed, workers, left, seconds=left + _GRACE)
-    return _clocked(found, read, program, objective)
+    began = time.perf_counter()
+    program, objective = _linear(model)
+    read = time.perf_counter() - began
+    found = _in_own_process(program, seed, workers, max(seconds - read, 0.0))
+    return _solved(found, read, program, objective)
 
 
 class _Found(NamedTuple):
@@ -96,20 +122,38 @@ class _Found(NamedTuple):
     seconds: float
 
 
-def _linear(model: cp_model.CpModel) -> tuple[LinearProgram, Objective]:
+def _linear(model: cp_model.CpModel | PreparedModel) -> tuple[LinearProgram, Objective]:
     prepared = PreparedModel.of(model)
     relaxation, objective = Relaxation.of(prepared), prepared.objective
     if not relaxation.exact or objective is None:
-        raise ValueError("expected a linear model with an objective, got another one")
+        raise NNSearchError("HiGHS: expected a linear model with an objective, got another one; leave it to CP-SAT")
     return relaxation.program, objective
 
 
-def _load() -> None:
-    """Import what a solve needs, and be silent: HiGHS prints a line now and then beside its log."""
-    from ortools.math_opt.core.python import solver  # noqa: F401
+def _in_own_process(program: LinearProgram, seed: int, workers: int, seconds: float) -> _Found:
+    paths = [path for path in sys.path if isinstance(path, str)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _START],
+            input=pickle.dumps(paths) + pickle.dumps((program, seed, workers, seconds)),
+            capture_output=True,
+            timeout=seconds + _GRACE,
+        )
+    except subprocess.TimeoutExpired:
+        raise NNSearchError(f"HiGHS: expected an end after {seconds:g} s, got none {_GRACE:g} s later") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        why = said[-1] if said else f"exit code {done.returncode}"
+        raise NNSearchError(f"HiGHS: expected an answer, got none: {why}")
+    found: _Found = pickle.loads(done.stdout)
+    return found
 
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+
+def main() -> None:
+    """Solve the program that comes through standard input, in the process that is there for it."""
+    with os.fdopen(os.dup(1), "wb") as answer, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # HiGHS prints a line now and then beside its log
+        pickle.dump(_solve(*pickle.load(sys.stdin.buffer)), answer)
 
 
 def _solve(program: LinearProgram, seed: int, workers: int, seconds: float) -> _Found:
@@ -155,16 +199,27 @@ def _improvements(rows: Sequence[tuple[float, str]]) -> Iterator[tuple[float, fl
             yield second, value
 
 
-def _clocked(found: _Found, read: float, program: LinearProgram, objective: Objective) -> ClockedSolve:
+def _solved(found: _Found, read: float, program: LinearProgram, objective: Objective) -> HighsSolve:
     values: list[int] = []
-    value = 0.0
+    value, holds = 0.0, True
+    solutions: list[tuple[float, float]] = []
     if found.values is not None:
         all_values = np.where(np.isfinite(program.lower), program.lower, program.upper)  # of what nothing depends on
         all_values[program.named()] = found.values
-        values = [round(number) for number in all_values.tolist()]
+        whole: FloatArray = np.rint(all_values)
+        values, holds = [int(number) for number in whole.tolist()], _holds(program, whole)
         value = objective.value_of(values)
-    solutions: list[tuple[float, float | None]] = []
-    if found.values is not None:
         solutions = [(read + second, objective.in_model_units(total)) for second, total in found.solutions]
-    answer = HighsAnswer(value, objective.in_model_units(found.bound), values)
-    return ClockedSolve(answer, found.status, read + found.seconds, solutions)
+    bound = objective.in_model_units(found.bound)
+    return HighsSolve(found.status, value, bound, values, holds, solutions, read + found.seconds)
+
+
+def _holds(program: LinearProgram, values: FloatArray) -> bool:
+    terms = program.coefficient * values[program.column]
+    sums = np.bincount(program.row, weights=terms, minlength=len(program.row_lower))
+    named = program.named()
+    return bool(
+        ((program.lower <= values) & (values <= program.upper))[named].all()
+        and (program.row_lower - _ROUNDING <= sums).all()
+        and (sums <= program.row_upper + _ROUNDING).all()
+    )

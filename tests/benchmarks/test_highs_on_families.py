@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from ortools.sat.python import cp_model
 
-from benchmarks import highs
-from benchmarks.checked_solve import checked
+from benchmarks.checked_solve import ClockedSolve, checked
 from benchmarks.instances.families import FAMILIES, Part, Scale
+from nnsearch import highs
+from nnsearch.errors import NNSearchError
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.relaxation import Relaxation
 from nnsearch.result import Status
@@ -28,7 +29,9 @@ Src Proc. InQueue |  Leaves   Expl. | BestBound      BestSol              Gap | 
 
 def test_a_linear_model_is_solved_and_checked() -> None:
     drawn = FAMILIES["knapsack"].build(Scale.TINY, Part.TEST, 0, 0)
-    result, _ = checked(drawn, lambda: highs.solve_by_highs(drawn.model, seed=1, workers=1, seconds=20.0))
+    solved = highs.solve_by_highs(drawn.model, seed=1, workers=1, seconds=20.0)
+    result, _ = checked(drawn, lambda: ClockedSolve(solved, solved.status, solved.seconds, list(solved.solutions)))
+    assert solved.holds
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     assert solver.solve(drawn.model) == cp_model.OPTIMAL
@@ -63,5 +66,5 @@ def test_what_is_linear() -> None:
         *("rosters", "set-cover", "generalised-assignment", "facility-location", "independent-set", "knapsack"),
         *("bin-packing", "lot-sizing"),
     ]
-    with pytest.raises(ValueError, match="expected a linear model"):
+    with pytest.raises(NNSearchError, match="expected a linear model"):
         highs._linear(FAMILIES["job-shops"].build(Scale.TINY, Part.TEST, 0, 0).model)
