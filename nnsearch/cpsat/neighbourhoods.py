@@ -91,7 +91,7 @@ class NeighbourhoodSearch:
 
     Attributes:
         best: the values of all variables in the best solution; None as long as there is none.
-        reached: its objective.
+        reached: its objective. Who knows a solution sets both before the first step.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class NeighbourhoodSearch:
         """
         how = self._how
         share, fruitless, number = how.fixed, 0, 0
-        begun = False
+        begun = self.best is not None
         while fruitless < how.fruitless and not over():
             count = int(share * len(self._rank))
             if begun and self.best is not None:

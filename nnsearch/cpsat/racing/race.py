@@ -156,8 +156,8 @@ class Race:
             )
         else:
             answer = self._recall(first, self._past)
-            if answer is None and self._leads:
-                return self._lead(first)
+            if self._leads:
+                return self._lead(first, answer)
             if answer is None and self._has_solution():
                 self._nothing = "CP-SAT had a solution before it began"
             elif answer is None and self._scorer is not None:
@@ -229,22 +229,33 @@ class Race:
         best = before if before.status in _SOLVED and self._improves(before, start) else start
         return self._better(before, start) if self._is_over() or self._proved(best) else self._hand_over(best)
 
-    def _lead(self, first: CpSatRun) -> cmh.CpSolverResponse:
+    def _lead(self, first: CpSatRun, start: cmh.CpSolverResponse | None) -> cmh.CpSolverResponse:
         """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
 
         The search begins beside CP-SAT; at the end of a trial the one that is behind stops. Where that is CP-SAT, it
         begins again from the best solution after as long as the race has lasted by then, and there is another trial.
+
+        Args:
+            first: CP-SAT at work.
+            start: from history; the search begins with it.
         """
         guess = self._guess(first)
+        if start is not None and self._past is not None and self._recalled is not None:
+            if guess is None:
+                return self._go_on_from(start, self._past, self._recalled, first)
+            self._note_gift(start)
+            self._show(start)
         if guess is None or self._wait(first, self._options.lead_after - self._seconds()):
             self._nothing = self._nothing or "CP-SAT answered first"
             self._wait(first)
-            return self._finish(first.response(), "cp-sat")
+            return self._finish(first.response(), "cp-sat") if start is None else self._better(first.response(), start)
         assert self._objective is not None
         self._know_a_bound()
         search = NeighbourhoodSearch(
             self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._callbacks.show
         )
+        if start is not None:
+            search.best, search.reached = list(start.solution), start.objective_value
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
@@ -276,6 +287,8 @@ class Race:
         self._note_bound(last)
         if answer is None:
             return self._finish(last, "cp-sat")
+        if start is None or self._improves(answer, start):
+            self._giver = "learned"
         if run is not first or self._improves(answer, last):
             self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
         answer.status = cp_model.FEASIBLE
@@ -552,6 +565,8 @@ class Race:
             contribution, why = "solution", f"{giver} {'led to' if winner == 'history' else 'found'} the solution"
         elif self._gift is not None and self._giver == "history":
             contribution, why = "start", f"{giver} led to the start"
+        elif self._gift is not None and self._leads:
+            contribution, why = "start", "the learned search found what CP-SAT went on from"
         elif self._gift is not None:
             contribution, why = "first solution", "the learned search found the first solution"
         else:

@@ -19,8 +19,8 @@ class RaceReport:
     Attributes:
         winner: The side whose answer was returned; ``nobody`` when a limit or an exception came first.
         contribution: What history or the learned search gave: the ``solution`` that was returned, the ``proof`` that
-            there is none, the ``start`` (history) or the ``first solution`` (the learned search) from which CP-SAT went
-            on to a better one, or ``nothing``.
+            there is none, the ``start`` (history, a scorer that knows objectives) or the ``first solution`` (another
+            learned search) from which CP-SAT went on to a better one, or ``nothing``.
         why: One line: what it gave and when, or why nothing.
         learned: What the learned search did; None when it did not begin or did not end in order.
         error: What the scorer, or anything else in the learned search, raised.

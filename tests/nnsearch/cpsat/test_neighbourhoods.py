@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -294,3 +295,23 @@ class TestRace:
         assert solver.solve(covering(2, 30, 40)) == cp_model.OPTIMAL
         assert solver.race is not None
         assert solver.race.winner == "cp-sat"
+
+    def test_the_search_begins_with_what_history_has(self, tmp_path: Path) -> None:
+        path = tmp_path / "plans.db"
+        model = hard_covering()
+        first = CpSolver(None, history=path)
+        first.parameters.max_time_in_seconds, first.parameters.num_workers = 1, 2
+        assert first.solve(model) in SOLVED
+        changed = model.clone()
+        changed.add_bool_or([changed.get_bool_var_from_proto_index(j) for j in (3, 5, 7)])
+        heard = Heard()
+        heard.first = changed.get_bool_var_from_proto_index(0)
+        solver = CpSolver(
+            Oracle([1] * 121), on_error="raise", history=path, options=RaceOptions(lead_after=0, lead_trial=0.2)
+        )
+        solver.parameters.max_time_in_seconds, solver.parameters.num_workers = 1.5, 2
+        assert solver.solve(changed, heard) in SOLVED
+        assert heard.objectives[-1] == solver.objective_value
+        assert is_solution(changed, list(solver.response_proto.solution))
+        assert solver.race is not None
+        assert solver.race.contribution in ("start", "solution"), solver.race
