@@ -90,8 +90,8 @@ class NeighbourhoodSearch:
             for a part of the model: its bound is none of the model.
 
     Attributes:
-        best: the values of all variables in the best solution; None as long as there is none.
-        reached: its objective. Who knows a solution sets both before the first step.
+        answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none. Who knows a
+            solution sets it before the first step.
     """
 
     def __init__(
@@ -115,8 +115,17 @@ class NeighbourhoodSearch:
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)
         self._patience = how.patience
         self._when = 0.0  # the last better solution was found, or a neighbourhood begun
-        self.best: list[int] | None = None
-        self.reached: float | None = None
+        self.answer: cmh.CpSolverResponse | None = None
+
+    @property
+    def best(self) -> list[int] | None:
+        """The values of all variables in the best solution."""
+        return None if self.answer is None else list(self.answer.solution)
+
+    @property
+    def reached(self) -> float | None:
+        """The objective of the best solution."""
+        return None if self.answer is None else float(self.answer.objective_value)
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all is fixed that there is, until nothing comes of it any more, or until told.
@@ -126,11 +135,11 @@ class NeighbourhoodSearch:
         """
         how = self._how
         share, fruitless, number = how.fixed, 0, 0
-        begun = self.best is not None
+        begun = self.answer is not None
         while fruitless < how.fruitless and not over():
             count = int(share * len(self._rank))
-            if begun and self.best is not None:
-                fixed, values = self._around(self.best, count, number)
+            if begun and (best := self.best) is not None:
+                fixed, values = self._around(best, count, number)
                 number += 1
             else:
                 fixed, values = self._guess.variables[:count], self._guess.values[:count]
@@ -170,7 +179,8 @@ class NeighbourhoodSearch:
 
     def _solve(self, variables: npt.NDArray[np.int64], values: npt.NDArray[np.int64], over: Callable[[], bool]) -> Step:
         started, before = time.perf_counter(), self.reached
-        model = self._model.clone() if self.best is None else hinted(self._model, self.best)
+        best = self.best
+        model = self._model.clone() if best is None else hinted(self._model, best)
         domains = model.proto.variables
         for variable, value in zip(variables.tolist(), values.tolist(), strict=True):
             domain = domains[variable].domain
@@ -190,7 +200,10 @@ class NeighbourhoodSearch:
 
     def _note(self, response: cmh.CpSolverResponse) -> None:
         if self.reached is None or self._objective.better(response.objective_value, self.reached):
-            self.best, self.reached = list(response.solution), response.objective_value
+            answer = cmh.CpSolverResponse()
+            answer.copy_from(response)
+            answer.status = cp_model.FEASIBLE
+            self.answer = answer
             self._when = time.perf_counter()
             if self._on_solution is not None:
                 self._on_solution(response)

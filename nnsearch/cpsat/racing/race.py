@@ -255,7 +255,7 @@ class Race:
             self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._callbacks.show
         )
         if start is not None:
-            search.best, search.reached = list(start.solution), start.objective_value
+            search.answer = start
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
@@ -269,9 +269,9 @@ class Race:
                     run.stop()
                     self._note_bound(run.response())
                     ends = time.perf_counter() + self._seconds()
-                elif run.stopped and search.best is not None:
+                elif run.stopped and (best := search.best) is not None:
                     self._log("CP-SAT is tried again")
-                    run, ends = self._start(hinted(self._model, search.best)), time.perf_counter() + trial
+                    run, ends = self._start(hinted(self._model, best)), time.perf_counter() + trial
             return self._is_over() or (run.done.is_set() and not run.stopped)
 
         for step in search.steps(over):
@@ -279,7 +279,7 @@ class Race:
                 f"{step.fixed} variables fixed, CP-SAT: {step.status.name} in {step.seconds:.2f} s"
                 + (f", objective {search.reached:.12g}" if step.better else "")
             )
-        answer = None if search.best is None else self._check(search.best, None)
+        answer = search.answer
         if not run.stopped:
             self._nothing = "CP-SAT was ahead"
             self._wait(run)
@@ -291,7 +291,6 @@ class Race:
             self._giver = "learned"
         if run is not first or self._improves(answer, last):
             self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
-        answer.status = cp_model.FEASIBLE
         if self._is_over() or self._proved(answer) or not run.stopped:
             return self._better(last, answer)
         return self._hand_over(answer)
