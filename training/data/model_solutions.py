@@ -57,7 +57,8 @@ class SolveModel:
     """Solves the model of a file, a few times, and keeps the solutions on the way to the best one.
 
     Where the linear relaxation says something of the objective, it leads first (see
-    :class:`nnsearch.scorers.lp.LpScorer`), and CP-SAT goes on from there; else CP-SAT has all the time.
+    :class:`nnsearch.scorers.lp.LpScorer`), and CP-SAT goes on from there; else CP-SAT has all the time. Solutions are
+    kept if the model, with every variable fixed, holds.
 
     Attributes:
         seconds: limit of each solve.
@@ -91,33 +92,37 @@ class SolveModel:
         right = np.array([problem.is_solution(solution.tolist()) for solution in solutions], dtype=bool)
         return FoundSolutions(_most_known(statuses), solutions[right], objectives[right])
 
-    def _solve(self, prepared: PreparedModel, seed: int) -> tuple[Status, list[IntArray]]:
+    def _solve(self, model: PreparedModel, seed: int) -> tuple[Status, list[IntArray]]:
         """Solve a model once; return its solutions in the order in which they were found."""
-        model, seconds, solutions, statuses = prepared.model, self.seconds, list[IntArray](), list[Status]()
-        if _has_relaxation(prepared):
-            solver, heard = CpSolver(LP), _Solutions()
-            solver.parameters.copy_from(cp_sat_parameters(Limits(_LED * seconds), seed, self.workers))
-            solver.solve(model, heard)
-            heard.note(solver.response_proto)
-            statuses.append(Status(solver.response_proto.status.name))
-            solutions += heard.solutions
-            if statuses[0] is Status.INFEASIBLE:
-                return Status.INFEASIBLE, []
-            if solutions:
-                model = hinted(model, solutions[-1].tolist())
-            seconds -= _LED * seconds
-        heard = _Solutions()
-        parameters = cp_sat_parameters(Limits(seconds), seed, self.workers)
+        if not _has_relaxation(model):
+            return self._pooled(model.model, self.seconds, seed)
+        led, solutions = self._led(model.model, _LED * self.seconds, seed)
+        if led is Status.INFEASIBLE:
+            return led, []
+        start = hinted(model.model, solutions[-1].tolist()) if solutions else model.model
+        status, more = self._pooled(start, (1 - _LED) * self.seconds, seed)
+        return _most_known((led, status)), solutions + more
+
+    def _led(self, model: cp_model.CpModel, seconds: float, seed: int) -> tuple[Status, list[IntArray]]:
+        """Let the linear relaxation lead."""
+        solver, heard = CpSolver(LP), _Solutions()
+        solver.parameters.copy_from(cp_sat_parameters(Limits(seconds), seed, self.workers))
+        status = solver.solve(model, heard)
+        heard.note(solver.response_proto)
+        return Status(status.name), heard.solutions
+
+    def _pooled(self, model: cp_model.CpModel, seconds: float, seed: int) -> tuple[Status, list[IntArray]]:
+        """Ask CP-SAT for its pool, too."""
+        heard, parameters = _Solutions(), cp_sat_parameters(Limits(seconds), seed, self.workers)
         parameters.fill_additional_solutions_in_response = True
         parameters.solution_pool_size = _POOL
-        run = CpSatRun(model, parameters, solution_callback=heard)
+        run = CpSatRun(model, parameters, solution_callback=heard)  # in a thread, for it would not hear of Ctrl-C here
         try:
             response = run.response()
         finally:
             run.stop()
         heard.note(response)
-        statuses.append(Status(response.status.name))
-        return _most_known(statuses), solutions + heard.solutions
+        return Status(response.status.name), heard.solutions
 
 
 def solve_models(

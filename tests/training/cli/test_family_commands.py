@@ -19,6 +19,7 @@ from nnsearch.cli import main as solver_cli
 from nnsearch.cpsat import CpSolver
 from nnsearch.problems import read_problem
 from training.__main__ import main
+from training.data import model_solutions
 from training.data.solved_models import solutions_file
 
 Capture = pytest.CaptureFixture[str]
@@ -128,6 +129,22 @@ def test_the_best_solutions_and_worse_ones_are_kept(maximise: bool, tmp_path: Pa
     assert objectives[-1] != objectives[0]
 
 
+def test_of_many_solutions_some_are_kept_from_the_best_to_the_worst(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = write(tmp_path / "covers", cover(maximise=False))
+    solved(path.parent, capsys)
+    with np.load(solutions_file(path)) as arrays:
+        best = arrays["objectives"][0]
+    solutions_file(path).unlink()
+    monkeypatch.setattr(model_solutions, "_KEPT", 4)
+    assert f"{path.parent}: 4 solutions of 1 models" in solved(path.parent, capsys)
+    with np.load(solutions_file(path)) as arrays:
+        objectives = arrays["objectives"]
+    assert objectives[0] == best
+    assert objectives[3] > best
+
+
 def test_models_with_solutions_are_left_alone_and_those_without_one_are_named(tmp_path: Path, capsys: Capture) -> None:
     easy, impossible = write(tmp_path / "mixed", load(0), nothing())
     text = solved(tmp_path / "mixed", capsys)
@@ -150,7 +167,7 @@ def test_ctrl_c_keeps_what_was_written(minimised: bool, tmp_path: Path, capsys: 
 
     pressing = threading.Thread(target=press)
     pressing.start()
-    assert main(["solve", "--models", str(tmp_path / "mixed"), "--seconds", "1000", "--workers", "1"]) == 130
+    assert main(["solve", "--models", str(tmp_path / "mixed"), "--seconds", "60", "--workers", "1"]) == 130
     pressing.join()
     assert "interrupted; 1 of 2 models have solutions, the same command goes on" in capsys.readouterr().err
     assert sorted(path.name for path in hard.parent.iterdir()) == ["m0.pb", "m0.solutions.npz", "m1.pb"]

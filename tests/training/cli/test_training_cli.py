@@ -127,9 +127,8 @@ def test_help_explains_every_key_of_the_config(capsys: pytest.CaptureFixture[str
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([])
-    message = (
-        "the following arguments are required: COMMAND, one of bp, evaluate, export, fit, label, pool (see --help)"
-    )
+    commands = "bp, evaluate, export, fit, label, pool, solve"
+    message = f"the following arguments are required: COMMAND, one of {commands} (see --help)"
     assert capsys.readouterr().err == f"error: {message}\n"
 
 
