@@ -40,7 +40,7 @@ from nnsearch.highs import main
 main()
 """
 
-_ROUNDING = 1e-6
+_ROUNDING = 1e-6  # of sums of whole numbers
 
 _ROW = re.compile(r"\s(\S+)\s+(?:Large|inf|-inf|[\d.]+%)(?:\s+\d+[km]?){4}\s+[\d.]+s\s*$")
 """The best objective in a row of the table that HiGHS prints: before the gap and the work, which may be 1234k."""
@@ -204,7 +204,8 @@ def _solved(found: _Found, read: float, program: LinearProgram, objective: Objec
     value, holds = 0.0, True
     solutions: list[tuple[float, float]] = []
     if found.values is not None:
-        all_values = np.where(np.isfinite(program.lower), program.lower, program.upper)  # of what nothing depends on
+        end = np.where(np.isfinite(program.upper), program.upper, 0.0)
+        all_values = np.where(np.isfinite(program.lower), program.lower, end)  # of what nothing depends on
         all_values[program.named()] = found.values
         whole: FloatArray = np.rint(all_values)
         values, holds = [int(number) for number in whole.tolist()], _holds(program, whole)

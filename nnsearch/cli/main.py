@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _VERBS = {
     "solve": "solve an instance",
     "trace": "draw a recorded search tree",
-    "models": "list the pretrained networks",
+    "models": "list the pretrained networks, and lp",
     "inspect": "describe a network",
     "advise": "try whether a learned search helps with a model",
     "history": "list, show, add, export, prune and replay past solves",

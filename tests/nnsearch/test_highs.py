@@ -45,6 +45,30 @@ def test_the_same_optima_as_cp_sat() -> None:
     assert statuses == {Status.OPTIMAL, Status.INFEASIBLE}
 
 
+def test_what_nothing_depends_on_has_a_value_in_its_domain() -> None:
+    model = cp_model.CpModel()
+    most = 2**61
+    domains = [(-most, most), (-most, -3), (3, most), (1, 2)]
+    variables = [model.new_int_var(*domain, "") for domain in domains]
+    x, y = model.new_int_var(0, 9, ""), model.new_bool_var("")
+    model.add(2 * x + y <= 7)
+    model.maximize(x)
+    solved = highs.solve_by_highs(model, seconds=20, workers=1)
+    assert solved.value(x) == 3
+    assert all(low <= solved.value(variable) <= high for variable, (low, high) in zip(variables, domains, strict=True))
+
+
+def test_a_solution_that_breaks_a_row_once_it_is_rounded() -> None:
+    model = cp_model.CpModel()
+    x, y = model.new_int_var(0, 9, ""), model.new_int_var(0, 9, "")
+    model.add(2 * x + y == 7)
+    model.minimize(x + y)
+    program = highs._linear(model)[0]
+    assert highs._holds(program, np.array([3.0, 1.0]))
+    assert not highs._holds(program, np.array([3.0, 2.0]))
+    assert not highs._holds(program, np.array([-1.0, 9.0]))
+
+
 def test_a_process_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(highs, "_START", "raise MemoryError('all of it')")
     with pytest.raises(NNSearchError, match=r"^HiGHS: expected an answer, got none: MemoryError: all of it$"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ortools.sat.python import cp_model
 from stand_ins import RandomGraphScorer
 
 import nnsearch
+from nnsearch import highs
 from nnsearch.cli.main import main
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
 from nnsearch.result import Status
@@ -131,6 +133,23 @@ def test_answers_that_contradict_each_other_are_no_verdict(
     trial(monkeypatch, {BASELINE: runs[:1], "a": runs[1:]})
     with pytest.raises(NNSearchError, match=words):
         verdict(knapsack(), seeds=1)
+
+
+def test_optima_of_rounded_coefficients_may_differ_by_the_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = knapsack()
+    model.maximize(sum(0.1 * model.get_int_var_from_proto_index(i) for i in range(12)))
+    for difference, contradict in ((1e-5, False), (1e-3, True)):
+        exact, rounded = (run(1, Status.OPTIMAL, (1, 100 + more)) for more in (0.0, difference))
+        trial(monkeypatch, {BASELINE: [rounded], HIGHS: [exact]})
+        with pytest.raises(NNSearchError, match="optimal objectives differ") if contradict else nullcontext():
+            verdict(model, seeds=1)
+
+
+def test_highs_that_fails_decides_nothing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(highs, "_START", "raise MemoryError")
+    said = nnsearch.advise(knapsack(), [], seconds=1, seeds=(1,), workers=1)
+    assert next(one for one in said.comparisons if one.arm.name == HIGHS).runs == [TrialRun(Status.UNKNOWN, 1.0, [])]
+    assert "HiGHS: expected an answer, got none" in caplog.text
 
 
 def test_a_real_trial_in_turns() -> None:
