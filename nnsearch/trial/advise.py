@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from statistics import median
 
@@ -44,7 +45,8 @@ class TrialComparison:
         ratio: Its cost over CP-SAT's, geometric mean over the seeds: seconds where either of the two has decided the
             model, else the primal integral. 1 for CP-SAT itself.
         always: Whether it was better for every seed.
-        ahead: Whether it had the better objective at the end for every seed, with the model undecided by either.
+        ahead: Whether for every seed no arm decided the model, and at the end none had a better objective, and CP-SAT a
+            worse one.
     """
 
     arm: TrialArm
@@ -110,7 +112,7 @@ def advise(
     Every arm (CP-SAT with its defaults, with linearization level 2 where there is an objective, HiGHS where the model
     is linear, the drop-in solver and dives with each scorer that has something to say) solves the model once for each
     seed, in turns, within the same time. Another arm than CP-SAT is recommended if it was better for every seed and by
-    15 % in the geometric mean; HiGHS also if it had the better objective at the end for every seed.
+    15 % in the geometric mean; HiGHS also if for every seed it had the best objective at the end.
 
     Args:
         model: Any model; it is not changed.
@@ -195,16 +197,20 @@ def _tried(
         cost, other, slack = paired_costs(mine, theirs, best, seconds)
         return math.log((cost + slack) / (other + slack))
 
-    def is_ahead(mine: TrialRun, theirs: TrialRun) -> bool:
-        if objective is None or mine.decided or theirs.decided or not mine.solutions:
+    def is_ahead(turn: int, mine: TrialRun) -> bool:
+        same_turn = [done[turn] for done in runs.values()]
+        if objective is None or not mine.solutions or any(run.decided for run in same_turn):
             return False
-        return not theirs.solutions or objective.better(mine.solutions[-1][1], theirs.solutions[-1][1])
+        ends = [run.solutions[-1][1] for run in same_turn if run.solutions]
+        if any(objective.better(end, mine.solutions[-1][1]) for end in ends):
+            return False
+        theirs = runs[BASELINE][turn].solutions
+        return not theirs or objective.better(mine.solutions[-1][1], theirs[-1][1])
 
     compared = []
     for arm in arms:
-        pairs = list(zip(runs[arm.name], runs[BASELINE], strict=True))
-        ratios = [log_ratio(*pair) for pair in pairs]
+        ratios = [log_ratio(mine, theirs) for mine, theirs in zip(runs[arm.name], runs[BASELINE], strict=True)]
         mean = math.exp(sum(ratios) / len(ratios))
-        always, ahead = all(ratio < 0 for ratio in ratios), all(is_ahead(*pair) for pair in pairs)
+        always, ahead = all(ratio < 0 for ratio in ratios), all(starmap(is_ahead, enumerate(runs[arm.name])))
         compared.append(TrialComparison(arm, runs[arm.name], mean, always, ahead))
     return compared

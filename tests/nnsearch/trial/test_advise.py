@@ -106,6 +106,12 @@ def test_highs_is_the_tool_where_it_was_better(
     assert ("stay with CP-SAT: nothing was clearly better" in text) is not first
 
 
+def test_highs_is_not_the_tool_where_another_arm_ended_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = {BASELINE: 20, HIGHS: 21, "level 2": 22}  # of a model that maximises
+    trial(monkeypatch, {name: [run(5, Status.FEASIBLE, (4.9, end))] * 2 for name, end in ends.items()})
+    assert verdict(knapsack()).code is None
+
+
 def test_the_linear_relaxation_is_tried_where_it_can_be_read() -> None:
     said = nnsearch.advise(knapsack(), ["lp"], seconds=1, seeds=(1,), workers=1)
     codes = [one.arm.code for one in said.comparisons]
