@@ -87,11 +87,12 @@ class NeighbourhoodSearch:
         how: the options.
         parameters: CP-SAT's, with the number of workers; its limit of time does not count.
         on_solution: called from a thread of CP-SAT with each solution that is better than all before, as CP-SAT answers
-            for a part of the model: its bound is none of the model.
+            for a part of the model: its bound is none of the model. If it returns true, that solution was the last one.
 
     Attributes:
         answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none. Who knows a
             solution sets it before the first step.
+        found: when the search found that, of ``time.perf_counter``; before, when it was made.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class NeighbourhoodSearch:
         guess: Guess,
         how: Neighbourhoods,
         parameters: cmh.SatParameters,
-        on_solution: Callable[[cmh.CpSolverResponse], None] | None = None,
+        on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None,
     ) -> None:
         self._model, self._objective, self._guess, self._how = model, objective, guess, how
         self._parameters = cmh.SatParameters()
@@ -115,7 +116,9 @@ class NeighbourhoodSearch:
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)
         self._patience = how.patience
         self._when = 0.0  # the last better solution was found, or a neighbourhood begun
+        self._ended = False  # by what is told of solutions
         self.answer: cmh.CpSolverResponse | None = None
+        self.found = time.perf_counter()
 
     @property
     def best(self) -> list[int] | None:
@@ -198,21 +201,26 @@ class NeighbourhoodSearch:
         status = run.response().status
         return Step(len(variables), status, self.reached != before, time.perf_counter() - started)
 
-    def _note(self, response: cmh.CpSolverResponse) -> None:
-        if self.reached is None or self._objective.better(response.objective_value, self.reached):
-            answer = cmh.CpSolverResponse()
-            answer.copy_from(response)
-            answer.status = cp_model.FEASIBLE
+    def _note(self, response: cmh.CpSolverResponse) -> bool:
+        """Take note of a solution; return whether the search is to end."""
+        answer = cmh.CpSolverResponse()
+        answer.copy_from(response)
+        answer.status = cp_model.FEASIBLE
+        if self._objective.floating:  # on the way CP-SAT tells a rounded sum
+            answer.objective_value = self._objective.value_of(list(answer.solution))
+        if not self._ended and (self.reached is None or self._objective.better(answer.objective_value, self.reached)):
             self.answer = answer
-            self._when = time.perf_counter()
+            self.found = self._when = time.perf_counter()
             if self._on_solution is not None:
-                self._on_solution(response)
+                self._ended = self._on_solution(answer)
+        return self._ended
 
 
 class _Note(cp_model.CpSolverSolutionCallback):
-    def __init__(self, note: Callable[[cmh.CpSolverResponse], None]) -> None:
+    def __init__(self, note: Callable[[cmh.CpSolverResponse], bool]) -> None:
         super().__init__()
         self._note = note
 
     def on_solution_callback(self) -> None:
-        self._note(self.response_proto)
+        if self._note(self.response_proto):
+            self.stop_search()

@@ -110,7 +110,7 @@ class Callbacks:
                 self._copy.response = copy = cmh.CpSolverResponse()
                 copy.copy_from(response)
                 self.seen, self._given = objective, None
-            if better:
+            if better and not self.over:  # who has stopped hears of no more, as from a single solve
                 self._reached = objective
                 self._guarded(self._call)
 

@@ -252,7 +252,7 @@ class Race:
         assert self._objective is not None
         self._know_a_bound()
         search = NeighbourhoodSearch(
-            self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._callbacks.show
+            self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._tell
         )
         if start is not None:
             search.answer = start
@@ -290,10 +290,15 @@ class Race:
         if start is None or self._improves(answer, start):
             self._giver = "learned"
         if run is not first or self._improves(answer, last):
-            self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
+            self._gift = f"objective {answer.objective_value:.12g} after {search.found - self._started:.2f} s"
         if self._is_over() or self._proved(answer) or not run.stopped:
             return self._better(last, answer)
         return self._hand_over(answer)
+
+    def _tell(self, response: cmh.CpSolverResponse) -> bool:
+        """Let the solution callback read a solution; return whether it wants no other one."""
+        self._callbacks.show(response)
+        return self._callbacks.over
 
     def _is_ahead(self, reached: float | None) -> bool:
         """Tell whether an objective is better than CP-SAT's best one."""

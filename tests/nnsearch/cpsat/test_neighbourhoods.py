@@ -7,7 +7,9 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +86,12 @@ def searched(
     objective = read_objective(model.proto)
     assert objective is not None
     told: list[float] = []
-    search = NeighbourhoodSearch(
-        model, objective, guess, how, parameters, lambda response: told.append(response.objective_value)
-    )
+
+    def tell(response: Any) -> bool:
+        told.append(response.objective_value)
+        return False
+
+    search = NeighbourhoodSearch(model, objective, guess, how, parameters, tell)
     steps = []
     for step in itertools.islice(search.steps(lambda: False), stop):
         steps.append((step, search.best))
@@ -154,6 +159,36 @@ class TestNeighbourhoods:
         assert objective is not None
         assert best is not None
         assert objective.value_of(best) == best_of(model)[0]
+
+    @pytest.mark.parametrize("sign", [-1, 1])
+    def test_floating_objectives_are_those_of_the_solutions(self, sign: int) -> None:
+        model = cp_model.CpModel()
+        amounts = [model.new_int_var(0, 5, f"x{j}") for j in range(4)]
+        model.add(sum(amounts) == 9)
+        cost = sum(sign * np.pi / (3 + j) * amount for j, amount in enumerate(amounts))
+        (model.maximize if sign < 0 else model.minimize)(cost)
+        steps = searched(model, everything(model, [3] * 4), Neighbourhoods(fixed=0.5))
+        assert any(step.better for step, _ in steps)
+
+    def test_who_is_told_ends_the_search_with_that_solution(self) -> None:
+        model = hard_covering()
+        objective = read_objective(model.proto)
+        told: list[list[int]] = []
+        times: list[float] = []
+        assert objective is not None
+
+        def tell(response: Any) -> bool:
+            told.append(list(response.solution))
+            times.append(time.perf_counter())
+            return len(told) == 3
+
+        search = NeighbourhoodSearch(
+            model, objective, everything(model, [1] * 121), Neighbourhoods(fixed=0.01), plain_solver().parameters, tell
+        )
+        assert list(search.steps(lambda: len(told) >= 3))
+        assert len(told) == 3
+        assert search.best == told[-1]
+        assert times[-2] <= search.found <= times[-1]
 
     def test_a_good_guess_is_found_at_once(self) -> None:
         model = covering(3)
@@ -254,6 +289,24 @@ class TestRace:
         solver = self.solver(Oracle([1] * 121))
         solver.parameters.max_time_in_seconds = 60
         assert solver.solve(hard_covering(), Stops()) in SOLVED
+
+    @pytest.mark.parametrize("fails", [False, True])
+    def test_a_callback_that_has_stopped_hears_of_no_other_solution(self, fails: bool) -> None:
+        class Stops(Heard):
+            def on_solution_callback(self) -> None:
+                super().on_solution_callback()
+                if len(self.objectives) >= 4:
+                    self.stop_search()
+                    if fails:
+                        raise KeyError("it fails")
+
+        model, heard = hard_covering(), Stops()
+        heard.first = model.get_bool_var_from_proto_index(0)
+        solver = self.solver(Oracle([1] * 121))
+        solver.parameters.max_time_in_seconds = 60
+        with pytest.raises(KeyError, match="it fails") if fails else nullcontext():
+            assert solver.solve(model, heard) in SOLVED
+        assert len(heard.objectives) == 4
 
     def test_ctrl_c_ends_it_with_the_best_answer(self) -> None:
         solver = self.solver(Oracle([1] * 121), neighbourhoods=Neighbourhoods(fruitless=10**6))

@@ -14,7 +14,7 @@ from nnsearch.model.graph import CandidateGraph
 from nnsearch.scorers.onnx import OnnxScorer
 from training.config import config_of
 from training.data.model_states import model_batch_of
-from training.data.solved_models import solutions_file, write_solutions
+from training.data.solved_models import read_folder, solutions_file, write_solutions
 from training.export.export import export_model_graph, model_graph_metadata
 from training.tasks import model_graph as trainer
 from training.tasks.model_graph import fit_model_graph
@@ -122,3 +122,39 @@ def test_solutions_of_another_model_are_refused(solution: list[int], phrase: str
     solutions_file(path).write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(PoolError, match="expected solutions int64"):
         fit_model_graph(config(tmp_path, 1), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("add", "wrong"),
+    [
+        (lambda model, a, b: model.add_bool_or(a, ~b), [0, 1]),
+        (lambda model, a, b: model.add_bool_and(a, ~b), [1, 1]),
+        (lambda model, a, b: model.add_at_most_one(a, ~b), [1, 0]),
+        (lambda model, a, b: model.add_exactly_one(a, b), [0, 0]),
+    ],
+)
+def test_solutions_that_violate_a_constraint_of_literals_are_refused(
+    add: Any, wrong: list[int], tmp_path: Path
+) -> None:
+    model = cp_model.CpModel()
+    a, b = (model.new_bool_var(name) for name in "ab")
+    model.add(a + b >= 0)
+    add(model, a, b)
+    model.minimize(a + 2 * b)
+    path = tmp_path / "m.pb"
+    model.export_to_file(str(path))
+    right = [[x, y] for x in (0, 1) for y in (0, 1) if holds(model, [x, y])]
+    assert right
+    assert wrong not in right
+    write_solutions(path, np.array(right), np.zeros(len(right)))
+    assert len(read_folder(tmp_path, relaxed=False)[0].solutions) == len(right)
+    write_solutions(path, np.array([right[0], wrong]), np.zeros(2))
+    with pytest.raises(PoolError, match="expected solutions of this model, solution 1 violates constraint 1"):
+        read_folder(tmp_path, relaxed=False)
+
+
+def holds(model: cp_model.CpModel, values: list[int]) -> bool:
+    fixed = model.clone()
+    for index, value in enumerate(values):
+        fixed.add(fixed.get_int_var_from_proto_index(index) == value)
+    return cp_model.CpSolver().solve(fixed) == cp_model.OPTIMAL
