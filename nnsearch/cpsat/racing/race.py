@@ -262,6 +262,9 @@ class Race:
 
         def over() -> bool:
             nonlocal run, ends
+            if search.answer is not None and self._proved(search.answer):
+                run.stop()  # it may have the bound without the solution
+                return True
             if time.perf_counter() >= ends and not self._is_over():
                 if not run.done.is_set():
                     if not self._is_ahead(search.reached):

@@ -20,7 +20,9 @@ from ortools.sat.python import cp_model
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, Step
+from nnsearch.cpsat.racing import race
 from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.objective import read_objective
@@ -275,6 +277,27 @@ class TestRace:
             solver = self.solver(Oracle([seed % 2] * 31))
             assert solver.solve(model) == cp_model.OPTIMAL
             assert solver.objective_value == best_of(model)[0]
+
+    def test_the_optimum_is_proved_by_a_bound_of_cp_sat_that_has_no_solution(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = covering(3)
+        best, values = best_of(model)
+
+        class Bounds(CpSatRun):
+            def _solve(self, model: cp_model.CpModel, callback: cp_model.CpSolverSolutionCallback | None) -> None:
+                self._solver.best_bound_callback(best)
+                ends = time.perf_counter() + 5
+                while not self.stopped and time.perf_counter() < ends:
+                    time.sleep(0.001)
+                super()._solve(model, callback)
+
+        monkeypatch.setattr(race, "CpSatRun", Bounds)
+        solver = CpSolver(Oracle(values), on_error="raise", options=RaceOptions(lead_after=0, lead_trial=9))
+        solver.parameters.max_time_in_seconds = 6
+        assert solver.solve(model) == cp_model.OPTIMAL
+        assert solver.objective_value == solver.best_objective_bound == best
+        assert solver.wall_time < 4
 
     def test_an_infeasible_model(self) -> None:
         model = hard_covering()

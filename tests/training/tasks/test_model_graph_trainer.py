@@ -157,4 +157,4 @@ def holds(model: cp_model.CpModel, values: list[int]) -> bool:
     fixed = model.clone()
     for index, value in enumerate(values):
         fixed.add(fixed.get_int_var_from_proto_index(index) == value)
-    return cp_model.CpSolver().solve(fixed) == cp_model.OPTIMAL
+    return bool(cp_model.CpSolver().solve(fixed) == cp_model.OPTIMAL)
