@@ -42,8 +42,9 @@ def read_mps(path: Path, text: str) -> MixedIntegerProgram:
     """
     try:
         proto = mps_converter.mps_to_model_proto(text)
-    except RuntimeError as problem:
-        found = re.fullmatch(r'\w+: (.*?);?\s*(?:Line (\d+): "(.*)"\.?)?', str(problem), re.DOTALL)
+    except Exception as problem:  # a RuntimeError; once MathOpt is imported StatusNotOk, with the code at the end
+        said = re.sub(r"^\w+: | \[\w+\]$", "", str(problem))
+        found = re.fullmatch(r'(.*?);?\s*(?:Line (\d+): "(.*)"\.?)?', said, re.DOTALL)
         reason, line, got = found.groups() if found else (str(problem), None, None)
         told = reason.split(" Constraint proto:")[0].split(" Variable proto:")[0].rstrip(". ")
         what = f", got {shown(got.strip())}" if got else ""

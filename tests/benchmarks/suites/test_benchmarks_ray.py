@@ -24,6 +24,8 @@ from nnsearch.errors import ModelFileError
 from nnsearch.problems.cp_model.problem import CpModelFile
 from training.running.fan_out import Needs
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 # 40 solves: 10 squares, 4 arms.

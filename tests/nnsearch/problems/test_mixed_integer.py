@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from fractions import Fraction
 from itertools import product
@@ -213,8 +214,13 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.parametrize("mathopt_imported", [False, True])
 @pytest.mark.parametrize(("text", "line", "phrase"), MALFORMED)
-def test_malformed_mps_is_one_line(tmp_path: Path, text: str, line: int | None, phrase: str) -> None:
+def test_malformed_mps_is_one_line(
+    tmp_path: Path, text: str, line: int | None, phrase: str, mathopt_imported: bool
+) -> None:
+    if mathopt_imported:  # OR-Tools raises something else from then on; the order does not matter, no import is undone
+        importlib.import_module("ortools.math_opt.python.mathopt")
     path = tmp_path / "x.mps"
     path.write_text(text)
     with pytest.raises(InstanceError) as caught:

@@ -241,7 +241,7 @@ def test_model_and_solutions_go_together(
         (
             (["--cp-model", "abc.pb"], "--cp-model and --solutions go together"),
             (["--solutions", "history.csv"], "--cp-model and --solutions go together"),
-            ([], "expected a TOML file, or --cp-model and --solutions"),
+            ([], "expected a TOML file, or --models, or --history, or --cp-model and --solutions"),
             (["--cp-model", "none.pb", "--solutions", "history.csv"], "none.pb: expected a file"),
             (["--cp-model", "history.csv", "--solutions", "history.csv"], "expected a file that ends in"),
             (

@@ -21,6 +21,8 @@ from training.export.half_precision import half_precision
 from training.networks.belief_propagation import BeliefPropagation, NeuralBeliefPropagation
 from training.networks.mlp import MLP
 
+pytestmark = pytest.mark.slow
+
 METADATA = ModelMetadata("candidate_graph", "any", kinds=TRAINED_KINDS)
 
 

@@ -32,6 +32,8 @@ from training.tasks.graph_config import GraphConfig
 from training.tasks.graph_share import WHOLE, GraphShares, deal
 from training.tasks.graph_source import GraphData, prepare_graph_data
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 # The batch is odd: each process has another number of examples.

@@ -15,6 +15,8 @@ from nnsearch.errors import ConfigError, PoolError
 from training.running.fan_out import FanOutError, Needs, fan_out
 from training.running.ray_cluster import connected
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ray(cluster: str) -> Iterator[str]:

@@ -21,6 +21,8 @@ from training.data.search_labels import LabelInstance, LabelledSearch, read_labe
 from training.running.parts import Parts
 from training.running.ray_cluster import connected
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 POOL = ["pool", "--order", "10", "--solutions", "1501", "--seed", "3", "--chunks", "8"]

@@ -13,6 +13,8 @@ from training.running import ray_cluster
 from training.running.fan_out import fan_out
 from training.running.ray_cluster import connected
 
+pytestmark = pytest.mark.slow
+
 
 def test_without_ray_installed_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)

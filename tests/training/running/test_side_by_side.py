@@ -14,6 +14,8 @@ import pytest
 from nnsearch.errors import ConfigError
 from training.running.side_by_side import SideBySideError, side_by_side
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -23,6 +23,7 @@ from training.tasks.dense_config import (
     read_config,
 )
 from training.tasks.graph_config import GraphConfig
+from training.tasks.model_graph_config import ModelGraphConfig
 
 COMMITTED = sorted((Path(__file__).parents[3] / "training" / "configs").glob("*.toml"))
 
@@ -105,7 +106,9 @@ def test_every_key_is_optional(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.name)
 def test_the_committed_configs(path: Path) -> None:
     table = read_table(path)
-    if table.get("encoder") != "candidate_graph":
+    if table.get("encoder") == "model_graph":
+        assert config_of(ModelGraphConfig, table, path).name == path.stem
+    elif table.get("encoder") != "candidate_graph":
         assert read_config(path).name == path.stem
     elif path.stem == "cp-model":  # model and history are the user's, and the run is named after the model
         with pytest.raises(ConfigError, match=r"expected families .* or a cp_model"):

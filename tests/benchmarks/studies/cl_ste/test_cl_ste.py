@@ -25,6 +25,8 @@ from training import loop
 from training.config import config_of
 from training.losses.cnf_ste import ClauseMatrix, cnf_loss, with_facts
 
+pytestmark = pytest.mark.slow
+
 PICTURE_TASKS = ("add", "add-two-digits", "add2x2", "apply2x2", "member-3", "member-5")
 SMALL = {"data.examples": "20", "data.test": "20", "data.solutions": "20"}
 

@@ -19,6 +19,8 @@ pytest.importorskip("pysdd")
 
 from benchmarks.studies.cl_ste.training.semantic_loss import Diagram, semantic_loss
 
+pytestmark = pytest.mark.slow
+
 few = settings(max_examples=30, deadline=None)
 
 

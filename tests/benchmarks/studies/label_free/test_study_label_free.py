@@ -24,6 +24,8 @@ from nnsearch.problems.latin_square.problem import LatinSquare
 from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.scorers.scorer import FloatArray
 
+pytestmark = pytest.mark.slow
+
 
 def arguments(folder: Path, *more: str) -> list[str]:
     output = str(folder / "results.jsonl")

@@ -17,6 +17,8 @@ from benchmarks.studies.preferences.planners import CASES, best_solution
 from benchmarks.studies.preferences.study import ARMS, PreferencesStudy, jobs
 from nnsearch.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_best_solution_is_that_of_brute_force() -> None:
     rng = np.random.default_rng(0)

@@ -20,6 +20,8 @@ from benchmarks.studies.sbr.study import BUDGETS, CONFIGS, FRESH, LEAKING, MAIN,
 from nnsearch.errors import ConfigError, PoolError
 from training.data.pools.pool import Pool
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[4]
 
 

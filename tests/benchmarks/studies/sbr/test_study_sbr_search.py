@@ -23,6 +23,8 @@ from nnsearch.problems.n_queens.problem import QueensBoard
 from training.data.pools.pool import Pool
 from training.running.checkpoint import load_checkpoint, save_checkpoint
 
+pytestmark = pytest.mark.slow
+
 TRAINED = ("1000-solutions", "n-queens-20")
 
 
