@@ -53,11 +53,13 @@ def solve(
     check_output_folder(models, "--models")
     before = sum(solutions_file(file).exists() for file in files)
     unsolved: list[str] = []
+    trouble = ""
     solved = optimal = solutions = 0
     try:
         for file, found in solve_models(files, SolveModel(seconds, seeds, workers), workers, ray):
             if not len(found.solutions):
-                unsolved.append(f"{file.name} ({found.status})")
+                unsolved.append(found.trouble or f"{file.name} ({found.status})")
+                trouble = trouble or found.trouble
                 continue
             solved += 1
             optimal += found.status == "OPTIMAL"
@@ -68,6 +70,8 @@ def solve(
             "the others\n"
         )
         return INTERRUPTED
+    if not before + solved and trouble:
+        raise PoolError(trouble)
     if not before + solved:
         raise PoolError(
             f"{models}: expected solutions of some model in {seconds:g} s each, found none of {', '.join(unsolved[:5])}"

@@ -16,7 +16,7 @@ from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.parameters import cp_sat_parameters
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.solver import CpSolver
-from nnsearch.errors import NothingToReadError
+from nnsearch.errors import NNSearchError, NothingToReadError
 from nnsearch.inference.pretrained import LP
 from nnsearch.limits import Limits
 from nnsearch.model.objective import Objective
@@ -45,11 +45,13 @@ class FoundSolutions:
         status: of the best solution, or why there is none.
         solutions: int64[S, V], the best first.
         objectives: float64[S], NaN without an objective.
+        trouble: why the file could not be solved at all; empty if it could.
     """
 
     status: Status
     solutions: IntArray
     objectives: DoubleArray
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,18 @@ class SolveModel:
     workers: int
 
     def __call__(self, file: Path) -> FoundSolutions:
-        """Solve a model.
+        """Solve a model. A file that cannot be read is told, and costs the others nothing.
 
         Raises:
-            NNSearchError: the file cannot be read.
             KeyboardInterrupt: Ctrl-C, within a moment.
         """
+        try:
+            return self._found(file)
+        except NNSearchError as error:
+            none = np.zeros((0, 0), dtype=np.int64)
+            return FoundSolutions(Status.UNKNOWN, none, np.zeros(0), str(error))
+
+    def _found(self, file: Path) -> FoundSolutions:
         problem = read_problem(str(file), "cp-model")
         model, _ = problem.build()
         prepared = PreparedModel(model)
@@ -97,8 +105,8 @@ class SolveModel:
         if not _has_relaxation(model):
             return self._pooled(model.model, self.seconds, seed)
         led, solutions = self._led(model.model, _LED * self.seconds, seed)
-        if led is Status.INFEASIBLE:
-            return led, []
+        if led in (Status.INFEASIBLE, Status.OPTIMAL):
+            return led, solutions
         start = hinted(model.model, solutions[-1].tolist()) if solutions else model.model
         status, more = self._pooled(start, (1 - _LED) * self.seconds, seed)
         return _most_known((led, status)), solutions + more

@@ -277,9 +277,12 @@ class Race:
                     run, ends = self._start(hinted(self._model, best)), time.perf_counter() + trial
             return self._is_over() or (run.done.is_set() and not run.stopped)
 
+        assert self._scorer is not None
+        size = len(guess.variables)
+        self._log(f"learned search begins: {self._scorer.name} has guessed {size} variables")
         for step in search.steps(over):
             self._log(
-                f"{step.fixed} variables fixed, CP-SAT: {step.status.name} in {step.seconds:.2f} s"
+                f"{step.fixed} of {size} variables fixed, CP-SAT: {step.status.name} in {step.seconds:.2f} s"
                 + (f", objective {search.reached:.12g}" if step.better else "")
             )
         answer = search.answer

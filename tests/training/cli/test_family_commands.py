@@ -155,6 +155,14 @@ def test_models_with_solutions_are_left_alone_and_those_without_one_are_named(tm
     assert solutions_file(easy).stat() == before
 
 
+def test_a_damaged_file_costs_the_others_nothing(tmp_path: Path, capsys: Capture) -> None:
+    bad, good = write(tmp_path / "mixed", load(0), load(1))
+    bad.write_bytes(b"\xff\xff nothing")
+    text = solved(tmp_path / "mixed", capsys)
+    assert f"no solution of 1: {bad}: expected " in text
+    assert solutions_file(good).exists()
+
+
 @pytest.mark.parametrize("minimised", [True, False], ids=["led by the relaxation", "by CP-SAT"])
 def test_ctrl_c_keeps_what_was_written(minimised: bool, tmp_path: Path, capsys: Capture) -> None:
     easy, hard = write(tmp_path / "mixed", load(0), market(minimised))
