@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,27 @@ def ends(
         f"{baseline}'s last one with the same seed;\nboth count with the limit where there is none. last gap: mean gap "
         "at the end. time-outs: no proof within the limit.",
     )
+
+
+def solves_line(records: Sequence[Record], config: Mapping[str, Any], seeds: int, wrong: Sequence[str]) -> str:
+    """Return a line on how many solves there were, and how.
+
+    Args:
+        records: of all solves.
+        config: of one of those that are compared, which have the workers and the limit in common.
+        seeds: how many there were.
+        wrong: what was wrong, see :func:`benchmarks.answers.wrong_answers`.
+    """
+    cpus = sorted({record["result"]["usable_cpus"] for record in records})
+    return (
+        f"{len(records):,} solves by {counted(config['workers'], 'worker')} on {' or '.join(map(str, cpus))} usable "
+        f"CPUs, limit {config['time_limit']:g} s, {counted(seeds, 'seed')}; {counted(len(wrong), 'wrong answer')}"
+    )
+
+
+def wrong_table(wrong: Sequence[str]) -> list[Table]:
+    """Return a table of what was wrong, none if nothing was."""
+    return [Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong])] if wrong else []
 
 
 def who_answered(arm: str, runs: Sequence[Record]) -> Table:

@@ -45,9 +45,9 @@ from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from benchmarks.records import Job, Record, grouped
 from benchmarks.rendering.curves import gaps_over_time
-from benchmarks.rendering.ends import ends, who_answered
+from benchmarks.rendering.ends import ends, solves_line, who_answered, wrong_table
 from benchmarks.rendering.parts import Cell, Chart, Group, Table, TableRow
-from benchmarks.statistics import best_known, by_arm, counted, geometric_mean
+from benchmarks.statistics import best_known, by_arm, geometric_mean
 from nnsearch.errors import ConfigError
 from nnsearch.highs import is_linear, solve_by_highs
 from nnsearch.plain_solver import plain_solver
@@ -195,16 +195,10 @@ def summary(records: Sequence[Record]) -> Group:
     answered = {arm: [run for run in of_arm if run["result"]["winner"]] for arm, of_arm in by_arm(runs).items()}
     blocks += [who_answered(arm, of_arm) for arm, of_arm in answered.items() if of_arm]
     wrong = wrong_answers(records)
-    if wrong:
-        blocks.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
+    blocks += wrong_table(wrong)
     blocks += [gaps_over_time(group, arms, best) for group, arms in groups.items()]
-    cpus = sorted({record["result"]["usable_cpus"] for record in records})
     seeds = len({record["config"]["seed"] for record in runs})
-    return Group(
-        f"{len(records):,} solves by {counted(config['workers'], 'worker')} on {' or '.join(map(str, cpus))} usable "
-        f"CPUs, limit {config['time_limit']:g} s, {counted(seeds, 'seed')}; {counted(len(wrong), 'wrong answer')}",
-        blocks,
-    )
+    return Group(solves_line(records, config, seeds, wrong), blocks)
 
 
 def _compared(

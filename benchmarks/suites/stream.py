@@ -41,9 +41,9 @@ from benchmarks.instances.streams import Stream, find_streams
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from benchmarks.records import Job, Record, grouped
 from benchmarks.rendering.curves import gaps_over_time
-from benchmarks.rendering.ends import ends, who_answered
+from benchmarks.rendering.ends import ends, solves_line, who_answered, wrong_table
 from benchmarks.rendering.parts import Cell, Chart, Group, Table, TableRow
-from benchmarks.statistics import best_known, by_arm, counted, geometric_mean
+from benchmarks.statistics import best_known, by_arm, geometric_mean
 from nnsearch.errors import ConfigError
 from nnsearch.history.line_up import best_line_up
 from nnsearch.model.variables import all_variables
@@ -199,19 +199,13 @@ def summary(records: Sequence[Record]) -> Group:
         ends({kind: _by_arm(same) for kind, same in groups.items()}, "kind", BASELINE, best),
     ]
     wrong = wrong_answers(records)
-    if wrong:
-        blocks.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
+    blocks += wrong_table(wrong)
     for arm, same in _by_arm(runs).items():
         explained = [run for run in same if run["result"].get("why") is not None]
         blocks += [who_answered(arm, explained)] if explained else []
     blocks += [gaps_over_time(kind, _by_arm(same), best) for kind, same in kinds.items()]
-    cpus = sorted({record["result"]["usable_cpus"] for record in records})
     seeds = len({record["config"]["seed"] for record in records})
-    return Group(
-        f"{len(records):,} solves by {counted(config['workers'], 'worker')} on {' or '.join(map(str, cpus))} usable "
-        f"CPUs, limit {config['time_limit']:g} s, {counted(seeds, 'seed')}; {counted(len(wrong), 'wrong answer')}",
-        blocks,
-    )
+    return Group(solves_line(records, config, seeds, wrong), blocks)
 
 
 def _ratios(

@@ -24,7 +24,7 @@ from benchmarks.arms import Arm, check_contest, warm_up
 from benchmarks.checked_solve import ClockedSolve, checked, clocked, raced
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
 from benchmarks.records import Job, Record
-from benchmarks.rendering.ends import who_answered
+from benchmarks.rendering.ends import who_answered, wrong_table
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.statistics import best_known, by_arm, cost, counted, geometric_mean, is_decided, short
 from nnsearch.errors import ConfigError
@@ -176,8 +176,7 @@ def summary(records: Sequence[Record]) -> Group:
     raced = {arm: [run for run in runs if run["result"]["winner"] is not None] for arm, runs in arms.items()}
     tables += [who_answered(arm, runs) for arm, runs in raced.items() if runs]
     wrong = wrong_answers(records)
-    if wrong:
-        tables.append(Table("Wrong answers", ["what"], [TableRow([line]) for line in wrong]))
+    tables += wrong_table(wrong)
     return Group(
         f"{len(records):,} solves on {' or '.join(map(str, cpus))} usable CPUs, limit {config['time_limit']:g} s, "
         f"{counted(seeds, 'seed')}; {counted(len(wrong), 'wrong answer')}",
