@@ -22,6 +22,11 @@ def cosine(largest: float, steps: int, *, least: float = 0.0, warm_up: int = 0) 
     return rate
 
 
+def warmed_cosine(largest: float, steps: int) -> Callable[[int], float]:
+    """Return the step sizes of networks on graphs: a cosine to .003 of the largest, after 50 steps of warming up."""
+    return cosine(largest, steps, least=0.003, warm_up=50)
+
+
 class ExampleOrder:
     """The examples of each step: a fresh permutation each epoch, without what is left of it after whole batches.
 

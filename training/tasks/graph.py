@@ -27,16 +27,12 @@ from training.networks.belief_propagation import NeuralBeliefPropagation
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
 from training.running.threads import set_threads
-from training.schedule import cosine
+from training.schedule import warmed_cosine
 from training.tasks.dense import choose_device
 from training.tasks.graph_config import GraphConfig, GraphLossConfig, GraphNetworkConfig
 from training.tasks.graph_share import WHOLE, GraphShares, TermShares
 from training.tasks.graph_source import GraphData, prepare_graph_data
 from training.tasks.run_folder import check_claim, claim
-
-WARM_UP_STEPS = 50
-LEAST_RATE = 0.003
-"""Of the learning rate, at the end of the cosine."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +237,7 @@ def _task(
         name=config.name,
         network=network,
         optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate),
-        rate=cosine(train.learning_rate, train.steps, least=LEAST_RATE, warm_up=WARM_UP_STEPS),
+        rate=warmed_cosine(train.learning_rate, train.steps),
         steps=train.steps,
         loss=loss,
         forward=_AllBlocks(network),

@@ -19,16 +19,12 @@ from training.networks.model_graph import ModelGraphNetwork
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
 from training.running.threads import set_threads
-from training.schedule import cosine
+from training.schedule import warmed_cosine
 from training.tasks.dense import choose_device
 from training.tasks.model_graph_config import ModelGraphConfig, ModelLossConfig
 from training.tasks.model_graph_loss import decision_cross_entropy, forced_penalty, row_violation, target_loss
 from training.tasks.model_graph_source import SolvedModels, prepare_models
 from training.tasks.run_folder import check_claim, claim
-
-WARM_UP_STEPS = 50
-LEAST_RATE = 0.003
-"""Of the learning rate, at the end of the cosine."""
 
 _CONFIDENT = 0.8
 """The share of the decisions whose agreement with the best solution is measured, the surest: what dives fix."""
@@ -186,7 +182,7 @@ def _task(
         name=config.name,
         network=network,
         optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate),
-        rate=cosine(train.learning_rate, train.steps, least=LEAST_RATE, warm_up=WARM_UP_STEPS),
+        rate=warmed_cosine(train.learning_rate, train.steps),
         steps=train.steps,
         loss=loss,
         clip=train.clip,

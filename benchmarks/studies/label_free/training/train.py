@@ -20,8 +20,8 @@ from training.data.graph_states import TrainingState, batch_of
 from training.export.export import TRAINED_KINDS, export_graph
 from training.loop import Task, Training
 from training.networks.belief_propagation import NeuralBeliefPropagation
-from training.schedule import cosine
-from training.tasks.graph import LEAST_RATE, WARM_UP_STEPS, block_loss
+from training.schedule import warmed_cosine
+from training.tasks.graph import block_loss
 
 _EXAMPLES = 3  # states on which the exported network is compared with torch
 
@@ -69,7 +69,7 @@ def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
             name=name,
             network=network,
             optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate),
-            rate=cosine(train.learning_rate, train.steps, least=LEAST_RATE, warm_up=WARM_UP_STEPS),
+            rate=warmed_cosine(train.learning_rate, train.steps),
             steps=train.steps,
             loss=loss,
             clip=train.clip,
