@@ -57,7 +57,8 @@ class LinearAnswer(NamedTuple):
 
     Attributes:
         values: float64[V], a solution; NaN where a column has no term and no cost, and everywhere if none is known.
-        reduced_costs: float64[V]; NaN where a column has no term and no cost, and everywhere if none are known.
+        reduced_costs: float64[V], what the objective loses for each unit that a column is raised: 0 or more at its
+            lower bound, 0 or less at its upper one; NaN as the values are, and everywhere if none are known.
         objective: of the values. If there are none, ``inf`` says that there is no solution, ``-inf`` that there is no
             best one, and NaN that nothing is known.
         optimal: whether the values are the best.

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import NothingToReadError
-from nnsearch.linear_program import LinearProgram, solve_linear
+from nnsearch.linear_program import LinearAnswer, LinearProgram, solve_linear
 from nnsearch.model.lists import BoolArray, IntArray, Lists
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.rows import AND_ROW, AT_MOST_ONE_ROW, EXACTLY_ONE_ROW, LINEAR_ROW, OR_ROW, Rows, variables_of
@@ -28,26 +28,6 @@ _UNBOUNDED = 2.0**53  # CP-SAT writes an open side as the end of int64
 _MOST_SLACK = 1e7  # a condition that takes more from a row leaves nothing within the precision of a solver
 _ROUNDING = 1e-9
 _READ_IN_FULL = (None, "interval")
-
-
-class RelaxedSolution(NamedTuple):
-    """What the relaxation says of a state.
-
-    Attributes:
-        values: float64[V]; NaN for variables that are not in the relaxation, and for all if no solution is known.
-        reduced_costs: float64[V], what the objective loses for each unit that a variable is raised: 0 or more at its
-            lower bound, 0 or less at its upper one. NaN as the values are.
-        objective: in the units that engines minimise; where ``optimal``, no solution of the model has a lower one. If
-            not, ``inf`` says that the state has no solution, ``-inf`` that the relaxation has no bound, NaN nothing.
-        optimal: whether the relaxation was solved to its end.
-        seconds: what it took.
-    """
-
-    values: FloatArray
-    reduced_costs: FloatArray
-    objective: float
-    optimal: bool
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +80,7 @@ class Relaxation:
         lower: FloatArray | None = None,
         upper: FloatArray | None = None,
         stop: Callable[[], bool] | None = None,
-    ) -> RelaxedSolution:
+    ) -> LinearAnswer:
         """Solve the relaxation.
 
         Args:
@@ -111,14 +91,17 @@ class Relaxation:
 
         Raises:
             KeyboardInterrupt: Ctrl-C, unless the caller has its own handler of it.
+
+        Returns:
+            The answer, in the units that engines minimise: where it is optimal, no solution of the model has a lower
+            objective; ``inf`` says that the state has no solution.
         """
         program = self.program
         if lower is not None:
             program = replace(program, lower=np.maximum(program.lower, lower))
         if upper is not None:
             program = replace(program, upper=np.minimum(program.upper, upper))
-        answer = solve_linear(program, seconds, stop=stop)
-        return RelaxedSolution(answer.values, answer.reduced_costs, answer.objective, answer.optimal, answer.seconds)
+        return solve_linear(program, seconds, stop=stop)
 
 
 class _Sums(NamedTuple):

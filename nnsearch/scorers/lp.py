@@ -12,8 +12,9 @@ import numpy.typing as npt
 from nnsearch.errors import ConfigError, NothingToReadError
 from nnsearch.inference.pretrained import LP
 from nnsearch.limits import STOP
+from nnsearch.linear_program import LinearAnswer
 from nnsearch.model.graph import BoolArray, CandidateGraph
-from nnsearch.model.relaxation import Relaxation, RelaxedSolution
+from nnsearch.model.relaxation import Relaxation
 from nnsearch.scorers.scorer import Advice, FloatArray
 
 _log = logging.getLogger("nnsearch")
@@ -74,7 +75,7 @@ class PreparedLp:
         unsolved: how many of the later relaxations were not solved in time.
     """
 
-    def __init__(self, graph: CandidateGraph, relaxation: Relaxation, root: RelaxedSolution, seconds: float) -> None:
+    def __init__(self, graph: CandidateGraph, relaxation: Relaxation, root: LinearAnswer, seconds: float) -> None:
         self.root = root
         self.unsolved = 0
         self._graph, self._relaxation, self._seconds = graph, relaxation, seconds
@@ -126,7 +127,7 @@ class PreparedLp:
         upper[variable[last]] = np.minimum(upper[variable[last]], value[last])
         return lower, upper
 
-    def _solution(self, lower: npt.NDArray[np.float64], upper: npt.NDArray[np.float64]) -> RelaxedSolution:
+    def _solution(self, lower: npt.NDArray[np.float64], upper: npt.NDArray[np.float64]) -> LinearAnswer:
         """Return a solution for a state: one that was known, if hardly a variable left its values, else a new one.
 
         A solution of looser bounds that is within these is the best here, too.
