@@ -141,12 +141,13 @@ class NeighbourhoodSearch:
         begun = self.answer is not None
         while fruitless < how.fruitless and not over():
             count = int(share * len(self._rank))
-            if begun and (best := self.best) is not None:
+            best = self.best
+            if begun and best is not None:
                 fixed, values = self._around(best, count, number)
                 number += 1
             else:
                 fixed, values = self._guess.variables[:count], self._guess.values[:count]
-            step = self._solve(fixed, values, over)
+            step = self._solve(best, fixed, values, over)
             yield step
             if over():
                 return
@@ -180,9 +181,14 @@ class NeighbourhoodSearch:
         chosen = np.argsort(key, kind="stable")[:count]
         return variables[chosen], values[chosen]
 
-    def _solve(self, variables: npt.NDArray[np.int64], values: npt.NDArray[np.int64], over: Callable[[], bool]) -> Step:
+    def _solve(
+        self,
+        best: list[int] | None,
+        variables: npt.NDArray[np.int64],
+        values: npt.NDArray[np.int64],
+        over: Callable[[], bool],
+    ) -> Step:
         started, before = time.perf_counter(), self.reached
-        best = self.best
         model = self._model.clone() if best is None else hinted(self._model, best)
         domains = model.proto.variables
         for variable, value in zip(variables.tolist(), values.tolist(), strict=True):
