@@ -95,7 +95,9 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
     parameters = parameters_pb2.SolveParametersProto(threads=1)
     # Of the four families in :mod:`nnsearch.model.relaxation`, each takes two to nine times as long by the primal one.
     parameters.glop.use_dual_simplex = parameters.glop.dual_price_prioritize_norm = True
-    left = max(seconds - (time.perf_counter() - began), 0.0)
+    left = seconds - (time.perf_counter() - began)
+    if left <= 0:
+        return _nothing(program, math.nan, began)
     parameters.time_limit.FromMicroseconds(round(min(left, 1e9) * 1e6))
     interrupter = PySolveInterrupter()
     results: list[Any] = []

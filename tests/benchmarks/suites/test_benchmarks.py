@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -375,9 +376,17 @@ def test_significant_levels() -> None:
 def test_labels_with_a_time_limit_are_those_without(monkeypatch: pytest.MonkeyPatch) -> None:
     squares = fresh_squares(6, 3, seed=2).astype(np.int64)
     grids = np.where(np.random.default_rng(0).random(squares.shape) < 0.5, 0, squares)
-    limits = iter([1e-9, 60.0, 60.0])  # what takes too long ends its process, and the next state has a new one
     call = OwnProcess.call
-    monkeypatch.setattr(OwnProcess, "call", lambda *arguments, seconds: call(*arguments, seconds=next(limits)))
+
+    # What takes too long (a minute of sleep, not the first label) ends its process; the next state has a new one.
+    overlong = iter([True])
+
+    def labelled(process: OwnProcess, *work: Any, seconds: float) -> object:
+        if next(overlong, False):
+            return call(process, time.sleep, 60.0, seconds=0.1)
+        return call(process, *work, seconds=seconds)
+
+    monkeypatch.setattr(OwnProcess, "call", labelled)
     with labels.labeller(60.0) as label:
         first, *others = [label(grid) for grid in grids]
     assert first is None
