@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 _VERBS = {
-    "feasibility": "feasibility of suggestions, by fill level",
-    "search": "value orders in search",
-    "race": "the drop-in solver against CP-SAT's defaults",
-    "zoo": "the drop-in solver against CP-SAT on models of many kinds",
-    "stream": "what yesterday's solution is worth on the next instance of a stream",
-    "optimise": "learned orders on models with an objective, on new instances of families",
-    "policies": "when to ask a network, and how to divide the search",
-    "nodes": "the cost of a search node outside inference",
-    "latency": "time to score a large state by networks on the candidate graph",
-    "gather": "many searches whose inferences are gathered",
-    "throughput": "states per second by batch size",
+    "feasibility": ("feasibility", "feasibility of suggestions, by fill level"),
+    "search": ("search", "value orders in search"),
+    "race": ("race", "the drop-in solver against CP-SAT's defaults"),
+    "advice": ("advice", "whether nnsearch advise is right about models of the zoo"),
+    "zoo": ("zoo", "the drop-in solver against CP-SAT on models of many kinds"),
+    "stream": ("stream", "what yesterday's solution is worth on the next instance of a stream"),
+    "optimise": ("optimise", "learned orders on models with an objective, on new instances of families"),
+    "policies": ("policies", "when to ask a network, and how to divide the search"),
+    "nodes": ("nodes", "the cost of a search node outside inference"),
+    "latency": ("inference.latency", "time to score a large state by networks on the candidate graph"),
+    "gather": ("inference.gather", "many searches whose inferences are gathered"),
+    "throughput": ("inference.throughput", "states per second by batch size"),
 }
 _STUDIES = {
     "sbr": ("sbr.command:sbr", "knowledge in the loss, on partial Latin squares"),
@@ -52,8 +53,8 @@ def _app() -> App:
         app.default_parameter, Parameter(consume_multiple=True, allow_repeating=True)
     )
     # By name: what a verb needs is loaded when it is asked for.
-    for verb, summary in _VERBS.items():
-        app.command(f"benchmarks.cli.{verb}:app", name=verb, help=summary)
+    for verb, (place, summary) in _VERBS.items():
+        app.command(f"benchmarks.cli.{place}:app", name=verb, help=summary)
     study = App(name="study", help="the experiments of a paper")
     for name, (place, summary) in _STUDIES.items():
         study.command(f"benchmarks.studies.{place}", name=name, help=summary)

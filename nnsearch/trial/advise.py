@@ -26,7 +26,8 @@ from nnsearch.trial.contradictions import refuse_contradictions
 from nnsearch.trial.first_look import FirstLook, first_look
 from nnsearch.trial.pairs import paired_costs, rotated
 
-_WORTH_IT = 0.85  # of CP-SAT's time; less than this saved is within the noise of a few runs
+WORTH_IT = 0.85
+"""Of the cost of CP-SAT; less than this saved is within the noise of a few runs."""
 
 _HOW_TO_HIGHS = (
     "this model is linear: HiGHS is the tool to try first",
@@ -150,7 +151,7 @@ def advise(
         arms = arms_for(prepared, useful, workers or usable_cpus(), seconds)
         comparisons = _tried(arms, seeds, seconds, prepared.objective, on_run)
     better = [
-        one for one in comparisons if (one.always and one.ratio <= _WORTH_IT) or (one.arm.name == HIGHS and one.ahead)
+        one for one in comparisons if (one.always and one.ratio <= WORTH_IT) or (one.arm.name == HIGHS and one.ahead)
     ]
     return Verdict(_reading(prepared), looks, comparisons, min(better, key=lambda one: one.ratio, default=None))
 

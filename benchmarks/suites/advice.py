@@ -1,0 +1,160 @@
+"""Is ``nnsearch advise`` right? Its verdict on models of the zoo, against the same arms on seeds it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.instances.zoo import KINDS, Size, build
+from benchmarks.records import Job, Record
+from benchmarks.rendering.parts import Cell, Group, Table, TableRow
+from benchmarks.statistics import counted
+from nnsearch.errors import ConfigError
+from nnsearch.trial.advise import WORTH_IT, TrialComparison, Verdict, advise
+from nnsearch.trial.arms import BASELINE
+from training.running.fan_out import Needs
+
+
+@dataclass(frozen=True)
+class AdviceTrial:
+    """What is asked, of which models.
+
+    Args:
+        kinds: names of kinds of the zoo.
+        size: of every kind.
+        seeds: of the trial behind each verdict.
+        measured: seeds of the measurement that it is compared with.
+        workers: of every arm.
+        seconds: of every run.
+
+    Raises:
+        ConfigError: a kind is not known, or a seed belongs to both.
+    """
+
+    kinds: tuple[str, ...] = (
+        "school-timetable",
+        "quasigroup",
+        "set-cover",
+        "facility-location",
+        "independent-set",
+        "nurse-roster",
+        "job-shop",
+        "bin-packing",
+        "travelling-salesman",
+        "graph-colouring",
+    )
+    size: Size = Size.MEDIUM
+    seeds: tuple[int, ...] = (1, 2, 3)
+    measured: tuple[int, ...] = (11, 12, 13, 14, 15)
+    workers: int = 2
+    seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in self.kinds:
+            if name not in KINDS:
+                raise ConfigError(f"kinds: expected names of {', '.join(KINDS)}, got {name!r}")
+        if both := set(self.seeds) & set(self.measured):
+            raise ConfigError(f"measured: expected other seeds than those of the trials, got {min(both)} in both")
+
+
+def jobs(suite: AdviceTrial) -> list[Job]:
+    """Return one job for each model."""
+    made = []
+    for name in dict.fromkeys(suite.kinds):
+        config = {
+            **{
+                "suite": "advice",
+                "instance": f"{name}/{suite.size}",
+                "instance_sha256": build(name, suite.size).digest,
+            },
+            **{"workers": suite.workers, "time_limit": suite.seconds, "arm": "advise"},
+            **{"seeds": list(suite.seeds), "measured": list(suite.measured)},
+        }
+        made.append(Job(config, partial(measure, name, suite), Needs(suite.workers)))
+    return made
+
+
+def measure(name: str, suite: AdviceTrial) -> dict[str, Any]:
+    """Ask for advice on a model, measure all arms again, and return the ``result`` of the record."""
+    model = build(name, suite.size).model
+
+    def asked(seeds: Sequence[int], what: str) -> Verdict:
+        with tqdm(desc=f"{name}, {what}", unit=" runs", disable=None, leave=False) as bar:
+
+            def show(done: int, total: int, arm: str) -> None:
+                bar.total, bar.n = total, done
+                bar.set_postfix_str(arm)
+
+            return advise(model, seconds=suite.seconds, seeds=seeds, workers=suite.workers, on_run=show)
+
+    verdict = asked(suite.seeds, "trial")
+    again = asked(suite.measured, "measurement")
+    return {
+        "advised": None if verdict.choice is None else verdict.choice.arm.name,
+        "trial": _ratios(verdict.comparisons),
+        "measured": _ratios(again.comparisons),
+    }
+
+
+def regret(record: Record) -> float:
+    """Return what the advised arm costs on the other seeds, in relation to the arm that costs least there.
+
+    Without a trial there is nothing to regret: no arm had anything to say.
+    """
+    measured = record["result"]["measured"]
+    if not measured:
+        return 1.0
+    return float(measured[record["result"]["advised"] or BASELINE] / min(measured.values()))
+
+
+def is_right(record: Record) -> bool:
+    """Tell whether a verdict holds: no worse than CP-SAT, and no arm that is clearly better was left out.
+
+    Clearly better is what :func:`nnsearch.trial.advise.advise` calls so.
+    """
+    result = record["result"]
+    ratio = result["measured"].get(result["advised"] or BASELINE, 1.0)
+    return bool(ratio <= 1 and regret(record) <= 1 / WORTH_IT)
+
+
+def summary(records: Sequence[Record]) -> Group:
+    """Return each verdict beside the measurement."""
+    rows = []
+    for record in records:
+        result, measured = record["result"], record["result"]["measured"]
+        advised = result["advised"] or BASELINE
+        best = min(measured, key=measured.__getitem__, default=BASELINE)
+        cells: list[Cell] = [
+            record["config"]["instance"],
+            advised,
+            *(f"{ratios.get(advised, 1.0):.3f}" for ratios in (result["trial"], measured)),
+            best,
+            f"{measured.get(best, 1.0):.3f}",
+            f"{regret(record):.3f}",
+            "yes" if is_right(record) else "no",
+        ]
+        rows.append(TableRow(cells, "advise"))
+    config = records[0]["config"]
+    return Group(
+        f"{sum(map(is_right, records))} of {counted(len(records), 'verdict')} agree with the measurement "
+        f"({counted(config['workers'], 'worker')}, limit {config['time_limit']:g} s)",
+        [
+            Table(
+                "Verdicts of nnsearch advise",
+                ["model", "advised", "ratio in the trial", "ratio", "cheapest", "its ratio", "regret", "agrees"],
+                rows,
+                f"ratio: cost over that of {BASELINE} on {counted(len(config['measured']), 'seed')} that the trial has "
+                f"not seen (seconds where either arm decided the model, else primal integrals).\nregret: cost of the "
+                f"advised arm over that of the cheapest. A verdict agrees where its ratio is at most 1 and its regret "
+                f"at most {1 / WORTH_IT:.2f}.",
+            )
+        ],
+    )
+
+
+def _ratios(comparisons: Sequence[TrialComparison]) -> dict[str, float]:
+    return {one.arm.name: one.ratio for one in comparisons}
