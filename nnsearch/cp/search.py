@@ -31,7 +31,7 @@ from nnsearch.scorers.scorer import Scorer
 MakePhase = Callable[[pywrapcp.Solver, list[pywrapcp.IntVar]], pywrapcp.DecisionBuilder]
 """(solver, variables) -> the decision builder that assigns them."""
 
-_MakeMainPhase = Callable[[PreparedModel, Translation], tuple[list[int], pywrapcp.DecisionBuilder]]
+_MakeMainPhase = Callable[[Translation], tuple[list[int], pywrapcp.DecisionBuilder]]
 """Makes the main phase, and says which variables it assigns, by their indices."""
 
 _PROGRESS_SECONDS = 1.0
@@ -121,24 +121,29 @@ def solve(
     network = None if scorer is None else load_scorer(scorer)
     how = SearchOptions.of(options).resolved_for(network)
 
-    def make_phase(prepared: PreparedModel, translation: Translation) -> tuple[list[int], pywrapcp.DecisionBuilder]:
+    def read(prepared: PreparedModel) -> _MakeMainPhase:
         if network is None:
-            return branch, _smallest_value(translation, branch, how.variable_order)
-        graph = prepared.graph()
+            return lambda translation: (branch, _smallest_value(translation, branch, how.variable_order))
+        graph = prepared.graph(stop=STOP.get())
         assigned = [index for index in branch if graph.offset[index] < graph.offset[index + 1]]
-        return assigned, ValuePhase(
-            translation.solver,
-            translation.variables,
-            network,
-            replace(how, limits=None),
-            hint=translation.hint,
-            graph=graph,
-            branch=assigned,
+        asked = network.prepare(graph, assigned)
+        return lambda translation: (
+            assigned,
+            ValuePhase(
+                translation.solver,
+                translation.variables,
+                network,
+                replace(how, limits=None),
+                hint=translation.hint,
+                graph=graph,
+                branch=assigned,
+                prepared=asked,
+            ),
         )
 
     clock = CLOCK.get()  # loading the network is not part of the solve
     control = _Control(how.limits or Limits(), on_solution, stop, on_failure, on_progress, trace, clock, clock())
-    return _solve(model, make_phase, control, network)
+    return _solve(model, read, control, network)
 
 
 def solve_by_phase(
@@ -169,20 +174,20 @@ def solve_by_phase(
     branch = [variable.index for variable in variables]
     check_no_negation(branch)
 
-    def make_main(prepared: PreparedModel, translation: Translation) -> tuple[list[int], pywrapcp.DecisionBuilder]:
+    def make_main(translation: Translation) -> tuple[list[int], pywrapcp.DecisionBuilder]:
         return branch, make_phase(translation.solver, [translation.variables[index] for index in branch])
 
     control = _Control(limits or Limits(), on_solution, stop, None, None, trace, clock, started)
-    return _solve(model, make_main, control, None)
+    return _solve(model, lambda prepared: make_main, control, None)
 
 
 def _solve(
     model: cp_model.CpModel | PreparedModel,
-    make_phase: _MakeMainPhase,
+    read: Callable[[PreparedModel], _MakeMainPhase],
     control: _Control,
     network: Network | None,
 ) -> SolveResult:
-    """Read the model, its graph too where there is a network, and search."""
+    """Read the model, let the network read it, and search."""
     source = model.model if isinstance(model, PreparedModel) else model
     with DeferredInterrupt() as interrupted:
 
@@ -192,13 +197,12 @@ def _solve(
         before = STOP.set(ends)
         try:
             prepared = PreparedModel.of(model, stop=ends)
-            if network is not None:
-                prepared.graph(stop=ends)
+            make_phase = read(prepared)  # first: who has nothing to read needs no translation, which may take long
             translation = translate(prepared, stop=ends)
         except ReadingStoppedError:
             result = _unread(source, control, "none" if network is None else network.name)
         else:
-            result = _search(prepared, translation, *make_phase(prepared, translation), control, interrupted)
+            result = _search(prepared, translation, *make_phase(translation), control, interrupted)
         finally:
             STOP.reset(before)
         if interrupted():

@@ -63,6 +63,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         graph: the structure of the model, its variables in this order. A network of one size does without.
         branch: indices of the variables to assign; None is all. Where there is a graph, a network of one size takes
             these as its own, in this order; other networks read the rest, too.
+        prepared: the scorer, after it has read the graph with these variables to assign; None is to read it now.
 
     Raises:
         ModelFileError: the network was made for another number of variables or values, or for another model.
@@ -80,6 +81,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         hint: Mapping[int, int] | None = None,
         graph: CandidateGraph | None = None,
         branch: Sequence[int] | None = None,
+        prepared: PreparedNetwork | None = None,
     ) -> None:
         super().__init__()
         self.inference = InferenceCount()
@@ -96,7 +98,7 @@ class ValuePhase(pywrapcp.PyDecisionBuilder):
         self._branch = list(range(len(self._variables))) if branch is None else list(branch)
         self._check_branch(graph)
         read = _candidates_of(self._variables) if graph is None else graph
-        self._reader = StateReader(self._variables, read, _prepared(self.scorer, graph, read, self._branch))
+        self._reader = StateReader(self._variables, read, prepared or _prepared(self.scorer, graph, read, self._branch))
         self._policy = options.policy
         self._at_every_node = self._policy.every == 1
         self._schedule = self._policy.schedule()

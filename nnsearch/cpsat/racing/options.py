@@ -35,9 +35,10 @@ class RaceOptions:
         dives: Of the learned side; None is never.
         start_seconds: Seconds that history may take to look for a start.
         start_share: Or this share of the time limit, where that is more.
-        trial_seconds: Seconds that CP-SAT has at least to find a solution better than the start by itself. Until then,
-            or for ``start_share`` of the time limit, the start is improved in the past order as long as that succeeds;
-            if what CP-SAT has by then is worse by more than a fiftieth, it begins again from what came of it.
+        trial_seconds: Seconds that CP-SAT has to find a solution by itself when the learned search has the first one;
+            and at least to find one better than history's start. Until then, or for ``start_share`` of the time limit,
+            the start is improved in the past order as long as that succeeds; if what CP-SAT has by then is worse by
+            more than a fiftieth, it begins again from what came of it.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.
         lead_trial: Seconds from then on in which it searches beside CP-SAT, or ``start_share`` of the time limit where
@@ -48,10 +49,10 @@ class RaceOptions:
     """
 
     head_start: float = 0.03
-    grant: float = 0.15
+    grant: float = 0.1
     full_grant: float = 0.5
     full_failures: int = 5
-    share: float = 0.05
+    share: float = 0.04
     patience: float = 10.0
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40

@@ -27,6 +27,7 @@ from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.learned_side import LearnedSide
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
+from nnsearch.cpsat.racing.prompt_threads import PromptThreads
 from nnsearch.cpsat.racing.report import Contribution, RaceReport, Winner
 from nnsearch.cpsat.racing.share import Share
 from nnsearch.cpsat.run import CpSatRun
@@ -131,7 +132,7 @@ class Race:
             KeyboardInterrupt: Ctrl-C where the parameters say that CP-SAT shall not catch it, or a second one.
         """
         try:
-            with DeferredInterrupt() as self._interrupted, self._callbacks:
+            with DeferredInterrupt() as self._interrupted, PromptThreads(), self._callbacks:
                 try:
                     response = self._run()
                 finally:
@@ -167,6 +168,13 @@ class Race:
             return self._finish(first.response(), "cp-sat")
         if self._past is not None and self._recalled is not None and self._objective is not None:
             return self._go_on_from(answer, self._past, self._recalled, first)
+        if self._objective is not None and answer.status != cp_model.INFEASIBLE:
+            # Where CP-SAT is about to have one of its own, it would lose more by another presolve than this one gives.
+            self._wait(first, self._options.trial_seconds, self._has_solution)
+            if self._has_solution():
+                self._nothing = self._forgotten = "CP-SAT had a solution soon after"
+                self._wait(first)
+                return self._better(first.response(), answer)
         first.stop()
         before = first.response()
         if answer.status == cp_model.INFEASIBLE:
@@ -399,14 +407,17 @@ class Race:
         )
         return self._running
 
-    def _wait(self, run: CpSatRun, seconds: float = math.inf) -> bool:
-        """Wait for the end of a run, for some time; return whether it has ended. A stop ends it."""
+    def _wait(self, run: CpSatRun, seconds: float = math.inf, enough: Callable[[], bool] | None = None) -> bool:
+        """Wait for the end of a run, for some time or until it is enough; return whether it has ended.
+
+        A stop ends it.
+        """
         ends = time.perf_counter() + seconds
         while not run.done.wait(min(max(ends - time.perf_counter(), 0.0), _POLL_SECONDS)):
             if self._is_stopped():
                 run.stop()
                 return True
-            if time.perf_counter() >= ends:
+            if time.perf_counter() >= ends or (enough is not None and enough()):
                 return False
         return True
 
