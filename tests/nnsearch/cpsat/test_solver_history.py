@@ -62,12 +62,6 @@ def silence(monkeypatch: pytest.MonkeyPatch, run: type[SilentRun] = SilentRun) -
     monkeypatch.setattr(race, "CpSatRun", run)
 
 
-def solve_for_a_moment(solver: CpSolver, model: cp_model.CpModel) -> object:
-    """Solve while CP-SAT is silent, which hears of no limit."""
-    threading.Timer(0.5, solver.stop_search).start()
-    return solver.solve(model)
-
-
 VALUES = [5, 9, 2, 8, 7, 7, 1, 3, 6, 4, 9, 2, 5, 5, 8]
 
 
@@ -108,7 +102,7 @@ def test_the_answer_is_never_worse_than_the_start(
     first.solve(packing(VALUES, maximise=maximise))
     silence(monkeypatch, LostHint)
     solver = with_history(path)
-    assert solve_for_a_moment(solver, packing(VALUES, maximise=maximise)) == cp_model.FEASIBLE
+    assert solver.solve(packing(VALUES, maximise=maximise)) == cp_model.FEASIBLE
     assert solver.objective_value == first.objective_value
     assert solver.race is not None
     assert (solver.race.winner, solver.race.contribution) == ("history", "solution")
@@ -176,9 +170,9 @@ def test_a_solve_that_cp_sat_has_for_itself_is_kept_too(tmp_path: Path) -> None:
 def test_only_the_family_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     with_history(path, family="one").solve(rows(8))
-    silence(monkeypatch)
+    silence(monkeypatch, LostHint)
     solver = with_history(path, family="other")
-    assert solve_for_a_moment(solver, rows(8)) == cp_model.UNKNOWN
+    assert solver.solve(rows(8)) == cp_model.UNKNOWN
     assert solver.race is not None
     assert solver.race.why == "the end came first; history gave nothing: nothing is near"
 
@@ -186,9 +180,9 @@ def test_only_the_family_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_models_that_share_no_name_are_not_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     with_history(path).solve(packing(VALUES, names="y"))
-    silence(monkeypatch)
+    silence(monkeypatch, LostHint)
     solver = with_history(path)
-    assert solve_for_a_moment(solver, packing(VALUES)) == cp_model.UNKNOWN
+    assert solver.solve(packing(VALUES)) == cp_model.UNKNOWN
     assert solver.race is not None
     assert "nothing is near" in solver.race.why
 
@@ -460,7 +454,7 @@ def test_a_start_that_is_checked_when_the_time_is_over_is_not_refused(
     silence(monkeypatch, LostHint)
     monkeypatch.setattr(race, "plain_solver", Slow)
     solver = with_history(path)
-    assert solve_for_a_moment(solver, packing(VALUES)) == cp_model.UNKNOWN
+    assert solver.solve(packing(VALUES)) == cp_model.UNKNOWN
     assert 0 < granted[0] < PATIENCE
     assert not caplog.records
 
