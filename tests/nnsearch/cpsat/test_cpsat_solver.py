@@ -261,7 +261,9 @@ def test_the_first_solution_is_learned_and_cp_sat_goes_on_from_it(maximise: bool
     assert bounds[-1] == solver.best_objective_bound
     assert str(model.proto) == before
     assert solver.race.contribution == "first solution"
-    assert re.search(rf"found the first solution, objective {record.objectives[0]:g} after \d+\.\d\d s$", solver.race.why)
+    assert re.search(
+        rf"found the first solution, objective {record.objectives[0]:g} after \d+\.\d\d s$", solver.race.why
+    )
 
 
 @pytest.mark.parametrize("maximise", [False, True])
