@@ -7,7 +7,6 @@ import itertools
 import logging
 import math
 import os
-import random
 import re
 import signal
 import threading
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from market_split import market_split, nothing_taken
 from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
@@ -150,29 +150,6 @@ def ordering(n: int = 6, maximise: bool = True, floating: bool = False) -> cp_mo
         model.maximize(total)
     else:
         model.minimize(total)
-    return model
-
-
-def market_split(objective: bool, columns: int = 40, maximise: bool = False) -> cp_model.CpModel:
-    """Nobody solves it in seconds; with an objective there are solutions everywhere (Cornuejols and Dawande 1998)."""
-    rng = random.Random(0)
-    model = cp_model.CpModel()
-    x = [model.new_bool_var(f"x{i}") for i in range(columns)]
-    slacks = []
-    for _ in range(5):
-        weights = [rng.randrange(100) for _ in x]
-        slack = 0
-        if objective:
-            over, under = model.new_int_var(0, 5000, "over"), model.new_int_var(0, 5000, "under")
-            slacks += [over, under]
-            slack = over - under
-        model.add(sum(w * v for w, v in zip(weights, x, strict=True)) + slack == sum(weights) // 2)
-    for one, other in itertools.pairwise(x[:6]):
-        model.add_at_most_one(one, other)  # something that a graph can show
-    if objective and maximise:
-        model.maximize(1000 - sum(slacks))
-    elif objective:
-        model.minimize(sum(slacks))
     return model
 
 
@@ -333,13 +310,6 @@ def test_a_wrong_learned_solution_is_refused(monkeypatch: pytest.MonkeyPatch, ca
     assert solver.race.winner == "cp-sat"
     assert len(record.solutions) == 1
     assert "refuses a solution" in caplog.text
-
-
-def nothing_taken(model: cp_model.CpModel) -> list[int]:
-    """A solution of a market split whose slacks are about as large as they can be."""
-    totals = [row.linear.domain[0] for row in model.proto.constraints if row.has_linear()]
-    values = [0] * (len(model.proto.variables) - 2 * len(totals))
-    return values + [slack for total in totals for slack in (5000, 5000 - total)]
 
 
 class ClaimingRun:
