@@ -542,6 +542,36 @@ class Clocks:
         self.wall += seconds
 
 
+@pytest.mark.parametrize("run", [SilentRun, LostHint])
+def test_a_solution_that_cp_sat_only_repeats_is_the_learned_one(
+    run: type[SilentRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether CP-SAT comes as far as to repeat it is chance, and who had it first is not."""
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", run)
+    model = ordering(5)
+    model.proto.objective.domain.extend([-40, -40])  # one solution is left
+    solver = drop_in(2, on_error="raise")
+    assert solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE)
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+    assert solver.race.contribution in ("first solution", "solution")
+
+
+def test_a_solution_that_cp_sat_has_handed_to_itself_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learned one came late and is worse; then the hint is lost, and what is returned is CP-SAT's."""
+    solver = drop_in(2)
+    better, worse = (cmh.CpSolverResponse() for _ in range(2))
+    better.status, better.objective_value = cp_model.FEASIBLE, 7.0
+    worse.status = cp_model.UNKNOWN
+    one = race.Race(ordering(5), solver.parameters, None, AT_ONCE, "log")
+    monkeypatch.setattr(race.Race, "_start", lambda *_: LostHint())
+    monkeypatch.setattr(LostHint, "response", lambda _: worse)
+    one._hand_over(better, "cp-sat")
+    assert one.report is not None
+    assert (one.report.winner, one.report.contribution) == ("cp-sat", "nothing")
+
+
 def test_the_learned_search_is_bounded_where_no_processor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks()
     monkeypatch.setattr(share, "time", clocks)

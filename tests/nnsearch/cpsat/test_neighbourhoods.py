@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from silent_runs import SilentRun
+from silent_runs import LostHint, SilentRun
 from stand_ins import PATIENCE
 from stopping import stopped_after_the_first
 
@@ -30,6 +30,7 @@ from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.objective import read_objective
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.scorers.scorer import Advice
 
@@ -358,7 +359,8 @@ class TestRace:
         assert solver.wall_time < solver.parameters.max_time_in_seconds
 
     def test_the_log_is_that_of_a_few_solves_of_the_whole_model(self) -> None:
-        model, lines = hard_covering(), []
+        model = hard_covering()
+        lines: list[str] = []
 
         def stop_when_seen() -> None:
             if heard.objectives and any("variables fixed, CP-SAT: " in line for line in lines):
@@ -419,3 +421,26 @@ class TestRace:
         assert is_solution(changed, list(solver.response_proto.solution))
         assert solver.race is not None
         assert solver.race.contribution in ("start", "solution"), solver.race
+
+    @pytest.mark.parametrize("past", [False, True])
+    def test_with_a_history_the_model_is_read_once(
+        self, past: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model, path = covering(3), tmp_path / "plans.db"
+        if past:
+            CpSolver(None, history=path).solve(model)
+        read: list[cp_model.CpModel] = []
+        init = PreparedModel.__init__
+
+        def note(self: PreparedModel, model: cp_model.CpModel, **options: Any) -> None:
+            read.append(model)
+            init(self, model, **options)
+
+        monkeypatch.setattr(PreparedModel, "__init__", note)
+        monkeypatch.setattr(race, "CpSatRun", LostHint)  # an answer would end the reading
+        how = RaceOptions(lead_after=0, head_start=0, start_seconds=PATIENCE)
+        solver = CpSolver(Oracle([1] * 15), on_error="raise", history=path, options=how)
+        assert solver.solve(model) in SOLVED
+        assert solver.race is not None
+        assert solver.race.winner in ("learned", "history")
+        assert read == [model]
