@@ -99,6 +99,8 @@ def solve(
 
     def unread(one: Problem, error: NothingToReadError) -> None:
         if model is not None or needs_network or flags.variables == "most-confident":
+            if len(alone) == 1:  # the lines of several name each
+                raise NothingToReadError(f"{instances[0]}: {error}") from error
             raise error
         sys.stderr.write(
             f"warning: the default network, {DEFAULT_MODEL}, can read nothing of {one.name} and is left out; "

@@ -86,7 +86,21 @@ class PastOf:
         self.why_not = "the store cannot be used" if store is None else "nothing was looked for"
         """Why there is no near solution, or no start."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
+        self._prepared: PreparedModel | None = None
         self._read: tuple[PreparedModel, Hashes, tuple[str, ...]] | None = None
+
+    def prepared(self, stop: Callable[[], bool] | None) -> PreparedModel:
+        """Return the model as it was read, once for everybody.
+
+        Args:
+            stop: asked often; true gives up.
+
+        Raises:
+            ReadingStoppedError: it did.
+        """
+        if self._prepared is None:
+            self._prepared = PreparedModel(self._model, stop=stop)
+        return self._prepared
 
     def look(self, stop: Callable[[], bool]) -> None:
         """Look for the nearest past solution.
@@ -215,6 +229,6 @@ class PastOf:
         from nnsearch.history.recording import names_of
 
         if self._read is None:
-            model = PreparedModel(self._model, stop=stop)
+            model = self.prepared(stop)
             self._read = model, sketch(model), names_of(model)
         return self._read

@@ -31,8 +31,20 @@ class SilentRun(CpSatRun):
         return cmh.CpSolverResponse()
 
 
+class Awaited(threading.Event):
+    """Set as soon as somebody waits for it, who has nothing else to do by then; to ask is not to wait."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is None or timeout > 0:
+            self.set()
+        return super().wait(timeout)
+
+
 class LostHint(SilentRun):
-    """Two runs that never answer: the hint is lost."""
+    """Runs without an answer, which end as by a limit when the race does nothing but wait: the hint is lost."""
 
     def __new__(cls, *arguments: object, **options: object) -> Any:
         return object.__new__(cls)
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        self.done, self.stopped = Awaited(), False

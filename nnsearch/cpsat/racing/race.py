@@ -192,12 +192,12 @@ class Race:
             self._nothing = self._forgotten = "CP-SAT had a solution first"
             if not first.stopped:
                 return self._finish(before, "cp-sat")
-            return self._finish(before, "cp-sat") if self._is_over() else self._hand_over(before)
+            return self._finish(before, "cp-sat") if self._is_over() else self._hand_over(before, "cp-sat")
         self._show(answer)
         self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
         if not first.stopped or self._is_over() or self._proved(answer):
             return self._better(before, answer)
-        return self._hand_over(answer)
+        return self._hand_over(answer, self._giver)
 
     def _go_on_from(
         self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
@@ -234,8 +234,11 @@ class Race:
             if not self._improves(start, before):
                 self._gift, self._forgotten = None, "CP-SAT had as good a solution by itself"
             return self._better(before, start)
-        best = before if before.status in _SOLVED and self._improves(before, start) else start
-        return self._better(before, start) if self._is_over() or self._proved(best) else self._hand_over(best)
+        own = before.status in _SOLVED and self._improves(before, start)
+        best = before if own else start
+        if self._is_over() or self._proved(best):
+            return self._better(before, start)
+        return self._hand_over(best, "cp-sat" if own else self._giver)
 
     def _lead(self, first: CpSatRun, start: cmh.CpSolverResponse | None) -> cmh.CpSolverResponse:
         """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
@@ -306,8 +309,9 @@ class Race:
         if run is not first or self._improves(answer, last):
             self._gift = f"objective {answer.objective_value:.12g} after {search.found - self._started:.2f} s"
         if self._is_over() or self._proved(answer) or not run.stopped:
-            return self._better(last, answer)
-        return self._hand_over(answer)
+            # Of the first run an equal solution is its own; a later one began with the best that was known.
+            return self._better(last, answer, None if run is first else self._giver)
+        return self._hand_over(answer, self._giver)
 
     def _tell(self, response: cmh.CpSolverResponse) -> bool:
         """Let the solution callback read a solution; return whether it wants no other one."""
@@ -330,7 +334,8 @@ class Race:
 
         before = STOP.set(stop)  # for scorers that take long
         try:
-            model = PreparedModel(self._model, stop=stop)
+            past = self._past
+            model = PreparedModel(self._model, stop=stop) if past is None else past.prepared(stop)
             graph = model.graph(stop=stop)
             advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
             return Guess.of(advice, graph)
@@ -358,16 +363,23 @@ class Race:
             self._objective is not None and known is not None and self._objective.better(known, start.objective_value)
         )
 
-    def _hand_over(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
-        """Start CP-SAT again with a solution as a complete hint; it is kept as well, in case the hint is lost."""
+    def _hand_over(self, best: cmh.CpSolverResponse, found_by: Winner) -> cmh.CpSolverResponse:
+        """Start CP-SAT again with a solution as a complete hint; it is kept as well, in case the hint is lost.
+
+        Args:
+            best: the solution.
+            found_by: the winner, unless CP-SAT finds a better one.
+        """
         self._log(f"CP-SAT begins again with a hint: objective {best.objective_value:.12g}")
         second = self._start(hinted(self._model, list(best.solution)))
         self._wait(second)
         response = second.response()
         self._note_bound(response)
-        return self._better(response, best)
+        return self._better(response, best, found_by)
 
-    def _better(self, response: cmh.CpSolverResponse, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+    def _better(
+        self, response: cmh.CpSolverResponse, best: cmh.CpSolverResponse, found_by: Winner | None = None
+    ) -> cmh.CpSolverResponse:
         """Return the last answer of CP-SAT, or the solution that was known before where that is better.
 
         CP-SAT may claim less than is known: it can stop at a gap that is small enough, and it can be wrong.
@@ -375,12 +387,15 @@ class Race:
         Args:
             response: What CP-SAT answered.
             best: Of the model with an objective, checked.
+            found_by: Whose that solution is, where CP-SAT went on from it: an equal one is none of its own then. None
+                is the learned search or history, beside which CP-SAT has searched by itself.
         """
         if not self._improves(best, response):
-            if not self._improves(response, best):
-                response.solution.clear()
-                response.solution.extend(list(best.solution))  # callbacks have seen this one
-            return self._finish(response, "cp-sat")
+            if self._improves(response, best):
+                return self._finish(response, "cp-sat")
+            response.solution.clear()
+            response.solution.extend(list(best.solution))  # callbacks have seen this one
+            return self._finish(response, found_by or "cp-sat", confirmed=True)
         best.status = cp_model.FEASIBLE
         if response.status == cp_model.OPTIMAL and self._is_small(response.objective_value, best.objective_value):
             best.status = cp_model.OPTIMAL
@@ -388,7 +403,7 @@ class Race:
         elif response.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
             claim = "no solution" if response.status == cp_model.INFEASIBLE else f"{response.objective_value:.12g}"
             self._report_contradiction(claim, best)
-        return self._finish(best, self._giver)
+        return self._finish(best, found_by or self._giver)
 
     def _start(self, model: cp_model.CpModel) -> CpSatRun:
         parameters = cmh.SatParameters()
@@ -545,7 +560,14 @@ class Race:
             response.num_branches, response.num_conflicts = result.branches, result.failures
         return response
 
-    def _finish(self, response: cmh.CpSolverResponse, side: Winner) -> cmh.CpSolverResponse:
+    def _finish(self, response: cmh.CpSolverResponse, side: Winner, *, confirmed: bool = False) -> cmh.CpSolverResponse:
+        """Return the answer of a side, and say what came of the race.
+
+        Args:
+            response: the answer.
+            side: whose it is.
+            confirmed: CP-SAT says it, too.
+        """
         if self._objective is not None and response.status == cp_model.FEASIBLE:
             if self._contradicted(response):
                 self._report_contradiction(f"{self._callbacks.bound:.12g}", response)
@@ -558,10 +580,10 @@ class Race:
             self._show(response)  # only now it is the answer
         response.wall_time = self._seconds()
         winner: Winner = "nobody" if response.status == cp_model.UNKNOWN else side
-        contribution, why = self._contribution(winner, response)
+        contribution, why = self._contribution("cp-sat" if confirmed else winner, response)
         if winner == "nobody":
             why = f"the end came first; {why}"
-        if winner in ("learned", "history"):
+        if winner in ("learned", "history") and not confirmed:
             response.solution_info = "history"
             if winner == "learned" and self._scorer is not None:
                 response.solution_info = f"learned search ({self._scorer.name})"

@@ -17,10 +17,11 @@ class RaceReport:
     """Which side answered, and what the learned search gave.
 
     Attributes:
-        winner: The side whose answer was returned; ``nobody`` when a limit or an exception came first.
+        winner: The side whose answer was returned; ``nobody`` when a limit or an exception came first. Of an objective
+            that both sides have, the one that had it first: CP-SAT, unless it went on from the other's solution.
         contribution: What history or the learned search gave: the ``solution`` that was returned, the ``proof`` that
             there is none, the ``start`` (history, a scorer that knows objectives) or the ``first solution`` (another
-            learned search) from which CP-SAT went on to a better one, or ``nothing``.
+            learned search) from which CP-SAT went on, to a better one or to a proof, or ``nothing``.
         why: One line: what it gave and when, or why nothing.
         learned: What the learned search did; None when it did not begin or did not end in order.
         error: What the scorer, or anything else in the learned search, raised.

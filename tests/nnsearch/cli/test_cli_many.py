@@ -105,7 +105,7 @@ def test_a_network_of_another_size_is_told_for_each(folder: Path, capsys: pytest
 
 
 def test_a_limit_is_exit_code_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, lines, _ = solve("square-0.dzn hard.dzn --model none --time-limit 0.5", capsys)
+    code, lines, _ = solve("square-0.dzn hard.dzn --model none --failure-limit 100", capsys)
     assert code == 1
     assert "1 decided, 1 not" in lines[-1]
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import threading
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import permutations
@@ -192,6 +191,12 @@ def test_a_model_with_nothing_to_encode_is_one_clear_line(nnsearch: Nnsearch, op
     assert "expected a model with at least one constraint that ties candidates together" in done.err
     assert "--model none, scorer=None" in done.err
     assert nnsearch.json("loose.pb --model none")["status"] == "OPTIMAL"
+
+
+def test_what_lp_cannot_read_is_told_with_the_file(nnsearch: Nnsearch) -> None:
+    done = nnsearch("nine.sdk --model lp")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: nine.sdk: expected an objective for a linear relaxation, got none\n"
 
 
 @pytest.mark.parametrize("options", ["", "--model bp"])
@@ -381,12 +386,19 @@ def test_a_demo_without_time_is_refused(nnsearch: Nnsearch) -> None:
 
 def test_ctrl_c_ends_the_demo_while_cp_sat_solves() -> None:
     """CP-SAT would take it for a limit of its own, and the demo would go on."""
-    square = read_latin_square(str(files("nnsearch") / "demo.dzn"))
-    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    pressed: list[str] = []
+
+    def press(line: str) -> None:
+        if "presolve" in line and not pressed:  # it has begun
+            pressed.append(line)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    square, solver = read_latin_square(str(files("nnsearch") / "demo.dzn")), cp_model.CpSolver()
+    solver.parameters.log_search_progress, solver.parameters.log_to_stdout = True, False
+    solver.log_callback = press
     with pytest.raises(KeyboardInterrupt):
-        _solve(square, cp_model.CpSolver(), PATIENCE, None)
-    timer.join()
+        _solve(square, solver, PATIENCE, None)
+    assert pressed
 
 
 def test_decided_is_what_is_proved(nnsearch: Nnsearch) -> None:

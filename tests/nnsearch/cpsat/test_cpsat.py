@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from market_split import market_split
 from ortools.sat.python import cp_model
 from stand_ins import (
     PATIENCE,
@@ -102,7 +103,8 @@ def test_a_limit_is_not_a_proof(scorer: FixedScorer | None, limits: Limits) -> N
 
 
 def test_a_time_limit_is_kept() -> None:
-    result = cpsat.solve(*hard(50), None, limits=Limits(seconds=0.3))
+    model = market_split(False)
+    result = cpsat.solve(model, variables_of(model), None, limits=Limits(seconds=0.3))
     assert result.status is Status.UNKNOWN
     assert result.wall_seconds < PATIENCE
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
+from silent_runs import LostHint
 from stand_ins import (
     FixedGraphScorer,
     RandomGraphScorer,
@@ -20,6 +22,7 @@ from stand_ins import (
 )
 
 from nnsearch.cpsat import Dives, solve_by_dives
+from nnsearch.cpsat import dives as dives_module
 from nnsearch.cpsat.dives import Dived
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, GraphError, NNSearchError
@@ -64,7 +67,7 @@ def test_sound_and_complete(model: cp_model.CpModel, seed: int, prefix: float, w
             terms = [c * model.get_int_var_from_proto_index(i) for c, i in zip(coefficients, variables, strict=True)]
             model.maximize(sum(terms))
         steps: list[Dived] = []
-        result = solve_by_dives(model, scorers, dives=Dives(prefix=prefix, seconds=5), on_dive=steps.append)
+        result = solve_by_dives(model, scorers, dives=Dives(prefix=prefix, seconds=math.inf), on_dive=steps.append)
     except GraphError:
         return  # nothing that a network could read
     assert result.status is (Status.OPTIMAL if solutions else Status.INFEASIBLE)
@@ -85,7 +88,9 @@ def test_a_refuted_prefix_is_no_proof() -> None:
     model.add(sum(w * v for w, v in zip(weights, variables, strict=True)) == int(np.dot(weights, planted)))
     assert brute_force(model) == [tuple(planted)]
     steps: list[Dived] = []
-    result = solve_by_dives(model, [Against(model, planted)], dives=Dives(prefix=1.0), on_dive=steps.append)
+    result = solve_by_dives(
+        model, [Against(model, planted)], dives=Dives(prefix=1.0, seconds=math.inf), on_dive=steps.append
+    )
     assert (result.status, result.solution) == (Status.OPTIMAL, planted)
     refuted = [step for step in steps if step.status is Status.INFEASIBLE]
     assert len(refuted) > 1, "the scorer must mislead, or the test shows nothing"
@@ -106,7 +111,8 @@ def test_infeasible_is_proved_without_a_prefix() -> None:
     assert steps[-1].prefix == 0
 
 
-def test_networks_take_turns() -> None:
+def test_networks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dives_module, "CpSatRun", LostHint)  # no answer of the rest: every dive is followed by the next
     model, solution, _ = square(holes=40)
     scorers = [Against(model, solution), RandomGraphScorer(3)]
     seen: list[list[int]] = []
@@ -114,12 +120,12 @@ def test_networks_take_turns() -> None:
     def turns(step: Dived) -> None:
         seen.append([len(scorer.shown) for scorer in scorers])
 
-    # No time for the rest: every dive is followed by the next.
-    solve_by_dives(
-        model, scorers, dives=Dives(seconds=1e-9, growth=1.0001, prefix=0.01), limits=Limits(1.0), on_dive=turns
-    )
-    assert seen[0][1] == 0
-    assert len(seen) == 1 or min(seen[-1]) > 0
+    solve_by_dives(model, scorers, stop=lambda: len(seen) == 4, on_dive=turns)
+    assert seen[0][0] > seen[0][1] == 0
+    assert seen[1][0] == seen[0][0]
+    assert seen[1][1] > 0
+    assert seen[2] > seen[1], "the first again"
+    assert seen[3][1] > seen[2][1]
 
 
 def test_limits_and_stop() -> None:
@@ -141,10 +147,11 @@ def test_improving_solutions_come_in_order() -> None:
     model.minimize(sum(int(w) * x for w, x in zip(np.random.default_rng(0).integers(0, 9, 64), cells, strict=True)))
     found: list[float | None] = []
     result = solve_by_dives(
-        model, ["bp"], limits=Limits(seconds=2), on_solution=lambda values, objective: found.append(objective)
+        model, ["bp"], stop=lambda: len(found) == 3, on_solution=lambda values, objective: found.append(objective)
     )
     assert result.status.solved
     numbers = [number for number in found if number is not None]
+    assert len(numbers) == 3
     assert numbers == sorted(numbers, reverse=True)
     assert len(set(numbers)) == len(found)
     assert result.objective_value == numbers[-1]

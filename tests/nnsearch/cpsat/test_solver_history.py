@@ -14,6 +14,7 @@ import pytest
 from ortools.sat.python import cp_model
 from silent_runs import LostHint, SilentRun
 from stand_ins import PATIENCE, RandomGraphScorer
+from stopping import stopped_after_the_first
 
 from nnsearch.cpsat import CpSolver, RaceOptions
 from nnsearch.cpsat import solver as solver_module
@@ -51,7 +52,8 @@ def rows(n: int, missing: bool = False) -> cp_model.CpModel:
 
 
 def with_history(path: Path | str, scorer: Any = None, **more: Any) -> CpSolver:
-    solver = CpSolver(scorer, history=path, options=RaceOptions(head_start=0, trial_seconds=0), **more)
+    options = RaceOptions(head_start=0, trial_seconds=0, start_seconds=PATIENCE)
+    solver = CpSolver(scorer, history=path, options=options, **more)
     solver.parameters.num_workers = 1
     solver.parameters.max_time_in_seconds = PATIENCE
     return solver
@@ -60,12 +62,6 @@ def with_history(path: Path | str, scorer: Any = None, **more: Any) -> CpSolver:
 def silence(monkeypatch: pytest.MonkeyPatch, run: type[SilentRun] = SilentRun) -> None:
     SilentRun.begun = 0
     monkeypatch.setattr(race, "CpSatRun", run)
-
-
-def solve_for_a_moment(solver: CpSolver, model: cp_model.CpModel) -> object:
-    """Solve while CP-SAT is silent, which hears of no limit."""
-    threading.Timer(0.5, solver.stop_search).start()
-    return solver.solve(model)
 
 
 VALUES = [5, 9, 2, 8, 7, 7, 1, 3, 6, 4, 9, 2, 5, 5, 8]
@@ -108,7 +104,7 @@ def test_the_answer_is_never_worse_than_the_start(
     first.solve(packing(VALUES, maximise=maximise))
     silence(monkeypatch, LostHint)
     solver = with_history(path)
-    assert solve_for_a_moment(solver, packing(VALUES, maximise=maximise)) == cp_model.FEASIBLE
+    assert solver.solve(packing(VALUES, maximise=maximise)) == cp_model.FEASIBLE
     assert solver.objective_value == first.objective_value
     assert solver.race is not None
     assert (solver.race.winner, solver.race.contribution) == ("history", "solution")
@@ -176,9 +172,9 @@ def test_a_solve_that_cp_sat_has_for_itself_is_kept_too(tmp_path: Path) -> None:
 def test_only_the_family_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     with_history(path, family="one").solve(rows(8))
-    silence(monkeypatch)
+    silence(monkeypatch, LostHint)
     solver = with_history(path, family="other")
-    assert solve_for_a_moment(solver, rows(8)) == cp_model.UNKNOWN
+    assert solver.solve(rows(8)) == cp_model.UNKNOWN
     assert solver.race is not None
     assert solver.race.why == "the end came first; history gave nothing: nothing is near"
 
@@ -186,9 +182,9 @@ def test_only_the_family_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_models_that_share_no_name_are_not_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     with_history(path).solve(packing(VALUES, names="y"))
-    silence(monkeypatch)
+    silence(monkeypatch, LostHint)
     solver = with_history(path)
-    assert solve_for_a_moment(solver, packing(VALUES)) == cp_model.UNKNOWN
+    assert solver.solve(packing(VALUES)) == cp_model.UNKNOWN
     assert solver.race is not None
     assert "nothing is near" in solver.race.why
 
@@ -284,12 +280,12 @@ def test_the_price_of_changes_is_in_the_objective(tmp_path: Path) -> None:
     assert solver.best_objective_bound == 5
 
 
-def shop(rng: random.Random) -> tuple[cp_model.CpModel, cp_model.IntVar]:
-    """Twelve jobs on eight machines: better solutions come for seconds."""
+def shop(rng: random.Random, jobs: int = 12) -> tuple[cp_model.CpModel, cp_model.IntVar]:
+    """Jobs on eight machines: of twelve, better solutions come for seconds; two are soon done."""
     model = cp_model.CpModel()
     end = model.new_int_var(0, 9999, "end")
     machines: dict[int, list[cp_model.IntervalVar]] = {}
-    for job in range(12):
+    for job in range(jobs):
         ready: cp_model.LinearExprT = 0
         for machine in random.Random(job).sample(range(8), 8):
             start, duration = model.new_int_var(0, 9999, f"{job} on {machine}"), rng.randint(30, 60)
@@ -315,6 +311,7 @@ def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_befo
                 if not inside.acquire(blocking=False):  # noqa: B023
                     faults.append("two at once")
                     return
+                note()
                 shown.append(self.objective_value)  # noqa: B023
                 time.sleep(0.002)
                 if self.value(end) != self.objective_value:  # noqa: B023
@@ -323,8 +320,8 @@ def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_befo
 
         solver = CpSolver(None, history=tmp_path / "plans.db", options=RaceOptions(head_start=0, trial_seconds=0.1))
         solver.parameters.num_workers = 2
-        solver.parameters.max_time_in_seconds = 0.8
-        solver.solve(model, Watch())
+        with stopped_after_the_first(solver, 0.6) as note:
+            solver.solve(model, Watch())
         assert all(b < a for a, b in itertools.pairwise(shown))
         assert shown[-1] == solver.objective_value
     assert faults == []
@@ -366,9 +363,9 @@ def test_who_brought_the_better_solutions_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "plans.db"
     for watched in (False, True):
         solver = with_history(path)
-        solver.parameters.num_workers, solver.parameters.max_time_in_seconds = 2, 1.0
-        model = shop(random.Random(7))[0]
-        solver.solve(model, Reading(model) if watched else None)
+        solver.parameters.num_workers = 2
+        model = shop(random.Random(7), jobs=2)[0]
+        assert solver.solve(model, Reading(model) if watched else None) == cp_model.OPTIMAL
         assert solver.race is not None
         assert sum(solver.race.improvements.values()) > 0
         assert all(name and "(" not in name for name in solver.race.improvements)
@@ -425,7 +422,8 @@ def test_the_callback_hears_of_a_start_while_cp_sat_runs(
 
     runs: list[Silent] = []
     silence(monkeypatch, Silent)
-    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, trial_seconds=PATIENCE))
+    options = RaceOptions(head_start=0, trial_seconds=PATIENCE, start_seconds=PATIENCE)
+    solver = CpSolver(None, history=path, options=options)
     solver.parameters.num_workers = 1
 
     def end() -> None:
@@ -460,7 +458,7 @@ def test_a_start_that_is_checked_when_the_time_is_over_is_not_refused(
     silence(monkeypatch, LostHint)
     monkeypatch.setattr(race, "plain_solver", Slow)
     solver = with_history(path)
-    assert solve_for_a_moment(solver, packing(VALUES)) == cp_model.UNKNOWN
+    assert solver.solve(packing(VALUES)) == cp_model.UNKNOWN
     assert 0 < granted[0] < PATIENCE
     assert not caplog.records
 
@@ -550,15 +548,16 @@ def test_a_stop_while_the_past_is_looked_up(tmp_path: Path, monkeypatch: pytest.
     solver = with_history(path, keep=1)
 
     def look(self: PastOf, stop: Callable[[], bool]) -> None:
-        while not stop():
-            time.sleep(0.001)
+        heard.append(stop())
+        solver.stop_search()
+        heard.append(stop())
 
+    heard: list[bool] = []
     monkeypatch.setattr(PastOf, "look", look)
     monkeypatch.setattr(solver_module, "_never", lambda: True)
-    threading.Timer(0.1, solver.stop_search).start()
-    started = time.perf_counter()
     solver.solve(rows(8))
-    assert time.perf_counter() - started < PATIENCE
+    assert heard[:2] == [False, True]
+    assert all(heard[2:]), "the whole solve is stopped"
 
 
 @pytest.mark.parametrize(

@@ -88,11 +88,11 @@ def shop(durations: list[list[int]]) -> tuple[cp_model.CpModel, cp_model.IntVar]
     return model, end
 
 
-def planned(old: cp_model.CpModel, new: cp_model.CpModel, seconds: float = 1.0) -> tuple[Plan, float]:
+def planned(old: cp_model.CpModel, new: cp_model.CpModel) -> tuple[Plan, float]:
     solver = plain_solver()
     solver.parameters.num_workers = 1
-    solver.parameters.max_time_in_seconds = seconds
-    solver.solve(old)
+    solver.parameters.max_deterministic_time = 1.0  # the same plan on every machine
+    assert solver.solve(old) in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     names = [[variable.name for variable in model.proto.variables] for model in (old, new)]
     return Plan.of(np.array(list(solver.response_proto.solution)), match(*names)), solver.objective_value
 

@@ -80,7 +80,7 @@ def test_each_instance_knows_the_solves_before_it_and_the_history_stays_as_it_is
     monkeypatch.setattr(history_replay, "CpSolver", spy)
     with Store(plans, make=False) as store:
         replays = list(
-            replay_history(store, "loads", seconds=5, workers=1, seeds=(3, 4), on_run=lambda *one: told.append(one))
+            replay_history(store, "loads", seconds=20, workers=1, seeds=(3, 4), on_run=lambda *one: told.append(one))
         )
         solved = [(one.number, one.created) for one in store.solves("loads") if one.solutions]
     assert dump(plans) == before
@@ -109,14 +109,14 @@ def test_a_long_past_is_cut(plans: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(history_replay, "CpSolver", counted)
     monkeypatch.setattr(history_replay, "_EARLIER", 2)
     with Store(plans) as store:
-        numbers = [one.number for one in replay_history(store, "loads", last=9, seconds=5, workers=1)]
+        numbers = [one.number for one in replay_history(store, "loads", last=9, seconds=20, workers=1)]
     assert (len(numbers), counts) == (3, [2, 2, 1])
 
 
 def test_the_family_is_that_of_the_last_solve(plans: Path) -> None:
     record(plans, load(3))  # as it was solved before
     with Store(plans) as store:
-        (one,) = replay_history(store, last=1, seconds=5, workers=1)
+        (one,) = replay_history(store, last=1, seconds=20, workers=1)
         assert store.load(one.number).family == "loads"
     assert one.repeated
 
