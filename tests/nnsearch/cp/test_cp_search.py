@@ -385,6 +385,18 @@ def test_nothing_is_kept_of_a_solve(runs: dict[str, Any], optimise: bool, tmp_pa
     assert still_there() is None
 
 
+def test_who_has_nothing_to_read_waits_for_no_translation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def translated(*_: object, **__: object) -> None:
+        raise AssertionError("translated")
+
+    monkeypatch.setattr(search, "translate", translated)
+    model = cp_model.CpModel()
+    x = [model.new_int_var(0, 3, f"x{i}") for i in range(2)]
+    model.add_allowed_assignments(x, [(0, 1), (2, 3)])
+    with pytest.raises(NothingToReadError, match=r"^bp: "):
+        cp.solve(model, x, "bp")
+
+
 @settings(max_examples=60)
 @given(models(), st.sampled_from(VARIABLE_ORDERS), st.sampled_from([None, Restarts(1)]), st.integers(0, 99))
 def test_solves_or_proves_by_graph(

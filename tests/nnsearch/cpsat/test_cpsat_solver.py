@@ -429,6 +429,20 @@ def test_every_seed_of_cp_sat_is_one_of_the_learned_search(seed: int) -> None:
         assert solver.race.contribution in ("nothing", "solution", "first solution")
 
 
+@pytest.mark.usefixtures("late")
+def test_cp_sat_goes_on_if_it_has_a_solution_soon_after() -> None:
+    model = ordering(9)
+    solver, record = drop_in(2, RaceOptions(head_start=0, trial_seconds=PATIENCE)), Record(model)
+    assert solver.solve(model, record) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.contribution == "nothing"
+    assert solver.race.why == "the learned search gave nothing: CP-SAT had a solution soon after"
+    assert solver.race.learned is not None
+    assert solver.race.learned.solution is not None
+    assert strictly_improves(record.objectives, maximise=True)
+    assert record.objectives[-1] == solver.objective_value == 7 + sum(i * (i + 1) for i in range(9))
+
+
 # ---- what the learned side looks for
 
 

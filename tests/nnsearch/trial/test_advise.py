@@ -160,7 +160,9 @@ def test_highs_that_fails_decides_nothing(monkeypatch: pytest.MonkeyPatch, caplo
 
 def test_a_real_trial_in_turns() -> None:
     told: list[tuple[int, int, str]] = []
-    said = nnsearch.advise(knapsack(), ["bp"], seconds=20, seeds=(1, 2), workers=1, on_run=lambda *one: told.append(one))
+    said = nnsearch.advise(
+        knapsack(), ["bp"], seconds=20, seeds=(1, 2), workers=1, on_run=lambda *one: told.append(one)
+    )
     names = [one.arm.name for one in said.comparisons]
     assert names == [BASELINE, f"{BASELINE}, level 2", HIGHS, "drop-in bp", "dives bp"]
     assert [arm for _, _, arm in told] == [*names, *names[1:], names[0]]
