@@ -61,7 +61,7 @@ class RaceOptions:
     start_share: float = 0.1
     trial_seconds: float = 0.2
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
-    lead_after: float = 0.5
+    lead_after: float = 0.1
     lead_trial: float = 1.0
 
     def __post_init__(self) -> None:
