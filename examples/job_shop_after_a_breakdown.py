@@ -10,7 +10,8 @@ from ortools.sat.python import cp_model
 
 import nnsearch.cpsat
 
-NIGHT, PATIENCE = 4.0, 1.0  # seconds: the first plan may take long, the second one is waited for
+NIGHT = 4.0  # seconds for the first plan
+PATIENCE = 1.0  # seconds for the second one, for which people wait
 JOBS, MACHINES = 20, 15
 BROKEN, NOW, REPAIRED = 3, 200, 300  # machine 3 stands still from minute 200 to minute 300
 

@@ -54,13 +54,13 @@ timetables: dict[int, dict[Talk, int]] = {}
 for size in SIZES:
     promised = promised_talks(size)
     print(f"{size} candidates and {size} companies, {len(promised)} of {size * size} talks are promised")
-    for solver in (cp_model.CpSolver(), nnsearch.cpsat.CpSolver("bp")):
+    for name, solver in (("CP-SAT", cp_model.CpSolver()), ("with a learned search", nnsearch.cpsat.CpSolver("bp"))):
         solver.parameters.max_time_in_seconds = SECONDS
         solver.parameters.num_workers = 2
         model, period = fair_model(size, promised)
         status = solver.solve(model)
         found = "a timetable" if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else "nothing"
-        print(f"  {type(solver).__module__}: {found} in {solver.wall_time:.2f} s")
+        print(f"  {name}: {found} in {solver.wall_time:.2f} s")
         if found == "a timetable":
             timetables[size] = {talk: solver.value(var) for talk, var in period.items()}
     print(f"  {solver.race}")

@@ -1,0 +1,70 @@
+"""A network for a family of models: solve some, learn from their solutions, and solve new ones with what was learned.
+
+The models are set covers. Yours are written as these are, with ``model.export_to_file``. Needs ``pip install -e .[train]`` and
+takes about three minutes on two cores; the commands that it calls go on where they were after Ctrl-C.
+"""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+from ortools.sat.python import cp_model
+
+import nnsearch.cpsat
+
+MODELS = 12  # to learn from
+THINGS, SETS = 400, 800
+SOLVE_SECONDS = 4  # for each of them
+STEPS = 150  # of the training
+NEW = 3  # models of the comparison
+SECONDS = 5.0  # for each solve of the comparison
+CLONE = Path(__file__).resolve().parents[1]  # where the training is: the installed package can only solve
+
+
+def cover_model(seed: int) -> cp_model.CpModel:
+    """Return a model of the family: the cheapest sets that hold each thing at least once."""
+    rng = random.Random(seed)
+    model = cp_model.CpModel()
+    taken = [model.new_bool_var(f"set {i}") for i in range(SETS)]
+    for _ in range(THINGS):
+        model.add_bool_or(rng.sample(taken, rng.randint(10, 30)))
+    model.minimize(cp_model.LinearExpr.weighted_sum(taken, [rng.randint(1, 100) for _ in taken]))
+    return model
+
+
+def training(*arguments: object) -> None:
+    """Run a command of the training."""
+    command = ["-m", "training", *map(str, arguments)]
+    print("$ python", *command)
+    subprocess.run([sys.executable, *command], cwd=CLONE, check=True)
+
+
+def main() -> None:
+    """Train a network, and compare it with CP-SAT and with the linear relaxation, for which nothing is trained."""
+    covers, run = Path("runs/covers").absolute(), Path("runs/cover-network").absolute()
+    covers.mkdir(parents=True, exist_ok=True)
+    for seed in range(MODELS):
+        cover_model(seed).export_to_file(str(covers / f"cover-{seed:02}.pb"))
+    training("solve", "--models", covers, "--seconds", SOLVE_SECONDS)
+    training("fit", "--models", covers, "--out", run, "--set", f"train.steps={STEPS}")
+
+    print(f"objective after {SECONDS:g} s, one run each")
+    print(f"{'new model':>10} {'CP-SAT':>10} {'lp':>10} {'network':>10}")
+    for seed in range(1000, 1000 + NEW):
+        model = cover_model(seed)
+        objectives = []
+        for solver in (
+            cp_model.CpSolver(),
+            nnsearch.cpsat.CpSolver("lp"),
+            nnsearch.cpsat.CpSolver(run / "covers.onnx"),
+        ):
+            solver.parameters.max_time_in_seconds = SECONDS
+            solver.solve(model)
+            objectives.append(solver.objective_value)
+        print(f"{seed:>10}", *(f"{objective:>10g}" for objective in objectives))
+    print(f"the network in the last one: {solver.race}")
+
+
+if __name__ == "__main__":
+    main()
