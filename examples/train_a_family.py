@@ -36,7 +36,7 @@ def cover_model(seed: int) -> cp_model.CpModel:
 def training(*arguments: object) -> None:
     """Run a command of the training."""
     command = ["-m", "training", *map(str, arguments)]
-    print("$ python", *command)
+    print("$ python", *command, flush=True)
     subprocess.run([sys.executable, *command], cwd=CLONE, check=True)
 
 

@@ -18,7 +18,7 @@ from nnsearch.encoding.one_hot import OneHot
 from nnsearch.errors import ConfigError, ModelFileError, ScoreError
 from nnsearch.inference.bound import BoundGraph, BoundOneHot, outputs_of
 from nnsearch.inference.device import open_on_device
-from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.inference.metadata import PURPOSES, ModelMetadata
 from nnsearch.inference.opening import open_session, reason
 from nnsearch.inference.pretrained import LP, find_model, pretrained_models
 from nnsearch.inference.providers import CPU, Provider, choose_providers
@@ -122,7 +122,7 @@ def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Net
 
     Raises:
         ModelFileError: as :class:`OnnxScorer`.
-        ConfigError: what is given is neither.
+        ConfigError: what is given is neither, or its ``purpose`` is unknown.
     """
     if isinstance(scorer, str) and scorer == LP:
         if LP in pretrained_models():
@@ -132,13 +132,13 @@ def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Net
         return Direct(LpScorer())
     if isinstance(scorer, str | Path):
         return OnnxScorer(scorer, provider)
-    if isinstance(scorer, Network):
-        return scorer
     if not (hasattr(scorer, "name") and hasattr(scorer, "prepare")):
         raise ConfigError(
             f"scorer: expected the name or path of a network, or a Scorer (name, prepare), got {type(scorer).__name__}"
         )
-    return Direct(scorer)
+    if (purpose := getattr(scorer, "purpose", PURPOSES[0])) not in PURPOSES:
+        raise ConfigError(f"{scorer.name}: expected purpose {', '.join(PURPOSES)}, got {purpose!r}")
+    return scorer if isinstance(scorer, Network) else Direct(scorer)
 
 
 def _open(path: Path, threads: int) -> ort.InferenceSession:

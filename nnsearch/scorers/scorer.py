@@ -45,7 +45,12 @@ class PreparedScorer(Protocol):
 
 
 class Scorer(Protocol):
-    """Anything that orders the values of a model's variables: a network, a heuristic, or a user's own object."""
+    """Anything that orders the values of a model's variables: a network, a heuristic, or a user's own object.
+
+    It may have one more attribute, ``purpose``, which says to :class:`nnsearch.cpsat.CpSolver` what the order is for:
+    ``feasibility`` (it leads to some solution; the default), ``objective`` (it leads to good ones, so it may lead the
+    search), or ``preferences`` (it knows what the model does not hold, so its solution is waited for).
+    """
 
     @property
     def name(self) -> str:

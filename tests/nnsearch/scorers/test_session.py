@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from nnsearch.errors import ConfigError, ModelFileError, NothingToReadError, Sco
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import CandidateGraph
 from nnsearch.problems.latin_square.problem import LatinSquare
+from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import OnnxScorer
+from nnsearch.scorers.scorer import FloatArray, PreparedScorer
 
 V, D = 4, 2
 N = V * D
@@ -244,6 +246,31 @@ def test_what_a_graph_scorer_says_of_itself(tmp_path: Path) -> None:
     assert OnnxScorer(saved(network(V, D), tmp_path / "small.onnx")).encoder == OneHot(V, D)
     with pytest.raises(ConfigError, match=r"^scorer: expected the name or path of a network, or a Scorer .*, got dict"):
         load_scorer({})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("purpose", ["preference", "", None, ["objective"]])
+def test_a_purpose_that_nobody_knows_is_refused(purpose: object) -> None:
+    class Own:
+        name = "mine"
+
+        def __init__(self) -> None:
+            self.purpose = purpose
+
+        def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedScorer:
+            raise NotImplementedError
+
+    class OwnNetwork(Network):
+        name = "mine"
+
+        def score(self, states: Sequence[object]) -> list[FloatArray]:
+            raise NotImplementedError
+
+    network = OwnNetwork()
+    network.purpose = purpose  # type: ignore[assignment]
+    for scorer in (Own(), network):
+        with pytest.raises(ConfigError) as refused:
+            load_scorer(scorer)
+        assert str(refused.value) == f"mine: expected purpose feasibility, objective, preferences, got {purpose!r}"
 
 
 def test_scores_of_a_graph_network(tmp_path: Path) -> None:
