@@ -1,9 +1,11 @@
 """A job shop in which a machine breaks down: the rest is planned again, from the plan that everybody works by.
 
-What has begun stays as it was, the broken machine waits for its repair, and the second solve starts from the first plan.
+What has begun stays as it was, the broken machine waits for its repair, and the second solve starts from the plan that
+there is.
 """
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 from ortools.sat.python import cp_model
@@ -12,8 +14,11 @@ import nnsearch.cpsat
 
 NIGHT = 4.0  # seconds for the first plan
 PATIENCE = 1.0  # seconds for the second one, for which people wait
-JOBS, MACHINES = 20, 15
-BROKEN, NOW, REPAIRED = 3, 200, 300  # machine 3 stands still from minute 200 to minute 300
+JOBS = 20
+MACHINES = 15
+BROKEN = 3  # this machine stands still
+NOW = 200  # from this minute
+REPAIRED = 300  # to this one
 
 Task = tuple[int, int]  # a job, and the machine that it needs next
 Plan = dict[Task, int]  # when each task starts
@@ -24,7 +29,7 @@ DURATIONS = {(j, m): rng.randint(10, 99) for j in range(JOBS) for m in rng.sampl
 
 
 def shop_model(begun: Plan) -> tuple[cp_model.CpModel, dict[Task, cp_model.IntVar]]:
-    """Return a model that minimises the end of the last task; with tasks that have begun, it is that of the breakdown."""
+    """Return a model that minimises the end of the last task; tasks that have begun belong to the breakdown."""
     model = cp_model.CpModel()
     horizon = sum(DURATIONS.values())
     # The history knows variables again by their names.
@@ -35,7 +40,7 @@ def shop_model(begun: Plan) -> tuple[cp_model.CpModel, dict[Task, cp_model.IntVa
         busy[machine].append(model.new_fixed_size_interval_var(start[job, machine], duration, ""))
         model.add(start[job, machine] + duration <= end)
     tasks = list(DURATIONS)
-    for (job, machine), (same, following) in zip(tasks, tasks[1:], strict=False):
+    for (job, machine), (same, following) in pairwise(tasks):
         if job == same:
             model.add(start[job, machine] + DURATIONS[job, machine] <= start[job, following])
     if begun:
@@ -71,7 +76,9 @@ def main() -> None:
     second = plan_of(solver, begun, PATIENCE)
     for title, plan in (("from scratch", scratch), ("from the first plan", second)):
         moved = sum(plan[task] != first[task] for task in plan)
-        print(f"{title}: ends at minute {max(plan[t] + DURATIONS[t] for t in plan)}, {moved} of {len(plan)} tasks moved")
+        print(
+            f"{title}: ends at minute {max(plan[t] + DURATIONS[t] for t in plan)}, {moved} of {len(plan)} tasks moved"
+        )
     print(solver.race)
     for change in solver.changes[:5]:
         print(f"  {change.name}: {change.before} -> {change.now}")

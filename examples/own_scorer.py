@@ -1,7 +1,7 @@
 """A scorer of your own: any object that says which values to try first takes the place of a network.
 
-Some people have joined new meetings, so the plan of last term no longer works. The model holds what must be: nobody is in
-two meetings at a time. The scorer holds what is wished for: a meeting stays at its usual hour, or near it.
+Some people have joined new meetings, so the plan of last term no longer works. The model holds what must be: nobody is
+in two meetings at a time. The scorer holds what is wished for: a meeting stays at its usual hour, or near it.
 """
 
 import random
@@ -16,7 +16,10 @@ import nnsearch
 import nnsearch.cp
 import nnsearch.cpsat
 
-MEETINGS, HOURS, PEOPLE = 40, 16, 35
+MEETINGS = 40
+HOURS = 16
+PEOPLE = 35  # in five meetings each
+SECONDS = 5.0  # at most, for the solve with an objective
 
 rng = random.Random(1)
 USUAL = {f"meeting {i}": rng.randrange(HOURS) for i in range(MEETINGS)}
@@ -84,7 +87,7 @@ def main() -> None:
     for var, hour in zip(moved, hours, strict=True):
         model.add_abs_equality(var, hour - USUAL[hour.name])
     model.minimize(sum(moved))
-    alone.parameters.max_time_in_seconds = 5
+    alone.parameters.max_time_in_seconds = SECONDS
     status = alone.status_name(alone.solve(model)).lower()
     print(f"CP-SAT with the wish as an objective: {hours_moved(alone.values(hours))} hours moved, {status}")
 

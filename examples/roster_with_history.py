@@ -1,8 +1,8 @@
-# %% [markdown]
-# # A roster that is solved again with other requests
-#
-# Two weeks of a hospital ward. Everybody knows Monday's plan when some nurses ask for other days off on Tuesday. With
-# `history` the solver remembers Monday's plan and begins from it. With `keep` every change costs something.
+"""A roster that is solved again with other requests.
+
+Two weeks of a hospital ward. Everybody knows Monday's plan when some nurses ask for other days off on Tuesday. With
+`history` the solver remembers Monday's plan and begins from it. With `keep` every change costs something.
+"""
 
 # %%
 import random
@@ -13,7 +13,7 @@ from ortools.sat.python import cp_model
 import nnsearch.cpsat
 
 SECONDS = 3.0  # for each of the three solves
-NURSES = "Ada Ben Cleo Dan Eva Finn Gia Hal Ida Jon Kim Leo Mia Ned".split()
+NURSES = ["Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gia", "Hal", "Ida", "Jon", "Kim", "Leo", "Mia", "Ned"]
 DAYS = 14
 DEMAND = {"early": 4, "late": 3, "night": 2}
 
@@ -77,7 +77,7 @@ def cost(plan: Plan, requests: Requests) -> int:
 
 
 # %% [markdown]
-# Monday. The store is a file, which is made when it is first used; a program of yours keeps it from one day to the next.
+# Monday. The store is a file, which is made when it is first used; a program of yours keeps it from day to day.
 
 # %%
 store = Path("rosters.db")

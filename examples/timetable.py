@@ -1,9 +1,9 @@
-# %% [markdown]
-# # A timetable, and the line that brings in a learned search
-#
-# At a job fair each candidate talks to each company once, and nobody is in two talks at a time. Most talks have been
-# promised for a certain period already; the others have to fit in around them. At small fairs that is easy. At large ones
-# it is easy to begin in a way that cannot be completed, and hard to see it.
+"""A timetable, and the line that brings in a learned search.
+
+At a job fair each candidate talks to each company once, and nobody is in two talks at a time. Most talks have been
+promised for a certain period already; the others have to fit in around them. At small fairs that is easy. At large ones
+it is easy to begin in a way that cannot be completed, and hard to see it.
+"""
 
 # %%
 import random
@@ -45,9 +45,9 @@ def fair_model(size: int, promised: dict[Talk, int]) -> tuple[cp_model.CpModel, 
 
 
 # %% [markdown]
-# Only the line with the solvers differs. `CpSolver("bp")` is CP-SAT with belief propagation beside it, in which nothing is
-# trained; the first answer counts. `solver.race` says whose that was, and why. How long each takes depends on the machine
-# and on luck, and this is one run of each.
+# Only the solver differs. `CpSolver("bp")` is CP-SAT with belief propagation beside it, in which nothing is trained; the
+# first answer counts. `solver.race` says whose that was, and why. How long each takes depends on the machine and on
+# luck, and this is one run of each.
 
 # %%
 timetables: dict[int, dict[Talk, int]] = {}

@@ -1,7 +1,7 @@
 """A network for a family of models: solve some, learn from their solutions, and solve new ones with what was learned.
 
-The models are set covers. Yours are written as these are, with ``model.export_to_file``. Needs ``pip install -e .[train]`` and
-takes about three minutes on two cores; the commands that it calls go on where they were after Ctrl-C.
+The models are set covers; yours are written as these are, with ``model.export_to_file``. The training needs ``pip install
+-e '.[train]'`` and takes a few minutes on two cores. What it calls goes on where it was after Ctrl-C.
 """
 
 import random
@@ -14,22 +14,29 @@ from ortools.sat.python import cp_model
 import nnsearch.cpsat
 
 MODELS = 12  # to learn from
-THINGS, SETS = 400, 800
-SOLVE_SECONDS = 4  # for each of them
+THINGS = 400
+SETS = 800
+HOLDERS = (10, 30)  # how many sets hold a thing, at least and at most
+SOLVE_SECONDS = 4  # for each of the models to learn from
 STEPS = 150  # of the training
 NEW = 3  # models of the comparison
 SECONDS = 5.0  # for each solve of the comparison
 CLONE = Path(__file__).resolve().parents[1]  # where the training is: the installed package can only solve
 
 
-def cover_model(seed: int) -> cp_model.CpModel:
-    """Return a model of the family: the cheapest sets that hold each thing at least once."""
+def random_cover(seed: int) -> tuple[list[list[int]], list[int]]:
+    """Return the sets that hold each thing, and what each set costs."""
     rng = random.Random(seed)
+    return [rng.sample(range(SETS), rng.randint(*HOLDERS)) for _ in range(THINGS)], rng.choices(range(1, 101), k=SETS)
+
+
+def cover_model(holders: list[list[int]], costs: list[int]) -> cp_model.CpModel:
+    """Return a model of the family: the cheapest sets that hold each thing at least once."""
     model = cp_model.CpModel()
-    taken = [model.new_bool_var(f"set {i}") for i in range(SETS)]
-    for _ in range(THINGS):
-        model.add_bool_or(rng.sample(taken, rng.randint(10, 30)))
-    model.minimize(cp_model.LinearExpr.weighted_sum(taken, [rng.randint(1, 100) for _ in taken]))
+    taken = [model.new_bool_var(f"set {i}") for i in range(len(costs))]
+    for sets in holders:
+        model.add_bool_or([taken[i] for i in sets])
+    model.minimize(cp_model.LinearExpr.weighted_sum(taken, costs))
     return model
 
 
@@ -45,14 +52,14 @@ def main() -> None:
     covers, run = Path("runs/covers").absolute(), Path("runs/cover-network").absolute()
     covers.mkdir(parents=True, exist_ok=True)
     for seed in range(MODELS):
-        cover_model(seed).export_to_file(str(covers / f"cover-{seed:02}.pb"))
+        cover_model(*random_cover(seed)).export_to_file(str(covers / f"cover-{seed:02}.pb"))
     training("solve", "--models", covers, "--seconds", SOLVE_SECONDS)
     training("fit", "--models", covers, "--out", run, "--set", f"train.steps={STEPS}")
 
-    print(f"objective after {SECONDS:g} s, one run each")
+    print(f"costs after {SECONDS:g} s, one run each; less is better")
     print(f"{'new model':>10} {'CP-SAT':>10} {'lp':>10} {'network':>10}")
     for seed in range(1000, 1000 + NEW):
-        model = cover_model(seed)
+        model = cover_model(*random_cover(seed))
         objectives = []
         for solver in (
             cp_model.CpSolver(),

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("benchmarks", "training", "nnsearch")
+PACKAGES = ("examples", "benchmarks", "training", "nnsearch")
 """Imports go from left to right, never back."""
 
 Graph = Mapping[str, set[str]]
@@ -90,12 +90,13 @@ def _drawn(edges: Graph) -> Graph:
 def drawing(graph: Graph) -> str:
     """Return the packages as boxes of rooms, with an arrow from each to what it imports.
 
-    Arrows that others imply are left out, and so are the doors ``__init__.py`` and ``__main__.py``, and tests.
+    Arrows that others imply are left out, and so are, inside a package, the doors ``__init__.py`` and ``__main__.py``, and
+    tests.
     """
     doors = {file for file in graph if Path(file).name.startswith(("__", "test_"))}
     rooms = {file: imported - doors for file, imported in graph.items() if file not in doors}
     lines = ["flowchart TD"]
-    lines += [f"  {package} --> {other}" for package, others in _drawn(within("", rooms)).items() for other in others]
+    lines += [f"  {package} --> {other}" for package, others in _drawn(within("", graph)).items() for other in others]
     for package in PACKAGES:
         lines.append(f"  subgraph {package}")
         for room, others in sorted(_drawn(within(f"{package}/", rooms)).items()):

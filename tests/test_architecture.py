@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-from scripts.rooms import PACKAGES, ROOT, cycles, imports
+from scripts.rooms import PACKAGES, ROOT, cycles, imports, within
 
 SAME_VERBS = {
     "build": "a task, a model",
@@ -42,6 +42,11 @@ def test_imports_go_one_way() -> None:
 
     back = [(file, other) for file, others in imports().items() for other in others if place(other) < place(file)]
     assert back == []
+
+
+def test_examples_import_what_an_installation_has() -> None:
+    found = {package: others for package, others in within("", imports()).items() if package == "examples"}
+    assert found == {"examples": {"nnsearch"}}
 
 
 def test_nothing_imports_itself_round_about() -> None:

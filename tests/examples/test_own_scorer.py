@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from example_programs import run_example
+from stand_ins import PATIENCE
+
+import nnsearch.cp
+
+
+def test_what_is_printed_is_true(capsys: pytest.CaptureFixture[str]) -> None:
+    names = run_example("own_scorer", MEETINGS=14, HOURS=8, PEOPLE=5, SECONDS=PATIENCE)
+    usual, attended = names["USUAL"], names["MEETINGS_OF"]
+    lines = capsys.readouterr().out.splitlines()
+    alone, searched, raced, best = (int(re.findall(r": (\d+) hours moved", line)[0]) for line in lines[:4])
+    moved = {
+        name: (int(old), int(new))
+        for name, old, new in re.findall(r"^  (.+): (\d+) -> (\d+)$", "\n".join(lines), re.MULTILINE)
+    }
+    plan = usual | {name: new for name, (_, new) in moved.items()}
+    assert all(usual[name] == old for name, (old, _) in moved.items())
+    assert all(len({plan[meeting] for meeting in meetings}) == len(meetings) for meetings in attended)
+    assert raced == sum(abs(plan[name] - usual[name]) for name in usual)
+    assert lines[3].endswith("optimal")
+    assert best <= min(alone, searched, raced)
+
+
+def test_the_scorer_is_followed() -> None:
+    """Where nobody attends two meetings, each stays where it was."""
+    names = run_example("own_scorer", MEETINGS=6, HOURS=8, PEOPLE=0, SECONDS=PATIENCE)
+    result = nnsearch.cp.solve(*names["meetings_model"](), names["NearUsual"]())
+    assert result.solution == list(names["USUAL"].values())
