@@ -45,9 +45,9 @@ def fair_model(size: int, promised: dict[Talk, int]) -> tuple[cp_model.CpModel, 
 
 
 # %% [markdown]
-# Only the solver differs. `CpSolver("bp")` is CP-SAT with belief propagation beside it, in which nothing is trained; the
-# first answer counts. `solver.race` says whose that was, and why. How long each takes depends on the machine and on
-# luck, and this is one run of each.
+# Only the solver differs. `CpSolver("bp")` is CP-SAT with belief propagation beside it, in which nothing is trained.
+# The first answer counts, and `solver.race` says whose that was, and why. How long it takes depends on the machine and
+# on luck, too, and this is one run of each.
 
 # %%
 timetables: dict[int, dict[Talk, int]] = {}

@@ -1,7 +1,7 @@
 """A network for a family of models: solve some, learn from their solutions, and solve new ones with what was learned.
 
-The models are set covers; yours are written as these are, with ``model.export_to_file``. The training needs ``pip install
--e '.[train]'`` and takes a few minutes on two cores. What it calls goes on where it was after Ctrl-C.
+The models are set covers; yours are written as these are, with ``model.export_to_file``. The training needs
+``pip install -e '.[train]'`` and takes a few minutes on two cores. After Ctrl-C the program goes on where it was.
 """
 
 import random

@@ -90,8 +90,8 @@ def _drawn(edges: Graph) -> Graph:
 def drawing(graph: Graph) -> str:
     """Return the packages as boxes of rooms, with an arrow from each to what it imports.
 
-    Arrows that others imply are left out, and so are, inside a package, the doors ``__init__.py`` and ``__main__.py``, and
-    tests.
+    Arrows that others imply are left out, and so are tests and, inside a package, the doors ``__init__.py`` and
+    ``__main__.py``.
     """
     doors = {file for file in graph if Path(file).name.startswith(("__", "test_"))}
     rooms = {file: imported - doors for file, imported in graph.items() if file not in doors}

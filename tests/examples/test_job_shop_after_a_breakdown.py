@@ -30,14 +30,14 @@ def _by_start(plan: dict[tuple[int, int], int], job: int) -> list[tuple[int, int
     return sorted((task for task in plan if task[0] == job), key=plan.__getitem__)
 
 
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.chdir(tmp_path)
-    return run_example("job_shop_after_a_breakdown", **SHOP)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
+    """The program's names, and the lines that it printed."""
+    return run_example("job_shop_after_a_breakdown", tmp_path_factory.mktemp("shop"), **SHOP)
 
 
-def test_the_plans_hold_and_what_is_printed_is_true(shop: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    lines = capsys.readouterr().out.splitlines()
+def test_the_plans_hold_and_what_is_printed_is_true(run: tuple[dict[str, Any], list[str]]) -> None:
+    shop, lines = run
     durations = shop["DURATIONS"]
     first = shop["plan_of"](cp_model.CpSolver(), {}, PATIENCE)
     assert is_plan(first, durations)
@@ -48,12 +48,15 @@ def test_the_plans_hold_and_what_is_printed_is_true(shop: dict[str, Any], capsys
     assert "of 20 tasks moved" in lines[2]
 
 
-def test_after_the_breakdown_nothing_that_had_begun_is_moved_and_the_machine_stands_still(shop: dict[str, Any]) -> None:
-    durations, begun = shop["DURATIONS"], {}
-    first = shop["plan_of"](nnsearch.cpsat.CpSolver(None, history="mine.db", family="shop"), {}, PATIENCE)
+def test_after_the_breakdown_nothing_that_had_begun_is_moved_and_the_machine_stands_still(
+    run: tuple[dict[str, Any], list[str]], tmp_path: Path
+) -> None:
+    shop, _ = run
+    durations = shop["DURATIONS"]
+    first = shop["plan_of"](nnsearch.cpsat.CpSolver(None, history=tmp_path / "shop.db"), {}, PATIENCE)
     begun = {t: s for t, s in first.items() if s < 100 and not (t[1] == 2 and s + durations[t] > 100)}
     assert begun
-    second = shop["plan_of"](nnsearch.cpsat.CpSolver(None, history="mine.db", family="shop"), begun, PATIENCE)
+    second = shop["plan_of"](nnsearch.cpsat.CpSolver(None, history=tmp_path / "shop.db"), begun, PATIENCE)
     assert is_plan(second, durations)
     assert begun.items() <= second.items()
     assert all(start >= 100 for task, start in second.items() if task not in begun)

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-import pytest
 from example_programs import run_example
 from stand_ins import PATIENCE
 
 import nnsearch.cp
 
 
-def test_what_is_printed_is_true(capsys: pytest.CaptureFixture[str]) -> None:
-    names = run_example("own_scorer", MEETINGS=14, HOURS=8, PEOPLE=5, SECONDS=PATIENCE)
+def test_what_is_printed_is_true(tmp_path: Path) -> None:
+    names, lines = run_example("own_scorer", tmp_path, MEETINGS=14, HOURS=8, PEOPLE=5, SECONDS=PATIENCE)
     usual, attended = names["USUAL"], names["MEETINGS_OF"]
-    lines = capsys.readouterr().out.splitlines()
     alone, searched, raced, best = (int(re.findall(r": (\d+) hours moved", line)[0]) for line in lines[:4])
     moved = {
         name: (int(old), int(new))
@@ -26,8 +25,8 @@ def test_what_is_printed_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     assert best <= min(alone, searched, raced)
 
 
-def test_the_scorer_is_followed() -> None:
+def test_the_scorer_is_followed(tmp_path: Path) -> None:
     """Where nobody attends two meetings, each stays where it was."""
-    names = run_example("own_scorer", MEETINGS=6, HOURS=8, PEOPLE=0, SECONDS=PATIENCE)
+    names, _ = run_example("own_scorer", tmp_path, MEETINGS=6, HOURS=8, PEOPLE=0, SECONDS=PATIENCE)
     result = nnsearch.cp.solve(*names["meetings_model"](), names["NearUsual"]())
     assert result.solution == list(names["USUAL"].values())

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-import io
 from itertools import product
 from typing import Any
 
@@ -32,9 +30,8 @@ def paid(plan: dict[str, str], requests: dict[tuple[str, int], int]) -> int:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
     """The program's names, and the lines that it printed."""
-    with contextlib.chdir(tmp_path_factory.mktemp("ward")), contextlib.redirect_stdout(io.StringIO()) as out:
-        names = run_example("roster_with_history", NURSES=NURSES, DAYS=7, DEMAND=DEMAND, SECONDS=PATIENCE)
-    return names, out.getvalue().splitlines()
+    folder = tmp_path_factory.mktemp("ward")
+    return run_example("roster_with_history", folder, NURSES=NURSES, DAYS=7, DEMAND=DEMAND, SECONDS=PATIENCE)
 
 
 def test_the_rosters_hold_and_the_figures_are_theirs(run: tuple[dict[str, Any], list[str]]) -> None:

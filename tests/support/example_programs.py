@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,11 @@ def with_constants(text: str, **constants: object) -> str:
     return text
 
 
-def run_example(name: str, **constants: object) -> dict[str, Any]:
-    """Run a program as the main one, in this process; return its names."""
+def run_example(name: str, folder: Path, **constants: object) -> tuple[dict[str, Any], list[str]]:
+    """Run a program as the main one, in this process and in a folder; return its names, and the lines it printed."""
     path = EXAMPLES / f"{name}.py"
     names: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
-    exec(compile(with_constants(path.read_text(encoding="utf-8"), **constants), str(path), "exec"), names)
-    return names
+    code = compile(with_constants(path.read_text(encoding="utf-8"), **constants), str(path), "exec")
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(code, names)
+    return names, out.getvalue().splitlines()
