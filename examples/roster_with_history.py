@@ -69,7 +69,7 @@ def solve(solver: cp_model.CpSolver, requests: Requests) -> Plan:
     return {nurse: "".join(letters.get((nurse, day), ".") for day in range(DAYS)) for nurse in NURSES}
 
 
-def cost(plan: Plan, requests: Requests) -> int:
+def roster_cost(plan: Plan, requests: Requests) -> int:
     """Return what the model minimises, counted in a plan: with keep, the objective has the price of changes in it."""
     refused = sum(price for (nurse, day), price in requests.items() if plan[nurse][day] != ".")
     windows = [days[day : day + 3] for days in plan.values() for day in range(DAYS - 2)]
@@ -83,7 +83,7 @@ def cost(plan: Plan, requests: Requests) -> int:
 store = Path("rosters.db")
 store.unlink(missing_ok=True)  # for this example always begins without a past
 first = solve(nnsearch.cpsat.CpSolver(None, history=store, family="ward"), monday)
-print(f"Monday: cost {cost(first, monday)}")
+print(f"Monday: cost {roster_cost(first, monday)}")
 
 # %% [markdown]
 # Tuesday, twice: from scratch, and from Monday's plan. It is one run of each, so take it as an example and not as a
@@ -95,7 +95,7 @@ solver = nnsearch.cpsat.CpSolver(None, history=store, family="ward", keep=1)
 second = solve(solver, tuesday)
 for title, plan in (("from scratch", scratch), ("from Monday's plan", second)):
     changed = sum(plan[nurse][day] != first[nurse][day] for nurse in NURSES for day in range(DAYS))
-    print(f"Tuesday {title}: cost {cost(plan, tuesday)}, {changed} of {len(NURSES) * DAYS} days are changed")
+    print(f"Tuesday {title}: cost {roster_cost(plan, tuesday)}, {changed} of {len(NURSES) * DAYS} days are changed")
 print(solver.race)
 
 # %% [markdown]

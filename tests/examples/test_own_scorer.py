@@ -28,5 +28,6 @@ def test_what_is_printed_is_true(tmp_path: Path) -> None:
 def test_the_scorer_is_followed(tmp_path: Path) -> None:
     """Where nobody attends two meetings, each stays where it was."""
     names, _ = run_example("own_scorer", tmp_path, MEETINGS=6, HOURS=8, PEOPLE=0, SECONDS=PATIENCE)
-    result = nnsearch.cp.solve(*names["meetings_model"](), names["NearUsual"]())
+    model, hours = names["meetings_model"]()
+    result = nnsearch.cp.solve(model, hours, names["NearUsual"]())
     assert result.solution == list(names["USUAL"].values())

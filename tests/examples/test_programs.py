@@ -16,7 +16,7 @@ from stand_ins import ENVIRONMENT, PATIENCE
 from scripts.notebooks import notebook, programs
 
 PROGRAMS = [path.stem for path in sorted(EXAMPLES.glob("[!_]*.py"))]
-SMALL = {
+SMALL: dict[str, dict[str, object]] = {
     "roster_with_history": {"NURSES": "ABCDEF", "DAYS": 7, "DEMAND": {"early": 2, "late": 1, "night": 1}},
     "timetable": {"SIZES": (3, 8)},
 }
