@@ -89,7 +89,7 @@ def read_folder(folder: Path, *, relaxed: bool) -> list[SolvedModel]:
         relaxed: solve the linear relaxation of each.
 
     Raises:
-        NNSearchError: a file cannot be read; solutions are of another model, or violate it.
+        NNSearchError: a file cannot be read; solutions are of another model, or violate it; objectives are not theirs.
     """
     files = [file for file in model_files(folder) if solutions_file(file).exists()]
     if not files:
@@ -176,13 +176,26 @@ def _solved(
     if objective is None:
         gaps = np.zeros(len(solutions))
     else:
+        real = np.array([objective.value_of(solution) for solution in solutions.tolist()])
         if not np.isfinite(objectives).all():
-            objectives = np.array([objective.value_of(solution) for solution in solutions.tolist()])
+            objectives = real
+        _check_objectives(where, objectives, real)
         worse = -objectives if objective.maximises else objectives
         order = np.argsort(worse, kind="stable")
         solutions, worse = solutions[order], worse[order]
         gaps = (worse - worse[0]) / max(abs(float(worse[0])), 1.0)
     return SolvedModel(name, encoding, solutions, gaps)
+
+
+def _check_objectives(where: str, told: DoubleArray, real: DoubleArray) -> None:
+    """Refuse objectives, float64[S], that are not those of the solutions, but for rounding."""
+    wrong = np.flatnonzero(~np.isclose(told, real, rtol=1e-6, atol=1e-6))
+    if len(wrong):
+        number = int(wrong[0])
+        raise PoolError(
+            f"{where}: expected the objectives of the solutions, {real[number]:.12g} for solution {number}, found "
+            f"{told[number]:.12g}; leave them NaN, or make the file again: python -m training solve"
+        )
 
 
 def _check(where: str, model: PreparedModel, solutions: IntArray) -> None:

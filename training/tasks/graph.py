@@ -7,7 +7,7 @@ families.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nnsearch.errors import ConfigError
 from training.data.graph_states import GraphBatch, batch_of
-from training.loop import Measurement, Measuring, Task, Training, TrainingProgress
+from training.loop import Measurement, Measuring, Task, TrainingProgress
 from training.losses.candidate_graph import (
     candidate_binary_cross_entropy,
     choice_cross_entropy,
@@ -26,30 +26,14 @@ from training.losses.candidate_graph import (
 from training.networks.belief_propagation import NeuralBeliefPropagation
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
-from training.running.threads import set_threads
 from training.schedule import warmed_cosine
-from training.tasks.dense import choose_device
 from training.tasks.graph_config import GraphConfig, GraphLossConfig, GraphNetworkConfig
+from training.tasks.graph_run import Outcome, run_in_folder
 from training.tasks.graph_share import WHOLE, GraphShares, TermShares
 from training.tasks.graph_source import GraphData, prepare_graph_data
-from training.tasks.run_folder import check_claim, claim
 
-
-@dataclass(frozen=True)
-class GraphOutcome:
-    """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
-
-    ``measured`` is that measurement, per family, see :func:`measure`; the others are as those of
-    :class:`training.tasks.dense.DenseOutcome`.
-    """
-
-    network: NeuralBeliefPropagation
-    data: GraphData
-    measured: dict[str, dict[str, float]]
-    steps: int
-    best_step: int
-    seconds: float
-    interrupted: bool
+GraphOutcome = Outcome[NeuralBeliefPropagation, GraphData, dict[str, dict[str, float]]]
+"""What a run ended with, measured per family, see :func:`measure`."""
 
 
 def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) -> GraphOutcome:
@@ -61,18 +45,16 @@ def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) 
         ConfigError: the folder holds a run with another config, or CUDA is asked for and absent.
         NNSearchError: a file that the config names cannot be used.
     """
+    start: dict[str, Tensor] | None = None
 
-    def prepared() -> tuple[NeuralBeliefPropagation, GraphData, Training]:
-        device = processes.own(choose_device(config.train.device))
-        set_threads(config.train.threads)
-        check_claim(run_dir, config)
+    def prepare() -> GraphData:
+        nonlocal start
         start = load_weights(Path(config.train.start)) if config.train.start else None
         run_dir.mkdir(parents=True, exist_ok=True)
-        data = prepare_graph_data(config, run_dir / "pool.npz")
-        if processes.first:
-            claim(run_dir, config)  # not before its files were read: a wrong name must not spoil the folder
-        torch.manual_seed(config.seed)
-        network = make_network(config, data).to(device)
+        return prepare_graph_data(config, run_dir / "pool.npz")
+
+    def new_network(data: GraphData) -> NeuralBeliefPropagation:
+        network = make_network(config, data)
         if start is not None:
             try:
                 network.load_state_dict(start)
@@ -80,10 +62,12 @@ def fit_graph(config: GraphConfig, run_dir: Path, processes: Processes = ALONE) 
                 raise ConfigError(
                     f"train.start: expected a run of a network of the same width, {config.train.start} has another"
                 ) from None
-        return network, data, Training(_task(config, data, network, device, processes), run_dir, processes)
+        return network
 
-    network, data, training = processes.in_turn(prepared)
-    return _outcome(network, data, training.run())
+    def task_of(data: GraphData, network: NeuralBeliefPropagation, device: torch.device) -> Task:
+        return _task(config, data, network, device, processes)
+
+    return GraphOutcome.of(*run_in_folder(config, run_dir, processes, prepare, new_network, task_of))
 
 
 def stored_graph_outcome(config: GraphConfig, run_dir: Path, network: GraphNetworkConfig) -> GraphOutcome:
@@ -96,20 +80,7 @@ def stored_graph_outcome(config: GraphConfig, run_dir: Path, network: GraphNetwo
     """
     progress = TrainingProgress.of(load_checkpoint(run_dir / "checkpoint.pt"))
     data = prepare_graph_data(config, run_dir / "pool.npz")
-    return _outcome(make_network(replace(config, network=network), data), data, progress)
-
-
-def _outcome(network: NeuralBeliefPropagation, data: GraphData, progress: TrainingProgress) -> GraphOutcome:
-    network.load_state_dict(progress.best["weights"])
-    return GraphOutcome(
-        network=network.cpu().eval(),
-        data=data,
-        measured=progress.best["entry"]["measured"],
-        steps=progress.step,
-        best_step=progress.best["step"],
-        seconds=progress.seconds,
-        interrupted=not progress.finished,
-    )
+    return GraphOutcome.of(make_network(replace(config, network=network), data), data, progress)
 
 
 def make_network(config: GraphConfig, data: GraphData) -> NeuralBeliefPropagation:

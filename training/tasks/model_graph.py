@@ -6,7 +6,6 @@ The weights kept are those with the lowest loss of decisions and targets on held
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,37 +13,22 @@ from torch import Tensor, nn
 
 from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY
 from training.data.model_states import ModelBatch, ModelState, model_batch_of
-from training.loop import Measurement, Measuring, Task, Training, TrainingProgress
+from training.loop import Measurement, Measuring, Task, TrainingProgress
 from training.networks.model_graph import ModelGraphNetwork
 from training.running.checkpoint import load_checkpoint
 from training.running.distributed import ALONE, Processes
-from training.running.threads import set_threads
 from training.schedule import warmed_cosine
-from training.tasks.dense import choose_device
+from training.tasks.graph_run import Outcome, run_in_folder
 from training.tasks.model_graph_config import ModelGraphConfig, ModelLossConfig
 from training.tasks.model_graph_loss import decision_cross_entropy, forced_penalty, row_violation, target_loss
 from training.tasks.model_graph_source import SolvedModels, prepare_models
-from training.tasks.run_folder import check_claim, claim
 
 _CONFIDENT = 0.8
 """The share of the decisions whose agreement with the best solution is measured, the surest: what dives fix."""
 
 
-@dataclass(frozen=True)
-class ModelGraphOutcome:
-    """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
-
-    ``measured`` is that measurement, see :func:`measure`; the others are as those of
-    :class:`training.tasks.dense.DenseOutcome`.
-    """
-
-    network: ModelGraphNetwork
-    data: SolvedModels
-    measured: dict[str, float]
-    steps: int
-    best_step: int
-    seconds: float
-    interrupted: bool
+ModelGraphOutcome = Outcome[ModelGraphNetwork, SolvedModels, dict[str, float]]
+"""What a run ended with, measured as by :func:`measure`."""
 
 
 def fit_model_graph(config: ModelGraphConfig, run_dir: Path, processes: Processes = ALONE) -> ModelGraphOutcome:
@@ -57,19 +41,16 @@ def fit_model_graph(config: ModelGraphConfig, run_dir: Path, processes: Processe
         NNSearchError: a file that the config names cannot be used.
     """
 
-    def prepared() -> tuple[ModelGraphNetwork, SolvedModels, Training]:
-        device = processes.own(choose_device(config.train.device))
-        set_threads(config.train.threads)
-        check_claim(run_dir, config)
-        data = prepare_models(config)
-        if processes.first:
-            claim(run_dir, config)  # not before its files were read: a wrong name must not spoil the folder
-        torch.manual_seed(config.seed)
-        network = new_model_graph_network(config).to(device)
-        return network, data, Training(_task(config, data, network, device, processes), run_dir, processes)
+    def task_of(data: SolvedModels, network: ModelGraphNetwork, device: torch.device) -> Task:
+        return _task(config, data, network, device, processes)
 
-    network, data, training = processes.in_turn(prepared)
-    return _outcome(network, data, training.run())
+    def new_network(data: SolvedModels) -> ModelGraphNetwork:
+        return new_model_graph_network(config)
+
+    def prepare() -> SolvedModels:
+        return prepare_models(config)
+
+    return ModelGraphOutcome.of(*run_in_folder(config, run_dir, processes, prepare, new_network, task_of))
 
 
 def stored_model_graph_outcome(config: ModelGraphConfig, run_dir: Path) -> ModelGraphOutcome:
@@ -79,25 +60,12 @@ def stored_model_graph_outcome(config: ModelGraphConfig, run_dir: Path) -> Model
         ConfigError: the folder holds no checkpoint of such a run.
     """
     progress = TrainingProgress.of(load_checkpoint(run_dir / "checkpoint.pt"))
-    return _outcome(new_model_graph_network(config), prepare_models(config), progress)
+    return ModelGraphOutcome.of(new_model_graph_network(config), prepare_models(config), progress)
 
 
 def new_model_graph_network(config: ModelGraphConfig) -> ModelGraphNetwork:
     """Return the untrained network of a config."""
     return ModelGraphNetwork(config.network.rounds, config.network.hidden, config.network.messages)
-
-
-def _outcome(network: ModelGraphNetwork, data: SolvedModels, progress: TrainingProgress) -> ModelGraphOutcome:
-    network.load_state_dict(progress.best["weights"])
-    return ModelGraphOutcome(
-        network=network.cpu().eval(),
-        data=data,
-        measured=progress.best["entry"]["measured"],
-        steps=progress.step,
-        best_step=progress.best["step"],
-        seconds=progress.seconds,
-        interrupted=not progress.finished,
-    )
 
 
 def model_graph_loss(scores: Tensor, targets: Tensor, batch: ModelBatch, config: ModelLossConfig) -> Tensor:

@@ -30,7 +30,7 @@ def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     command = [
         *("optimise", "--families", "knapsack", "timetables", "--sizes", "tiny", "--instances", 1, "--seeds", 1),
         *("--arms", "cp-sat", "cp-sat-again", "highs", "--scorer", "bp", f"knapsack={NETWORK}"),
-        *("--workers", 1, "--limit", 2, "--reference", 3, "--output", output),
+        *("--workers", 1, "--limit", 20, "--reference", 30, "--output", output),
     ]
     assert call(*command, "--plot", plot) == 0
     shown = capsys.readouterr().out
@@ -45,7 +45,7 @@ def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
         *("cp-sat", "cp-sat-again", "highs", "drop-in bp", "drop-in trained", "reference", "reference-highs"),
         *("cp-sat-again", "drop-in bp", "cp-sat", "reference"),
     ]
-    assert [line["config"]["time_limit"] for line in written] == [2] * 5 + [3] * 2 + [2] * 3 + [3]
+    assert [line["config"]["time_limit"] for line in written] == [20] * 5 + [30] * 2 + [20] * 3 + [30]
     assert {line["result"]["status"] for line in written} == {"OPTIMAL"}
     assert len({line["result"]["objective_value"] for line in written}) == 2
     # What is measured is not measured again; what is missing is.

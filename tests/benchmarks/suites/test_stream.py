@@ -37,7 +37,7 @@ def purses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("purses")
 def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     output, plot = tmp_path / "stream.jsonl", tmp_path / "stream.svg"
-    command = ["stream", "--seeds", 3, 4, "--workers", 1, "--limit", 0.5, "--output", output, "--plot", plot]
+    command = ["stream", "--seeds", 3, 4, "--workers", 1, "--limit", 20, "--output", output, "--plot", plot]
     assert call(*command) == 0
     shown = capsys.readouterr().out
     assert "66 solves by 1 worker" in shown
@@ -80,7 +80,7 @@ def test_arms_begin_with_their_own_last_solution_also_in_a_run_that_goes_on(
     fails: list[int] = []
     monkeypatch.setattr(stream, "_solve", solve)
     monkeypatch.setattr(stream, "warm_up", lambda arm: None)
-    suite = StreamSuite(workers=1, seconds=0.5, seeds=(1,), arms=("cold", "hint"))
+    suite = StreamSuite(workers=1, seconds=20, seeds=(1,), arms=("cold", "hint"))
     jobs = stream.jobs(suite)[:5]
     whole = [job.measure() for job in jobs]
     values = [stream._unpacked(result["solution"]) for result in whole]
@@ -134,7 +134,7 @@ def test_a_history_holds_yesterdays_solution_alone(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(nnsearch.cpsat, "CpSolver", Remembering)
     monkeypatch.setattr(stream, "warm_up", lambda arm: None)
-    jobs = stream.jobs(StreamSuite(workers=1, seconds=0.5, seeds=(1,), arms=("cold", "history")))
+    jobs = stream.jobs(StreamSuite(workers=1, seconds=20, seeds=(1,), arms=("cold", "history")))
     found = {(job.config["arm"], job.config["step"]): job.measure() for job in jobs[:5]}
     best = found["first", 0]["objective_value"], found["history", 1]["objective_value"]
     assert [solver.past for solver in made] == ["", f"{best[0]:g} ", "", f"{best[1]:g} "]
@@ -153,7 +153,7 @@ def test_a_line_up_is_what_brought_most_yesterday(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(stream, "clocked", watched)
     monkeypatch.setattr(stream, "warm_up", lambda arm: None)
     monkeypatch.setattr(stream, "scout", lambda model, seconds, seed: {"no_lp": 3, "fixed": 1, "ls": 7})
-    jobs = stream.jobs(StreamSuite(workers=2, seconds=0.5, seeds=(1,), arms=("cold", "history+line-up")))[:3]
+    jobs = stream.jobs(StreamSuite(workers=2, seconds=20, seeds=(1,), arms=("cold", "history+line-up")))[:3]
     assert {job.config["arm"]: job.measure()["wrong"] for job in jobs} == dict.fromkeys(
         ("first", "cold", "history+line-up")
     )

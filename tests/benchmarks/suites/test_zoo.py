@@ -84,7 +84,7 @@ def compared(one: list[Record], other: list[Record]) -> list[zoo.ModelRatio]:
 @pytest.mark.usefixtures("two_kinds")
 def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "zoo.jsonl"
-    command = ["zoo", "--sizes", "small", "--seeds", 3, 4, "--workers", 1, 2, "--limit", 1, "--output", output]
+    command = ["zoo", "--sizes", "small", "--seeds", 3, 4, "--workers", 1, 2, "--limit", 20, "--output", output]
     assert call(*command) == 0
     shown = capsys.readouterr().out
     assert "16 solves" in shown

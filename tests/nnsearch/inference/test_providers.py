@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from stand_ins import COMMAND, ENVIRONMENT, network, saved
 
+from nnsearch.cli.main import main
 from nnsearch.errors import ModelFileError
 from nnsearch.inference import providers
 from nnsearch.inference.providers import CPU, CUDA, TENSORRT, choose_providers, gpu_count, tensorrt_loads
@@ -143,23 +144,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(network(4, 2), tmp_path_factory.mktemp("models") / "small.onnx")
 
 
-def inspect(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, "inspect", *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=120, check=False
-    )
-
-
 @without_gpu
 def test_without_a_gpu_there_is_no_noise(model: Path) -> None:
-    done = inspect(str(model))
+    done = subprocess.run([*COMMAND, "inspect", model], capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "provider: CPUExecutionProvider\n" in done.stdout
 
 
 @without_gpu
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
-def test_without_a_gpu_asking_for_one_is_one_line(model: Path, provider: str) -> None:
-    done = inspect(str(model), "--provider", provider)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: expected a CUDA device, but ")
-    assert done.stderr.count("\n") == 1
+def test_without_a_gpu_asking_for_one_is_one_line(
+    model: Path, provider: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(model), "--provider", provider]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("error: expected a CUDA device, but ")
+    assert err.count("\n") == 1

@@ -146,11 +146,27 @@ def test_solutions_that_violate_a_constraint_of_literals_are_refused(
     right = [[x, y] for x in (0, 1) for y in (0, 1) if holds(model, [x, y])]
     assert right
     assert wrong not in right
-    write_solutions(path, np.array(right), np.zeros(len(right)))
+    write_solutions(path, np.array(right), np.full(len(right), np.nan))
     assert len(read_folder(tmp_path, relaxed=False)[0].solutions) == len(right)
     write_solutions(path, np.array([right[0], wrong]), np.zeros(2))
     with pytest.raises(PoolError, match="expected solutions of this model, solution 1 violates constraint 1"):
         read_folder(tmp_path, relaxed=False)
+
+
+def test_objectives_that_are_not_those_of_the_solutions_are_refused(tmp_path: Path) -> None:
+    model, best = dearest(0)
+    path = tmp_path / "m.pb"
+    model.export_to_file(str(path))
+    none = [0] * 12
+    write_solutions(path, np.array([best, none]), np.array([42.0 + 1e-9, 0.0]))
+    assert read_folder(tmp_path, relaxed=False)[0].gaps.tolist() == pytest.approx([0, 1])
+    write_solutions(path, np.array([best, none]), np.array([42.0, 7.0]))
+    with pytest.raises(PoolError) as error:
+        read_folder(tmp_path, relaxed=False)
+    assert str(error.value) == (
+        f"{solutions_file(path)}: expected the objectives of the solutions, 0 for solution 1, found 7; "
+        "leave them NaN, or make the file again: python -m training solve"
+    )
 
 
 def holds(model: cp_model.CpModel, values: list[int]) -> bool:
