@@ -22,7 +22,13 @@ from training.running.threads import set_threads
 from training.schedule import warmed_cosine
 from training.tasks.dense import choose_device
 from training.tasks.model_graph_config import ModelGraphConfig, ModelLossConfig
-from training.tasks.model_graph_loss import decision_cross_entropy, forced_penalty, row_violation, target_loss
+from training.tasks.model_graph_loss import (
+    decision_cross_entropy,
+    refuted_penalty,
+    row_violation,
+    straight_through,
+    target_loss,
+)
 from training.tasks.model_graph_source import SolvedModels, prepare_models
 from training.tasks.run_folder import check_claim, claim
 
@@ -107,8 +113,10 @@ def model_graph_loss(scores: Tensor, targets: Tensor, batch: ModelBatch, config:
         loss = loss + config.target * target_loss(scores, targets, batch)
     if config.rows:
         loss = loss + config.rows * row_violation(scores, targets, batch)
-    if config.forced:
-        loss = loss + config.forced * forced_penalty(scores, batch)
+    if config.straight_through:
+        loss = loss + config.straight_through * straight_through(scores, targets, batch)
+    if config.refuted:
+        loss = loss + config.refuted * refuted_penalty(scores, batch)
     return loss
 
 
