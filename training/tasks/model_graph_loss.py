@@ -62,8 +62,8 @@ def refuted_penalty(scores: Tensor, batch: ModelBatch) -> Tensor:
     r"""Semantic-based regularisation with the bounds of rows as the source: :math:`\sum_i (1 - C_i)\,\sigma(s_i)^2`.
 
     What they rule out should have no odds, be it that an item holds or that it does not (Silvestri, Lombardi and Milano
-    2021, section 3, form ``negative``, with another source of knowledge). Weighted as the decisions are; 0 where no state
-    knows anything.
+    2021, section 3, form ``negative``, with another source of knowledge). Weighted as the decisions are; 0 where
+    nothing is known.
 
     Args:
         scores: float[N'].
@@ -118,7 +118,7 @@ def straight_through(scores: Tensor, targets: Tensor, batch: ModelBatch) -> Tens
 
 
 def _levels(scores: Tensor, targets: Tensor, batch: ModelBatch) -> Tensor:
-    """Return float[N'] from 0 to 1: the probability of a Boolean, the share of a candidate, the target of a quantity."""
+    """Return float[N'], 0 to 1: the probability of a Boolean, the share of a candidate, the target of a quantity."""
     kind = _kind(batch)
     level = torch.where(kind == QUANTITY, targets, torch.sigmoid(scores))
     candidates = torch.nonzero(kind == CANDIDATE).squeeze(1)
