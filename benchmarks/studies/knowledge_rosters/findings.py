@@ -17,7 +17,8 @@ Figure = Callable[[Record], float]
 
 def feasible(record: Record) -> float:
     """Return the share of the surest suggestions that a plan extends, over all states."""
-    return float(np.mean(record["result"]["feasible"]))
+    shares = [share for roster in record["result"]["feasible"] for share in roster if share is not None]
+    return float(np.mean(shares))
 
 
 def prefix(record: Record) -> float:

@@ -65,7 +65,9 @@ def past_plans(size: RosterSize, seed: int, count: int, folder: Path) -> Path:
         NNSearchError: rosters of this size have no plans.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    known = {file.stem for file in model_files(folder) if solutions_file(file).exists()} if any(folder.iterdir()) else set()
+    known = (
+        {file.stem for file in model_files(folder) if solutions_file(file).exists()} if any(folder.iterdir()) else set()
+    )
     planned = islice(_planned(size, Part.TRAINING, seed, known, _PLANNING), count)
     shown = tqdm(planned, total=count, desc=f"past plans, seed {seed}", unit=" plans", leave=False, disable=None)
     for number, drawn, plan in shown:
@@ -133,7 +135,13 @@ def new_rosters(size: RosterSize, count: int) -> list[NewRoster]:
         works = [place for place, name in enumerate(model.names) if name.startswith("works[")]
         rosters.append(
             NewRoster(
-                drawn, model, model.without_objective(), np.array(works), np.array(plan[0], dtype=np.int64), _cost(drawn, plan[0]), plan[1]
+                drawn,
+                model,
+                model.without_objective(),
+                np.array(works),
+                np.array(plan[0], dtype=np.int64),
+                _cost(drawn, plan[0]),
+                plan[1],
             )
         )
     return rosters

@@ -56,11 +56,11 @@ class KnowledgeRostersStudy(Options):
     plans: Annotated[tuple[int, ...], each("2 or more", lambda count: count >= 2)] = (10, 30, 100, 300)
     knowledge: Annotated[tuple[str, ...], some_of(*KNOWLEDGE)] = KNOWLEDGE
     seeds: Annotated[int, at_least(1)] = 3
-    nurses: Annotated[int, at_least(2)] = 16
+    nurses: Annotated[int, at_least(2)] = 12
     days: Annotated[int, at_least(2)] = 14
     instances: Annotated[int, at_least(1)] = 8
-    steps: Annotated[int, at_least(1)] = 400
-    edges: Annotated[int, at_least(1)] = 30_000
+    steps: Annotated[int, at_least(1)] = 300
+    edges: Annotated[int, at_least(1)] = 20_000
     relaxed: bool = False
     sbr: Annotated[float, at_least(0)] = 1.0
     ste: Annotated[float, at_least(0)] = 0.1

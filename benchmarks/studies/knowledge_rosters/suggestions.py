@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float32]
 DECIDED = (0.0, 0.25, 0.5, 0.75)
 """Shares of who works when that are decided as in the best plan, where the next suggestion is asked for."""
 
-_ASKED = 5  # suggestions of a state: the surest
+_ASKED = 5  # suggestions of a state, the surest; no more than the best plan has left there
 
 FAILURES, SECONDS = 200, 30.0
 """Limits of a dive; that of failures is meant to count."""
@@ -63,7 +63,7 @@ def measure(roster: NewRoster, scorer: Scorer) -> dict[str, Any]:
 
     Returns:
         ``feasible``: of each share of :data:`DECIDED`, the share of the surest suggestions of work that a plan
-        extends, with what is decided, each alone; ``prefix``: the share of who works when that can be fixed, the surest
+        extends, with what is decided, each alone (None where the best plan has no more work); ``prefix``: the share of who works when that can be fixed, the surest
         first, until no plan extends it; ``undecided``: questions of that kind without an answer, which count as no;
         ``failures``, ``solved`` and ``cost`` of a dive (None without a plan), ``seconds`` of it.
     """
@@ -86,12 +86,13 @@ def measure(roster: NewRoster, scorer: Scorer) -> dict[str, Any]:
     }
 
 
-def _feasible(roster: NewRoster, scorer: Scorer) -> tuple[list[float], int]:
+def _feasible(roster: NewRoster, scorer: Scorer) -> tuple[list[float | None], int]:
     graph = roster.model.graph()
     prepared = scorer.prepare(graph)
     rng = np.random.default_rng(int(roster.best.sum()))  # the same states for all arms
     order = rng.permutation(roster.works)
-    shares, undecided = [], 0
+    shares: list[float | None] = []
+    undecided = 0
     for share in DECIDED:
         decided = order[: round(share * len(order))]
         assigned = np.isin(np.arange(graph.num_variables), decided)
@@ -99,10 +100,11 @@ def _feasible(roster: NewRoster, scorer: Scorer) -> tuple[list[float], int]:
         scores = prepared.advise(alive[None]).scores[0]
         is_open = (graph.count(alive) > 1)[graph.variable] & alive
         work = np.flatnonzero(is_open & np.isin(graph.variable, roster.works) & (graph.values == 1))
-        chosen = graph.variable[work[np.argsort(-scores[work], kind="stable")[:_ASKED]]].tolist()
+        asked = min(_ASKED, int(roster.best[graph.variable[work]].sum()))
+        chosen = graph.variable[work[np.argsort(-scores[work], kind="stable")[:asked]]].tolist()
         fixed = {int(variable): int(roster.best[variable]) for variable in decided}
         answers = [extendable(roster.any_plan.model, {**fixed, variable: 1}) for variable in chosen]
-        shares.append(sum(answer is True for answer in answers) / max(len(answers), 1))
+        shares.append(sum(answer is True for answer in answers) / len(answers) if answers else None)
         undecided += sum(answer is None for answer in answers)
     return shares, undecided
 
