@@ -28,8 +28,8 @@ class ModelState:
         weight: float32[N'], what the item counts; over the decisions of a state, which are its Booleans and its
             variables with candidates, the sum is 1, and over its quantities, too.
         choice: int64[N'], the variable of a candidate among those of the state, counted from 0; -1 of other items.
-        forced: float32[N'], 1 where the bounds of the rows leave the item alone, -1 where they rule it out, else 0; all 0
-            without that knowledge.
+        forced: float32[N'], 1 where the bounds of the rows leave the item alone, -1 where they rule it out, else 0; 0
+            everywhere without that knowledge.
         coefficient: float32[E], in the mean of the node's.
         low: float32[M], what is left of the lower side of the node in the same unit; ``-inf`` without one.
         high: float32[M]; ``inf`` without one.

@@ -47,8 +47,9 @@ def row_ste_loss(values: Tensor, rows: OpenRows, binary: Tensor, num_states: int
 
     where outside is how far a sum is from its sides. Of clauses it is the loss of
     :func:`training.losses.cnf_ste.cnf_loss` without facts, value and gradient (Yang, Lee and Park 2022, equations 5 to
-    8): the state has its facts out of the rows already, and what they alone decide decided. The value is 0 exactly where
-    all rows hold; the gradient of keep, whose value is 0, holds the values of rows that do where they are.
+    8): the state has its facts out of the rows already, and what they alone decide decided. The value is 0 where
+    all rows hold, and only there; the gradient of keep, whose value is 0, holds the values of rows that hold where they
+    are.
 
     Args:
         values: float[N], 0 or 1 of :func:`training.losses.cnf_ste.binarise`; any number where not binary.

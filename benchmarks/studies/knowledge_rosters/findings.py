@@ -55,12 +55,13 @@ def summary(records: Sequence[Record]) -> Group:
         "Suggestions and dives",
         ["past plans", "arm", "runs", "feasible", "fixed blindly", "dives done", "failures + 1", "gap", "seconds"],
         rows,
-        "mean of the runs [least .. largest]; runs: sets of past plans with a training each, or seeds.\n"
-        "feasible: of the surest suggestions of work, the share that a plan extends, without propagation. fixed blindly: "
-        "the share of who works when that\ncan be fixed, the surest first, until no plan extends it. dives done: those "
-        "with a plan within the limit of failures. failures + 1: geometric mean, with\nthe limit for those without. gap: "
-        "of the dive's plan to the best one, median of the rosters. cp-sat: conflicts before its first plan, its gap, and "
-        "its seconds.",
+        "Mean of the runs [least .. largest]; runs: sets of past plans with a training each, or seeds.\n"
+        "feasible: of the surest suggestions of work the share that a plan extends, without propagation.\n"
+        "fixed blindly: the share of who works when that can be fixed, the surest first, until no plan extends it.\n"
+        "dives done: those with a plan within the limit of failures; failures + 1: geometric mean, with the limit for "
+        "the others.\n"
+        "gap: of the dive's plan to the best one, median of the rosters.\n"
+        "cp-sat: the conflicts before its first plan, its gap, and its seconds.",
     )
     charts = [
         _chart(records, of_plans, feasible, "share of suggestions that a plan extends"),

@@ -62,10 +62,11 @@ def measure(roster: NewRoster, scorer: Scorer) -> dict[str, Any]:
     """Measure a scorer on a roster.
 
     Returns:
-        ``feasible``: of each share of :data:`DECIDED`, the share of the surest suggestions of work that a plan
-        extends, with what is decided, each alone (None where the best plan has no more work); ``prefix``: the share of who works when that can be fixed, the surest
-        first, until no plan extends it; ``undecided``: questions of that kind without an answer, which count as no;
-        ``failures``, ``solved`` and ``cost`` of a dive (None without a plan), ``seconds`` of it.
+        ``feasible``: for each share of :data:`DECIDED`, of the surest suggestions of work the share that a plan
+        extends, each alone, with what is decided (None where the best plan has no more work); ``prefix``: the share of
+        who works when that can be fixed, the surest first, until no plan extends it; ``undecided``: questions of that
+        kind without an answer, which count as no; ``failures``, ``solved`` and ``cost`` of a dive (None without a
+        plan), ``seconds`` of it.
     """
     feasible, undecided = _feasible(roster, scorer)
     prefix, more = _prefix(roster, scorer)
