@@ -84,13 +84,13 @@ class RowPropagation:
             return low, high
         for _ in range(_ROUNDS):
             at_least, at_most = self._round(low, high)
-            going = (low <= high).all(axis=1, keepdims=True)
-            changed = going & ((at_least > low[:, self._target]) | (at_most < high[:, self._target]))
-            if not changed.any():
+            going = np.flatnonzero((low <= high).all(axis=1))
+            changed = (at_least > low[:, self._target]) | (at_most < high[:, self._target])
+            if not changed[going].any():
                 break
-            place = np.ix_(going[:, 0], self._target)
-            low[place] = np.maximum(low[place], at_least[going[:, 0]])
-            high[place] = np.minimum(high[place], at_most[going[:, 0]])
+            place = np.ix_(going, self._target)
+            low[place] = np.maximum(low[place], at_least[going])
+            high[place] = np.minimum(high[place], at_most[going])
         return low, high
 
     def _round(self, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
@@ -130,11 +130,15 @@ class RowPropagation:
         lower, upper = low[:, self._condition], high[:, self._condition]
         holds = np.where(negated, upper == 0, lower == 1)
         fails = np.where(negated, lower == 1, upper == 0)
-        unknown = np.zeros((len(low), self._num_rows), dtype=np.int64)
-        failing = np.zeros_like(unknown)
-        np.add.at(unknown, (slice(None), self._conditions.owner), ~holds)
-        np.add.at(failing, (slice(None), self._conditions.owner), fails)
-        return unknown == 0, np.where(failing > 0, 9, unknown)
+        unknown = self._count(~holds)
+        return unknown == 0, np.where(self._count(fails) > 0, 9, unknown)
+
+    def _count(self, conditions: BoolArray) -> IntArray:
+        """Return int64[B, R], how many of the conditions bool[B, L] there are of each row."""
+        states = np.arange(len(conditions))[:, None] * self._num_rows
+        owner = (states + self._conditions.owner).ravel()
+        counts = np.bincount(owner[conditions.ravel()], minlength=len(conditions) * self._num_rows)
+        return counts.reshape(len(conditions), self._num_rows)
 
 
 def _sides(rows: Rows) -> tuple[IntArray, IntArray]:

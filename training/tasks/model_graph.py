@@ -24,8 +24,8 @@ from training.tasks.dense import choose_device
 from training.tasks.model_graph_config import ModelGraphConfig, ModelLossConfig
 from training.tasks.model_graph_loss import (
     decision_cross_entropy,
-    refuted_penalty,
     row_violation,
+    ruled_out_penalty,
     straight_through,
     target_loss,
 )
@@ -116,7 +116,7 @@ def model_graph_loss(scores: Tensor, targets: Tensor, batch: ModelBatch, config:
     if config.straight_through:
         loss = loss + config.straight_through * straight_through(scores, targets, batch)
     if config.refuted:
-        loss = loss + config.refuted * refuted_penalty(scores, batch)
+        loss = loss + config.refuted * ruled_out_penalty(scores, batch)
     return loss
 
 

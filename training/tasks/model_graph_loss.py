@@ -58,7 +58,7 @@ def target_loss(scores: Tensor, targets: Tensor, batch: ModelBatch) -> Tensor:
     return (weight * (distance + 0.1 * sure)).sum()
 
 
-def refuted_penalty(scores: Tensor, batch: ModelBatch) -> Tensor:
+def ruled_out_penalty(scores: Tensor, batch: ModelBatch) -> Tensor:
     r"""Semantic-based regularisation with the bounds of rows as the source: :math:`\sum_i (1 - C_i)\,\sigma(s_i)^2`.
 
     What they rule out should have no odds, be it that an item holds or that it does not (Silvestri, Lombardi and Milano

@@ -31,7 +31,7 @@ def solutions(model: cp_model.CpModel) -> IntArray:
     """All assignments that hold, by CP-SAT's own word."""
     found: list[list[int]] = []
 
-    class Heard(cp_model.CpSolverSolutionCallback):
+    class Heard(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
         def on_solution_callback(self) -> None:
             found.append(list(self.response_proto.solution))
 

@@ -24,7 +24,7 @@ from training.losses.cnf import from_model
 from training.losses.cnf_ste import ClauseMatrix, binarise, cnf_loss
 from training.tasks.model_graph import model_graph_loss
 from training.tasks.model_graph_config import ModelGraphConfig, ModelLossConfig
-from training.tasks.model_graph_loss import refuted_penalty, straight_through
+from training.tasks.model_graph_loss import ruled_out_penalty, straight_through
 
 CPU = torch.device("cpu")
 
@@ -97,12 +97,12 @@ def test_the_penalty_pushes_down_what_is_ruled_out_and_touches_nothing_else() ->
     states = [state(model, [0, 1, 2]), state(model, [0])]
     batch = model_batch_of(states, CPU)
     scores = torch.zeros(len(batch.label), requires_grad=True)
-    penalty = refuted_penalty(scores, batch)
+    penalty = ruled_out_penalty(scores, batch)
     penalty.backward()  # type: ignore[no-untyped-call]
     assert scores.grad is not None
     assert (torch.sign(scores.grad) == -torch.sign(batch.forced)).all(), "a step against the gradient does as is known"
     assert float(penalty.detach()) > 0
-    assert float(refuted_penalty(40 * batch.forced, batch)) < 1e-12
+    assert float(ruled_out_penalty(40 * batch.forced, batch)) < 1e-12
 
 
 def clauses_only(seed: int) -> tuple[cp_model.CpModel, int]:
@@ -126,13 +126,16 @@ def test_of_clauses_it_is_the_straight_through_loss_of_their_cnf(seed: int) -> N
     batch = model_batch_of([state(read, [])], CPU)
     order = read.encoding.items.variable[read.encoding.items.kind != QUANTITY]
     scores = torch.randn(num, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
+    matrix = ClauseMatrix.of(from_model(model))
+
+    def of_rows(own: Tensor) -> Tensor:
+        return straight_through(own[order], torch.zeros(num), batch)
+
+    def of_clauses(own: Tensor) -> Tensor:
+        return cnf_loss(binarise(torch.sigmoid(own))[None], torch.zeros(1, num), matrix).total()
+
     results = []
-    for loss in (
-        lambda own: straight_through(own[order], torch.zeros(num), batch),
-        lambda own: cnf_loss(
-            binarise(torch.sigmoid(own))[None], torch.zeros(1, num), ClauseMatrix.of(from_model(model))
-        ).total(),
-    ):
+    for loss in (of_rows, of_clauses):
         own = scores.clone().requires_grad_()
         value = loss(own)
         value.backward()  # type: ignore[no-untyped-call]
@@ -178,7 +181,7 @@ def test_a_condition_is_pulled_at_only_where_its_row_fails() -> None:
 
 
 LOSSES: dict[str, Callable[[Tensor, ModelBatch], Tensor]] = {
-    "refuted": refuted_penalty,
+    "refuted": ruled_out_penalty,
     "straight_through": lambda scores, batch: straight_through(scores, torch.full_like(scores, 0.5), batch),
 }
 
@@ -189,7 +192,7 @@ def test_a_batch_is_the_mean_of_its_states_and_nothing_overflows(name: str) -> N
     states = [state(week(), assigned) for assigned in ([], [0, 1, 2], [4, 5])]
     batch = model_batch_of(states, CPU)
     scores = 3 * torch.randn(len(batch.label), generator=torch.Generator().manual_seed(0))
-    parts = scores.split([one.state.num_items for one in states])
+    parts = torch.split(scores, [one.state.num_items for one in states])
     alone = [loss(own, model_batch_of([one], CPU)) for own, one in zip(parts, states, strict=True)]
     assert float(loss(scores, batch)) == pytest.approx(float(torch.stack(alone).mean()), rel=1e-5)
     shares = [loss(own, model_batch_of([one], CPU, 3)) for own, one in zip(parts, states, strict=True)]
@@ -208,5 +211,5 @@ def test_knowledge_is_asked_for_by_keys_of_the_config() -> None:
     scores = torch.ones(len(batch.label))
     plain = ModelLossConfig(refuted=0.0)
     more = model_graph_loss(scores, scores, batch, config.loss) - model_graph_loss(scores, scores, batch, plain)
-    expected = 2 * refuted_penalty(scores, batch) + 0.1 * straight_through(scores, scores, batch)
+    expected = 2 * ruled_out_penalty(scores, batch) + 0.1 * straight_through(scores, scores, batch)
     assert float(more) == pytest.approx(float(expected), rel=1e-4)
