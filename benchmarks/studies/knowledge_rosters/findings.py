@@ -61,7 +61,7 @@ def summary(records: Sequence[Record]) -> Group:
         "dives done: those with a plan within the limit of failures; failures + 1: geometric mean, with the limit for "
         "the others.\n"
         "gap: of the dive's plan to the best one, median of the rosters.\n"
-        "cp-sat: the conflicts before its first plan, its gap, and its seconds.",
+        "seconds: of the processor, for a dive. cp-sat: the conflicts before its first plan, its gap, and its seconds.",
     )
     charts = [
         _chart(records, of_plans, feasible, "share of suggestions that a plan extends"),
