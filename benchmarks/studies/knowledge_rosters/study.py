@@ -78,7 +78,7 @@ class KnowledgeRostersStudy(Options):
 
 
 def jobs(study: KnowledgeRostersStudy) -> list[Job]:
-    """Return one job for each arm: what needs no training first, then all of one seed, then the next seed."""
+    """Return one job for each arm: what needs no training first, then few past plans before many, which cost more."""
     test = {"suite": "study-knowledge-rosters", **asdict(study.size), "instances": study.instances}
     test |= {"failure_limit": FAILURES, "time_limit": SECONDS}
     made = [Job({**test, "arm": CP_SAT, "seed": 0}, partial(_cp_sat, study))]
@@ -87,8 +87,8 @@ def jobs(study: KnowledgeRostersStudy) -> list[Job]:
         Job({**test, "arm": RANDOM, "seed": seed}, partial(_scored, study, AtRandom(seed)))
         for seed in range(study.seeds)
     ]
-    for seed in range(study.seeds):
-        for plans in study.plans:
+    for plans in sorted(study.plans):
+        for seed in range(study.seeds):
             learned = {**test, "seed": seed, "plans": plans}
             made.append(Job({**learned, "arm": COUNTING}, partial(_counted, study, plans, seed)))
             made += [
@@ -111,7 +111,7 @@ def _settings(budget: Budget, knowledge: str) -> dict[str, Any]:
 def _past(study: KnowledgeRostersStudy, plans: int, seed: int) -> Path:
     """Return the folder of the past plans of a seed, which are made where they are not there yet."""
     root = study.runs / f"{study.nurses}x{study.days}"
-    every = past_plans(study.size, seed, max(study.plans), root / f"plans-{seed}")
+    every = past_plans(study.size, seed, plans, root / f"plans-{seed}")
     return first_plans(every, plans, root / f"plans-{seed}-{plans}")
 
 
