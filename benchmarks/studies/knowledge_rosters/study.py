@@ -58,7 +58,7 @@ class KnowledgeRostersStudy(Options):
     seeds: Annotated[int, at_least(1)] = 3
     nurses: Annotated[int, at_least(2)] = 12
     days: Annotated[int, at_least(2)] = 14
-    instances: Annotated[int, at_least(1)] = 8
+    instances: Annotated[int, at_least(1)] = 6
     steps: Annotated[int, at_least(1)] = 300
     edges: Annotated[int, at_least(1)] = 20_000
     relaxed: bool = False
