@@ -34,6 +34,10 @@ _STUDIES = {
         "preferences.command:preferences",
         "what a planner likes, from past plans: counting, pairs, networks",
     ),
+    "knowledge-rosters": (
+        "knowledge_rosters.command:knowledge_rosters",
+        "rules in the loss on rosters, by how many past plans there are",
+    ),
     "label-free": ("label_free.command:label_free", "value orders learned from clauses alone, in the CP engine"),
 }
 

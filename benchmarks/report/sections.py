@@ -8,6 +8,7 @@ from benchmarks.records import Record
 from benchmarks.rendering.parts import Block, Group, Headline, PageSection, Side
 from benchmarks.report import feasibility_section, plain_section, race_section, search_section
 from benchmarks.studies.cl_ste import cost, study
+from benchmarks.studies.knowledge_rosters import findings as knowledge_rosters
 from benchmarks.studies.label_free import findings as label_free
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS
 from benchmarks.studies.preferences import findings as preferences
@@ -101,6 +102,14 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
         f"({STARTS[0]}) or as belief propagation ({STARTS[1]}). Then it orders the values of the CP engine on larger "
         "squares than any it was trained on.",
         _groups(label_free.groups),
+    ),
+    "study-knowledge-rosters": (
+        "Study: rules in the loss, on rosters",
+        "A network on the model graph learns from 10 to 300 past plans alone (none), with what the bounds of the rows "
+        "rule out (sbr), or with the rows through the straight-through estimator (ste). How many of its suggestions on "
+        "new rosters a plan extends, and what dives make of them; beside it counting the same plans, and the linear "
+        "relaxation.",
+        _blocks(knowledge_rosters.summary),
     ),
     "study-preferences": (
         "Study: what a planner likes, from past plans alone",

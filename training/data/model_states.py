@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY
+from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY, Domains
 from nnsearch.encoding.model_graph.state import ModelGraphState, model_graph_union
 from training.data.solved_models import DoubleArray, SolvedModel
 
@@ -28,7 +28,8 @@ class ModelState:
         weight: float32[N'], what the item counts; over the decisions of a state, which are its Booleans and its
             variables with candidates, the sum is 1, and over its quantities, too.
         choice: int64[N'], the variable of a candidate among those of the state, counted from 0; -1 of other items.
-        forced: float32[N'], 1 where the sums of the rows allow the item alone, -1 where they forbid it, else 0.
+        forced: float32[N'], 1 where the bounds of the rows leave the item alone, -1 where they rule it out, else 0; 0
+            everywhere without that knowledge.
         coefficient: float32[E], in the mean of the node's.
         low: float32[M], what is left of the lower side of the node in the same unit; ``-inf`` without one.
         high: float32[M]; ``inf`` without one.
@@ -58,12 +59,14 @@ class Drawing:
         root: share of the states in which nothing is decided.
         deepest: the others have a random share of the variables decided, up to this.
         negatives: how much more an item counts that all worse solutions have otherwise than the good ones.
+        knows_rows: whether states say what the bounds of the rows rule out.
     """
 
     temperature: float
     root: float
     deepest: float
     negatives: float
+    knows_rows: bool
 
     def draw(self, model: SolvedModel, rng: np.random.Generator) -> ModelState:
         """Decide some variables as in a good solution, look what follows of it, and label the rest."""
@@ -74,11 +77,17 @@ class Drawing:
         if rng.random() >= self.root:
             assigned = rng.random(graph.num_variables) < rng.uniform(0, self.deepest)
             assigned &= np.diff(graph.offset) > 0
-        return labelled(model, chosen, assigned, weights, self.negatives)
+        return labelled(model, chosen, assigned, weights, self.negatives, knows_rows=self.knows_rows)
 
 
 def labelled(
-    model: SolvedModel, chosen: int, assigned: npt.NDArray[np.bool_], weights: DoubleArray, negatives: float
+    model: SolvedModel,
+    chosen: int,
+    assigned: npt.NDArray[np.bool_],
+    weights: DoubleArray,
+    negatives: float,
+    *,
+    knows_rows: bool = False,
 ) -> ModelState:
     """Label the state in which variables (bool[V]) are decided as in a solution (its number); see :class:`Drawing`."""
     encoding, solution = model.encoding, model.solutions[chosen]
@@ -115,16 +124,27 @@ def labelled(
     weight = np.where(kind == QUANTITY, 1 / quantities, weight / max(decisions, 1e-9))
     scale = encoding.nodes.scale
     low, high = encoding.sides(domains)
+    forced = _forced(model, domains)[state.item] if knows_rows else np.zeros(state.num_items)
     return ModelState(
         state,
         label.astype(np.float32),
         weight.astype(np.float32),
         choice,
-        encoding.forced(domains)[state.item].astype(np.float32),
+        forced.astype(np.float32),
         (encoding.nodes.coefficient[edges] / scale[encoding.nodes.node[edges]]).astype(np.float32),
         (low / scale)[nodes].astype(np.float32),
         (high / scale)[nodes].astype(np.float32),
     )
+
+
+def _forced(model: SolvedModel, domains: Domains) -> DoubleArray:
+    """Return float64[I], 1 where the bounds of the rows leave an item alone, -1 where they rule it out, else 0."""
+    items = model.encoding.items
+    least, most = model.row_propagation(domains.low.astype(np.int64)[None], domains.high.astype(np.int64)[None])
+    low, high = least[0][items.variable], most[0][items.variable]
+    ruled_out = (items.kind != QUANTITY) & ((items.value < low) | (items.value > high))
+    alone = (items.kind != QUANTITY) & (low == high) & (items.value == low)
+    return np.where(ruled_out, -1.0, np.where(alone, 1.0, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +161,10 @@ class ModelBatch:
         low: float32[M].
         high: float32[M].
         state_of: int64[N'].
+        state_of_node: int64[M].
         node_share: float32[M], 1 / (nodes of the state * B).
+        num_states: those of the batch.
+        share: 1 / B; where the batch is a part of a step, B is that of the whole.
         num_choices: variables with candidates.
     """
 
@@ -154,7 +177,10 @@ class ModelBatch:
     low: Tensor
     high: Tensor
     state_of: Tensor
+    state_of_node: Tensor
     node_share: Tensor
+    num_states: int
+    share: float
     num_choices: int
 
 
@@ -179,6 +205,9 @@ def model_batch_of(states: Sequence[ModelState], device: torch.device, total: in
         low=tensor([one.low for one in states]),
         high=tensor([one.high for one in states]),
         state_of=tensor([np.full(one.state.num_items, place) for place, one in enumerate(states)]),
+        state_of_node=tensor([np.full(n, place) for place, n in enumerate(nodes)]),
         node_share=tensor([np.full(n, 1 / max(n * count, 1), dtype=np.float32) for n in nodes]),
+        num_states=len(states),
+        share=1 / count,
         num_choices=int(starts[-1]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.rows import AND_ROW, AT_MOST_ONE_ROW, EXACTLY_ONE_ROW, LINEAR_ROW, OR_ROW, ROW_KINDS
 from nnsearch.output_file import save_npz
 from nnsearch.problems.reading import read_problem
+from training.losses.row_propagation import RowPropagation
 
 IntArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
@@ -57,6 +59,13 @@ class SolvedModel:
         """Return float64[S], what each solution counts: the softmax of its gap, in units of the temperature."""
         odds = np.exp(-self.gaps / temperature)
         return np.asarray(odds / odds.sum())
+
+    @functools.cached_property
+    def row_propagation(self) -> RowPropagation:
+        """Bounds consistency of the model's rows."""
+        items, model = self.encoding.items, self.encoding.graph.model
+        assert model is not None, "it was read from one"
+        return RowPropagation(model.rows, items.low.astype(np.int64), items.high.astype(np.int64))
 
 
 def solutions_file(model: Path) -> Path:

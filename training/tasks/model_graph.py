@@ -20,7 +20,13 @@ from training.running.distributed import ALONE, Processes
 from training.schedule import warmed_cosine
 from training.tasks.graph_run import Outcome, run_in_folder
 from training.tasks.model_graph_config import ModelGraphConfig, ModelLossConfig
-from training.tasks.model_graph_loss import decision_cross_entropy, forced_penalty, row_violation, target_loss
+from training.tasks.model_graph_loss import (
+    decision_cross_entropy,
+    row_violation,
+    ruled_out_penalty,
+    straight_through,
+    target_loss,
+)
 from training.tasks.model_graph_source import SolvedModels, prepare_models
 
 _CONFIDENT = 0.8
@@ -75,8 +81,10 @@ def model_graph_loss(scores: Tensor, targets: Tensor, batch: ModelBatch, config:
         loss = loss + config.target * target_loss(scores, targets, batch)
     if config.rows:
         loss = loss + config.rows * row_violation(scores, targets, batch)
-    if config.forced:
-        loss = loss + config.forced * forced_penalty(scores, batch)
+    if config.straight_through:
+        loss = loss + config.straight_through * straight_through(scores, targets, batch)
+    if config.refuted:
+        loss = loss + config.refuted * ruled_out_penalty(scores, batch)
     return loss
 
 

@@ -40,6 +40,8 @@ class ModelDataConfig(Section, name="data"):
     """Share of the states in which nothing is decided yet."""
     deepest: Annotated[float, SHARE_BELOW_1] = 0.9
     """The others have a random share of the variables decided as in a good solution, up to this."""
+    knowledge: Annotated[str, one_of("none", "rows")] = "none"
+    """Source of the SBR term: none, or rows (bounds propagation of sums, clauses and at-most-ones, with conditions)."""
     validation_states: Annotated[int, at_least(1)] = 3
     """States of each held-out model on which the network is measured: its root, and others."""
 
@@ -66,8 +68,10 @@ class ModelLossConfig(Section, name="loss"):
     """How much more a decision counts that all worse solutions of a pool have otherwise than the good ones."""
     rows: Annotated[float, at_least(0)] = 0.0
     """How far the relaxed prediction is outside the rows."""
-    forced: Annotated[float, at_least(0)] = 0.0
-    """SBR: penalty on values that the sums of a row rule out in the state."""
+    straight_through: Annotated[float, at_least(0)] = 0.0
+    """Rows and clauses that the likelier values violate, through a straight-through estimator."""
+    refuted: Annotated[float, at_least(0)] = 1.0
+    """SBR: penalty on values that data.knowledge rules out in the state."""
 
 
 @dataclass(frozen=True)

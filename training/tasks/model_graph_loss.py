@@ -8,7 +8,10 @@ from torch.nn import functional
 
 from nnsearch.encoding.model_graph.encoder import NEAR
 from nnsearch.encoding.model_graph.items import BOOLEAN, CANDIDATE, QUANTITY
+from nnsearch.encoding.model_graph.state import EDGE_FEATURES
 from training.data.model_states import ModelBatch
+from training.losses.cnf_ste import binarise
+from training.losses.row_ste import OpenRows, row_ste_loss
 
 _CANDIDATE_ODDS = 0.3
 """Weight of the binary cross-entropy of candidates, which makes their scores log-odds that compare to others'."""
@@ -55,11 +58,12 @@ def target_loss(scores: Tensor, targets: Tensor, batch: ModelBatch) -> Tensor:
     return (weight * (distance + 0.1 * sure)).sum()
 
 
-def forced_penalty(scores: Tensor, batch: ModelBatch) -> Tensor:
-    r"""Semantic-based regularisation with the sums of rows as the source: :math:`\sum_i (1 - C_i)\,\sigma(s_i)^2`.
+def ruled_out_penalty(scores: Tensor, batch: ModelBatch) -> Tensor:
+    r"""Semantic-based regularisation with the bounds of rows as the source: :math:`\sum_i (1 - C_i)\,\sigma(s_i)^2`.
 
-    What a row's bounds rule out, a value of an item alone, should have no odds (Silvestri, Lombardi and Milano 2021,
-    section 3). Weighted as the decisions are.
+    What they rule out should have no odds, be it that an item holds or that it does not (Silvestri, Lombardi and Milano
+    2021, section 3, form ``negative``, with another source of knowledge). Weighted as the decisions are; 0 where
+    nothing is known.
 
     Args:
         scores: float[N'].
@@ -80,17 +84,49 @@ def row_violation(scores: Tensor, targets: Tensor, batch: ModelBatch) -> Tensor:
         targets: float[N'].
         batch: with coefficients and what is left of the rows.
     """
-    kind = _kind(batch)
-    level = torch.where(kind == QUANTITY, targets, torch.sigmoid(scores))
-    candidates = torch.nonzero(kind == CANDIDATE).squeeze(1)
-    if batch.num_choices:
-        choice, own = batch.choice[candidates], scores[candidates]
-        share = (own - _log_sum_exp(own, choice, batch.num_choices)[choice]).exp()
-        level = level.index_put((candidates,), share)
+    level = _levels(scores, targets, batch)
     edge_item, edge_node = batch.inputs[0], batch.inputs[1]
     sums = torch.zeros_like(batch.low).scatter_add(0, edge_node, batch.coefficient * level[edge_item])
     outside = (batch.low - sums).clamp(min=0) + (sums - batch.high).clamp(min=0)
     return (batch.node_share * outside.log1p()).sum()
+
+
+def straight_through(scores: Tensor, targets: Tensor, batch: ModelBatch) -> Tensor:
+    """Rows that the likelier values violate, see :func:`training.losses.row_ste.row_ste_loss`; mean over states.
+
+    A Boolean is 1 from a probability of one half on, a candidate from a share of one half on, a quantity its target.
+
+    Args:
+        scores: float[N'].
+        targets: float[N'].
+        batch: with coefficients and what is left of the rows.
+    """
+    quantity = _kind(batch) == QUANTITY
+    level = _levels(scores, targets, batch)
+    rows = OpenRows(
+        batch.inputs[0],
+        batch.inputs[1],
+        batch.coefficient,
+        batch.inputs[2][:, EDGE_FEATURES.index("enforces")] > 0,
+        batch.inputs[2][:, EDGE_FEATURES.index("negated")] > 0,
+        batch.low,
+        batch.high,
+        batch.state_of_node,
+    )
+    values = torch.where(quantity, level, binarise(level))
+    return batch.share * row_ste_loss(values, rows, ~quantity, batch.num_states).sum()
+
+
+def _levels(scores: Tensor, targets: Tensor, batch: ModelBatch) -> Tensor:
+    """Return float[N'], 0 to 1: the probability of a Boolean, the share of a candidate, the target of a quantity."""
+    kind = _kind(batch)
+    level = torch.where(kind == QUANTITY, targets, torch.sigmoid(scores))
+    candidates = torch.nonzero(kind == CANDIDATE).squeeze(1)
+    if not batch.num_choices:
+        return level
+    choice, own = batch.choice[candidates], scores[candidates]
+    share = (own - _log_sum_exp(own, choice, batch.num_choices)[choice]).exp()
+    return level.index_put((candidates,), share)
 
 
 def _kind(batch: ModelBatch) -> Tensor:

@@ -96,4 +96,6 @@ def _validation(config: ModelGraphConfig, number: int, model: SolvedModel) -> li
 
 
 def _drawing(config: ModelGraphConfig) -> Drawing:
-    return Drawing(config.data.temperature, config.data.root, config.data.deepest, config.loss.negatives)
+    data, loss = config.data, config.loss
+    knows_rows = data.knowledge == "rows" and loss.refuted > 0
+    return Drawing(data.temperature, data.root, data.deepest, loss.negatives, knows_rows)

@@ -72,15 +72,26 @@ def draw_roster(nurses: int, days: int, rng: Random) -> ZooModel:
     return wish_roster_model(random_wish_roster(nurses, days, rng))
 
 
-def wish_roster_model(roster: WishRoster) -> ZooModel:
-    """Return the model of a roster."""
+def draw_strict_roster(nurses: int, days: int, rng: Random) -> ZooModel:
+    """Return a random roster's model in which nobody may be missing, so that few plans hold, and sometimes none."""
+    return wish_roster_model(random_wish_roster(nurses, days, rng), most_missing=0)
+
+
+def wish_roster_model(roster: WishRoster, most_missing: int | None = None) -> ZooModel:
+    """Return the model of a roster.
+
+    Args:
+        roster: the data.
+        most_missing: how many may be missing in each shift; None is any number.
+    """
+    most_missing = roster.nurses if most_missing is None else most_missing
     nurses, needed, days = range(roster.nurses), roster.needed, range(len(roster.needed))
     model = cp_model.CpModel()
     works = {(n, d, s): model.new_bool_var(f"works[{n},{d},{s}]") for n in nurses for d in days for s in _SHIFTS}
     missing, surplus, single = {}, {}, {}
     for d in days:
         for s in _SHIFTS:
-            missing[d, s] = model.new_int_var(0, roster.nurses, f"missing[{d},{s}]")
+            missing[d, s] = model.new_int_var(0, most_missing, f"missing[{d},{s}]")
             surplus[d, s] = model.new_int_var(0, roster.nurses, f"surplus[{d},{s}]")
             on_duty = sum(works[n, d, s] for n in nurses)
             model.add(on_duty + missing[d, s] - surplus[d, s] == needed[d][s])
@@ -121,6 +132,7 @@ def wish_roster_model(roster: WishRoster) -> ZooModel:
         for d in days:
             for s in _SHIFTS:
                 lack = needed[d][s] - sum(s in row[d] for row in plan)
+                require(lack <= most_missing, "no more are missing than may be")
                 cost += max(_MISSING * lack, -_SURPLUS * lack)
         cost += sum(price for (n, d, s), price in roster.price.items() if s in plan[n][d])
         return cost + sum(price for (n, d, s), price in roster.wish.items() if s not in plan[n][d])

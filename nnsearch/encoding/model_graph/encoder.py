@@ -187,10 +187,6 @@ class ModelGraphEncoding:
         """Return float64[M] twice, what is left of the lower and upper sides of all nodes for the open items."""
         return self._node_features.sides(domains)
 
-    def forced(self, domains: Domains) -> DoubleArray:
-        """Return float64[I], 1 where the sums of some row allow an open item alone, -1 where they forbid it, else 0."""
-        return self._node_features.forced(domains)
-
     def decode(self, state: ModelGraphState, scores: FloatArray) -> FloatArray:
         """Return the scores of the open candidates.
 

@@ -137,7 +137,6 @@ class NodeFeatures:
         is_choice[1:] |= same
         is_choice[:-1] |= same
         self._choice = np.flatnonzero(is_choice)
-        self._single = ~is_choice
         begins = np.concatenate([[True], np.diff(nodes.term[self._choice]) != 0])[: len(self._choice)]
         self._begins = np.flatnonzero(begins)
 
@@ -173,29 +172,6 @@ class NodeFeatures:
                 sums[chosen] = 0.0
                 sums[chosen[begins]] = np.where(np.isfinite(best), best, 0.0)
         return self._sum(least), self._sum(most)
-
-    def forced(self, domains: Domains) -> DoubleArray:
-        """Return float64[I], 1 where the sums of some row allow an open item alone, -1 where they forbid it, else 0.
-
-        One round of bounds consistency; rows with conditions and quantities are left out.
-        """
-        nodes, items = self._nodes, self._items
-        low, high = self.sides(domains)
-        least, most = self.ranges(domains)
-        item, node, coefficient = nodes.item, nodes.node, nodes.coefficient
-        chosen = domains.is_open[item] & (items.kind[item] != QUANTITY) & self._single
-        chosen &= (self._sum(nodes.enforces) == 0)[node]
-        # A Boolean's term is 0 or its coefficient; the least sum has the smaller of them in it.
-        with_item = least[node] + np.maximum(coefficient, 0.0)
-        without = least[node] - np.minimum(coefficient, 0.0)
-        at_most_with = most[node] + np.minimum(coefficient, 0.0)
-        at_most_without = most[node] - np.maximum(coefficient, 0.0)
-        forbidden = chosen & ((with_item > high[node] + _ROUNDING) | (at_most_with < low[node] - _ROUNDING))
-        needed = chosen & ((without > high[node] + _ROUNDING) | (at_most_without < low[node] - _ROUNDING))
-        forced = np.zeros(len(items))
-        forced[item[needed]] = 1.0
-        forced[item[forbidden]] = -1.0
-        return forced
 
     def of(self, domains: Domains) -> tuple[BoolArray, FloatArray]:
         """Return bool[M], the nodes that still tie open items together, and float32[M, Fn]."""
