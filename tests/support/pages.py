@@ -1,8 +1,8 @@
-"""The pages that people read, and the code in them, which runs from top to bottom, each page in a folder of its own.
+"""The pages that people read, and the code in them: it runs from top to bottom, each page in a folder of its own.
 
-A block of Python or of a shell is run, one of ``output`` is compared with what the block before it printed, where numbers
-may differ. A block that is not run has a reason before it, ``<!-- skip: next "WHY" -->``, and a page that takes long says
-so, ``<!-- slow: WHY -->``.
+A block of Python or of a shell is run; one of ``output`` is compared with what the block before it has printed, where
+numbers may differ. A block that is not run has a reason before it, ``<!-- skip: next "WHY" -->``, and a page that takes
+long says so, ``<!-- slow: WHY -->``.
 """
 
 from __future__ import annotations
