@@ -1,4 +1,4 @@
-"""What the pages of the repository link to is there. The site checks its own links, anchors included, when it is built."""
+"""What the pages of the repository link to is there. The site checks its own links, anchors too, when it is built."""
 
 from __future__ import annotations
 
