@@ -14,9 +14,9 @@ from pathlib import Path
 import matplotlib
 
 from benchmarks.anytime import log_ratio, paired_runs
-from benchmarks.records import Record, read_records
+from benchmarks.records import Record, grouped, read_records
 from benchmarks.rendering.figure import save
-from benchmarks.statistics import best_known, by_arm, by_set, cost, grouped
+from benchmarks.statistics import best_known, by_arm, by_set, cost
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
