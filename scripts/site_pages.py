@@ -23,7 +23,9 @@ SHOWN = (
     "benchmarks/README.md",
     "benchmarks/studies/README.md",
     "benchmarks/plots/*.svg",
+    "examples/README.md",
     "examples/*.py",
+    "examples/*.ipynb",
     "CHANGELOG.md",
 )
 """Files of the repository that are pages, pictures or programs on the site, at the same path."""
