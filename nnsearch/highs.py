@@ -47,7 +47,11 @@ _ROW = re.compile(r"\s(\S+)\s+(?:Large|inf|-inf|[\d.]+%)(?:\s+\d+[km]?){4}\s+[\d
 
 
 def is_linear(model: cp_model.CpModel | PreparedModel) -> bool:
-    """Tell whether a model says nothing but linear constraints and clauses, and has an objective."""
+    """Tell whether a model says nothing but linear constraints and clauses, and has an objective.
+
+    Args:
+        model: The model; it is not changed.
+    """
     try:
         return Relaxation.of(PreparedModel.of(model)).exact
     except NothingToReadError:

@@ -1,30 +1,34 @@
+"""README is one screen, its two commands are found, and no page has a gap. Its code runs in tests/docs."""
+
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from nnsearch.inference.pretrained import pretrained_models
-
 ROOT = Path(__file__).parents[1]
-PYTHON_BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_WORDS = 1200
 
 
 def test_no_figure_is_left_to_fill_in() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "models").glob("*.md"), ROOT / "benchmarks" / "README.md"]:
-        assert not re.search(r"\b(LAT_|TODO|XXX|TBD)", page.read_text()), page
+    pages = [ROOT / "README.md", *(ROOT / "models").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+    for page in [*pages, *(ROOT / "docs").rglob("*.md")]:
+        assert not re.search(r"\b(LAT_|TODO|XXX|TBD)", page.read_text(encoding="utf-8")), page
+
+
+def test_readme_is_one_screen() -> None:
+    assert len(README.split()) <= MOST_WORDS
 
 
 def test_readme_has_examples() -> None:
-    assert len(PYTHON_BLOCKS) >= 2
+    assert README.count("```python\n") >= 2
 
 
-@pytest.mark.parametrize("block", PYTHON_BLOCKS)
-def test_python_examples_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # for files that an example writes
-    assert pretrained_models()
-    block = re.sub(r"(max_time_in_seconds = )\d+", r"\g<1>2", block)  # what is proved late would take all of a limit
-    exec(compile(block, "README.md", "exec"), {})
+def test_what_readme_links_to_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 @pytest.mark.parametrize(("name", "phrase"), [("demo", "nnsearch demo"), ("tests", "scripts/check")])

@@ -45,7 +45,16 @@ offset and scaling factor; None without one.
 
 
 class Progress(NamedTuple):
-    """How far a search is: the counts so far, and the wall time since the solve began and inside the scorer."""
+    """How far a search is.
+
+    Attributes:
+        seconds: wall time since the solve began.
+        branches: decisions taken so far.
+        failures: dead ends so far.
+        restarts: how often the search started again from the root.
+        inference_calls: how often the scorer was asked.
+        inference_seconds: wall time inside the scorer.
+    """
 
     seconds: float
     branches: int
@@ -115,6 +124,16 @@ def solve(
             together with discrepancies.
         TraceError: the trace cannot be written.
         KeyboardInterrupt: Ctrl-C, within a second.
+
+    Examples:
+        >>> from ortools.sat.python import cp_model
+        >>> model = cp_model.CpModel()
+        >>> x = [model.new_int_var(0, 4, f"x{i}") for i in range(5)]
+        >>> constraint = model.add_all_different(x)
+        >>> options = nnsearch.SearchOptions(limits=nnsearch.Limits(seconds=10))
+        >>> result = nnsearch.cp.solve(model, x, "bp", options)
+        >>> print(result.status, sorted(result.solution))
+        OPTIMAL [0, 1, 2, 3, 4]
     """
     branch = [variable.index for variable in variables]
     check_no_negation(branch)

@@ -37,10 +37,12 @@ scored), and its rank by score among the open values of the variable, 1 is the b
 class ValuePhase(pywrapcp.PyDecisionBuilder):
     """Assigns all variables, best-scored value first. Complete: on backtracking the value is removed from the domain.
 
-    Two lines plug it into an existing model::
+    Two lines plug it into an existing model:
 
-        phase = nnsearch.cp.ValuePhase(solver, variables, "pls-10-full")
-        solver.Solve(phase)
+    ```python
+    phase = nnsearch.cp.ValuePhase(solver, variables, "pls-10-full")
+    solver.Solve(phase)
+    ```
 
     The engine selects the variable in C++ (except with ``most-confident``) and asks only for the order of its values;
     of values with equal scores the smallest comes first. The solver object keeps a reference to the phase, so it may be

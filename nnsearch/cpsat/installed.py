@@ -63,10 +63,10 @@ def installed(
 ) -> Iterator[None]:
     """:func:`install` for the length of a ``with`` block.
 
-    ::
-
-        with nnsearch.cpsat.installed():
-            model.solve(solver="ortools")  # of CPMpy; PyJobShop, or any library on top of CP-SAT, in the same way
+    ```python
+    with nnsearch.cpsat.installed():
+        model.solve(solver="ortools")  # of CPMpy; PyJobShop, or any library on top of CP-SAT, in the same way
+    ```
 
     Args:
         scorer: As for :class:`nnsearch.cpsat.CpSolver`; it is loaded once.

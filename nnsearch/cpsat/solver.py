@@ -30,11 +30,6 @@ _DEAREST = 10**9  # price of a change; sums of larger ones have no exact place i
 class CpSolver(cp_model.CpSolver):
     """``cp_model.CpSolver`` with one more argument; everything else stays as it is.
 
-    ::
-
-        solver = nnsearch.cpsat.CpSolver(scorer="bp")  # was: cp_model.CpSolver()
-        status = solver.solve(model)
-
     CP-SAT has all ``num_workers``. A learned search in the CP engine is one more thread, with a bounded share of the
     processors; it looks for any solution as long as CP-SAT has none. The first answer wins, and the other side stops
     at once; with an objective CP-SAT goes on from the solution that was found. Solutions of the learned search are
@@ -67,6 +62,19 @@ class CpSolver(cp_model.CpSolver):
     Raises:
         ModelFileError: there is no such network.
         ConfigError: an option is unknown.
+
+    Examples:
+        >>> from ortools.sat.python import cp_model
+        >>> model = cp_model.CpModel()
+        >>> x = [model.new_int_var(1, 3, name) for name in "abc"]
+        >>> constraint = model.add_all_different(x)
+        >>> solver = nnsearch.cpsat.CpSolver("bp")  # was: cp_model.CpSolver()
+        >>> solver.status_name(solver.solve(model))
+        'OPTIMAL'
+        >>> sorted(solver.value(variable) for variable in x)
+        [1, 2, 3]
+        >>> solver.race.winner in ("cp-sat", "learned")
+        True
     """
 
     def __init__(
@@ -107,6 +115,10 @@ class CpSolver(cp_model.CpSolver):
         self, model: cp_model.CpModel, solution_callback: cp_model.CpSolverSolutionCallback | None = None
     ) -> cmh.CpSolverStatus:
         """Solve a model; as in CP-SAT, the status is returned, and solutions are passed to the callback.
+
+        Args:
+            model: any model; it is not changed.
+            solution_callback: told of each solution, as by ``cp_model.CpSolver``.
 
         Raises:
             Exception: of a callback, and of the learned search with ``on_error="raise"``; there is no answer then.

@@ -105,6 +105,13 @@ class Store:
 
     Raises:
         HistoryError: it is damaged, foreign, locked, of a newer format, or cannot be reached.
+
+    Examples:
+        >>> from nnsearch.history.store import Store
+        >>> store = Store("plans.db")
+        >>> store.families()
+        []
+        >>> store.close()
     """
 
     def __init__(self, location: str | Path, *, make: bool = True) -> None:

@@ -12,12 +12,14 @@ from nnsearch.many.search_process import SearchProcess
 class SearchProcesses(AbstractContextManager["SearchProcesses"]):
     """Processes that search for one :func:`nnsearch.solve_many` after another; each call alone would start its own.
 
-    That takes about a second, which short calls can save::
+    That takes about a second, which short calls can save:
 
-        with nnsearch.SearchProcesses(2) as processes:
-            for models in batches:
-                for solved in nnsearch.solve_many(models, "bp", processes=processes):
-                    ...
+    ```python
+    with nnsearch.SearchProcesses(2) as processes:
+        for models in batches:
+            for solved in nnsearch.solve_many(models, "bp", processes=processes):
+                ...
+    ```
 
     They start with the first search, serve any scorer and any options, and wait between the calls without using a
     processor. A call that ends early, by an error, Ctrl-C or the caller, takes those with it that have not finished;

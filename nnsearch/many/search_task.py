@@ -25,7 +25,12 @@ AnyTask: TypeAlias = "AnyModel | SearchTask"
 
 @dataclass(frozen=True)
 class SearchTask:
-    """A model with options of its own: other limits than the others, or one of several seeds."""
+    """A model with options of its own: other limits than the others, or one of several seeds.
+
+    Attributes:
+        model: a CpModel, a pair of one and the variables to assign in learned order, or a problem that builds both.
+        options: how to search in it, in place of those of the call.
+    """
 
     model: AnyModel
     options: SearchOptions

@@ -77,10 +77,12 @@ def solve_many(
     """Solve models as :func:`nnsearch.cp.solve` does, many at a time, their states scored together.
 
     One state alone wastes most of what a network costs; a batch of 64 takes about a quarter of the time for each state,
-    and on a GPU far less. Every search takes the same decisions as alone (networks on one thread of a CPU)::
+    and on a GPU far less. Every search takes the same decisions as alone (networks on one thread of a CPU):
 
-        for solved in nnsearch.solve_many(models, "bp"):
-            print(solved.index, solved.result or solved.error)
+    ```python
+    for solved in nnsearch.solve_many(models, "bp"):
+        print(solved.index, solved.result or solved.error)
+    ```
 
     Models are taken from the iterable as places get free, so it may be as long as it likes; results come as they
     finish. While the iterable makes its next model, nothing else goes on. The search of one model that fails, is

@@ -12,4 +12,7 @@ FAMILIES = {
         cp_model.FAMILY,
     )
 }
+"""Every family by its name."""
+
 PROBLEMS = tuple(FAMILIES)
+"""The names of all families, as ``--problem`` takes them."""

@@ -53,8 +53,16 @@ def read_problems(
 ) -> Mapping[str, Problem]:
     """Read all instances that a spec stands for, at least one, by what selects them after ``#``.
 
-    Arguments and errors are those of :func:`read_problem`; a ``.jsonl`` file without a name stands for all of its
-    objects of the family.
+    A ``.jsonl`` file without a name stands for all of its objects of the family.
+
+    Args:
+        spec: As of :func:`read_problem`.
+        problem: Likewise.
+        num_colours: Likewise.
+
+    Raises:
+        InstanceError: The file cannot be read, is malformed, or does not tell its family.
+        ConfigError: The problem is unknown, a graph has no number of colours, or another family has one.
     """
     chosen = problem_of(spec) if problem is None else problem
     if chosen not in PROBLEMS:
@@ -81,8 +89,8 @@ def read_latin_square(spec: str | Path) -> PartialLatinSquare:
     Raises:
         InstanceError: The file cannot be read, is malformed, or has several instances and ``spec`` names none.
 
-    Example:
-        >>> read_latin_square("nnsearch/demo.dzn").num_holes
+    Examples:
+        >>> nnsearch.read_latin_square("nnsearch/demo.dzn").num_holes
         1050
     """
     return cast(PartialLatinSquare, read_problem(spec, PartialLatinSquare.problem))
@@ -92,6 +100,9 @@ def read_latin_squares(specs: Iterable[str | Path]) -> list[PartialLatinSquare]:
     """Read several partial Latin squares, in the order given, at least one for each spec.
 
     A ``.jsonl`` file without ``#NAME`` stands for all of its Latin squares; objects of other families are left out.
+
+    Args:
+        specs: As of :func:`read_latin_square`.
 
     Raises:
         InstanceError: A file cannot be read or is malformed, or a ``.jsonl`` file has no Latin square at all.

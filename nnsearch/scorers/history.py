@@ -32,6 +32,14 @@ class HistoryScorer:
     Raises:
         HistoryError: the store cannot be read, or there is none.
         ConfigError: ``count`` is not 1 or more.
+
+    Examples:
+        Order values by the last hundred plans of a family:
+
+        ```python
+        scorer = HistoryScorer("plans.db", family="ward 3", count=100)
+        solver = nnsearch.cpsat.CpSolver(scorer)
+        ```
     """
 
     name = "history"
@@ -79,6 +87,11 @@ class CountingScorer:
 
     Raises:
         ConfigError: the solutions are not of that shape.
+
+    Examples:
+        >>> from nnsearch.scorers.history import CountingScorer
+        >>> CountingScorer(["monday", "tuesday"], [[1, 2], [1, 3]]).name
+        'counting'
     """
 
     name = "counting"

@@ -120,9 +120,20 @@ class OnnxScorer(Network):
 def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Network:
     """Return a scorer as searches ask it: a network by name or path, ``lp``, or any object that follows the protocol.
 
+    Args:
+        scorer: the name of a pretrained network, the path of an ``.onnx`` file, ``lp``, or a scorer.
+        provider: where a network runs; see :class:`OnnxScorer`.
+
     Raises:
         ModelFileError: as :class:`OnnxScorer`.
         ConfigError: what is given is neither, or its ``purpose`` is unknown.
+
+    Examples:
+        >>> nnsearch.load_scorer("bp").name
+        'bp'
+        >>> nnsearch.load_scorer("no-such-network")
+        Traceback (most recent call last):
+        nnsearch.errors.ModelFileError: unknown model 'no-such-network': expected one of bp, ...
     """
     if isinstance(scorer, str) and scorer == LP:
         if LP in pretrained_models():

@@ -127,6 +127,15 @@ def advise(
         ConfigError: No seeds, no time, or no workers.
         ModelFileError: There is no such network.
         NNSearchError: CP-SAT refuses the model, or two proofs contradict each other.
+
+    Examples:
+        >>> from ortools.sat.python import cp_model
+        >>> model = cp_model.CpModel()
+        >>> x = [model.new_int_var(0, 3, f"x{i}") for i in range(4)]
+        >>> constraint = model.add_all_different(x)
+        >>> verdict = nnsearch.advise(model, ["bp"], seconds=1, seeds=[1], workers=1)
+        >>> print(verdict.code)  # such an easy model is CP-SAT's
+        None
     """
     if not 0 < seconds < math.inf:
         raise ConfigError(f"seconds: expected above 0, and a number, got {seconds}")

@@ -99,6 +99,12 @@ def read_trace(path: str | Path) -> RecordedTrace:
 
     A last line that is cut short, as a killed process leaves it, is an error as any other.
 
+    Args:
+        path: the file that a :class:`nnsearch.cp.Trace` has written.
+
+    Returns:
+        The header, and every event.
+
     Raises:
         TraceError: the file cannot be read, or a line is not what it should be; the message says which.
     """

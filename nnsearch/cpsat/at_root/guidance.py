@@ -34,15 +34,16 @@ def guide(
 ) -> InferenceCount:
     """Add learned guidance to a model, before solving it as usual.
 
-    Two lines plug it into an existing program::
+    Two lines plug it into an existing program:
 
-        nnsearch.cpsat.guide(model, variables, "pls-10-full")
-        solver.parameters.search_branching = cp_model.FIXED_SEARCH
+    ```python
+    nnsearch.cpsat.guide(model, variables, "pls-10-full")
+    solver.parameters.search_branching = cp_model.FIXED_SEARCH
+    ```
 
     The strategy branches on literals "variable = value", best-scored pair first, and sets them true; a Boolean is its
-    own literal. Where the scores
-    prefer no value of any variable, there is no strategy. Workers with
-    ``fixed`` search follow it; the other workers of a portfolio use the hints. Solutions and proofs stay exact.
+    own literal. Where the scores prefer no value of any variable, there is no strategy. Workers with ``fixed`` search
+    follow it; the other workers of a portfolio use the hints. Solutions and proofs stay exact.
     CP-SAT's presolve may keep another one of several symmetric solutions than the network prefers;
     ``solver.parameters.symmetry_level = 0`` forbids it.
 

@@ -60,11 +60,13 @@ def prefer(
 ) -> Preferences:
     """Make what a scorer prefers a part of the objective, so that CP-SAT optimises it, before solving as usual.
 
-    One line plugs it into an existing program::
+    One line plugs it into an existing program:
 
-        preferences = nnsearch.cpsat.prefer(model, variables, CountingScorer.read("history.csv"))
-        solver.solve(model)
-        preferences.lost(solver.response_proto.solution)
+    ```python
+    preferences = nnsearch.cpsat.prefer(model, variables, CountingScorer.read("history.csv"))
+    solver.solve(model)
+    preferences.lost(solver.response_proto.solution)
+    ```
 
     The scorer is asked once, at the root. A value costs what its score lacks of the best score of its variable. That is
     in nats, for scores are logarithms of odds or of probabilities; a Boolean whose values have log-odds of 1 and -1

@@ -11,6 +11,7 @@ from nnsearch.cpsat.neighbourhoods import Neighbourhoods
 from nnsearch.errors import ConfigError
 
 OnError = Literal["log", "raise"]
+"""What an exception in the learned search does: a warning with a traceback, or an exception of ``solve``."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from typing import Literal
 from nnsearch.result import SolveResult
 
 Winner = Literal["learned", "history", "cp-sat", "nobody"]
+"""Whose answer was returned; see :class:`RaceReport`."""
+
 Contribution = Literal["nothing", "start", "first solution", "solution", "proof"]
+"""What history or the learned search gave; see :class:`RaceReport`."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,12 @@ class GivenSquare:
 
 
 class PartialLatinSquare(GivenSquare):
-    """A partial Latin square to complete."""
+    """A partial Latin square to complete. Its variables are the cells, row by row.
+
+    Args:
+        name: The name for people.
+        grid: int64[n, n], 0 = hole, else the value 1..n of the cell; no value is twice in a row or a column.
+    """
 
     problem = LatinSquare.name
 

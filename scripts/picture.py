@@ -1,0 +1,113 @@
+"""Draw what the drop-in solver is worth, from the committed records: ``python -m scripts.picture``.
+
+A dot is a pair of runs on one instance, by the drop-in solver and by CP-SAT with its defaults; the bar is the geometric
+mean of the kind. README and the site show the picture.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+from benchmarks.anytime import log_ratio, paired_runs
+from benchmarks.records import Record, grouped, read_records
+from benchmarks.rendering.figure import save
+from benchmarks.statistics import best_known, by_arm, by_set, cost
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PICTURE = ROOT / "docs" / "worth.svg"
+LABELS = {
+    "qwh-50-": "Latin squares of order 50",
+    "qwh-40-": "Latin squares of order 40",
+    "csplib067": "Latin squares of CSPLib 067",
+    "qcp ": "QCP, no solution",
+}
+"""What a set of instances is called, by what its name begins with; families keep theirs."""
+
+BETTER, WORSE, LINE = "#0072B2", "#D55E00", "#6E6E6E"
+
+
+def logs_of_seconds(records: Sequence[Record]) -> dict[str, list[float]]:
+    """Return the logarithm of seconds / seconds of CP-SAT, of each pair, by set of instances."""
+    found = {}
+    for name, runs in by_set(records).items():
+        arms = by_arm(runs)
+        pairs = paired_runs(arms["race/bp"], arms["cp-sat"])
+        found[name] = [math.log(cost(mine, "seconds") / cost(theirs, "seconds")) for mine, theirs in pairs]
+    return found
+
+
+def logs_of_integrals(records: Sequence[Record]) -> dict[str, list[float]]:
+    """Return the logarithm of integral / integral of CP-SAT, of each pair, by family."""
+    best, found = best_known(records), {}
+    for family, runs in grouped(records, lambda record: str(record["config"]["family"])):
+        arms = by_arm(runs)
+        found[family] = [log_ratio(*pair, best) for pair in paired_runs(arms["drop-in lp"], arms["cp-sat"])]
+    return found
+
+
+def mean(logs: Sequence[float]) -> float:
+    """Return the geometric mean."""
+    return math.exp(sum(logs) / len(logs))
+
+
+def label(name: str) -> str:
+    """Return what people call a set or a family."""
+    return next((text for start, text in LABELS.items() if name.startswith(start)), name.replace("-", " "))
+
+
+def draw(panels: Sequence[tuple[str, Mapping[str, Sequence[float]]]], path: Path) -> None:
+    """Draw a panel for each measure, its rows from the best to the worst."""
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "nnsearch", "font.size": 9})
+    from matplotlib import pyplot
+
+    heights = [len(rows) for _, rows in panels]
+    figure, axes = pyplot.subplots(
+        len(panels),
+        1,
+        figsize=(6.4, 0.24 * sum(heights) + 1.5),
+        height_ratios=heights,
+        layout="constrained",
+        sharex=True,
+    )
+    for axis, (title, rows) in zip(axes, panels, strict=True):
+        names = sorted(rows, key=lambda name: -mean(rows[name]))
+        for place, name in enumerate(names):
+            middle = mean(rows[name])
+            colour = BETTER if middle < 1 else WORSE
+            axis.plot([1, middle], [place, place], color=colour, linewidth=6, alpha=0.35, solid_capstyle="butt")
+            axis.plot([math.exp(log) for log in rows[name]], [place] * len(rows[name]), ".", color=colour, markersize=3)
+            axis.annotate(
+                f"{middle:.2f}".lstrip("0"), (1, place), (1.01, place), ("axes fraction", "data"), va="center"
+            )
+        axis.set_yticks(range(len(names)), [label(name) for name in names])
+        axis.set_title(title, fontsize=9, loc="left")
+        axis.axvline(1, color=LINE, linewidth=0.8)
+        axis.set_xscale("log")
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    axes[-1].set_xlabel("nnsearch / CP-SAT: left of 1, nnsearch is better")
+    axes[-1].set_xticks([0.01, 0.1, 1, 10], ["1/100", "1/10", "1", "10"])
+    save(figure, path)
+
+
+def panels() -> list[tuple[str, dict[str, list[float]]]]:
+    """Return what is drawn."""
+    return [
+        ("Any solution: seconds, CpSolver()", logs_of_seconds(read_records(RESULTS / "race.jsonl"))),
+        (
+            'An objective: primal integral over 10 s, CpSolver("lp")',
+            logs_of_integrals(read_records(RESULTS / "optimise.jsonl")),
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    draw(panels(), PICTURE)
+    sys.stdout.write(f"{PICTURE}: {PICTURE.stat().st_size:,} bytes\n")
