@@ -23,6 +23,7 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.neighbourhoods import NeighbourhoodSearch
+from nnsearch.cpsat.parameters import leaves_subsolvers_open
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.learned_side import LearnedSide
@@ -238,7 +239,39 @@ class Race:
         best = before if own else start
         if self._is_over() or self._proved(best):
             return self._better(before, start)
-        return self._hand_over(best, "cp-sat" if own else self._giver)
+        found_by: Winner = "cp-sat" if own else self._giver
+        if self._may_search_neighbourhoods():
+            last = self._search_neighbourhoods(best)
+            self._note_bound(last)
+            if self._is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                return self._better(last, best, found_by)
+            if last.status in _SOLVED and self._improves(last, best):
+                best, found_by = last, "cp-sat"
+        return self._hand_over(best, found_by)
+
+    def _may_search_neighbourhoods(self) -> bool:
+        """Tell whether CP-SAT may give all its workers to neighbourhoods; it does so from two workers on."""
+        return self._workers > 1 and self._parameters.use_lns and leaves_subsolvers_open(self._parameters)
+
+    def _search_neighbourhoods(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+        """Let CP-SAT search large neighbourhoods of a solution and nothing else, as long as better ones come of it."""
+        self._log(f"CP-SAT searches neighbourhoods: objective {best.objective_value:.12g}")
+        run = self._start(hinted(self._model, list(best.solution)), neighbourhoods_only=True)
+        begun = last = time.perf_counter()
+        patience, reached = self._trial(), self._callbacks.incumbent
+        while not self._wait(run, _POLL_SECONDS):
+            now = time.perf_counter()
+            if self._callbacks.incumbent != reached:
+                last, reached = now, self._callbacks.incumbent
+            elif now - last > max(patience, (last - begun) / 2):
+                break
+        run.stop()
+        return run.response()
+
+    def _trial(self) -> float:
+        """Return the seconds after which a search shows whether it is worth more of them."""
+        left = self._time_left()
+        return max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
 
     def _lead(self, first: CpSatRun, start: cmh.CpSolverResponse | None) -> cmh.CpSolverResponse:
         """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
@@ -267,8 +300,7 @@ class Race:
         )
         if start is not None:
             search.answer = start
-        left = self._time_left()
-        trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
+        trial = self._trial()
         run, ends = first, time.perf_counter() + trial
 
         def over() -> bool:
@@ -405,9 +437,10 @@ class Race:
             self._report_contradiction(claim, best)
         return self._finish(best, found_by or self._giver)
 
-    def _start(self, model: cp_model.CpModel) -> CpSatRun:
+    def _start(self, model: cp_model.CpModel, *, neighbourhoods_only: bool = False) -> CpSatRun:
         parameters = cmh.SatParameters()
         parameters.copy_from(self._parameters)
+        parameters.use_lns_only = parameters.use_lns_only or neighbourhoods_only
         parameters.fill_additional_solutions_in_response = self._past is not None
         if self._own_interrupt:
             parameters.catch_sigint_signal = False
