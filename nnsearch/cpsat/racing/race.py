@@ -496,7 +496,12 @@ class Race:
         now = time.perf_counter()
         left = self._deadline - now
         grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
-        start = past.start(now + min(grant, left), lambda: self._is_past_help(beside), self._parameters.random_seed)
+        start = past.start(
+            now + min(grant, left),
+            lambda: self._is_past_help(beside),
+            self._parameters.random_seed,
+            lambda found: not self._beats_incumbent(found),
+        )
         near = past.near
         if near is None or start is None:
             answered = beside.done.is_set() and not self._is_stopped()
