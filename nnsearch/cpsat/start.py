@@ -90,9 +90,11 @@ def find_start(
         roles, way = left.popleft()
         if best is not None and known.schedule and _is_about(model, best, before):
             break
-        if best is not None and roles is known:  # a way of its own, not another place of new tasks
-            if len(known.new) or (way.leftmost and not known.schedule) or (beaten is not None and beaten(best)):
-                break
+        another = roles is known  # and not another place of new tasks
+        if best is not None and another and (len(known.new) or (way.leftmost and not known.schedule)):
+            break
+        if best is not None and another and beaten is not None and beaten(best):
+            break
         now = time.perf_counter()
         if now >= ends or (stop is not None and stop()):
             break
