@@ -254,24 +254,19 @@ class Race:
         return self._workers > 1 and self._parameters.use_lns and leaves_subsolvers_open(self._parameters)
 
     def _search_neighbourhoods(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
-        """Let CP-SAT search large neighbourhoods of a solution and nothing else, as long as better ones come of it."""
+        """Let CP-SAT search large neighbourhoods of a solution and nothing else, as long as better ones come of it.
+
+        It ends when none has come for as long as the race had lasted by the last one: who waits for a proof waits
+        twice as long at most.
+        """
         self._log(f"CP-SAT searches neighbourhoods: objective {best.objective_value:.12g}")
         run = self._start(hinted(self._model, list(best.solution)), neighbourhoods_only=True)
-        begun = last = time.perf_counter()
-        patience, reached = self._trial(), self._callbacks.incumbent
-        while not self._wait(run, _POLL_SECONDS):
-            now = time.perf_counter()
+        reached, patience = self._callbacks.incumbent, self._seconds()
+        while not self._wait(run, _POLL_SECONDS) and self._seconds() < 2 * patience:
             if self._callbacks.incumbent != reached:
-                last, reached = now, self._callbacks.incumbent
-            elif now - last > max(patience, (last - begun) / 2):
-                break
+                reached, patience = self._callbacks.incumbent, self._seconds()
         run.stop()
         return run.response()
-
-    def _trial(self) -> float:
-        """Return the seconds after which a search shows whether it is worth more of them."""
-        left = self._time_left()
-        return max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
 
     def _lead(self, first: CpSatRun, start: cmh.CpSolverResponse | None) -> cmh.CpSolverResponse:
         """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
@@ -300,7 +295,8 @@ class Race:
         )
         if start is not None:
             search.answer = start
-        trial = self._trial()
+        left = self._time_left()
+        trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
 
         def over() -> bool:
