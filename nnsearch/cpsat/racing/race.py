@@ -203,7 +203,10 @@ class Race:
     def _go_on_from(
         self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
     ) -> cmh.CpSolverResponse:
-        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution."""
+        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
+
+        Where CP-SAT has one at once, the start is improved all the same for a moment: it may be on a better way.
+        """
         self._nothing = "history had a start"
         self._note_gift(start)
         self._show(start)
@@ -212,7 +215,8 @@ class Race:
         window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
 
         def over() -> bool:
-            return self._is_past_help(first) or self._is_surpassed(start)
+            tried = time.perf_counter() - now >= self._options.trial_seconds
+            return self._is_past_help(first) or (tried and self._is_surpassed(start))
 
         for better in past.improved(found, now + min(window, left), over, self._parameters.random_seed):
             response = self._check(better.solution, None)
@@ -503,7 +507,7 @@ class Race:
             answered = beside.done.is_set() and not self._is_stopped()
             self._forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
-        if not self._beats_incumbent(start):
+        if self._leads and not self._beats_incumbent(start):
             self._forgotten = f"what solve {near.number} led to is no better than what CP-SAT had"
             return None
         response = self._check(start.solution, None)
