@@ -31,7 +31,7 @@ _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
 _FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
 _PLACES = (0.0, 0.25, 0.5, 0.75)  # of new tasks, as shares of the times that they have
-_LITTLE = 0.05  # of an objective
+_LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 _NO_LIMIT = 2**62
 _BOLD_CONFLICTS = 300  # of a way that others come after
 _WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
@@ -88,13 +88,10 @@ def find_start(
     left = deque((known, way) for way in known.ways())
     while left:
         roles, way = left.popleft()
-        if best is not None and known.schedule and _is_about(model, best, before):
-            break
-        another = roles is known  # and not another place of new tasks
-        if best is not None and another and (len(known.new) or (way.leftmost and not known.schedule)):
-            break
-        if best is not None and another and beaten is not None and beaten(best):
-            break
+        if best is not None and roles is known:  # a way of its own, and not another place of new tasks
+            told = _is_about(model, best, before) if known.schedule else way.leftmost
+            if told or len(known.new) or (beaten is not None and beaten(best)):
+                break
         now = time.perf_counter()
         if now >= ends or (stop is not None and stop()):
             break
