@@ -67,13 +67,14 @@ def find_start(
     Nobody knows of a variable whether its past value was a decision, so the plan is replayed in up to three ways, and
     the best start counts:
 
-    * With every variable but Booleans at its smallest value, in the order of the past values. Schedules need this: where
-      durations have changed, the order of the tasks is worth more than their times. Variables that the plan does not
-      know (of new tasks) come last, and then at four places within the times that propagation leaves them before the
-      plan's end. Of a schedule there is no other way if this one is about as good as the plan was; of other models
+    * With every variable but Booleans at its smallest value, in the order of the past values. Schedules need this:
+      where durations have changed, the order of the tasks is worth more than their times. Variables that the plan does
+      not know (of new tasks) come last, and then at four places within the times that propagation leaves them before
+      the plan's end. Of a schedule there is no other way if this one is about as good as the plan was; of other models
       it is the last, where no other has led to a solution.
-    * With the variables of the objective at their best, since they may follow from the others. What was chosen is chosen
-      again; where that does not go the objective has the choice, because the past knows only what was not chosen.
+    * With the variables of the objective at their best, since they may follow from the others. What was chosen is
+      chosen again; where that does not go the objective has the choice, because the past knows only what was not
+      chosen.
     * At the past values.
 
     Args:
