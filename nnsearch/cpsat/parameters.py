@@ -33,3 +33,13 @@ def cp_sat_parameters(limits: Limits, seed: int, workers: int) -> cmh.SatParamet
     if limits.failures is not None:
         parameters.max_number_of_conflicts = limits.failures
     return parameters
+
+
+def leaves_subsolvers_open(parameters: cmh.SatParameters) -> bool:
+    """Tell whether parameters name no subsolvers, so that the choice is CP-SAT's.
+
+    Args:
+        parameters: the user's.
+    """
+    own = parameters
+    return not any(map(len, (own.subsolvers, own.extra_subsolvers, own.ignore_subsolvers, own.filter_subsolvers)))

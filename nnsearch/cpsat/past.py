@@ -132,19 +132,21 @@ class PastOf:
             return ()
         return found.subsolvers if found is not None and found.helps else ()
 
-    def start(self, ends: float, stop: Callable[[], bool], seed: int) -> Start | None:
+    def start(self, ends: float, stop: Callable[[], bool], seed: int, beaten: Callable[[Start], bool]) -> Start | None:
         """Return a complete solution near the nearest past one; None if there is none in time.
 
         Args:
             ends: when to give up, of ``time.perf_counter``.
             stop: asked often; true gives up.
             seed: CP-SAT's.
+            beaten: tells of a solution whether a better one is known.
         """
         if self.near is None:
             return None
         try:
             model, _, _ = self._reading(stop)
-            start = find_start(model, self.near.plan, ends, before=self.near.objective, seed=seed, stop=stop)
+            plan, before = self.near.plan, self.near.objective
+            start = find_start(model, plan, ends, before=before, seed=seed, stop=stop, beaten=beaten)
         except ReadingStoppedError:
             start = None
         except Exception as error:

@@ -12,6 +12,7 @@ from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.keeping import MayCount, check_weight, few_changes
+from nnsearch.cpsat.parameters import leaves_subsolvers_open
 from nnsearch.cpsat.past import Change, Past, PastOf
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.race import Race
@@ -221,10 +222,7 @@ class CpSolver(cp_model.CpSolver):
 
     def _learned_line_up(self, past: PastOf | None) -> tuple[str, ...]:
         own = self.parameters
-        if not self._line_up or past is None:
-            return ()
-        named = (own.subsolvers, own.extra_subsolvers, own.ignore_subsolvers, own.filter_subsolvers)
-        if any(map(len, named)):
+        if not self._line_up or past is None or not leaves_subsolvers_open(own):
             return ()
         return past.line_up(own.num_workers or own.num_search_workers or usable_cpus())
 

@@ -31,8 +31,9 @@ _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
 _FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
 _PLACES = (0.0, 0.25, 0.5, 0.75)  # of new tasks, as shares of the times that they have
-_LITTLE = 0.05  # of an objective
+_LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 _NO_LIMIT = 2**62
+_BOLD_CONFLICTS = 300  # of a way that others come after
 _WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
 
 
@@ -59,15 +60,22 @@ def find_start(
     before: float | None = None,
     seed: int = 0,
     stop: Callable[[], bool] | None = None,
+    beaten: Callable[[Start], bool] | None = None,
 ) -> Start | None:
     """Return a complete solution near a past one, or None if there was none in time.
 
-    Nobody knows of a variable whether its past value was a decision, so the plan is replayed in up to four ways until
-    one is about as good as the plan was: with every variable but Booleans at its smallest value, in the order of the
-    past values; at the past values; and both with the variables of the objective at their best, since they may follow
-    from the others. The first is what schedules need: where durations have changed, the order of the tasks is worth
-    more than their times. There, variables that the plan does not know (of new tasks) come last, and then
-    at four places within the times that propagation leaves them before the plan's end.
+    Nobody knows of a variable whether its past value was a decision, so the plan is replayed in up to three ways, and
+    the best start counts:
+
+    * With every variable but Booleans at its smallest value, in the order of the past values. Schedules need this:
+      where durations have changed, the order of the tasks is worth more than their times. Variables that the plan does
+      not know (of new tasks) come last, and then at four places within the times that propagation leaves them before
+      the plan's end. Of a schedule there is no other way if this one is about as good as the plan was; of other models
+      it is the last, where no other has led to a solution.
+    * With the variables of the objective at their best, since they may follow from the others. What was chosen is
+      chosen again; where that does not go the objective has the choice, because the past knows only what was not
+      chosen.
+    * At the past values.
 
     Args:
         model: the model.
@@ -76,16 +84,19 @@ def find_start(
         before: objective that the plan had.
         seed: CP-SAT's random seed.
         stop: asked often; true gives up.
+        beaten: tells of a solution whether a better one is known; then no other way is tried.
     """
     if not plan.known.any() or (model.domains.sizes == 0).any():
         return None
     best: Start | None = None
-    roles = _Roles.of(model, plan)
-    left = deque((roles, way) for way in roles.ways())
+    known = _Roles.of(model, plan)
+    left = deque((known, way) for way in known.ways())
     while left:
         roles, way = left.popleft()
-        if best is not None and _is_about(model, best, before) and (roles.schedule or way.leftmost):
-            break
+        if best is not None and roles is known:  # a way of its own, and not another place of new tasks
+            told = _is_about(model, best, before) if known.schedule else way.leftmost
+            if told or len(known.new) or (beaten is not None and beaten(best)):
+                break
         now = time.perf_counter()
         if now >= ends or (stop is not None and stop()):
             break
@@ -165,6 +176,11 @@ class _Way(NamedTuple):
     leftmost: bool
     objective_at_best: bool
 
+    @property
+    def bold(self) -> bool:
+        """Whether the objective decides more than the past."""
+        return self.objective_at_best and not self.leftmost
+
 
 @dataclass(frozen=True, eq=False)
 class _Roles:
@@ -229,7 +245,7 @@ class _Roles:
         """Return the ways that differ."""
         ways = [_Way(leftmost=False, objective_at_best=False)]
         if self.cost.any():
-            ways.append(_Way(leftmost=False, objective_at_best=True))
+            ways.insert(0, _Way(leftmost=False, objective_at_best=True))
         if len(self.free):
             ways.insert(0 if self.schedule else len(ways), _Way(leftmost=True, objective_at_best=True))
         return ways
@@ -237,7 +253,8 @@ class _Roles:
     def decisions(self, way: _Way, proto: Any, check: StopCheck) -> list[int]:
         """Return the references whose least values are decided, one after the other; ``~v`` is the opposite of ``v``.
 
-        Booleans come first. What is left of the objective comes last, at its best, the dearest first.
+        Booleans come first. What is left of the objective comes last, at its best, the dearest first; where that is
+        how to replay a plan without times, it comes before what was not chosen.
 
         Args:
             way: of replaying.
@@ -247,12 +264,15 @@ class _Roles:
         was = self.values[self.booleans]
         at_best = (was == 0) == (self.cost[self.booleans] > 0)
         kept = (self.cost[self.booleans] == 0) | at_best | (not way.objective_at_best)
-        literals = np.where(was == 1, ~self.booleans, self.booleans)[kept]
+        chosen, others = ~self.booleans[kept & (was == 1)], self.booleans[kept & (was == 0)]
         free = self.free.tolist() if way.leftmost else self._nearest(self.free, proto, check)
         paid = [] if way.objective_at_best else self._nearest(self.paid, proto, check)
         rest = np.flatnonzero(self.cost)
         rest = rest[np.argsort(-np.abs(self.cost[rest]), kind="stable")]
-        return [*literals.tolist(), *free, *paid, *np.where(self.cost[rest] > 0, rest, ~rest).tolist()]
+        best = np.where(self.cost[rest] > 0, rest, ~rest)
+        if way.bold and len(chosen) and not self.schedule:
+            return [*chosen.tolist(), *best.tolist(), *others.tolist(), *free]
+        return [*chosen.tolist(), *others.tolist(), *free, *paid, *best.tolist()]
 
     def _nearest(self, variables: IntArray, proto: Any, check: StopCheck) -> list[int]:
         """Return references that take variables to the open values next to their past ones."""
@@ -312,7 +332,10 @@ def _replay(
         _set_order(copy, order, _until(ends, stop))
     except ReadingStoppedError:
         return None
-    run = CpSatRun(copy, _parameters(ends - time.perf_counter(), seed))
+    parameters = _parameters(ends - time.perf_counter(), seed)
+    if order.way.bold:
+        parameters.max_number_of_conflicts = _BOLD_CONFLICTS
+    run = CpSatRun(copy, parameters)
     try:
         while not run.done.wait(_POLL_SECONDS):
             if stop is not None and stop():
@@ -344,7 +367,10 @@ def _set_order(model: cp_model.CpModel, order: _Order, check: StopCheck) -> None
 
 
 def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
-    """Return those of one dive: whatever is done before the first decision costs more than it gives."""
+    """Return those of one dive: whatever is done before the first decision costs more than it gives.
+
+    Inprocessing alone, which CP-SAT does before the first decision, too, takes ten times as long as the dive.
+    """
     parameters = cmh.SatParameters()
     parameters.num_workers = 1
     parameters.search_branching = cp_model.FIXED_SEARCH
@@ -352,6 +378,9 @@ def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
     parameters.cp_model_probing_level = 0
     parameters.symmetry_level = 0
     parameters.linearization_level = 0
+    parameters.inprocessing_dtime_ratio = 0
+    parameters.inprocessing_probing_dtime = 0
+    parameters.inprocessing_minimization_dtime = 0
     parameters.catch_sigint_signal = False
     parameters.random_seed = seed
     parameters.fill_tightened_domains_in_response = True

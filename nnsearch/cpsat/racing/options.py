@@ -39,7 +39,8 @@ class RaceOptions:
         trial_seconds: Seconds that CP-SAT has to find a solution by itself when the learned search has the first one;
             and at least to find one better than history's start. Until then, or for ``start_share`` of the time limit,
             the start is improved in the past order as long as that succeeds; if what CP-SAT has by then is worse by
-            more than a fiftieth, it begins again from what came of it.
+            more than a fiftieth, it begins again from what came of it, with large neighbourhoods alone as long as
+            they bring something.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.
         lead_trial: Seconds from then on in which it searches beside CP-SAT, or ``start_share`` of the time limit where

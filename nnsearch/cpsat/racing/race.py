@@ -23,6 +23,7 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.neighbourhoods import NeighbourhoodSearch
+from nnsearch.cpsat.parameters import leaves_subsolvers_open
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.learned_side import LearnedSide
@@ -202,7 +203,10 @@ class Race:
     def _go_on_from(
         self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
     ) -> cmh.CpSolverResponse:
-        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution."""
+        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
+
+        Where CP-SAT has one at once, the start is improved all the same for a moment: it may be on a better way.
+        """
         self._nothing = "history had a start"
         self._note_gift(start)
         self._show(start)
@@ -211,7 +215,8 @@ class Race:
         window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
 
         def over() -> bool:
-            return self._is_past_help(first) or self._is_surpassed(start)
+            tried = time.perf_counter() - now >= self._options.trial_seconds
+            return self._is_past_help(first) or (tried and self._is_surpassed(start))
 
         for better in past.improved(found, now + min(window, left), over, self._parameters.random_seed):
             response = self._check(better.solution, None)
@@ -238,7 +243,34 @@ class Race:
         best = before if own else start
         if self._is_over() or self._proved(best):
             return self._better(before, start)
-        return self._hand_over(best, "cp-sat" if own else self._giver)
+        found_by: Winner = "cp-sat" if own else self._giver
+        if self._may_search_neighbourhoods():
+            last = self._search_neighbourhoods(best)
+            self._note_bound(last)
+            if self._is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                return self._better(last, best, found_by)
+            if last.status in _SOLVED and self._improves(last, best):
+                best, found_by = last, "cp-sat"
+        return self._hand_over(best, found_by)
+
+    def _may_search_neighbourhoods(self) -> bool:
+        """Tell whether CP-SAT may give all its workers to neighbourhoods; it does so from two workers on."""
+        return self._workers > 1 and self._parameters.use_lns and leaves_subsolvers_open(self._parameters)
+
+    def _search_neighbourhoods(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+        """Let CP-SAT search large neighbourhoods of a solution and nothing else, as long as better ones come of it.
+
+        It ends when none has come for as long as the race had lasted by the last one: who waits for a proof waits
+        twice as long at most.
+        """
+        self._log(f"CP-SAT searches neighbourhoods: objective {best.objective_value:.12g}")
+        run = self._start(hinted(self._model, list(best.solution)), neighbourhoods_only=True)
+        reached, patience = self._callbacks.incumbent, self._seconds()
+        while not self._wait(run, _POLL_SECONDS) and self._seconds() < 2 * patience:
+            if self._callbacks.incumbent != reached:
+                reached, patience = self._callbacks.incumbent, self._seconds()
+        run.stop()
+        return run.response()
 
     def _lead(self, first: CpSatRun, start: cmh.CpSolverResponse | None) -> cmh.CpSolverResponse:
         """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
@@ -405,9 +437,10 @@ class Race:
             self._report_contradiction(claim, best)
         return self._finish(best, found_by or self._giver)
 
-    def _start(self, model: cp_model.CpModel) -> CpSatRun:
+    def _start(self, model: cp_model.CpModel, *, neighbourhoods_only: bool = False) -> CpSatRun:
         parameters = cmh.SatParameters()
         parameters.copy_from(self._parameters)
+        parameters.use_lns_only = parameters.use_lns_only or neighbourhoods_only
         parameters.fill_additional_solutions_in_response = self._past is not None
         if self._own_interrupt:
             parameters.catch_sigint_signal = False
@@ -463,13 +496,18 @@ class Race:
         now = time.perf_counter()
         left = self._deadline - now
         grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
-        start = past.start(now + min(grant, left), lambda: self._is_past_help(beside), self._parameters.random_seed)
+        start = past.start(
+            now + min(grant, left),
+            lambda: self._is_past_help(beside),
+            self._parameters.random_seed,
+            lambda found: not self._beats_incumbent(found),
+        )
         near = past.near
         if near is None or start is None:
             answered = beside.done.is_set() and not self._is_stopped()
             self._forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
-        if not self._beats_incumbent(start):
+        if self._leads and not self._beats_incumbent(start):
             self._forgotten = f"what solve {near.number} led to is no better than what CP-SAT had"
             return None
         response = self._check(start.solution, None)

@@ -95,6 +95,45 @@ def test_the_second_solve_begins_from_the_first(
     assert len(solver.response_proto.additional_solutions) == 0
 
 
+@pytest.mark.parametrize(
+    ("how", "neighbourhoods"),
+    [
+        ({"num_workers": 2}, True),
+        ({"num_workers": 1}, False),
+        ({"num_workers": 2, "use_lns": False}, False),
+        ({"num_workers": 2, "subsolvers": ["no_lp"]}, False),
+    ],
+)
+def test_from_the_start_cp_sat_searches_neighbourhoods_and_then_the_whole_model(
+    how: dict[str, Any], neighbourhoods: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing(VALUES))
+    only: list[bool] = []
+
+    class Noted(SilentRun):
+        def __new__(cls, model: cp_model.CpModel, parameters: Any, **more: Any) -> Any:
+            only.append(parameters.use_lns_only)
+            return object.__new__(cls) if only[-1] else super().__new__(cls, model, parameters, **more)
+
+    silence(monkeypatch, Noted)
+    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, trial_seconds=0))
+    solver.parameters.max_time_in_seconds = PATIENCE
+    for name, value in how.items():
+        if isinstance(value, list):
+            getattr(solver.parameters, name).extend(value)
+        else:
+            setattr(solver.parameters, name, value)
+    changed = packing([9, 9, *VALUES[2:]])
+    assert solver.solve(changed) == cp_model.OPTIMAL
+    best = plain_solver()
+    best.solve(changed)
+    assert solver.objective_value == best.objective_value
+    assert only == ([False, True, False] if neighbourhoods else [False, False])
+    assert solver.race is not None
+    assert "solve 1 of the history" in solver.race.why
+
+
 @pytest.mark.parametrize("maximise", [True, False])
 def test_the_answer_is_never_worse_than_the_start(
     maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

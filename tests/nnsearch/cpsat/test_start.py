@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from stand_ins import PATIENCE
 
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
 from nnsearch.cpsat import start as start_module
+from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.start import Start, find_start, improved
 from nnsearch.history.matching import Plan, match
 from nnsearch.model.prepared import PreparedModel
@@ -119,6 +121,67 @@ def test_new_tasks_are_placed_among_the_known_ones() -> None:
     assert start.objective < before + sum(jobs[-1])
 
 
+def packing(sizes: list[int], bins: int) -> cp_model.CpModel:
+    """Things into bins of ten, as few bins as can be."""
+    model = cp_model.CpModel()
+    places = [[model.new_bool_var(f"in[{thing},{b}]") for b in range(bins)] for thing in range(len(sizes))]
+    used = [model.new_bool_var(f"used[{b}]") for b in range(bins)]
+    for place in places:
+        model.add_exactly_one(place)
+    for b, inside in enumerate(zip(*places, strict=True)):
+        model.add(sum(size * x for size, x in zip(sizes, inside, strict=True)) <= 10 * used[b])
+    model.minimize(sum(used))
+    return model
+
+
+def packed(places: list[int], bins: int) -> Plan:
+    values = np.array(
+        [int(b == place) for place in places for b in range(bins)] + [int(b in places) for b in range(bins)]
+    )
+    return Plan(values, np.ones(len(values), dtype=bool))
+
+
+def test_where_a_past_choice_does_not_go_the_objective_has_the_choice() -> None:
+    """To say no to all that was not chosen leaves the last bin, whatever it costs."""
+    start = start_of(PreparedModel(packing([6, 5, 4], 6)), packed([0, 0, 1], 6), 2)
+    assert start is not None
+    assert start.objective == 2
+
+
+def test_no_other_way_is_tried_where_a_better_solution_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = start_module._replay
+    ways: list[object] = []
+
+    def noted(model: PreparedModel, order: Any, *more: Any) -> Any:
+        ways.append(order.way)
+        return found(model, order, *more)
+
+    monkeypatch.setattr(start_module, "_replay", noted)
+    model, plan = PreparedModel(packing([6, 5, 4], 6)), packed([0, 0, 1], 6)
+    ends = time.perf_counter() + PATIENCE
+    assert find_start(model, plan, ends, before=1, beaten=lambda start: start.objective == 2) is not None
+    assert len(ways) == 1
+    assert find_start(model, plan, ends, before=1, beaten=lambda start: start.objective != 2) is not None
+    assert len(ways) == 3
+
+
+def test_a_replay_decides_and_does_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CP-SAT does to learn more of a model before it searches takes ten times as long."""
+    runs: list[CpSatRun] = []
+
+    class Noted(CpSatRun):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            runs.append(self)
+
+    monkeypatch.setattr(start_module, "CpSatRun", Noted)
+    model = PreparedModel(packing([3, 2, 4, 1] * 10, 20))
+    assert start_of(model, packed([b for b in range(10) for _ in range(4)], 20), 10) is not None
+    assert runs
+    for run in runs:
+        assert run.response().num_branches <= len(model.names)
+
+
 def test_whatever_the_hint_and_the_search_strategy_of_the_model() -> None:
     """CP-SAT follows a hint, even an empty one, before the order of its search."""
     for hinted in (False, True):
@@ -165,7 +228,7 @@ def test_the_replay_of_a_large_plan_is_given_up_while_it_is_written(
     """Each variable that is no Boolean takes a distance, two rows and some microseconds."""
     model = cp_model.CpModel()
     x = [model.new_int_var(0, 9, f"x{i}") for i in range(2000)]
-    model.minimize(sum(x))
+    model.minimize(x[0])
     plan = Plan(np.full(2000, 5), np.ones(2000, dtype=bool))
     begun = start_of(PreparedModel(model), plan)
     assert begun is not None
