@@ -141,9 +141,8 @@ class _Direction:
                 if time + mode.duration < until:
                     best, at, until = place, time, time + mode.duration
             mode = ways[best]
-            if mode.duration:
-                for resource, amount in mode.uses:
-                    lines[resource].take(at, mode.duration, amount)
+            for resource, amount in mode.uses:
+                lines[resource].take(at, mode.duration, amount)
             begins[task], ends[task], chosen[task] = at, until, best
             self._push(mode.first, at + mode.first_shift, least)
             self._push(mode.last, until + mode.last_shift, least)
@@ -180,8 +179,6 @@ def _first(mode: _Mode, least: list[int], lines: list[Timeline]) -> int:
         time = least[mode.first] - mode.first_shift
     if mode.last != NOBODY:
         time = max(time, least[mode.last] - mode.last_shift - mode.duration)
-    if not mode.duration:
-        return time
     if len(mode.uses) == 1:
         resource, amount = mode.uses[0]
         return lines[resource].first(time, mode.duration, amount)

@@ -204,7 +204,7 @@ def _resources(
                 if not len(intervals[member].enforcement_literal):
                     begin = interval.start.offset
                     taken.append((begin, begin + _least(interval.size, low, high), min(demand, capacity)))
-            elif demand:
+            elif demand and (kind == "no_overlap" or _least(interval.size, low, high) > 0):
                 uses[member].append((len(resources), min(demand, capacity)))
         resources.append(Resource(index, capacity, tuple(taken)))
     return tuple(resources), uses

@@ -19,7 +19,7 @@ class Timeline(Protocol):
 
 
 class OneAtATime:
-    """A resource that one interval takes whole."""
+    """A resource that one interval takes whole; one that takes no time is never within another, as in CP-SAT."""
 
     def __init__(self) -> None:
         self._begins: list[int] = []
@@ -36,7 +36,8 @@ class OneAtATime:
 
     def take(self, time: int, duration: int, amount: int) -> None:
         """See :class:`Timeline`."""
-        place = bisect_left(self._begins, time)
+        # At the same time only those begin that take no time, and these are the first.
+        place = (bisect_right if duration else bisect_left)(self._begins, time)
         self._begins.insert(place, time)
         self._ends.insert(place, time + duration)
 

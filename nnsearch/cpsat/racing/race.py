@@ -293,8 +293,8 @@ class Race:
         self._log(f"learned search begins: {self._scorer.name} has {search.size} {search.things} in order")
         for step in search.steps(over):
             self._log(
-                f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in {step.seconds:.2f} s"
-                + (f", objective {search.reached:.12g}" if step.better else "")
+                f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
+                f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
             )
         answer = search.answer
         if not run.stopped:
@@ -330,7 +330,8 @@ class Race:
 
         Of a schedule priority rules have a first solution before the scorer is asked, which may have a better order.
         """
-        assert self._scorer is not None and self._objective is not None
+        assert self._scorer is not None
+        assert self._objective is not None
 
         def stop() -> bool:
             return self._is_past_help(beside) or self._time_left() <= 0

@@ -1,4 +1,4 @@
-"""A neighbourhood of a schedule: a window of time is free, and elsewhere stays the order of tasks, not their times."""
+"""A neighbourhood of a schedule: a window of time is free; before it all stays, behind it the order of tasks alone."""
 
 from __future__ import annotations
 
@@ -72,8 +72,9 @@ def around(
 ) -> cp_model.CpModel:
     """Return the model that asks for a better solution than one, from which it differs in a window.
 
-    Tasks outside keep their modes, and the order in which they share resources: each begins after those that it took a
-    resource over from. On a resource for one at a time, tasks of the window stay between those before and behind it.
+    Tasks before it stay as they are. Those behind it keep their modes, and the order in which they share resources:
+    each begins after those that it took a resource over from. On a resource for one at a time, tasks of the window stay
+    between those before and behind it.
 
     Args:
         model: with an objective; it is not changed.
@@ -88,7 +89,11 @@ def around(
         proto.objective.domain.extend([-_NO_LIMIT, objective.of(solution) - 1])
     done = spans(schedule, solution)
     for number, task in enumerate(schedule.tasks):
-        if number not in window.tasks and len(task.modes) > 1:
+        if number in window.tasks:
+            continue
+        if done[number].end <= window.begin:
+            fix(proto, task.start, solution[task.start])
+        if len(task.modes) > 1:
             for mode in task.modes:
                 if mode.literal is not None:
                     set_literal(proto, mode.literal, mode == done[number].mode)
@@ -106,7 +111,8 @@ def around(
     kept = _kept(schedule, done, window)
     for members, resource in zip(kept, schedule.resources, strict=True):
         for one, other in _handovers(members, resource.capacity):
-            before(one, other, done[one].mode, done[other].mode)
+            if done[other].end > window.begin:
+                before(one, other, done[one].mode, done[other].mode)
     ends = [
         (
             max((m for m in members if m.end <= window.begin), key=lambda m: m.end, default=None),
@@ -117,7 +123,7 @@ def around(
     for number in window.tasks:
         for mode in schedule.tasks[number].modes:
             for place, _ in mode.uses:
-                if schedule.resources[place].capacity == 1 and mode.duration:
+                if schedule.resources[place].capacity == 1:
                     last, following = ends[place]
                     if last is not None:
                         before(last.task, number, done[last.task].mode, mode, mode.literal)
@@ -151,7 +157,7 @@ def _kept(schedule: Schedule, done: Sequence[Span], window: Window) -> list[list
     """Return for each resource the tasks outside of a window that use it, in their order."""
     members: list[list[_Member]] = [[] for _ in schedule.resources]
     for number, span in enumerate(done):
-        if number not in window.tasks and span.mode.duration:
+        if number not in window.tasks:
             for place, amount in span.mode.uses:
                 members[place].append(_Member(span.begin, span.end, number, amount))
     return [sorted(same) for same in members]
