@@ -48,7 +48,7 @@ class Mode:
 
 
 @dataclass(frozen=True)
-class Task:
+class ScheduleTask:
     """What has to be done.
 
     Attributes:
@@ -88,7 +88,7 @@ class Schedule:
         cost: float64[V], what is minimised for each unit of a variable.
     """
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[ScheduleTask, ...]
     resources: tuple[Resource, ...]
     arcs: tuple[Arc, ...]
     low: IntArray
@@ -225,7 +225,7 @@ def _tasks(
     low: IntArray,
     high: IntArray,
     check: StopCheck,
-) -> tuple[Task, ...]:
+) -> tuple[ScheduleTask, ...]:
     """Return the tasks: intervals by their starts."""
     by_start: dict[int, list[int]] = defaultdict(list)
     for index, constraint in intervals.items():
@@ -246,7 +246,7 @@ def _tasks(
             modes = [_joined(always[0], tuple(use for mode in always[1:] for use in mode.uses), longest)]
         else:
             continue
-        tasks.append(Task(variable, tuple(modes)))
+        tasks.append(ScheduleTask(variable, tuple(modes)))
     return tuple(tasks)
 
 
@@ -299,7 +299,7 @@ def _arcs(model: PreparedModel) -> Iterator[Arc]:
                     yield expression[0], target[0], expression[1] - target[1]
 
 
-def _durations(tasks: Sequence[Task]) -> Iterator[Arc]:
+def _durations(tasks: Sequence[ScheduleTask]) -> Iterator[Arc]:
     """Yield from each start to the ends of its modes what is true of all of them."""
     for task in tasks:
         least: dict[int, int] = {}

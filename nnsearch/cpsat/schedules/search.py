@@ -30,10 +30,10 @@ from nnsearch.schedules.rules import best_schedule, rules
 
 _POLL_SECONDS = 0.005
 _RULE_SECONDS = 0.1
-_FIRST_TASKS = 80  # in a window
+_FIRST_TASKS = 60  # in a window
 _LEAST_TASKS = 8
 _WIDER, _NARROWER = 1.1, 0.9
-_WORK = 0.2  # of one neighbourhood, in CP-SAT's deterministic time
+_WORK = 0.1  # of one neighbourhood, in CP-SAT's deterministic time
 _PATIENCE = 1.0  # seconds of one neighbourhood
 _LONGER = 1.5
 _FRUITLESS = 60  # neighbourhoods one after another that brought nothing, after which the search ends

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -42,11 +43,15 @@ def search_of(drawn: ZooModel) -> ScheduleSearch:
     return ScheduleSearch(model, objective, Schedule.of(model), plain_solver().parameters, 2, check)
 
 
+def value_in(solution: list[int], variable: cp_model.IntVar) -> int:
+    return solution[variable.index]
+
+
 def optimum(model: cp_model.CpModel) -> float:
     solver = plain_solver()
     solver.parameters.num_workers = 2
     assert solver.solve(model) == cp_model.OPTIMAL
-    return solver.objective_value
+    return float(solver.objective_value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,7 +84,7 @@ def test_the_optimum_of_a_small_schedule_is_found_and_the_search_ends(family: st
 def test_what_a_neighbourhood_has_is_better_and_keeps_the_order_outside(family: str) -> None:
     drawn = FAMILIES[family].build(Scale.TINY, Part.TEST, 0, 1)
     search = search_of(drawn)
-    search.begin_by_targets(np.arange(len(drawn.model.proto.variables)) * -1.0, lambda: False)
+    search.begin_by_targets(-np.arange(len(drawn.model.proto.variables), dtype=np.float64), lambda: False)
     best, objective = search.best, PreparedModel(drawn.model).objective
     assert best is not None
     assert objective is not None
@@ -94,7 +99,7 @@ def test_what_a_neighbourhood_has_is_better_and_keeps_the_order_outside(family: 
             continue
         found += 1
         solution = list(solver.response_proto.solution)
-        drawn.check(lambda variable, values=solution: values[variable.index])
+        drawn.check(partial(value_in, solution))
         assert objective.of(solution) < objective.of(best)
         after = spans(schedule, solution)
         kept = [task for task in range(len(before)) if task not in window.tasks]
