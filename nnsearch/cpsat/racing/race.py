@@ -114,6 +114,7 @@ class Race:
         self._forgotten = ""  # why history gave nothing
         self._recalled: Start | None = None
         self._giver: Literal["learned", "history"] = "learned"
+        self._followed: float | None = None  # the objective of CP-SAT's solution that a search went on from
         self._gift: str | None = None  # the solution that one of them gave CP-SAT to improve
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
         self._own_interrupt = (
@@ -296,6 +297,7 @@ class Race:
                 f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
                 f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
             )
+        self._callbacks.follow = None
         answer = search.answer
         if not run.stopped:
             self._nothing = "CP-SAT was ahead"
@@ -310,7 +312,8 @@ class Race:
             self._gift = f"objective {answer.objective_value:.12g} after {search.found - self._started:.2f} s"
         if self._is_over() or self._proved(answer) or not run.stopped:
             # Of the first run an equal solution is its own; a later one began with the best that was known.
-            return self._better(last, answer, None if run is first else self._giver)
+            own = run is first or answer.objective_value == self._followed
+            return self._better(last, answer, None if own else self._giver)
         return self._hand_over(answer, self._giver)
 
     def _tell(self, response: cmh.CpSolverResponse) -> bool:
@@ -369,7 +372,14 @@ class Race:
         search.begin_by_rules(stop)
         if search.answer is None:
             return None
-        self._callbacks.follow = search.note  # it goes on from whatever is best
+
+        def follow(response: cmh.CpSolverResponse) -> None:
+            before = search.reached
+            search.note(response)  # it goes on from whatever is best
+            if search.reached != before:
+                self._followed = search.reached
+
+        self._callbacks.follow = follow
         return search
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
