@@ -20,6 +20,7 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError
 from nnsearch.model.objective import Objective
@@ -77,8 +78,11 @@ class Step:
     seconds: float
 
 
-class NeighbourhoodSearch:
+class NeighbourhoodSearch(Incumbent):
     """A search for better and better solutions of one model.
+
+    Attributes:
+        things: what a neighbourhood fixes.
 
     Args:
         model: with an objective; it is not changed.
@@ -86,14 +90,10 @@ class NeighbourhoodSearch:
         guess: where to look.
         how: the options.
         parameters: CP-SAT's, with the number of workers; its limit of time does not count.
-        on_solution: called from a thread of CP-SAT with each solution that is better than all before, as CP-SAT answers
-            for a part of the model: its bound is none of the model. If it returns true, that solution was the last one.
-
-    Attributes:
-        answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none. Who knows a
-            solution sets it before the first step.
-        found: when the search found that, of ``time.perf_counter``; before, when it was made.
+        on_solution: see :class:`Incumbent`; who knows a solution sets ``answer`` before the first step.
     """
+
+    things = "variables"
 
     def __init__(
         self,
@@ -104,31 +104,22 @@ class NeighbourhoodSearch:
         parameters: cmh.SatParameters,
         on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None,
     ) -> None:
-        self._model, self._objective, self._guess, self._how = model, objective, guess, how
+        super().__init__(objective, on_solution)
+        self._model, self._guess, self._how = model, guess, how
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._parameters.max_time_in_seconds = cmh.SatParameters().max_time_in_seconds
         self._parameters.linearization_level = max(2, parameters.linearization_level)
         self._parameters.log_search_progress = False
         self._parameters.catch_sigint_signal = False  # Ctrl-C is heard by whoever asks for the steps
-        self._on_solution = on_solution
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)
         self._patience = how.patience
-        self._when = 0.0  # the last better solution was found, or a neighbourhood begun
-        self._ended = False  # by what is told of solutions
-        self.answer: cmh.CpSolverResponse | None = None
-        self.found = time.perf_counter()
 
     @property
-    def best(self) -> list[int] | None:
-        """The values of all variables in the best solution."""
-        return None if self.answer is None else list(self.answer.solution)
-
-    @property
-    def reached(self) -> float | None:
-        """The objective of the best solution."""
-        return None if self.answer is None else float(self.answer.objective_value)
+    def size(self) -> int:
+        """How many variables are guessed."""
+        return len(self._guess.variables)
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all is fixed that there is, until nothing comes of it any more, or until told.
@@ -195,38 +186,14 @@ class NeighbourhoodSearch:
             domain = domains[variable].domain
             domain.clear()
             domain.extend([value, value])
-        self._when = time.perf_counter()
-        run = CpSatRun(model, self._parameters, solution_callback=_Note(self._note))
+        begun = time.perf_counter()
+        run = CpSatRun(model, self._parameters, solution_callback=self.listener())
         try:
             while not run.done.wait(_POLL_SECONDS):
-                if over() or time.perf_counter() - self._when >= self._patience:
+                if over() or time.perf_counter() - max(begun, self.found) >= self._patience:
                     run.stop()
         finally:
             run.stop()
         self._parameters.random_seed = (self._parameters.random_seed + 1) % 2**31
         status = run.response().status
         return Step(len(variables), status, self.reached != before, time.perf_counter() - started)
-
-    def _note(self, response: cmh.CpSolverResponse) -> bool:
-        """Take note of a solution; return whether the search is to end."""
-        answer = cmh.CpSolverResponse()
-        answer.copy_from(response)
-        answer.status = cp_model.FEASIBLE
-        if self._objective.floating:  # on the way CP-SAT tells a rounded sum
-            answer.objective_value = self._objective.value_of(list(answer.solution))
-        if not self._ended and (self.reached is None or self._objective.better(answer.objective_value, self.reached)):
-            self.answer = answer
-            self.found = self._when = time.perf_counter()
-            if self._on_solution is not None:
-                self._ended = self._on_solution(answer)
-        return self._ended
-
-
-class _Note(cp_model.CpSolverSolutionCallback):
-    def __init__(self, note: Callable[[cmh.CpSolverResponse], bool]) -> None:
-        super().__init__()
-        self._note = note
-
-    def on_solution_callback(self) -> None:
-        if self._note(self.response_proto):
-            self.stop_search()

@@ -52,6 +52,7 @@ class Callbacks:
         self.solution = solution
         self.incumbent: float | None = None  # the objective of CP-SAT's best solution so far
         self.improvements: Counter[str] = Counter()  # how many of its better solutions each subsolver brought
+        self.follow: Callable[[cmh.CpSolverResponse], object] | None = None  # called with CP-SAT's solutions
         self.seen: float | None = None  # the objective that the solution callback can read now
         self.bound = self.no_bound = -math.inf if objective is None else objective.no_bound
         self.lines: list[str] = []
@@ -248,5 +249,7 @@ class _Note(cp_model.CpSolverSolutionCallback):
         response = self.response_proto
         callbacks.note_solution(self.objective_value, response.solution_info)
         callbacks.show(response)
+        if callbacks.follow is not None:
+            callbacks.follow(response)
         if callbacks.over:
             self.stop_search()

@@ -32,6 +32,7 @@ from nnsearch.cpsat.racing.prompt_threads import PromptThreads
 from nnsearch.cpsat.racing.report import Contribution, RaceReport, Winner
 from nnsearch.cpsat.racing.share import Share
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.cpsat.start import Start
 from nnsearch.errors import ModelFileError, NNSearchError, NothingToReadError, ScoreError
 from nnsearch.interrupt import DeferredInterrupt
@@ -42,6 +43,7 @@ from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.plain_solver import plain_solver
 from nnsearch.processors import usable_cpus
 from nnsearch.result import SolveResult, Status
+from nnsearch.schedules.reading import Schedule
 from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
@@ -113,6 +115,7 @@ class Race:
         self._forgotten = ""  # why history gave nothing
         self._recalled: Start | None = None
         self._giver: Literal["learned", "history"] = "learned"
+        self._followed: float | None = None  # the objective of CP-SAT's solution that a search went on from
         self._gift: str | None = None  # the solution that one of them gave CP-SAT to improve
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
         self._own_interrupt = (
@@ -282,23 +285,22 @@ class Race:
             first: CP-SAT at work.
             start: from history; the search begins with it.
         """
-        guess = self._guess(first)
+        self._know_a_bound()
+        search = self._leader(first)
         if start is not None and self._past is not None and self._recalled is not None:
-            if guess is None:
+            if search is None:
                 return self._go_on_from(start, self._past, self._recalled, first)
             self._note_gift(start)
             self._show(start)
-        if guess is None or self._wait(first, self._options.lead_after - self._seconds()):
+            if search.answer is None or not self._improves(search.answer, start):
+                search.answer = start
+        if search is None or self._wait(first, self._options.lead_after - self._seconds()):
             self._nothing = self._nothing or "CP-SAT answered first"
             self._wait(first)
-            return self._finish(first.response(), "cp-sat") if start is None else self._better(first.response(), start)
-        assert self._objective is not None
-        self._know_a_bound()
-        search = NeighbourhoodSearch(
-            self._model, self._objective, guess, self._options.neighbourhoods, self._parameters, self._tell
-        )
-        if start is not None:
-            search.answer = start
+            known = start if search is None else search.answer
+            if known is not None and known is not start:
+                self._giver = "learned"
+            return self._finish(first.response(), "cp-sat") if known is None else self._better(first.response(), known)
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
@@ -321,13 +323,13 @@ class Race:
             return self._is_over() or (run.done.is_set() and not run.stopped)
 
         assert self._scorer is not None
-        size = len(guess.variables)
-        self._log(f"learned search begins: {self._scorer.name} has guessed {size} variables")
+        self._log(f"learned search begins: {self._scorer.name} has {search.size} {search.things} in order")
         for step in search.steps(over):
             self._log(
-                f"{step.fixed} of {size} variables fixed, CP-SAT: {step.status.name} in {step.seconds:.2f} s"
-                + (f", objective {search.reached:.12g}" if step.better else "")
+                f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
+                f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
             )
+        self._callbacks.follow = None
         answer = search.answer
         if not run.stopped:
             self._nothing = "CP-SAT was ahead"
@@ -342,7 +344,8 @@ class Race:
             self._gift = f"objective {answer.objective_value:.12g} after {search.found - self._started:.2f} s"
         if self._is_over() or self._proved(answer) or not run.stopped:
             # Of the first run an equal solution is its own; a later one began with the best that was known.
-            return self._better(last, answer, None if run is first else self._giver)
+            own = run is first or answer.objective_value == self._followed
+            return self._better(last, answer, None if own else self._giver)
         return self._hand_over(answer, self._giver)
 
     def _tell(self, response: cmh.CpSolverResponse) -> bool:
@@ -357,27 +360,59 @@ class Race:
             return reached is not None
         return self._objective.better(reached, known)
 
-    def _guess(self, beside: CpSatRun) -> Guess | None:
-        """Ask the scorer what a good solution looks like; None if it has nothing to say, or CP-SAT has answered."""
+    def _leader(self, beside: CpSatRun) -> NeighbourhoodSearch | ScheduleSearch | None:
+        """Return the search that the scorer leads; None if it has nothing to say, or CP-SAT has answered.
+
+        Of a schedule priority rules have a first solution before the scorer is asked, which may have a better order.
+        """
         assert self._scorer is not None
+        assert self._objective is not None
 
         def stop() -> bool:
             return self._is_past_help(beside) or self._time_left() <= 0
 
+        search: ScheduleSearch | None = None
         before = STOP.set(stop)  # for scorers that take long
         try:
             past = self._past
             model = PreparedModel(self._model, stop=stop) if past is None else past.prepared(stop)
+            search = self._scheduler(model, stop)
             graph = model.graph(stop=stop)
             advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
-            return Guess.of(advice, graph)
+            if search is None:
+                guess, how = Guess.of(advice, graph), self._options.neighbourhoods
+                return NeighbourhoodSearch(self._model, self._objective, guess, how, self._parameters, self._tell)
+            if advice.target is not None:
+                search.begin_by_targets(advice.target[0], stop)
         except ReadingStoppedError:
             self._nothing = "CP-SAT answered first"
         except Exception as error:
-            self._note_failure(error, self._scorer)
+            if search is None or not isinstance(error, NothingToReadError):
+                self._note_failure(error, self._scorer)
         finally:
             STOP.reset(before)
-        return None
+        return search
+
+    def _scheduler(self, model: PreparedModel, stop: Callable[[], bool]) -> ScheduleSearch | None:
+        """Return the search of a schedule with a first solution, None if there is none."""
+        assert self._objective is not None
+        try:
+            schedule = Schedule.of(model, stop=stop)
+        except NothingToReadError:
+            return None
+        search = ScheduleSearch(model, self._objective, schedule, self._parameters, self._workers, self._tell)
+        search.begin_by_rules(stop)
+        if search.answer is None:
+            return None
+
+        def follow(response: cmh.CpSolverResponse) -> None:
+            before = search.reached
+            search.note(response)  # it goes on from whatever is best
+            if search.reached != before:
+                self._followed = search.reached
+
+        self._callbacks.follow = follow
+        return search
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
         self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"

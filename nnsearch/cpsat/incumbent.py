@@ -1,0 +1,73 @@
+"""The best solution of a model that solves of its parts have found."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.model.objective import Objective
+
+
+class Incumbent:
+    """What is best so far.
+
+    Args:
+        objective: of the model.
+        on_solution: called with each solution that is better than all before, one after the other, as CP-SAT answers
+            for a part of the model: its bound is none of the model. If it returns true, that solution was the last one.
+
+    Attributes:
+        answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none. Who knows a
+            solution sets it.
+        found: when that was noted, of ``time.perf_counter``; before, when this was made.
+    """
+
+    def __init__(self, objective: Objective, on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None) -> None:
+        self._objective, self._on_solution = objective, on_solution
+        self._turn = threading.Lock()
+        self._ended = False  # by what is told of solutions
+        self.answer: cmh.CpSolverResponse | None = None
+        self.found = time.perf_counter()
+
+    @property
+    def best(self) -> list[int] | None:
+        """The values of all variables in the best solution."""
+        return None if self.answer is None else list(self.answer.solution)
+
+    @property
+    def reached(self) -> float | None:
+        """The objective of the best solution."""
+        return None if self.answer is None else float(self.answer.objective_value)
+
+    def listener(self) -> cp_model.CpSolverSolutionCallback:
+        """Return a callback of one solve that notes its solutions, and ends it where no more are wanted."""
+        return _Listener(self)
+
+    def note(self, response: cmh.CpSolverResponse) -> bool:
+        """Take note of a solution, from any thread; return whether no more are wanted."""
+        with self._turn:
+            answer = cmh.CpSolverResponse()
+            answer.copy_from(response)
+            answer.status = cp_model.FEASIBLE
+            if self._objective.floating:  # on the way CP-SAT tells a rounded sum
+                answer.objective_value = self._objective.value_of(list(answer.solution))
+            reached = self.reached
+            if not self._ended and (reached is None or self._objective.better(answer.objective_value, reached)):
+                self.answer, self.found = answer, time.perf_counter()
+                if self._on_solution is not None:
+                    self._ended = self._on_solution(answer)
+            return self._ended
+
+
+class _Listener(cp_model.CpSolverSolutionCallback):
+    def __init__(self, incumbent: Incumbent) -> None:
+        super().__init__()
+        self._incumbent = incumbent
+
+    def on_solution_callback(self) -> None:
+        if self._incumbent.note(self.response_proto):
+            self.stop_search()

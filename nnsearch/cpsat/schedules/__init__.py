@@ -1,0 +1,1 @@
+"""A search of schedules by the order of their tasks."""

@@ -1,0 +1,213 @@
+"""Large neighbourhood search on schedules that begins with an order of tasks: that of targets, or of priority rules.
+
+The first solution is what serial schedule generation makes of the best order. From then on a window of time is free,
+and elsewhere stays the order in which tasks share resources (D. Godard, P. Laborie, W. Nuijten, Randomized large
+neighborhood search for cumulative scheduling, 2005). Each worker has a neighbourhood of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.incumbent import Incumbent
+from nnsearch.cpsat.neighbourhoods import Step
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.schedules.window import Window, around, fix, spans, window_of
+from nnsearch.cpsat.start import find_start
+from nnsearch.history.matching import Plan
+from nnsearch.model.objective import Objective
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.schedules.generation import Generated, Generator
+from nnsearch.schedules.reading import Schedule
+from nnsearch.schedules.rules import best_schedule, rules
+
+_POLL_SECONDS = 0.005
+_RULE_SECONDS = 0.1
+_FIRST_TASKS = 60  # in a window
+_LEAST_TASKS = 8
+_WIDER, _NARROWER = 1.1, 0.9
+_WORK = 0.1  # of one neighbourhood, in CP-SAT's deterministic time
+_PATIENCE = 1.0  # seconds of one neighbourhood
+_LONGER = 1.5
+_FRUITLESS = 60  # neighbourhoods one after another that brought nothing, after which the search ends
+_REPAIR_SECONDS = 1.0
+
+
+class ScheduleSearch(Incumbent):
+    """A search for better and better solutions of one model that is a schedule.
+
+    Args:
+        model: with an objective; it is not changed.
+        objective: its.
+        schedule: what the model says of one.
+        parameters: CP-SAT's seed.
+        workers: how many neighbourhoods are searched at a time.
+        on_solution: see :class:`Incumbent`.
+
+    Attributes:
+        things: what a neighbourhood fixes.
+    """
+
+    things = "tasks"
+
+    def __init__(
+        self,
+        model: PreparedModel,
+        objective: Objective,
+        schedule: Schedule,
+        parameters: cmh.SatParameters,
+        workers: int,
+        on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None,
+    ) -> None:
+        super().__init__(objective, on_solution)
+        self._model, self._schedule, self._workers = model, schedule, workers
+        self._generator = Generator(schedule)
+        self._random = np.random.default_rng(parameters.random_seed % 2**32)
+        self._tasks, self._patience = float(_FIRST_TASKS), _PATIENCE
+
+    @property
+    def size(self) -> int:
+        """How many tasks there are."""
+        return len(self._schedule.tasks)
+
+    def begin_by_rules(self, over: Callable[[], bool]) -> None:
+        """Look for a solution in the orders of priority rules.
+
+        Args:
+            over: asked often; true ends it.
+        """
+        ends = time.perf_counter() + _RULE_SECONDS
+        self._begin(rules(self._schedule), lambda: time.perf_counter() >= ends, over)
+
+    def begin_by_targets(self, target: npt.NDArray[np.float64], over: Callable[[], bool]) -> None:
+        """Look for a better solution in the order of targets; tasks without one come as late as they may.
+
+        Args:
+            target: float64[V], NaN where there is none.
+            over: asked often; true ends it.
+        """
+        times = target[[task.start for task in self._schedule.tasks]]
+        if np.isfinite(times).any():
+            self._begin([np.where(np.isfinite(times), times, np.inf).tolist()], over, over)
+
+    def _begin(self, orders: Iterable[Sequence[float]], enough: Callable[[], bool], over: Callable[[], bool]) -> None:
+        found = best_schedule(self._generator, orders, enough)
+        if found is None or over():
+            return
+        best = self.best
+        if best is not None and found.cost >= sum(c * best[v] for v, c in self._objective.terms):
+            return
+        run = self._run(self._as_made(found), None)
+        if _ended_by(run, over):
+            return
+        if run.response().status == cp_model.INFEASIBLE:  # the model says more than the schedule
+            ends = time.perf_counter() + _REPAIR_SECONDS
+            start = find_start(self._model, self._plan(found), ends, stop=over)
+            if start is not None:
+                _ended_by(self._run(_fixed(self._model.model, enumerate(start.solution)), None), over)
+
+    def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
+        """Search until all was free and solved to its end, until nothing comes of it any more, or until told.
+
+        Args:
+            over: asked often; true ends the search.
+        """
+        fruitless, at_work = 0, list[_Neighbourhood]()
+        try:
+            while fruitless < _FRUITLESS and not over():
+                while len(at_work) < self._workers:
+                    at_work.append(self._neighbourhood())
+                ended = [one for one in at_work if one.run.done.wait(_POLL_SECONDS / self._workers)]
+                for one in ended:
+                    at_work.remove(one)
+                    status = one.run.response().status
+                    better = self.found > one.began
+                    fruitless = 0 if better else fruitless + 1
+                    yield Step(self.size - len(one.window.tasks), status, better, time.perf_counter() - one.began)
+                    if status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                        if len(one.window.tasks) == self.size:
+                            return
+                        self._tasks = min(self._tasks * _WIDER, self.size)
+                    elif status == cp_model.UNKNOWN:
+                        if one.run.response().deterministic_time < _WORK:  # it was not given the time
+                            self._patience *= _LONGER
+                        else:
+                            self._tasks = max(self._tasks * _NARROWER, _LEAST_TASKS)
+        finally:
+            for one in at_work:
+                one.run.stop()
+
+    def _neighbourhood(self) -> _Neighbourhood:
+        best = self.best
+        assert best is not None
+        done = spans(self._schedule, best)
+        last = max(span.end for span in done)
+        window = window_of(done, self._random.uniform(0, last), round(self._tasks))
+        began = time.perf_counter()
+        model = around(self._model.model, self._objective, self._schedule, best, window)
+        return _Neighbourhood(window, began, self._run(model, self._patience))
+
+    def _run(self, model: cp_model.CpModel, seconds: float | None) -> CpSatRun:
+        parameters = cmh.SatParameters()
+        parameters.num_workers = 1
+        parameters.random_seed = int(self._random.integers(2**31))
+        parameters.linearization_level = 0
+        parameters.cp_model_probing_level = 0
+        parameters.symmetry_level = 0
+        parameters.catch_sigint_signal = False  # Ctrl-C is heard by whoever asks for the steps
+        if seconds is not None:
+            parameters.max_time_in_seconds = seconds
+            parameters.max_deterministic_time = _WORK
+        return CpSatRun(model, parameters, solution_callback=self.listener())
+
+    def _as_made(self, made: Generated) -> cp_model.CpModel:
+        """Return the model with the tasks as they are done in a schedule."""
+        plan = self._plan(made)
+        known = np.flatnonzero(plan.known)
+        return _fixed(self._model.model, zip(known.tolist(), plan.values[known].tolist(), strict=True))
+
+    def _plan(self, made: Generated) -> Plan:
+        """Return what a schedule says of the variables."""
+        values = np.zeros(len(self._model.names), dtype=np.int64)
+        known = np.zeros(len(values), dtype=np.bool_)
+        for task, begin, chosen in zip(self._schedule.tasks, made.begins, made.modes, strict=True):
+            values[task.start], known[task.start] = begin - task.modes[chosen].start_shift, True
+            for place, mode in enumerate(task.modes):
+                if mode.literal is not None and len(task.modes) > 1:
+                    variable, negated = (mode.literal, False) if mode.literal >= 0 else (~mode.literal, True)
+                    values[variable], known[variable] = (place == chosen) != negated, True
+        return Plan(values, known)
+
+
+class _Neighbourhood(NamedTuple):
+    """One that is searched."""
+
+    window: Window
+    began: float
+    run: CpSatRun
+
+
+def _fixed(model: cp_model.CpModel, values: Iterable[tuple[int, int]]) -> cp_model.CpModel:
+    """Return the model with some variables fixed."""
+    copy = model.clone()
+    for variable, value in values:
+        fix(copy.proto, variable, value)
+    return copy
+
+
+def _ended_by(run: CpSatRun, over: Callable[[], bool]) -> bool:
+    """Wait for a run's end; return whether it had to be stopped."""
+    try:
+        while not run.done.wait(_POLL_SECONDS):
+            if over():
+                return True
+    finally:
+        run.stop()
+    return False

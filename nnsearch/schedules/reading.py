@@ -1,0 +1,336 @@
+"""What a model says of a schedule: tasks, the ways to do them, resources, and who waits for whom."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnsearch.errors import NothingToReadError
+from nnsearch.model.lists import IntArray
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.rows import EXACTLY_ONE_ROW, LINEAR_ROW, Rows
+from nnsearch.model.stopping import StopCheck
+
+NOBODY = -1
+"""No variable. A literal may be negative, so that no literal is None."""
+
+_FAR = 2**40  # what is further away is no time: CP-SAT writes an open side as the end of int64
+
+Arc = tuple[int, int, int]
+"""(u, v, w): in every solution v is at least u + w."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to do a task: an interval.
+
+    Attributes:
+        literal: what is true where it is taken; None of the only mode of a task.
+        duration: the least, where it is no constant.
+        start_shift: the interval begins at the task's variable plus this.
+        end: the variable that is the interval's end less ``end_shift``, or ``NOBODY``.
+        end_shift: see there.
+        uses: (resource, how much).
+    """
+
+    literal: int | None
+    duration: int
+    start_shift: int
+    end: int
+    end_shift: int
+    uses: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class ScheduleTask:
+    """What has to be done.
+
+    Attributes:
+        start: the variable that says when.
+        modes: ways to do it, one or more.
+    """
+
+    start: int
+    modes: tuple[Mode, ...]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What intervals share.
+
+    Attributes:
+        constraint: its place in the model.
+        capacity: how much of it there is.
+        taken: (from, until, how much) of intervals with fixed times.
+    """
+
+    constraint: int
+    capacity: int
+    taken: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """What a model of V variables says of a schedule.
+
+    Attributes:
+        tasks: in the model's order.
+        resources: in the model's order.
+        arcs: without a cycle, in an order in which those into a variable come before those out of it.
+        low: int64[V], the least values.
+        high: int64[V], the largest ones.
+        cost: float64[V], what is minimised for each unit of a variable.
+    """
+
+    tasks: tuple[ScheduleTask, ...]
+    resources: tuple[Resource, ...]
+    arcs: tuple[Arc, ...]
+    low: IntArray
+    high: IntArray
+    cost: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, model: PreparedModel, *, stop: Callable[[], bool] | None = None) -> Schedule:
+        """Read a model.
+
+        A task is a variable at which an interval begins. It has a mode for each of several optional intervals of which
+        exactly one is present. Optional intervals without such a choice are left out, as is all else that is not said
+        by intervals, no-overlaps, cumulatives, maxima and differences of two variables: what comes of a schedule has to
+        be completed by a solver.
+
+        Args:
+            model: the model.
+            stop: asked from time to time; true ends the reading.
+
+        Raises:
+            NothingToReadError: there are no tasks, no resources, or no objective.
+            ReadingStoppedError: ``stop`` said so.
+        """
+        check = StopCheck(stop)
+        check.now()
+        if model.objective is None:
+            raise NothingToReadError("expected a schedule with an objective, got none")
+        low, high = _bounds(model)
+        cost = np.zeros(len(low))
+        for variable, coefficient in model.objective.terms:
+            cost[variable] += coefficient
+        intervals = {index: constraint for index, kind, constraint in model.others if kind == "interval"}
+        resources, uses = _resources(model, intervals, low, high, check)
+        tasks = _tasks(model, intervals, uses, low, high, check)
+        if not tasks or not resources:
+            raise NothingToReadError("expected intervals that share a resource, got none")
+        arcs = _ordered(_without_returns([*_arcs(model), *_durations(tasks)]), len(low))
+        schedule = cls(tasks, resources, arcs, low, high, cost)
+        tails = schedule.tails()
+        if all(tails[task.start] == -math.inf for task in tasks):
+            raise NothingToReadError("expected an objective that grows with the times of tasks, got another one")
+        return schedule
+
+    def heads(self) -> list[int]:
+        """Return for each variable the least value that arcs leave."""
+        least: list[int] = self.low.tolist()
+        for u, v, w in self.arcs:
+            least[v] = max(least[v], least[u] + w)
+        return least
+
+    def tails(self) -> list[float]:
+        """Return for each variable how much a variable of the objective has to be above it, ``-inf`` where none has."""
+        most = np.where(self.cost > 0, 0.0, -np.inf).tolist()
+        for u, v, w in reversed(self.arcs):
+            most[u] = max(most[u], most[v] + w)
+        return most
+
+
+def _bounds(model: PreparedModel) -> tuple[IntArray, IntArray]:
+    """Return int64[V] twice, the least and the largest values."""
+    domains, rows = model.domains, model.rows
+    low, high = domains.items[domains.offset[:-1]].copy(), domains.items[domains.offset[1:] - 1].copy()
+    single = rows.take(
+        np.flatnonzero((rows.kind == LINEAR_ROW) & (rows.entries.sizes == 1) & (rows.enforcement.sizes == 0))
+    )
+    for row in single:
+        variable, coefficient = row.entries[0], row.coefficients[0]
+        if abs(coefficient) == 1 and variable >= 0 and row.domain:
+            ends = sorted((coefficient * row.domain[0], coefficient * row.domain[-1]))
+            low[variable], high[variable] = max(low[variable], ends[0]), min(high[variable], ends[1])
+    return low, high
+
+
+def _affine(expression: Any) -> tuple[int, int] | None:
+    """Return the variable and the constant of an expression ``variable + constant``, ``NOBODY`` for no variable."""
+    if not len(expression.vars):
+        return NOBODY, expression.offset
+    if len(expression.vars) == 1 and expression.coeffs[0] == 1 and expression.vars[0] >= 0:
+        return expression.vars[0], expression.offset
+    return None
+
+
+def _least(expression: Any, low: IntArray, high: IntArray) -> int:
+    """Return the least value of an expression."""
+    total = int(expression.offset)
+    for reference, coefficient in zip(expression.vars, expression.coeffs, strict=True):
+        variable, factor = (reference, coefficient) if reference >= 0 else (~reference, -coefficient)
+        total += factor * int((low if factor > 0 else high)[variable])
+    return total
+
+
+def _resources(
+    model: PreparedModel, intervals: dict[int, Any], low: IntArray, high: IntArray, check: StopCheck
+) -> tuple[tuple[Resource, ...], dict[int, list[tuple[int, int]]]]:
+    """Return the resources, and what each interval uses of them."""
+    resources: list[Resource] = []
+    uses: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for index, kind, constraint in model.others:
+        check.step()
+        if kind not in ("no_overlap", "cumulative") or len(constraint.enforcement_literal):
+            continue
+        body = getattr(constraint, kind)
+        members = body.intervals[:]
+        if kind == "no_overlap":
+            capacity, demands = 1, [1] * len(members)
+        else:
+            capacity = -_least_of_opposite(body.capacity, low, high)
+            demands = [max(_least(demand, low, high), 0) for demand in body.demands]
+        taken = []
+        for member, demand in zip(members, demands, strict=True):
+            interval = intervals[member].interval
+            if demand and not len(interval.start.vars):
+                if not len(intervals[member].enforcement_literal):
+                    begin = interval.start.offset
+                    taken.append((begin, begin + _least(interval.size, low, high), min(demand, capacity)))
+            elif demand and (kind == "no_overlap" or _least(interval.size, low, high) > 0):
+                uses[member].append((len(resources), min(demand, capacity)))
+        resources.append(Resource(index, capacity, tuple(taken)))
+    return tuple(resources), uses
+
+
+def _least_of_opposite(expression: Any, low: IntArray, high: IntArray) -> int:
+    """Return the least value of the opposite of an expression."""
+    return -int(expression.offset) - sum(
+        c * int((high if c > 0 else low)[v]) if v >= 0 else -c * int((low if c > 0 else high)[~v])
+        for v, c in zip(expression.vars, expression.coeffs, strict=True)
+    )
+
+
+def _tasks(
+    model: PreparedModel,
+    intervals: dict[int, Any],
+    uses: dict[int, list[tuple[int, int]]],
+    low: IntArray,
+    high: IntArray,
+    check: StopCheck,
+) -> tuple[ScheduleTask, ...]:
+    """Return the tasks: intervals by their starts."""
+    by_start: dict[int, list[int]] = defaultdict(list)
+    for index, constraint in intervals.items():
+        check.step()
+        start = _affine(constraint.interval.start)
+        if start is not None and start[0] != NOBODY and len(constraint.enforcement_literal) <= 1:
+            by_start[start[0]].append(index)
+    choices = _choices(model.rows)
+    tasks = []
+    for variable, members in by_start.items():
+        always = [_mode(intervals[i], uses[i], low, high) for i in members if not len(intervals[i].enforcement_literal)]
+        maybe = [_mode(intervals[i], uses[i], low, high) for i in members if len(intervals[i].enforcement_literal)]
+        shared = tuple(use for mode in always for use in mode.uses)
+        longest = max((mode.duration for mode in always), default=0)
+        if len(maybe) > 1 and frozenset(mode.literal for mode in maybe) in choices:
+            modes = [_joined(mode, shared, longest) for mode in maybe]
+        elif always:
+            modes = [_joined(always[0], tuple(use for mode in always[1:] for use in mode.uses), longest)]
+        else:
+            continue
+        tasks.append(ScheduleTask(variable, tuple(modes)))
+    return tuple(tasks)
+
+
+def _mode(constraint: Any, uses: list[tuple[int, int]], low: IntArray, high: IntArray) -> Mode:
+    interval, literals = constraint.interval, constraint.enforcement_literal
+    end = _affine(interval.end)
+    if end is None or end[0] in (NOBODY, interval.start.vars[0]):
+        end = NOBODY, 0
+    duration = max(_least(interval.size, low, high), 0)
+    return Mode(literals[0] if len(literals) else None, duration, interval.start.offset, *end, tuple(uses))
+
+
+def _joined(mode: Mode, uses: tuple[tuple[int, int], ...], duration: int) -> Mode:
+    """Return a mode that uses more, and takes as long at least."""
+    together = tuple(dict.fromkeys((*mode.uses, *uses)))
+    return Mode(mode.literal, max(mode.duration, duration), mode.start_shift, mode.end, mode.end_shift, together)
+
+
+def _choices(rows: Rows) -> set[frozenset[int]]:
+    """Return the sets of literals of which exactly one is true."""
+    one = (rows.kind == EXACTLY_ONE_ROW) & (rows.enforcement.sizes == 0)
+    equal = (rows.kind == LINEAR_ROW) & (rows.enforcement.sizes == 0) & (rows.domain.sizes == 2)
+    first = np.where(equal, rows.domain.offset[:-1], 0)
+    if equal.any():
+        items = rows.domain.items
+        equal &= (items[first] == 1) & (items[np.minimum(first + 1, len(items) - 1)] == 1)
+    factors = np.bincount(rows.entries.owner, rows.coefficients != 1, len(rows))
+    chosen = rows.take(np.flatnonzero(one | (equal & (factors == 0))))
+    return {frozenset(entries) for entries in chosen.entries}
+
+
+def _arcs(model: PreparedModel) -> Iterator[Arc]:
+    """Yield what rows of two variables and maxima say."""
+    rows = model.rows
+    for row in rows.take(
+        np.flatnonzero((rows.kind == LINEAR_ROW) & (rows.entries.sizes == 2) & (rows.enforcement.sizes == 0))
+    ):
+        if sorted(row.coefficients) != [-1, 1] or min(row.entries) < 0 or row.entries[0] == row.entries[1]:
+            continue
+        v, u = row.entries if row.coefficients[0] == 1 else row.entries[::-1]
+        if row.domain[0] > -_FAR:
+            yield u, v, row.domain[0]
+        if row.domain[-1] < _FAR:
+            yield v, u, -row.domain[-1]
+    for _, kind, constraint in model.others:
+        if kind == "lin_max" and not len(constraint.enforcement_literal):
+            target = _affine(constraint.lin_max.target)
+            for expression in map(_affine, constraint.lin_max.exprs):
+                if target and expression and NOBODY not in (target[0], expression[0]) and target[0] != expression[0]:
+                    yield expression[0], target[0], expression[1] - target[1]
+
+
+def _durations(tasks: Sequence[ScheduleTask]) -> Iterator[Arc]:
+    """Yield from each start to the ends of its modes what is true of all of them."""
+    for task in tasks:
+        least: dict[int, int] = {}
+        for mode in task.modes:
+            away = mode.start_shift + mode.duration - mode.end_shift
+            least[mode.end] = min(least.get(mode.end, away), away)
+        if len(least) == 1 and NOBODY not in least:
+            yield from ((task.start, end, away) for end, away in least.items())
+
+
+def _without_returns(arcs: Sequence[Arc]) -> list[Arc]:
+    """Return the largest of the arcs between two variables, without those back that say at most how much later."""
+    most: dict[tuple[int, int], int] = {}
+    for u, v, w in arcs:
+        most[u, v] = max(most.get((u, v), w), w)
+    return [(u, v, w) for (u, v), w in most.items() if w >= 0 or (v, u) not in most]
+
+
+def _ordered(arcs: Sequence[Arc], num_variables: int) -> tuple[Arc, ...]:
+    """Return arcs in an order in which those into a variable come before those out of it; cycles are left out."""
+    out: list[list[Arc]] = [[] for _ in range(num_variables)]
+    waits = [0] * num_variables
+    for arc in arcs:
+        out[arc[0]].append(arc)
+        waits[arc[1]] += 1
+    ready = [variable for variable in range(num_variables) if not waits[variable]]
+    ordered: list[Arc] = []
+    for variable in ready:
+        for arc in out[variable]:
+            ordered.append(arc)
+            waits[arc[1]] -= 1
+            if not waits[arc[1]]:
+                ready.append(arc[1])
+    return tuple(ordered)

@@ -1,0 +1,168 @@
+"""A search of schedules by the order of their tasks: solutions of the whole model, from any order, ever better."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from functools import partial
+from random import Random
+
+import numpy as np
+import pytest
+from ortools.sat.python import cp_model
+
+from benchmarks.instances.families import FAMILIES, Part, Scale
+from benchmarks.instances.zoo import KINDS, Size, build
+from benchmarks.instances.zoo.zoo_model import ZooModel
+from nnsearch.cpsat import CpSolver
+from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.schedules.search import ScheduleSearch
+from nnsearch.cpsat.schedules.window import around, spans, window_of
+from nnsearch.errors import NothingToReadError
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.plain_solver import plain_solver
+from nnsearch.schedules.reading import Schedule
+
+SHOPS = ("job-shops", "flexible-shops", "rcpsp")
+
+
+def search_of(drawn: ZooModel) -> ScheduleSearch:
+    """Return the search of a model, which checks what it is told."""
+    model = PreparedModel(drawn.model)
+    objective = model.objective
+    assert objective is not None
+    told: list[float] = []
+
+    def check(response: cp_model.CpSolverResponse) -> bool:
+        really = drawn.check(lambda variable: response.solution[variable.index])
+        assert really is None or not objective.better(response.objective_value, really)
+        assert not told or objective.better(response.objective_value, told[-1])
+        told.append(response.objective_value)
+        return False
+
+    return ScheduleSearch(model, objective, Schedule.of(model), plain_solver().parameters, 2, check)
+
+
+def value_in(solution: list[int], variable: cp_model.IntVar) -> int:
+    return solution[variable.index]
+
+
+def optimum(model: cp_model.CpModel) -> float:
+    solver = plain_solver()
+    solver.parameters.num_workers = 2
+    assert solver.solve(model) == cp_model.OPTIMAL
+    return float(solver.objective_value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_targets_lead_to_a_solution_of_whatever_is_a_schedule(kind: str) -> None:
+    drawn = build(kind, Size.SMALL)
+    rng = np.random.default_rng(1)
+    try:
+        search = search_of(drawn)
+    except (NothingToReadError, AssertionError):
+        return
+    targets = rng.uniform(0, 50, len(drawn.model.proto.variables))
+    targets[rng.random(len(targets)) < 0.2] = np.nan
+    search.begin_by_targets(targets, lambda: False)
+    search.begin_by_rules(lambda: False)
+    assert kind not in ("job-shop", "flexible-job-shop", "rcpsp") or search.answer is not None
+    for _ in itertools.islice(search.steps(lambda: False), 3):
+        pass
+
+
+@pytest.mark.parametrize("family", SHOPS)
+def test_the_optimum_of_a_small_schedule_is_found_and_the_search_ends(family: str) -> None:
+    drawn = FAMILIES[family].build(Scale.TINY, Part.TEST, 0, 0)
+    search = search_of(drawn)
+    search.begin_by_rules(lambda: False)
+    assert list(search.steps(lambda: False))
+    assert search.reached == optimum(drawn.model)
+
+
+@pytest.mark.parametrize("family", SHOPS)
+def test_what_a_neighbourhood_has_is_better_and_keeps_the_order_outside(family: str) -> None:
+    drawn = FAMILIES[family].build(Scale.TINY, Part.TEST, 0, 1)
+    search = search_of(drawn)
+    search.begin_by_targets(-np.arange(len(drawn.model.proto.variables), dtype=np.float64), lambda: False)
+    best, objective = search.best, PreparedModel(drawn.model).objective
+    assert best is not None
+    assert objective is not None
+    schedule = Schedule.of(PreparedModel(drawn.model))
+    before = spans(schedule, best)
+    found = 0
+    for middle in range(0, max(span.end for span in before), 5):
+        window = window_of(before, middle, len(before) // 2)
+        solver = plain_solver()
+        solver.parameters.num_workers = 1
+        if solver.solve(around(drawn.model, objective, schedule, best, window)) != cp_model.OPTIMAL:
+            continue
+        found += 1
+        solution = list(solver.response_proto.solution)
+        drawn.check(partial(value_in, solution))
+        assert objective.of(solution) < objective.of(best)
+        after = spans(schedule, solution)
+        kept = [task for task in range(len(before)) if task not in window.tasks]
+        assert all(before[task].mode == after[task].mode for task in kept)
+        assert all(before[task] == after[task] for task in kept if before[task].end <= window.begin)
+        if family == "rcpsp":
+            continue
+        for one, other in itertools.permutations(kept, 2):
+            same = {resource for resource, _ in before[one].mode.uses} & {r for r, _ in before[other].mode.uses}
+            if same and before[one].end <= before[other].begin:
+                assert after[one].end <= after[other].begin
+    assert found
+
+
+def test_a_model_that_says_more_than_its_schedule_has_a_start_all_the_same() -> None:
+    drawn = FAMILIES["job-shops"].build(Scale.TINY, Part.TEST, 0, 2)
+    search = search_of(drawn)
+    search.begin_by_rules(lambda: False)
+    assert search.best is not None
+    model = drawn.model
+    moved = model.get_int_var_from_proto_index(0)
+    model.add(moved != search.best[0])
+    again = search_of(drawn)
+    again.begin_by_rules(lambda: False)
+    assert again.best is not None
+    assert again.best[0] != search.best[0]
+
+
+def test_who_is_told_ends_the_search_at_once() -> None:
+    drawn = FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0)
+    search = search_of(drawn)
+    search.begin_by_rules(lambda: False)
+    began = time.perf_counter()
+    list(search.steps(lambda: time.perf_counter() - began > 0.2))
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("family", SHOPS)
+def test_a_race_begins_with_what_the_rules_found(family: str) -> None:
+    drawn = FAMILIES[family].build(Scale.X1, Part.TEST, 0, 0)
+    search = search_of(drawn)
+    search.begin_by_rules(lambda: False)
+    assert search.reached is not None
+    solver = CpSolver("lp", on_error="raise", options=RaceOptions(lead_after=0.0, head_start=0.0))
+    solver.parameters.num_workers = 2
+    solver.parameters.max_time_in_seconds = 2.0
+    assert solver.solve(drawn.model) == cp_model.FEASIBLE
+    assert drawn.check(solver.value) == solver.objective_value
+    assert solver.objective_value <= search.reached
+    assert solver.race is not None
+    assert solver.race.error is None
+
+
+def test_rules_lead_where_the_scorer_has_nothing_to_read() -> None:
+    rng = Random(1)
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(0, 500, f"s{k}") for k in range(40)]
+    intervals = [model.new_fixed_size_interval_var(start, rng.randint(1, 9), "") for start in starts]
+    last = model.new_int_var(0, 600, "last")
+    model.add_cumulative(intervals, [rng.randint(1, 5) for _ in starts], 7)
+    model.add_max_equality(last, [start + 9 for start in starts])
+    model.minimize(last)
+    solver = CpSolver("lp", on_error="raise", options=RaceOptions(lead_after=0.0, head_start=0.0))
+    solver.parameters.num_workers = 1
+    solver.parameters.max_time_in_seconds = 1.0
+    assert solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE)

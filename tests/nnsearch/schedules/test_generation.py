@@ -1,0 +1,195 @@
+"""Schedules from any order: what they must keep, told by checks that know nothing of how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+from ortools.sat.python import cp_model
+
+from nnsearch.errors import NothingToReadError
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.schedules.generation import Generated, Generator
+from nnsearch.schedules.reading import NOBODY, Schedule
+from nnsearch.schedules.rules import best_schedule, rules
+
+
+@st.composite
+def models(draw: st.DrawFn) -> cp_model.CpModel:
+    """A few tasks on a machine, a shared resource and one of two others, some after others; a break; a last end."""
+    count, horizon = draw(st.integers(1, 6)), 100
+    model = cp_model.CpModel()
+    last = model.new_int_var(0, horizon, "last")
+    machine = [model.new_fixed_size_interval_var(draw(st.integers(0, 9)), draw(st.integers(1, 4)), "break")]
+    either: tuple[list[cp_model.IntervalVar], list[cp_model.IntervalVar]] = ([], [])
+    shared: list[cp_model.IntervalVar] = []
+    ends: list[cp_model.LinearExprT] = []
+    starts: list[cp_model.IntVar] = []
+    for task in range(count):
+        duration = draw(st.integers(0, 4))
+        start = model.new_int_var(draw(st.integers(0, 3)), horizon, f"start{task}")
+        starts.append(start)
+        kind = draw(st.sampled_from(["machine", "shared", "both", "either"]))
+        if kind == "either":
+            end = model.new_int_var(0, 2 * horizon, f"end{task}")
+            chosen = [model.new_bool_var(f"on{task},{place}") for place in range(2)]
+            for place, literal in enumerate(chosen):
+                interval = model.new_optional_interval_var(start, duration + place, end, literal, "")
+                either[place].append(interval)
+            model.add_exactly_one(chosen)
+            ends.append(end)
+        else:
+            interval = model.new_fixed_size_interval_var(start, duration, "")
+            if kind != "shared":
+                machine.append(interval)
+            if kind != "machine":
+                shared.append(interval)
+            ends.append(start + duration)
+        for other in range(task):
+            if draw(st.booleans()) and draw(st.booleans()):
+                model.add(start >= ends[other] + draw(st.integers(0, 2)))
+        if draw(st.booleans()):
+            model.add(last >= ends[-1])
+    model.add_max_equality(model.new_int_var(0, horizon, "other"), [last, ends[-1]])
+    model.add(last >= ends[-1])
+    model.add_no_overlap(machine)
+    model.add_cumulative(shared, [draw(st.integers(0, 2)) for _ in shared], 2)
+    for intervals in either:
+        model.add_no_overlap(intervals)
+    model.minimize(last + sum(draw(st.integers(0, 1)) * start for start in starts))
+    return model
+
+
+def check(schedule: Schedule, made: Generated) -> None:
+    """Check that a schedule keeps arcs and capacities."""
+    used: dict[tuple[int, int], int] = {}
+    for resource, one in enumerate(schedule.resources):
+        for begin, until, amount in one.taken:
+            for time in range(begin, until):
+                used[resource, time] = used.get((resource, time), 0) + amount
+    values: dict[int, int] = {}
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for resource, one in enumerate(schedule.resources):
+        spans[resource] = [(begin, until) for begin, until, _ in one.taken]
+    for task, begin, end, chosen in zip(schedule.tasks, made.begins, made.ends, made.modes, strict=True):
+        mode = task.modes[chosen]
+        assert end == begin + mode.duration
+        values[task.start] = begin - mode.start_shift
+        assert schedule.low[task.start] <= values[task.start]
+        if mode.end != NOBODY:
+            values[mode.end] = end - mode.end_shift
+        for resource, amount in mode.uses:
+            spans[resource].append((begin, end))
+            for time in range(begin, end):
+                used[resource, time] = used.get((resource, time), 0) + amount
+    for resource, one in enumerate(schedule.resources):
+        for begin, end in spans[resource]:  # to CP-SAT what takes no time is not within another on a machine, either
+            if one.capacity == 1 and begin == end:
+                assert not any(other < begin < until for other, until in spans[resource])
+    assert all(amount <= schedule.resources[resource].capacity for (resource, _), amount in used.items())
+    assert all(values[v] >= values[u] + w for u, v, w in schedule.arcs if u in values and v in values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(models(), st.lists(st.floats(-20, 20), min_size=6, max_size=6))
+def test_a_schedule_of_any_targets_is_feasible_and_each_task_as_early_as_the_order_allows(
+    model: cp_model.CpModel, targets: Sequence[float]
+) -> None:
+    schedule = Schedule.of(PreparedModel(model))
+    generator = Generator(schedule)
+    order = generator.ordered(targets[: len(schedule.tasks)])
+    made = generator.forward(order)
+    check(schedule, made)
+    # With all that came before it where it is, a task that begins earlier breaks something, however it is done.
+    for place, task in enumerate(order):
+        before = Schedule(
+            tuple(schedule.tasks[other] for other in sorted(order[: place + 1])),
+            schedule.resources,
+            schedule.arcs,
+            schedule.low,
+            schedule.high,
+            schedule.cost,
+        )
+        kept = sorted(order[: place + 1])
+        for chosen, mode in enumerate(schedule.tasks[task].modes):
+            for end in range(made.begins[task], made.ends[task]):
+                moved = [
+                    Generated([end - mode.duration if t == task else made.begins[t] for t in kept],
+                              [end if t == task else made.ends[t] for t in kept],
+                              [chosen if t == task else made.modes[t] for t in kept], 0.0)
+                ]  # fmt: skip
+                if end - mode.duration >= 0 and mode.duration:
+                    with pytest.raises(AssertionError):
+                        check(before, moved[0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(models(), st.lists(st.floats(-20, 20), min_size=6, max_size=6))
+def test_an_order_follows_its_targets_but_where_arcs_say_otherwise(
+    model: cp_model.CpModel, targets: Sequence[float]
+) -> None:
+    schedule = Schedule.of(PreparedModel(model))
+    order = Generator(schedule).ordered(targets[: len(schedule.tasks)])
+    assert sorted(order) == list(range(len(schedule.tasks)))
+    place = {task: number for number, task in enumerate(order)}
+    reached = {task: {task} for task in order}  # who has to come before
+    starts = {task.start: number for number, task in enumerate(schedule.tasks)}
+    behind: dict[int, set[int]] = {}
+    for u, v, _ in schedule.arcs:
+        behind.setdefault(v, set()).update(behind.get(u, set()) | ({starts[u]} if u in starts else set()))
+        if v in starts:
+            reached[starts[v]] |= behind[v]
+    for task in order:
+        assert all(place[other] <= place[task] for other in reached[task])
+        latest = max(targets[other] for other in reached[task])
+        for other in order:
+            if max(targets[o] for o in reached[other]) < latest:
+                assert place[other] < place[task]
+
+
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_the_schedule_of_rules_is_feasible_and_costs_what_a_solver_says(model: cp_model.CpModel) -> None:
+    schedule = Schedule.of(PreparedModel(model))
+    made = best_schedule(Generator(schedule), rules(schedule), lambda: False)
+    assert made is not None
+    check(schedule, made)
+    fixed = model.clone()
+    for task, begin, chosen in zip(schedule.tasks, made.begins, made.modes, strict=True):
+        mode = task.modes[chosen]
+        fixed.add(fixed.get_int_var_from_proto_index(task.start) == begin - mode.start_shift)
+        if mode.literal is not None:
+            fixed.add(fixed.get_bool_var_from_proto_index(mode.literal) == 1)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    assert solver.solve(fixed) == cp_model.OPTIMAL
+    assert solver.objective_value == made.cost
+
+
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_heads_and_tails_are_bounds(model: cp_model.CpModel) -> None:
+    schedule = Schedule.of(PreparedModel(model))
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    assert solver.solve(model) == cp_model.OPTIMAL
+    values = list(solver.response_proto.solution)
+    assert all(head <= value for head, value in zip(schedule.heads(), values, strict=True))
+    last = max(values[v] for v, cost in enumerate(schedule.cost) if cost)
+    assert all(value + tail <= last for tail, value in zip(schedule.tails(), values, strict=True))
+
+
+@pytest.mark.parametrize("what", ["no objective", "no resource", "an objective without times", "no intervals"])
+def test_what_is_no_schedule_says_so(what: str) -> None:
+    model = cp_model.CpModel()
+    start, other = model.new_int_var(0, 9, "start"), model.new_int_var(0, 9, "other")
+    if what != "no intervals":
+        interval = model.new_fixed_size_interval_var(start, 2, "")
+        if what != "no resource":
+            model.add_no_overlap([interval])
+    if what != "no objective":
+        model.minimize(other if what == "an objective without times" else start)
+    with pytest.raises(NothingToReadError):
+        Schedule.of(PreparedModel(model))
