@@ -44,7 +44,8 @@ def search_of(drawn: ZooModel) -> ScheduleSearch:
 
 
 def value_in(solution: list[int], variable: cp_model.IntVar) -> int:
-    return solution[variable.index]
+    value: int = solution[variable.index]
+    return value
 
 
 def optimum(model: cp_model.CpModel) -> float:
