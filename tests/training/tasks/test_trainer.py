@@ -74,6 +74,18 @@ number = 3
 """
 
 
+WAITING = """
+import time
+from pathlib import Path
+
+def on_call(calls):
+    measured = Path({!r})
+    while measured.exists() and len(measured.read_bytes().splitlines()) > 5:
+        time.sleep(0.01)
+"""
+"""Added to the propagator, it waits at the step after six measurements, to be killed."""
+
+
 class Killed(BaseException):
     """Stands for a process that is gone: nothing catches it."""
 
@@ -297,9 +309,9 @@ def test_kill_9_of_the_real_process(tmp_path: Path) -> None:
     )
     file, run = tmp_path / "tiny.toml", tmp_path / "run"
     file.write_text(config_to_toml(config))
-    with (tmp_path / "my_propagator.py").open("a") as module:  # for that process alone: it gets no further
-        module.write("import time\non_call = lambda calls: time.sleep(600) if calls == 120 else None\n")
     measured = run / "metrics.jsonl"
+    with (tmp_path / "my_propagator.py").open("a") as module:  # for that process alone: it gets no further
+        module.write(WAITING.format(str(measured)))
     process = subprocess.Popen(
         [sys.executable, "-m", "training", "fit", str(file), "--out", str(run)],
         cwd=ROOT,
