@@ -208,7 +208,7 @@ class Race:
     ) -> cmh.CpSolverResponse:
         """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
 
-        Where CP-SAT has one at once, the start is improved all the same for a moment: it may be on a better way.
+        Where CP-SAT has one at once that is hardly better, the start is improved all the same for a moment.
         """
         self._nothing = "history had a start"
         self._note_gift(start)
@@ -219,7 +219,8 @@ class Race:
 
         def over() -> bool:
             tried = time.perf_counter() - now >= self._options.trial_seconds
-            return self._is_past_help(first) or (tried and self._is_surpassed(start))
+            hopeless = tried or not self._is_near_incumbent(start)
+            return self._is_past_help(first) or (hopeless and self._is_surpassed(start))
 
         for better in past.improved(found, now + min(window, left), over, self._parameters.random_seed):
             response = self._check(better.solution, None)
@@ -229,6 +230,8 @@ class Race:
                 self._note_gift(start)
                 self._show(start)
         self._wait(first, self._options.trial_seconds - (time.perf_counter() - now))
+        if not self._has_solution():  # and may be about to have a better one
+            self._wait(first, self._seconds(), self._has_solution)
         if self._is_surpassed(start):
             self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
             self._wait(first)
@@ -419,7 +422,7 @@ class Race:
         self._log(f"history: start with {self._gift}")
 
     def _is_near_incumbent(self, start: cmh.CpSolverResponse) -> bool:
-        """Tell whether CP-SAT has a solution that is hardly worse than a start."""
+        """Tell whether CP-SAT has a solution that is hardly worse than a start, or hardly better."""
         known = self._callbacks.incumbent
         return known is not None and abs(known - start.objective_value) <= _HARDLY * abs(known)
 
