@@ -73,7 +73,7 @@ def draw_roster(nurses: int, days: int, rng: Random) -> ZooModel:
 
 
 def draw_strict_roster(nurses: int, days: int, rng: Random) -> ZooModel:
-    """Return a random roster's model in which nobody may be missing, so that few plans hold, and sometimes none."""
+    """Return a random roster's model in which nobody may be missing, so that it may have no plan."""
     return wish_roster_model(random_wish_roster(nurses, days, rng), most_missing=0)
 
 
