@@ -95,9 +95,9 @@ def _run_shell(example: Example) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     last = example.parsed.strip().splitlines()[-1]
     ends = (0, LIMIT) if last.startswith("nnsearch solve ") else (0,)
-    assert done.returncode in ends and "Traceback" not in done.stderr, (
-        f"{example.path}:{example.line}: {done.stdout}{done.stderr}"
-    )
+    told = f"{example.path}:{example.line}: {done.stdout}{done.stderr}"
+    assert done.returncode in ends, told
+    assert "Traceback" not in done.stderr, told
     example.namespace["_printed"] = done.stdout
 
 
