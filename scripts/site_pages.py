@@ -30,9 +30,6 @@ SHOWN = (
 )
 """Files of the repository that are pages, pictures or programs on the site, at the same path."""
 
-MAY_BE_MISSING = "examples/"
-"""Links into this folder are text as long as it lacks the file."""
-
 REPLAY_SEED = 1
 """Of a square on which the search fails a few times."""
 
@@ -72,7 +69,7 @@ def _relinked(markdown: str, file: File, files: Files) -> str:
         resolved = posixpath.normpath(posixpath.join(posixpath.dirname(in_repository), path))
         on_site = "index.md" if resolved == "README.md" else resolved.removeprefix("docs/")
         if files.get_file_from_path(on_site) is None:
-            if not (ROOT / resolved).exists() and not resolved.startswith(MAY_BE_MISSING):
+            if not (ROOT / resolved).exists():
                 return link[0]  # which MkDocs will report
             return text
         return link[0].replace(
