@@ -74,7 +74,19 @@ def draw_roster(nurses: int, days: int, rng: Random) -> ZooModel:
 
 def draw_strict_roster(nurses: int, days: int, rng: Random) -> ZooModel:
     """Return a random roster's model in which nobody may be missing, so that it may have no plan."""
-    return wish_roster_model(random_wish_roster(nurses, days, rng), most_missing=0)
+    roster = random_wish_roster(nurses, days, rng)
+    drawn = wish_roster_model(roster, most_missing=0)
+    model = drawn.model
+    works = {one.name: model.get_int_var_from_proto_index(i) for i, one in enumerate(model.proto.variables)}
+
+    def check(value: Value) -> int | None:
+        for d, needed in enumerate(roster.needed):
+            for s in _SHIFTS:
+                on_duty = sum(value(works[f"works[{n},{d},{s}]"]) for n in range(nurses))
+                require(on_duty >= needed[s], "nobody is missing")
+        return drawn.check(value)
+
+    return ZooModel(model, check, satisfiable=None)
 
 
 def wish_roster_model(roster: WishRoster, most_missing: int | None = None) -> ZooModel:
@@ -132,7 +144,6 @@ def wish_roster_model(roster: WishRoster, most_missing: int | None = None) -> Zo
         for d in days:
             for s in _SHIFTS:
                 lack = needed[d][s] - sum(s in row[d] for row in plan)
-                require(lack <= most_missing, "no more are missing than may be")
                 cost += max(_MISSING * lack, -_SURPLUS * lack)
         cost += sum(price for (n, d, s), price in roster.price.items() if s in plan[n][d])
         return cost + sum(price for (n, d, s), price in roster.wish.items() if s not in plan[n][d])
