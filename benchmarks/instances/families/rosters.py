@@ -79,7 +79,7 @@ def draw_strict_roster(nurses: int, days: int, rng: Random) -> ZooModel:
     model = drawn.model
     works = {one.name: model.get_int_var_from_proto_index(i) for i, one in enumerate(model.proto.variables)}
 
-    def check(value: Value) -> int | None:
+    def check(value: Value) -> float | None:
         for d, needed in enumerate(roster.needed):
             for s in _SHIFTS:
                 on_duty = sum(value(works[f"works[{n},{d},{s}]"]) for n in range(nurses))
