@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import onnx
+import pytest
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from ortools.constraint_solver import pywrapcp
@@ -27,6 +28,7 @@ from nnsearch.encoding.one_hot import OneHot, OneHotState
 from nnsearch.errors import GraphError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.model.graph import EXACTLY_ONE, KINDS, BoolArray, CandidateGraph
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.scorers.network import Network, PreparedNetwork
 from nnsearch.scorers.scorer import Advice, FloatArray
 
@@ -442,3 +444,16 @@ def wiped_out(graph: CandidateGraph, alive: BoolArray) -> bool:
     needed = graph.group_kind == EXACTLY_ONE
     needed[: graph.num_variables] &= ~np.isin(graph.names, graph.report.too_large)
     return bool((needed & (count == 0)).any())
+
+
+def models_read(monkeypatch: pytest.MonkeyPatch) -> list[cp_model.CpModel]:
+    """Return a list that will hold every model that is read from now on."""
+    read: list[cp_model.CpModel] = []
+    init = PreparedModel.__init__
+
+    def note(self: PreparedModel, model: cp_model.CpModel, **options: Any) -> None:
+        read.append(model)
+        init(self, model, **options)
+
+    monkeypatch.setattr(PreparedModel, "__init__", note)
+    return read

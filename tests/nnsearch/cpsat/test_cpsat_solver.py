@@ -23,7 +23,7 @@ from ortools.constraint_solver import pywrapcp
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 from silent_runs import Awaited, LostHint, SilentRun
-from stand_ins import PATIENCE, RandomGraphScorer
+from stand_ins import PATIENCE, RandomGraphScorer, models_read
 
 from nnsearch.cp import search as cp_search
 from nnsearch.cp.restarts import Restarts
@@ -1045,14 +1045,7 @@ def test_the_reading_ends_when_cp_sat_answers(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("silent")
 def test_a_race_that_reaches_its_dives_reads_the_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[cp_model.CpModel] = []
-    init = PreparedModel.__init__
-
-    def note(self: PreparedModel, model: cp_model.CpModel, **options: Any) -> None:
-        read.append(model)
-        init(self, model, **options)
-
-    monkeypatch.setattr(PreparedModel, "__init__", note)
+    read = models_read(monkeypatch)
     model = queens(20)
     solver = drop_in(2, RaceOptions(head_start=0, search_failures=0), on_error="raise")
     assert solver.solve(model) == cp_model.OPTIMAL

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from ortools.sat.python import cp_model
 from silent_runs import LostHint, SilentRun
-from stand_ins import PATIENCE
+from stand_ins import PATIENCE, models_read
 from stopping import stopped_after_the_first
 
 from nnsearch.cpsat import CpSolver
@@ -30,7 +30,6 @@ from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.objective import read_objective
-from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.scorers.scorer import Advice
 
@@ -429,14 +428,7 @@ class TestRace:
         model, path = covering(3), tmp_path / "plans.db"
         if past:
             CpSolver(None, history=path).solve(model)
-        read: list[cp_model.CpModel] = []
-        init = PreparedModel.__init__
-
-        def note(self: PreparedModel, model: cp_model.CpModel, **options: Any) -> None:
-            read.append(model)
-            init(self, model, **options)
-
-        monkeypatch.setattr(PreparedModel, "__init__", note)
+        read = models_read(monkeypatch)
         monkeypatch.setattr(race, "CpSatRun", LostHint)  # an answer would end the reading
         how = RaceOptions(lead_after=0, head_start=0, start_seconds=PATIENCE)
         solver = CpSolver(Oracle([1] * 15), on_error="raise", history=path, options=how)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
+import threading
 from functools import partial
 from random import Random
 
@@ -133,9 +133,16 @@ def test_who_is_told_ends_the_search_at_once() -> None:
     drawn = FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0)
     search = search_of(drawn)
     search.begin_by_rules(lambda: False)
-    began = time.perf_counter()
-    list(search.steps(lambda: time.perf_counter() - began > 0.2))
-    assert time.perf_counter() - began < 5
+    asked: list[int] = []
+
+    def over() -> bool:
+        asked.append(threading.active_count())
+        return len(asked) == 3
+
+    before = threading.active_count()
+    list(search.steps(over))
+    assert len(asked) == 3
+    assert asked[-1] > before == threading.active_count(), "nobody is at work any more"
 
 
 @pytest.mark.parametrize("family", SHOPS)
