@@ -13,7 +13,7 @@ from benchmarks.rendering.figure import check_plot_file, draw_charts
 from benchmarks.rendering.parts import Group
 from benchmarks.rendering.text import text
 from nnsearch.cli.command_line import DONE, INTERRUPTED
-from nnsearch.output_file import check_output_file
+from nnsearch.output_file import check_output_file, check_output_folder
 from nnsearch.processors import usable_cpus
 
 WRONG_ANSWERS = 1
@@ -36,6 +36,7 @@ def measure(
     ray: str | None = None,
     processes: int = 1,
     check: Callable[[Sequence[Record]], None] | None = None,
+    runs: Path | None = None,
 ) -> int:
     """Measure, and show what was found; return the exit code.
 
@@ -49,12 +50,15 @@ def measure(
         ray: a Ray cluster to measure on.
         processes: jobs at a time on this machine.
         check: compares the answers of all records.
+        runs: the folder of trainings, where there are some.
     """
     try:
         check_output_file(output, "--output")
         if plot is not None:
             check_plot_file(plot)
             check_output_file(plot, "--plot")
+        if runs is not None:
+            check_output_folder(runs, "--runs")
         jobs = list({job.key: job for job in make_jobs()}.values())
         known = {Job(record["config"], dict).key for record in read_records(output)}
         done = sum(job.key in known for job in jobs)

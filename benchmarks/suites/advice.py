@@ -14,6 +14,7 @@ from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.statistics import counted
 from nnsearch.errors import ConfigError
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.trial.advise import WORTH_IT, TrialComparison, Verdict, advise
 from nnsearch.trial.arms import BASELINE
 from training.running.fan_out import Needs
@@ -80,7 +81,7 @@ def jobs(suite: AdviceTrial) -> list[Job]:
 
 def measure(name: str, suite: AdviceTrial) -> dict[str, Any]:
     """Ask for advice on a model, measure all arms again, and return the ``result`` of the record."""
-    model = build(name, suite.size).model
+    model = PreparedModel(build(name, suite.size).model)
 
     def asked(seeds: Sequence[int], what: str) -> Verdict:
         with tqdm(desc=f"{name}, {what}", unit=" runs", disable=None, leave=False) as bar:

@@ -35,12 +35,12 @@ from nnsearch.model.objective import read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.refusal import check_accepted
 from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.model.variables import fix
 from nnsearch.result import InferenceCount, SolveResult, Status
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
 
-_POLL_SECONDS = 0.01
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 Decisions = list[tuple[int, int]]
@@ -256,20 +256,13 @@ class _Search:
         """Let CP-SAT solve the model with the prefix fixed."""
         rest = self._rest.clone()
         for variable, value in prefix:
-            domain = rest.proto.variables[variable].domain
-            domain.clear()
-            domain.extend([value, value])
+            fix(rest.proto.variables[variable], value)
         limits = Limits(
             max(min(seconds, self._seconds_left()), 0.0),
             None if self._limits.failures is None else max(math.ceil(self._failures_left()), 0),
         )
         run = CpSatRun(rest, cp_sat_parameters(limits, self._dives.seed, self._workers))
-        try:
-            while not run.done.wait(_POLL_SECONDS):
-                if ends():
-                    run.stop()
-        finally:
-            run.stop()
+        run.wait(ends)
         response = run.response()
         check_accepted(response.status, rest)
         self._branches += response.num_branches

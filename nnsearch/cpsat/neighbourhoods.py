@@ -24,8 +24,8 @@ from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError
 from nnsearch.model.objective import Objective
+from nnsearch.model.variables import fix
 
-_POLL_SECONDS = 0.02
 _NARROW, _WIDE = 0.8, 1.5  # what the free share is multiplied by
 _NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
 _UNLIKELY = 0.3  # added to the rank of a variable that is not as guessed, in every other neighbourhood
@@ -181,19 +181,11 @@ class NeighbourhoodSearch(Incumbent):
     ) -> Step:
         started, before = time.perf_counter(), self.reached
         model = self._model.clone() if best is None else hinted(self._model, best)
-        domains = model.proto.variables
         for variable, value in zip(variables.tolist(), values.tolist(), strict=True):
-            domain = domains[variable].domain
-            domain.clear()
-            domain.extend([value, value])
+            fix(model.proto.variables[variable], value)
         begun = time.perf_counter()
         run = CpSatRun(model, self._parameters, solution_callback=self.listener())
-        try:
-            while not run.done.wait(_POLL_SECONDS):
-                if over() or time.perf_counter() - max(begun, self.found) >= self._patience:
-                    run.stop()
-        finally:
-            run.stop()
+        run.wait(lambda: over() or time.perf_counter() - max(begun, self.found) >= self._patience)
         self._parameters.random_seed = (self._parameters.random_seed + 1) % 2**31
         status = run.response().status
         return Step(len(variables), status, self.reached != before, time.perf_counter() - started)

@@ -87,7 +87,7 @@ class PastOf:
         """Why there is no near solution, or no start."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
         self._prepared: PreparedModel | None = None
-        self._read: tuple[PreparedModel, Hashes, tuple[str, ...]] | None = None
+        self._read: tuple[Hashes, tuple[str, ...]] | None = None
 
     def prepared(self, stop: Callable[[], bool] | None) -> PreparedModel:
         """Return the model as it was read, once for everybody.
@@ -114,7 +114,7 @@ class PastOf:
 
         self.why_not = "the model was not read by then"
         try:
-            _, sketch, names = self._reading(stop)
+            sketch, names = self._reading(stop)
             plans = near_plans(self._store, self._family, names, sketch)
         except ReadingStoppedError:
             return
@@ -144,7 +144,7 @@ class PastOf:
         if self.near is None:
             return None
         try:
-            model, _, _ = self._reading(stop)
+            model = self.prepared(stop)
             plan, before = self.near.plan, self.near.objective
             start = find_start(model, plan, ends, before=before, seed=seed, stop=stop, beaten=beaten)
         except ReadingStoppedError:
@@ -159,7 +159,7 @@ class PastOf:
     def improved(self, start: Start, ends: float, stop: Callable[[], bool], seed: int) -> Iterator[Start]:
         """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.start.improved`."""
         try:
-            model, _, _ = self._reading(stop)
+            model = self.prepared(stop)
             yield from improved(model, start, ends, seed=seed, stop=stop)
         except ReadingStoppedError:
             return
@@ -181,7 +181,7 @@ class PastOf:
             return []
         plan: Plan = self.near.plan
         different = np.flatnonzero(plan.known & (plan.values != np.array(solution, dtype=np.int64)))
-        _, _, names = self._reading(None)
+        _, names = self._reading(None)
         before = plan.values[different].tolist()
         return [
             Change(names[place] or f"v{place}", value, solution[place])
@@ -206,7 +206,7 @@ class PastOf:
         from nnsearch.history.recording import bytes_of, past_solve
 
         try:
-            model, sketch, names = self._reading(None)
+            model, (sketch, names) = self.prepared(None), self._reading(None)
             solve = past_solve(
                 model,
                 response,
@@ -226,11 +226,11 @@ class PastOf:
         self.why_not = f"it failed: {error}" if isinstance(error, HistoryError) else f"it failed: {error!r}"
         self._warn(error)
 
-    def _reading(self, stop: Callable[[], bool] | None) -> tuple[PreparedModel, Hashes, tuple[str, ...]]:
+    def _reading(self, stop: Callable[[], bool] | None) -> tuple[Hashes, tuple[str, ...]]:
         from nnsearch.history.nearness import sketch
         from nnsearch.history.recording import names_of
 
         if self._read is None:
             model = self.prepared(stop)
-            self._read = model, sketch(model), names_of(model)
+            self._read = sketch(model), names_of(model)
         return self._read

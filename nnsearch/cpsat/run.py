@@ -10,6 +10,7 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.plain_solver import plain_solver
 
+_POLL_SECONDS = 0.01  # how soon it is heard that a run is to end
 _STOP_INTERVAL = 0.001  # seconds; a stop that comes before CP-SAT has begun is lost and must be repeated
 
 
@@ -61,6 +62,23 @@ class CpSatRun:
             self._solver.stop_search()
             self.done.wait(_STOP_INTERVAL)
         self._thread.join()
+
+    def wait(self, over: Callable[[], bool]) -> bool:
+        """Wait for the end of the run, or end it.
+
+        Args:
+            over: asked often; true ends the run, and so does an exception.
+
+        Returns:
+            Whether it was ended.
+        """
+        try:
+            while not self.done.wait(_POLL_SECONDS):
+                if over():
+                    return True
+        finally:
+            self.stop()
+        return False
 
     def response(self) -> cmh.CpSolverResponse:
         """Wait for the end and return CP-SAT's answer.

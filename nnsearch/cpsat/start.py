@@ -336,12 +336,8 @@ def _replay(
     if order.way.bold:
         parameters.max_number_of_conflicts = _BOLD_CONFLICTS
     run = CpSatRun(copy, parameters)
-    try:
-        while not run.done.wait(_POLL_SECONDS):
-            if stop is not None and stop():
-                return None
-    finally:
-        run.stop()
+    if run.wait(lambda: stop is not None and stop()):
+        return None
     response = run.response()
     return response if response.status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
 

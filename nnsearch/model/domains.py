@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from nnsearch.model.graph import MAX_VALUES
 from nnsearch.model.lists import BoolArray, Lists, ranges, within
@@ -43,3 +46,24 @@ def narrowed(values: Lists, too_large: BoolArray, rows: Rows, check: StopCheck) 
         kept[candidates.items[some[candidates.owner] & ~left]] = False
         chosen = np.delete(chosen, first)
     return values.keep(kept)
+
+
+def least_of(expression: Any, low: npt.NDArray[Any], high: npt.NDArray[Any]) -> Any:
+    """Return the least value of an affine expression of a constraint's message, exact where the bounds are integers.
+
+    Args:
+        expression: the message.
+        low: of V variables, the least values.
+        high: the largest ones.
+    """
+    total = expression.offset
+    for reference, coefficient in zip(expression.vars, expression.coeffs, strict=True):
+        variable, factor = (reference, coefficient) if reference >= 0 else (~reference, -coefficient)
+        if factor:
+            total += factor * (low if factor > 0 else high).item(variable)
+    return total
+
+
+def most_of(expression: Any, low: npt.NDArray[Any], high: npt.NDArray[Any]) -> Any:
+    """Return the largest value of an affine expression; see :func:`least_of`."""
+    return least_of(expression, high, low)

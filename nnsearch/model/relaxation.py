@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from nnsearch.errors import NothingToReadError
 from nnsearch.linear_program import LinearAnswer, LinearProgram, solve_linear
+from nnsearch.model.domains import least_of, most_of
 from nnsearch.model.lists import BoolArray, IntArray, Lists
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.rows import AND_ROW, AT_MOST_ONE_ROW, EXACTLY_ONE_ROW, LINEAR_ROW, OR_ROW, Rows, variables_of
@@ -260,7 +261,7 @@ class _Collected:
             target = constraint.lin_max.target
             for expression in constraint.lin_max.exprs:
                 self.add_expressions(((1, target), (-1, expression)), 0, np.inf, conditions)
-            most = max((_most(e, lower, upper) for e in constraint.lin_max.exprs), default=np.inf)
+            most = max((most_of(e, lower, upper) for e in constraint.lin_max.exprs), default=np.inf)
             self.add_expressions(((1, target),), -np.inf, most, conditions)
         elif kind == "all_diff":
             self._add_all_different(constraint.all_diff.exprs, lower, upper, conditions)
@@ -283,8 +284,8 @@ class _Collected:
         count = len(expressions)
         if count:
             steps = count * (count - 1) / 2
-            least = min(_least(expression, lower, upper) for expression in expressions) * count + steps
-            most = max(_most(expression, lower, upper) for expression in expressions) * count - steps
+            least = min(least_of(expression, lower, upper) for expression in expressions) * count + steps
+            most = max(most_of(expression, lower, upper) for expression in expressions) * count - steps
             self.add_expressions([(1, expression) for expression in expressions], least, most, conditions)
 
     def add_expressions(
@@ -321,24 +322,6 @@ class _Collected:
             np.array(self._upper, dtype=np.float64),
             Lists.of(self._conditions),
         )
-
-
-def _least(expression: Any, lower: FloatArray, upper: FloatArray) -> float:
-    """Return the least value of an affine expression."""
-    total = float(expression.offset)
-    for reference, coefficient in zip(expression.vars, expression.coeffs, strict=True):
-        variable, factor = (reference, coefficient) if reference >= 0 else (~reference, -coefficient)
-        total += factor * (lower if factor > 0 else upper)[variable] if factor else 0.0
-    return total
-
-
-def _most(expression: Any, lower: FloatArray, upper: FloatArray) -> float:
-    """Return the largest value of an affine expression."""
-    total = float(expression.offset)
-    for reference, coefficient in zip(expression.vars, expression.coeffs, strict=True):
-        variable, factor = (reference, coefficient) if reference >= 0 else (~reference, -coefficient)
-        total += factor * (upper if factor > 0 else lower)[variable] if factor else 0.0
-    return total
 
 
 def _joined(parts: Sequence[_Sums]) -> _Sums:

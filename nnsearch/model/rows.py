@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nnsearch.model.lists import IntArray, Lists
 
@@ -65,6 +66,21 @@ class Rows:
         coefficients = Lists(self.entries.offset, self.coefficients)
         columns = (self.constraint.tolist(), kinds, self.enforcement, self.entries, coefficients, self.domain)
         return map(Row, *columns)
+
+    def sides(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return float64[R] twice, what the sum of a linear constraint, or the number of true literals, is between.
+
+        Of a sum in several ranges these are the ends of all.
+        """
+        low, high = np.full(len(self), -np.inf), np.full(len(self), np.inf)
+        some = np.flatnonzero(self.domain.sizes)
+        low[some] = self.domain.items[self.domain.offset[some]]
+        high[some] = self.domain.items[self.domain.offset[some + 1] - 1]
+        low[(self.kind == OR_ROW) | (self.kind == EXACTLY_ONE_ROW)] = 1
+        high[(self.kind == AT_MOST_ONE_ROW) | (self.kind == EXACTLY_ONE_ROW)] = 1
+        every = self.kind == AND_ROW
+        low[every] = self.entries.sizes[every]
+        return low, high
 
     def take(self, rows: IntArray) -> Rows:
         """Return some of the rows."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import NothingToReadError
+from nnsearch.model.domains import least_of, most_of
 from nnsearch.model.lists import IntArray
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.rows import EXACTLY_ONE_ROW, LINEAR_ROW, Rows
@@ -171,15 +172,6 @@ def _affine(expression: Any) -> tuple[int, int] | None:
     return None
 
 
-def _least(expression: Any, low: IntArray, high: IntArray) -> int:
-    """Return the least value of an expression."""
-    total = int(expression.offset)
-    for reference, coefficient in zip(expression.vars, expression.coeffs, strict=True):
-        variable, factor = (reference, coefficient) if reference >= 0 else (~reference, -coefficient)
-        total += factor * int((low if factor > 0 else high)[variable])
-    return total
-
-
 def _resources(
     model: PreparedModel, intervals: dict[int, Any], low: IntArray, high: IntArray, check: StopCheck
 ) -> tuple[tuple[Resource, ...], dict[int, list[tuple[int, int]]]]:
@@ -195,27 +187,19 @@ def _resources(
         if kind == "no_overlap":
             capacity, demands = 1, [1] * len(members)
         else:
-            capacity = -_least_of_opposite(body.capacity, low, high)
-            demands = [max(_least(demand, low, high), 0) for demand in body.demands]
+            capacity = most_of(body.capacity, low, high)
+            demands = [max(least_of(demand, low, high), 0) for demand in body.demands]
         taken = []
         for member, demand in zip(members, demands, strict=True):
             interval = intervals[member].interval
             if demand and not len(interval.start.vars):
                 if not len(intervals[member].enforcement_literal):
                     begin = interval.start.offset
-                    taken.append((begin, begin + _least(interval.size, low, high), min(demand, capacity)))
-            elif demand and (kind == "no_overlap" or _least(interval.size, low, high) > 0):
+                    taken.append((begin, begin + least_of(interval.size, low, high), min(demand, capacity)))
+            elif demand and (kind == "no_overlap" or least_of(interval.size, low, high) > 0):
                 uses[member].append((len(resources), min(demand, capacity)))
         resources.append(Resource(index, capacity, tuple(taken)))
     return tuple(resources), uses
-
-
-def _least_of_opposite(expression: Any, low: IntArray, high: IntArray) -> int:
-    """Return the least value of the opposite of an expression."""
-    return -int(expression.offset) - sum(
-        c * int((high if c > 0 else low)[v]) if v >= 0 else -c * int((low if c > 0 else high)[~v])
-        for v, c in zip(expression.vars, expression.coeffs, strict=True)
-    )
 
 
 def _tasks(
@@ -255,7 +239,7 @@ def _mode(constraint: Any, uses: list[tuple[int, int]], low: IntArray, high: Int
     end = _affine(interval.end)
     if end is None or end[0] in (NOBODY, interval.start.vars[0]):
         end = NOBODY, 0
-    duration = max(_least(interval.size, low, high), 0)
+    duration = max(least_of(interval.size, low, high), 0)
     return Mode(literals[0] if len(literals) else None, duration, interval.start.offset, *end, tuple(uses))
 
 

@@ -21,7 +21,7 @@ from nnsearch.history.recording import model_of
 from nnsearch.history.store import Store
 from nnsearch.model.lists import within
 from nnsearch.model.prepared import PreparedModel
-from nnsearch.model.rows import AND_ROW, AT_MOST_ONE_ROW, EXACTLY_ONE_ROW, LINEAR_ROW, OR_ROW, ROW_KINDS
+from nnsearch.model.rows import LINEAR_ROW
 from nnsearch.output_file import save_npz
 from nnsearch.problems.reading import read_problem
 from training.losses.row_propagation import RowPropagation
@@ -31,12 +31,6 @@ DoubleArray = npt.NDArray[np.float64]
 
 ENDINGS = (".pb", ".binpb", ".pbtxt", ".textproto")
 """The endings of files of models in a folder."""
-
-_ONES = np.tile([0.0, np.inf], (len(ROW_KINDS), 1))
-"""How many literals of a row are true, at least and at most, by its kind; of a conjunction all are."""
-_ONES[OR_ROW, 0] = 1
-_ONES[AT_MOST_ONE_ROW, 1] = 1
-_ONES[EXACTLY_ONE_ROW] = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +210,7 @@ def _check(where: str, model: PreparedModel, solutions: IntArray) -> None:
     unconditional = (rows.enforcement.sizes == 0) & (rows.entries.sizes > 0)
     literals = rows.take(np.flatnonzero(unconditional & (rows.kind != LINEAR_ROW)))
     rows = rows.take(np.flatnonzero(unconditional & (rows.kind == LINEAR_ROW)))
-    least, most = _ONES[literals.kind].T
+    least, most = literals.sides()
     for number, solution in enumerate(solutions):
         inside = within(model.domains, np.arange(num_variables), solution)
         if not inside.all():
@@ -229,11 +223,10 @@ def _check(where: str, model: PreparedModel, solutions: IntArray) -> None:
         entries = literals.entries.items
         true = np.where(entries >= 0, solution[entries], 1 - solution[~entries])
         ones = np.bincount(literals.entries.owner, true, len(literals))
-        size = literals.entries.sizes
         broken = np.concatenate(
             [
                 rows.constraint[~within(rows.domain, np.arange(len(rows)), sums)],
-                literals.constraint[(ones < least) | (ones > most) | ((literals.kind == AND_ROW) & (ones < size))],
+                literals.constraint[(ones < least) | (ones > most)],
             ]
         )
         if len(broken):

@@ -11,15 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.model.lists import IntArray
-from nnsearch.model.rows import (
-    AND_ROW,
-    AT_MOST_ONE_ROW,
-    EXACTLY_ONE_ROW,
-    LINEAR_ROW,
-    OR_ROW,
-    Rows,
-    variables_of,
-)
+from nnsearch.model.rows import LINEAR_ROW, Rows, variables_of
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -43,7 +35,7 @@ class RowPropagation:
     """
 
     def __init__(self, rows: Rows, low: IntArray, high: IntArray) -> None:
-        least, most = _sides(rows)
+        least, most = (np.clip(side, -_NO_SIDE, _NO_SIDE).astype(np.int64) for side in rows.sides())
         owner, literals = rows.entries.owner, rows.kind != LINEAR_ROW
         variable, negative = variables_of(rows.entries.items), rows.entries.items < 0
         # In a linear row ~v is the opposite of v, in others it is 1 - v.
@@ -139,17 +131,3 @@ class RowPropagation:
         owner = (states + self._conditions.owner).ravel()
         counts = np.bincount(owner[conditions.ravel()], minlength=len(conditions) * self._num_rows)
         return counts.reshape(len(conditions), self._num_rows)
-
-
-def _sides(rows: Rows) -> tuple[IntArray, IntArray]:
-    """Return int64[R] twice, the sides of the sums that rows are."""
-    least = np.full(len(rows), -_NO_SIDE)
-    most = np.full(len(rows), _NO_SIDE)
-    some = np.flatnonzero(rows.domain.sizes)
-    least[some] = np.clip(rows.domain.items[rows.domain.offset[some]], -_NO_SIDE, _NO_SIDE)
-    most[some] = np.clip(rows.domain.items[rows.domain.offset[some + 1] - 1], -_NO_SIDE, _NO_SIDE)
-    least[(rows.kind == OR_ROW) | (rows.kind == EXACTLY_ONE_ROW)] = 1
-    most[(rows.kind == AT_MOST_ONE_ROW) | (rows.kind == EXACTLY_ONE_ROW)] = 1
-    every = rows.kind == AND_ROW
-    least[every] = rows.entries.sizes[every]
-    return least, most

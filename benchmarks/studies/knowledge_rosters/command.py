@@ -9,10 +9,8 @@ from cyclopts import App, Parameter
 
 from benchmarks.cli.measure import RESUME, measure
 from benchmarks.cli.options import PlotFile
-from benchmarks.records import Job
 from benchmarks.studies.knowledge_rosters import study
 from benchmarks.studies.knowledge_rosters.findings import summary
-from nnsearch.output_file import check_output_folder
 
 _USUAL = study.KnowledgeRostersStudy()
 
@@ -44,9 +42,4 @@ def run_knowledge_rosters(
         output: results
         fresh: measure again what the file already holds
     """
-
-    def make_jobs() -> list[Job]:
-        check_output_folder(options.runs, "--runs")
-        return study.jobs(options)
-
-    return measure(make_jobs, summary, output, fresh, plot=plot)
+    return measure(lambda: study.jobs(options), summary, output, fresh, plot=plot, runs=options.runs)

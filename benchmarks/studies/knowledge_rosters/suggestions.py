@@ -15,7 +15,7 @@ from benchmarks.studies.knowledge_rosters.plans import NewRoster
 from nnsearch.cp import InferencePolicy, SearchOptions
 from nnsearch.limits import Limits
 from nnsearch.model.graph import BoolArray, CandidateGraph
-from nnsearch.model.variables import all_variables
+from nnsearch.model.variables import all_variables, fix
 from nnsearch.plain_solver import plain_solver
 from nnsearch.scorers.scorer import Advice, Scorer
 
@@ -136,9 +136,7 @@ def extendable(model: cp_model.CpModel, fixed: Mapping[int, int]) -> bool | None
     """Tell whether a solution has these values of variables; None where CP-SAT does not know it in time."""
     rest = model.clone()
     for variable, value in fixed.items():
-        domain = rest.proto.variables[variable].domain
-        domain.clear()
-        domain.extend([value, value])
+        fix(rest.proto.variables[variable], value)
     solver = plain_solver()
     solver.parameters.num_workers = 1
     solver.parameters.max_deterministic_time = _EFFORT

@@ -8,10 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from benchmarks.cli.measure import RESUME, measure
-from benchmarks.records import Job
 from benchmarks.studies.preferences import study
 from benchmarks.studies.preferences.findings import summary
-from nnsearch.output_file import check_output_folder
 
 _USUAL = study.PreferencesStudy()
 
@@ -43,9 +41,4 @@ def run_preferences(
         output: results
         fresh: measure again what the file already holds
     """
-
-    def make_jobs() -> list[Job]:
-        check_output_folder(options.runs, "--runs")
-        return study.jobs(options)
-
-    return measure(make_jobs, summary, output, fresh)
+    return measure(lambda: study.jobs(options), summary, output, fresh, runs=options.runs)

@@ -12,7 +12,6 @@ from benchmarks.cli.options import PlotFile
 from benchmarks.records import Job
 from benchmarks.studies.sbr import findings, search, search_findings, study
 from nnsearch.errors import ConfigError
-from nnsearch.output_file import check_output_folder
 
 _USUAL = study.SbrStudy()
 _USUAL_SEARCH = search.SearchStudy()
@@ -58,12 +57,11 @@ def run_sbr(
     side_by_side = study.BUDGETS[options.budget].processes if processes is None else processes
 
     def make_jobs() -> list[Job]:
-        check_output_folder(options.runs, "--runs")
         if side_by_side < 1:
             raise ConfigError(f"--processes: expected 1 or more, got {side_by_side}")
         return study.jobs(options)
 
-    return measure(make_jobs, findings.summary, output, fresh, plot=plot, processes=side_by_side)
+    return measure(make_jobs, findings.summary, output, fresh, plot=plot, processes=side_by_side, runs=options.runs)
 
 
 @sbr_search.default

@@ -13,6 +13,7 @@ from ortools.sat import cp_model_pb2
 from ortools.sat.python import cp_model
 
 from nnsearch.history.past_solve import PastSolve
+from nnsearch.model.variables import fix
 from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.cp_model.reading import parsed, text_of_file
 from nnsearch.problems.files.source import error, integer, read_bytes, shown
@@ -111,11 +112,10 @@ def completed(model: cp_model.CpModel, partial: Mapping[int, int]) -> Checked | 
     fixed = model.clone()
     fixed.clear_hints()
     for index, value in partial.items():
-        domain = fixed.proto.variables[index].domain
-        if not cp_model.Domain.from_flat_intervals(list(domain)).contains(value):
+        variable = fixed.proto.variables[index]
+        if not cp_model.Domain.from_flat_intervals(list(variable.domain)).contains(value):
             return None
-        domain.clear()
-        domain.extend([value, value])
+        fix(variable, value)
     solver = plain_solver()
     solver.parameters.max_time_in_seconds = _COMPLETION_SECONDS
     solver.parameters.num_workers = 1

@@ -19,11 +19,12 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.neighbourhoods import Step
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.schedules.window import Window, around, fix, spans, window_of
+from nnsearch.cpsat.schedules.window import Window, around, spans, window_of
 from nnsearch.cpsat.start import find_start
 from nnsearch.history.matching import Plan
 from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.variables import fix
 from nnsearch.schedules.generation import Generated, Generator
 from nnsearch.schedules.reading import Schedule
 from nnsearch.schedules.rules import best_schedule, rules
@@ -105,13 +106,13 @@ class ScheduleSearch(Incumbent):
         if best is not None and found.cost >= sum(c * best[v] for v, c in self._objective.terms):
             return
         run = self._run(self._as_made(found), None)
-        if _ended_by(run, over):
+        if run.wait(over):
             return
         if run.response().status == cp_model.INFEASIBLE:  # the model says more than the schedule
             ends = time.perf_counter() + _REPAIR_SECONDS
             start = find_start(self._model, self._plan(found), ends, stop=over)
             if start is not None:
-                _ended_by(self._run(_fixed(self._model.model, enumerate(start.solution)), None), over)
+                self._run(_fixed(self._model.model, enumerate(start.solution)), None).wait(over)
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all was free and solved to its end, until nothing comes of it any more, or until told.
@@ -198,16 +199,5 @@ def _fixed(model: cp_model.CpModel, values: Iterable[tuple[int, int]]) -> cp_mod
     """Return the model with some variables fixed."""
     copy = model.clone()
     for variable, value in values:
-        fix(copy.proto, variable, value)
+        fix(copy.proto.variables[variable], value)
     return copy
-
-
-def _ended_by(run: CpSatRun, over: Callable[[], bool]) -> bool:
-    """Wait for a run's end; return whether it had to be stopped."""
-    try:
-        while not run.done.wait(_POLL_SECONDS):
-            if over():
-                return True
-    finally:
-        run.stop()
-    return False

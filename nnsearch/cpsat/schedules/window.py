@@ -10,6 +10,7 @@ from ortools.sat.python import cp_model
 
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.model.objective import Objective
+from nnsearch.model.variables import fix
 from nnsearch.schedules.reading import Mode, Schedule
 
 _NO_LIMIT = 2**62
@@ -92,7 +93,7 @@ def around(
         if number in window.tasks:
             continue
         if done[number].end <= window.begin:
-            fix(proto, task.start, solution[task.start])
+            fix(proto.variables[task.start], solution[task.start])
         if len(task.modes) > 1:
             for mode in task.modes:
                 if mode.literal is not None:
@@ -134,14 +135,7 @@ def around(
 
 def set_literal(proto: Any, literal: int, value: bool) -> None:
     """Fix a literal of a model."""
-    fix(proto, literal if literal >= 0 else ~literal, int(value if literal >= 0 else not value))
-
-
-def fix(proto: Any, variable: int, value: int) -> None:
-    """Leave a variable of a model one value."""
-    domain = proto.variables[variable].domain
-    domain.clear()
-    domain.extend([value, value])
+    fix(proto.variables[literal if literal >= 0 else ~literal], int(value if literal >= 0 else not value))
 
 
 class _Member(NamedTuple):

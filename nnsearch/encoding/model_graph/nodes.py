@@ -172,19 +172,7 @@ def _add_rows(collected: _Collected, rows: Rows, grouped: BoolArray) -> None:
     owner = rows.entries.owner
     negated = (rows.entries.items < 0) & ~linear[owner]
     negations = np.bincount(owner, negated, len(rows))
-    low, high = np.full(len(rows), -np.inf), np.full(len(rows), np.inf)
-    some = np.flatnonzero(rows.domain.sizes)
-    low[some] = rows.domain.items[rows.domain.offset[some]]
-    high[some] = rows.domain.items[rows.domain.offset[some + 1] - 1]
-    for kind, least, most in (
-        (OR_ROW, 1.0, np.inf),
-        (AT_MOST_ONE_ROW, -np.inf, 1.0),
-        (EXACTLY_ONE_ROW, 1.0, 1.0),
-    ):
-        of_kind = rows.kind == kind
-        low[of_kind], high[of_kind] = least - negations[of_kind], most - negations[of_kind]
-    every = rows.kind == AND_ROW
-    low[every] = (rows.entries.sizes - negations)[every]
+    low, high = (side - negations for side in rows.sides())
     columns = np.zeros(len(rows), dtype=np.int64)
     for kind, column in (
         (LINEAR_ROW, _LINEAR),

@@ -10,7 +10,7 @@ from ortools.sat.python import cp_model
 
 from nnsearch.errors import InstanceError
 from nnsearch.model.refusal import reason_of_refusal
-from nnsearch.model.variables import all_variables
+from nnsearch.model.variables import all_variables, fix
 from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.rendering import highlighted
 
@@ -59,8 +59,7 @@ class CpModelFile:
         for variable, value in zip(model.proto.variables, values, strict=True):
             if not cp_model.Domain.from_flat_intervals(list(variable.domain)).contains(value):
                 return False
-            variable.domain.clear()
-            variable.domain.extend([value, value])
+            fix(variable, value)
         model.clear_objective()
         model.clear_hints()
         solver = plain_solver()
