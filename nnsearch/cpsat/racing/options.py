@@ -22,7 +22,8 @@ class RaceOptions:
     it is at work for at most ``grant + share * t`` seconds for each processor, ``t`` seconds after it began.
 
     Args:
-        head_start: Seconds for CP-SAT before the learned search begins, so that easy models cost nothing more.
+        head_start: Seconds for CP-SAT before the learned search begins, so that easy models cost nothing more; ten
+            times as many for a first solution where there is an objective, since CP-SAT mostly has one by then.
         grant: Seconds that the learned search may take at once, for each processor. To read the model counts.
         full_grant: The same, of a model all of whose constraints are candidates and groups, until ``full_failures``:
             there learned orders are at their best, and a search that soon fails shows that this is another model.

@@ -49,6 +49,7 @@ from nnsearch.scorers.network import Network
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
 _HARDLY = 0.02  # of an objective
+_FOR_A_SOLUTION = 10  # times the head start
 _CHECK_SECONDS = 0.05  # to check a solution that came in the last moment
 _SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
@@ -156,16 +157,12 @@ class Race:
         answer = None
         self._look_back(first)
         if not self._decides and self._wait(first, self._options.head_start - self._seconds()):
-            self._nothing = self._forgotten = (
-                "it had not begun" if self._is_stopped() else "CP-SAT answered before it began"
-            )
+            self._nothing = self._forgotten = self._why_not_begun(first)
         else:
             answer = self._recall(first, self._past)
             if self._leads:
                 return self._lead(first, answer)
-            if answer is None and self._has_solution():
-                self._nothing = "CP-SAT had a solution before it began"
-            elif answer is None and self._scorer is not None:
+            if answer is None and self._scorer is not None and not self._is_forestalled(first):
                 answer = self._learn(first, self._scorer)
         if answer is None:
             self._wait(first)
@@ -610,6 +607,21 @@ class Race:
             return True
         self._answered = self._answered or time.perf_counter()
         return time.perf_counter() >= self._answered + self._options.patience
+
+    def _is_forestalled(self, beside: CpSatRun) -> bool:
+        """Tell whether CP-SAT leaves no first solution to find; with an objective it has a longer head start."""
+        if self._objective is None:
+            return False
+        ended = self._wait(beside, _FOR_A_SOLUTION * self._options.head_start - self._seconds(), self._has_solution)
+        if ended or self._has_solution():
+            self._nothing = self._why_not_begun(beside)
+            return True
+        return False
+
+    def _why_not_begun(self, beside: CpSatRun) -> str:
+        if self._is_stopped():
+            return "it had not begun"
+        return f"CP-SAT {'answered' if beside.done.is_set() else 'had a solution'} before it began"
 
     def _end_of(self, beside: CpSatRun) -> str | None:
         """Return what ended the learned search, None if nothing did."""

@@ -476,6 +476,25 @@ class ContentRun(SilentRun):
         return response
 
 
+class LateRun(ContentRun):
+    """A run that has a solution only when it is waited for longer than an easy model takes, and ends after that."""
+
+    head_start = 0.01
+
+    def __init__(self, model: cp_model.CpModel, *arguments: object, **options: Any) -> None:
+        SilentRun.__init__(self)
+        ends = time.perf_counter() + self.head_start
+        begin = partial(super().__init__, model, *arguments, **options)
+
+        class Late(Awaited):
+            def wait(self, timeout: float | None = None) -> bool:
+                if time.perf_counter() > ends:
+                    begin()
+                return threading.Event.wait(self, timeout)
+
+        self.done = Late()
+
+
 def test_failures_are_heard_of() -> None:
     heard: list[int] = []
     result = cp_search.solve(infeasible(), variables_of(infeasible()), None, on_failure=heard.append)
@@ -485,9 +504,12 @@ def test_failures_are_heard_of() -> None:
 
 
 @pytest.mark.parametrize("watched", [False, True])
-def test_nothing_is_looked_for_where_cp_sat_has_a_solution(watched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race, "CpSatRun", ContentRun)
-    solver, model = drop_in(2), ordering(6)
+@pytest.mark.parametrize(("run", "head_start"), [(ContentRun, 0.0), (LateRun, LateRun.head_start)])
+def test_nothing_is_looked_for_where_cp_sat_has_a_solution(
+    run: type[SilentRun], head_start: float, watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(race, "CpSatRun", run)
+    solver, model = drop_in(2, RaceOptions(head_start=head_start)), ordering(6)
     assert solver.solve(model, Record(model) if watched else None) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
     assert solver.race is not None
     assert solver.race.learned is None
