@@ -15,8 +15,9 @@ from benchmarks.rendering.parts import Cell, Group, Table, TableRow
 from benchmarks.statistics import counted
 from nnsearch.errors import ConfigError
 from nnsearch.model.prepared import PreparedModel
-from nnsearch.trial.advise import WORTH_IT, TrialComparison, Verdict, advise
+from nnsearch.trial.advise import WORTH_IT, advise, further_seeds
 from nnsearch.trial.arms import BASELINE
+from nnsearch.trial.comparison import Trial, TrialComparison
 from training.running.fan_out import Needs
 
 
@@ -27,7 +28,7 @@ class AdviceTrial:
     Args:
         kinds: names of kinds of the zoo.
         size: of every kind.
-        seeds: of the trial behind each verdict.
+        seeds: of the trial behind each verdict; its two best arms have the least numbers that are none of these.
         measured: seeds of the measurement that it is compared with.
         workers: of every arm.
         seconds: of every run.
@@ -58,7 +59,7 @@ class AdviceTrial:
         for name in self.kinds:
             if name not in KINDS:
                 raise ConfigError(f"kinds: expected names of {', '.join(KINDS)}, got {name!r}")
-        if both := set(self.seeds) & set(self.measured):
+        if both := {*self.seeds, *further_seeds(self.seeds)} & set(self.measured):
             raise ConfigError(f"measured: expected other seeds than those of the trials, got {min(both)} in both")
 
 
@@ -83,21 +84,21 @@ def measure(name: str, suite: AdviceTrial) -> dict[str, Any]:
     """Ask for advice on a model, measure all arms again, and return the ``result`` of the record."""
     model = PreparedModel(build(name, suite.size).model)
 
-    def asked(seeds: Sequence[int], what: str) -> Verdict:
-        with tqdm(desc=f"{name}, {what}", unit=" runs", disable=None, leave=False) as bar:
+    with tqdm(desc=name, unit=" runs", disable=None, leave=False) as bar:
 
-            def show(done: int, total: int, arm: str) -> None:
-                bar.total, bar.n = total, done
-                bar.set_postfix_str(arm)
+        def show(done: int, total: int, arm: str) -> None:
+            bar.total, bar.n = total, done
+            bar.set_postfix_str(arm)
 
-            return advise(model, seconds=suite.seconds, seeds=seeds, workers=suite.workers, on_run=show)
-
-    verdict = asked(suite.seeds, "trial")
-    again = asked(suite.measured, "measurement")
+        verdict = advise(model, seconds=suite.seconds, seeds=suite.seeds, workers=suite.workers, on_run=show)
+        arms = [one.arm for one in verdict.comparisons]
+        runs = len(arms) * len(suite.measured)
+        again = Trial(arms, suite.seconds, model.objective)
+        again.run(arms, suite.measured, lambda done, arm: show(done, runs, f"measured: {arm}"))
     return {
         "advised": None if verdict.choice is None else verdict.choice.arm.name,
         "trial": _ratios(verdict.comparisons),
-        "measured": _ratios(again.comparisons),
+        "measured": _ratios(again.comparisons()),
     }
 
 

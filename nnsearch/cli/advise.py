@@ -43,7 +43,8 @@ def show_verdict(
         time_limit: seconds of each run; there is one for each seed of CP-SAT, of it with linearization level 2 where
             there is an objective, of HiGHS where the model is linear, and of the drop-in solver and dives with each
             network that has something to say
-        seeds: of CP-SAT, a run of each arm for each
+        seeds: of CP-SAT, a run of each arm for each; the two best arms, where they were better than CP-SAT, run against
+            it again with as many other seeds, so that luck is not taken for a gain
         workers: of each arm (default: the processors that this process may use)
         json: print one JSON object
     """

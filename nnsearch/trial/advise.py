@@ -6,65 +6,33 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import starmap
+from itertools import count, islice
 from pathlib import Path
-from statistics import median
 
 from ortools.sat.python import cp_model
 
 from nnsearch.errors import ConfigError, GraphError, NNSearchError
 from nnsearch.highs import is_linear
 from nnsearch.model.graph import MAX_VALUES
-from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.processors import usable_cpus
 from nnsearch.scorers.network import Network
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Scorer
-from nnsearch.trial.arms import BASELINE, HIGHS, TrialArm, TrialRun, arms_for
-from nnsearch.trial.contradictions import refuse_contradictions
+from nnsearch.trial.arms import HIGHS, arms_for
+from nnsearch.trial.comparison import Trial, TrialComparison
 from nnsearch.trial.first_look import FirstLook, first_look
-from nnsearch.trial.pairs import paired_costs, rotated
 
 WORTH_IT = 0.85
 """Of the cost of CP-SAT; less than this saved is within the noise of a few runs."""
+
+_FINALISTS = 2
 
 _HOW_TO_HIGHS = (
     "this model is linear: HiGHS is the tool to try first",
     'OR-Tools has it: pywraplp.Solver.CreateSolver("HIGHS"), or mathopt.solve(model, mathopt.SolverType.HIGHS);',
     "a CpModel as it is, with variables, constraints and objective as they are here, goes to it by this line",
 )
-
-
-@dataclass(frozen=True)
-class TrialComparison:
-    """What one arm did in a trial.
-
-    Attributes:
-        arm: The arm.
-        runs: One for each seed.
-        ratio: Its cost over CP-SAT's, geometric mean over the seeds: seconds where either of the two has decided the
-            model, else the primal integral. 1 for CP-SAT itself.
-        always: Whether it was better for every seed.
-        ahead: Whether for every seed no arm decided the model, and at the end none had a better objective, and CP-SAT a
-            worse one.
-    """
-
-    arm: TrialArm
-    runs: Sequence[TrialRun]
-    ratio: float
-    always: bool
-    ahead: bool = False
-
-    def __str__(self) -> str:
-        decided = sum(run.decided for run in self.runs)
-        first = [run.solutions[0][0] for run in self.runs if run.solutions]
-        best = [run.solutions[-1][1] for run in self.runs if run.solutions]
-        return (
-            f"{self.arm.name:22} {self.ratio:7.2f} {decided:4} of {len(self.runs)} "
-            f"{median(run.seconds for run in self.runs):9.2f} "
-            f"{f'{median(first):.2f}' if first else 'none':>9} {f'{median(best):.12g}' if best else 'none':>14}"
-        )
 
 
 @dataclass(frozen=True)
@@ -112,16 +80,18 @@ def advise(
 
     Every arm (CP-SAT with its defaults, with linearization level 2 where there is an objective, HiGHS where the model
     is linear, the drop-in solver and dives with each scorer that has something to say) solves the model once for each
-    seed, in turns, within the same time. Another arm than CP-SAT is recommended if it was better for every seed and by
-    15 % in the geometric mean; HiGHS also if for every seed it had the best objective at the end.
+    seed, in turns, within the same time. The best of many may have been lucky, so the two best ones, where they were
+    better than CP-SAT, run against it again, with as many other seeds. One is recommended if it was better with these,
+    too, and by 15 % over all seeds, in the geometric mean; HiGHS also if for every seed it had the best objective at
+    the end.
 
     Args:
         model: Any model; it is not changed.
         scorers: Names or paths of networks, ``lp``, or scorers.
         seconds: The time limit of each run.
-        seeds: Random seeds of CP-SAT, a run of each arm for each.
+        seeds: Random seeds of CP-SAT, a run of each arm for each; the two best arms have as many others after that.
         workers: Of each arm; None is as many as this process may use processors.
-        on_run: Called before each run with the number of runs done, of all, and the name of the arm.
+        on_run: Called before each run with the number of runs done, of all at most, and the name of the arm.
 
     Raises:
         ConfigError: No seeds, no time, or no workers.
@@ -155,14 +125,36 @@ def advise(
             look = FirstLook(scorer.name, str(error), False)
         looks.append(look)
         useful += [scorer] if look.usable else []
-    comparisons: list[TrialComparison] = []
-    if useful or prepared.objective is not None:
-        arms = arms_for(prepared, useful, workers or usable_cpus(), seconds)
-        comparisons = _tried(arms, seeds, seconds, prepared.objective, on_run)
+    if not useful and prepared.objective is None:
+        return Verdict(_reading(prepared), looks, [], None)
+    trial = Trial(arms_for(prepared, useful, workers or usable_cpus(), seconds), seconds, prepared.objective)
+    total = (len(trial.arms) + 1 + _FINALISTS) * len(seeds)
+    tell = None if on_run is None else lambda done, arm: on_run(done, total, arm)
+    trial.run(trial.arms, seeds, tell)
+    promising = sorted((one for one in trial.comparisons() if one.ratio < 1 or _is_tool(one)), key=_ratio)[:_FINALISTS]
+    if promising:
+        trial.run([trial.arms[0], *(one.arm for one in promising)], further_seeds(seeds), tell)
+    comparisons, finalists = trial.comparisons(), {one.arm for one in promising}
     better = [
-        one for one in comparisons if (one.always and one.ratio <= WORTH_IT) or (one.arm.name == HIGHS and one.ahead)
+        one
+        for one in comparisons
+        if one.arm in finalists and ((one.ratio <= WORTH_IT and one.ratio_of_last(len(seeds)) < 1) or _is_tool(one))
     ]
-    return Verdict(_reading(prepared), looks, comparisons, min(better, key=lambda one: one.ratio, default=None))
+    return Verdict(_reading(prepared), looks, comparisons, min(better, key=_ratio, default=None))
+
+
+def further_seeds(seeds: Sequence[int]) -> list[int]:
+    """Return as many other seeds, with which the best arms of a trial run again."""
+    return list(islice((seed for seed in count() if seed not in seeds), len(seeds)))
+
+
+def _ratio(one: TrialComparison) -> float:
+    return one.ratio
+
+
+def _is_tool(one: TrialComparison) -> bool:
+    """Tell whether HiGHS is the tool for a model, even if it is late."""
+    return one.arm.name == HIGHS and one.ahead
 
 
 def _reading(model: PreparedModel) -> list[str]:
@@ -183,44 +175,3 @@ def _reading(model: PreparedModel) -> list[str]:
     except GraphError as error:
         lines.append(f"for networks: nothing ({error})")
     return lines
-
-
-def _tried(
-    arms: Sequence[TrialArm],
-    seeds: Sequence[int],
-    seconds: float,
-    objective: Objective | None,
-    on_run: Callable[[int, int, str], None] | None,
-) -> list[TrialComparison]:
-    runs: dict[str, list[TrialRun]] = {arm.name: [] for arm in arms}
-    total = len(arms) * len(seeds)
-    for turn, seed in enumerate(seeds):
-        for arm in rotated(arms, turn):
-            if on_run is not None:
-                on_run(sum(map(len, runs.values())), total, arm.name)
-            runs[arm.name].append(arm.run(seed))
-    refuse_contradictions(runs, objective)
-    values = [value for done in runs.values() for run in done for _, value in run.solutions]
-    best = None if objective is None else (max if objective.maximises else min)(values, default=0.0)
-
-    def log_ratio(mine: TrialRun, theirs: TrialRun) -> float:
-        cost, other, slack = paired_costs(mine, theirs, best, seconds)
-        return math.log((cost + slack) / (other + slack))
-
-    def is_ahead(turn: int, mine: TrialRun) -> bool:
-        same_turn = [done[turn] for done in runs.values()]
-        if objective is None or not mine.solutions or any(run.decided for run in same_turn):
-            return False
-        ends = [run.solutions[-1][1] for run in same_turn if run.solutions]
-        if any(objective.better(end, mine.solutions[-1][1]) for end in ends):
-            return False
-        theirs = runs[BASELINE][turn].solutions
-        return not theirs or objective.better(mine.solutions[-1][1], theirs[-1][1])
-
-    compared = []
-    for arm in arms:
-        ratios = [log_ratio(mine, theirs) for mine, theirs in zip(runs[arm.name], runs[BASELINE], strict=True)]
-        mean = math.exp(sum(ratios) / len(ratios))
-        always, ahead = all(ratio < 0 for ratio in ratios), all(starmap(is_ahead, enumerate(runs[arm.name])))
-        compared.append(TrialComparison(arm, runs[arm.name], mean, always, ahead))
-    return compared
