@@ -98,8 +98,10 @@ class LearnedSide:
 
         def on_dive(dived: Dived) -> None:
             side._tell_dive(dived)
-            share.pause(dived.seconds)  # here, since CP-SAT is at work while the dive asks for a stop
+            # Here, since CP-SAT is at work while the dive asks for a stop. The next one will hardly take longer.
+            share.pause(dived.seconds, ahead=dived.seconds)
 
+        share.pause(ahead=options.dives.seconds)
         dived = solve_by_dives(
             model,
             [self._scorer],

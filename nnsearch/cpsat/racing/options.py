@@ -34,7 +34,7 @@ class RaceOptions:
         search: How the learned search searches, without limits. To the seed of its restarts and to that of the dives
             ``random_seed`` is added; the policy holds for the dives, too.
         search_failures: Failures of the learned search after which it changes to dives.
-        dives: Of the learned side; None is never.
+        dives: Of the learned side; None is never. One begins only when the share allows as many seconds as it may take.
         start_seconds: Seconds that history may take to look for a start.
         start_share: Or this share of the time limit, where that is more.
         trial_seconds: Seconds that CP-SAT has to find a solution by itself when the learned search has the first one;
@@ -52,14 +52,14 @@ class RaceOptions:
     """
 
     head_start: float = 0.03
-    grant: float = 0.1
+    grant: float = 0.06
     full_grant: float = 0.5
     full_failures: int = 5
-    share: float = 0.04
+    share: float = 0.03
     patience: float = 10.0
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
-    dives: Dives | None = field(default_factory=Dives)
+    dives: Dives | None = field(default_factory=lambda: Dives(seconds=0.1))
     start_seconds: float = 1.0
     start_share: float = 0.1
     trial_seconds: float = 0.2

@@ -15,7 +15,7 @@ class Share:
     """A bound on the processor time of one thread, kept by pauses.
 
     At ``t`` seconds after it began, the thread has taken at most ``grant + share * t`` seconds of a processor. A step
-    that cannot be interrupted may overdraw that, and the next pause is longer.
+    that cannot be interrupted may overdraw that where nobody knows how long it takes, and the next pause is longer.
 
     Args:
         grant: Seconds that it may take at once; infinite is no bound.
@@ -55,16 +55,17 @@ class Share:
         if failures >= self._failures:
             self._full_grant = 0.0
 
-    def pause(self, elsewhere: float = 0.0) -> None:
+    def pause(self, elsewhere: float = 0.0, ahead: float = 0.0) -> None:
         """Wait until the thread may go on, or until the stop.
 
         Args:
             elsewhere: Seconds that another thread has worked for this one.
+            ahead: Seconds that the next step may take, which cannot be interrupted.
         """
         self._base -= elsewhere
-        while self._overdrawn() and not self._stop():
+        while self._overdrawn(ahead) and not self._stop():
             time.sleep(_NAP)
 
-    def _overdrawn(self) -> bool:
+    def _overdrawn(self, ahead: float) -> bool:
         allowed = max(self._grant, self._full_grant) + self._share * (time.perf_counter() - self._began)
-        return time.thread_time() - self._base > allowed
+        return time.thread_time() - self._base + ahead > allowed

@@ -624,6 +624,8 @@ def test_the_learned_search_is_bounded_where_no_processor_is_left(monkeypatch: p
     assert clocks.wall - began == pytest.approx((0.03 - 0.02) / 0.2, abs=0.006)
     bounded.pause(elsewhere=0.01)
     assert clocks.wall - began == pytest.approx((0.04 - 0.02) / 0.2, abs=0.006)
+    bounded.pause(ahead=0.02)  # before a step that cannot be interrupted
+    assert clocks.wall - began == pytest.approx((0.06 - 0.02) / 0.2, abs=0.006)
     calm = share.Share.beside(2, 0.0, 0.1, lambda: stopped[0])
     calm.raise_until(3, 1e9)
     calm.note_failures(2)
@@ -631,6 +633,21 @@ def test_the_learned_search_is_bounded_where_no_processor_is_left(monkeypatch: p
     calm.note_failures(4)
     stopped[0] = True
     calm.pause(elsewhere=0.0)  # for ever but for the stop
+
+
+def test_a_dive_begins_only_when_its_seconds_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    pause = share.Share.pause
+
+    def noted(self: share.Share, elsewhere: float = 0.0, ahead: float = 0.0) -> None:
+        asked.append(ahead)
+        pause(self, elsewhere)
+
+    monkeypatch.setattr(share.Share, "pause", noted)
+    monkeypatch.setattr(race, "CpSatRun", SilentRun)
+    solver = drop_in(2, RaceOptions(head_start=0, grant=10, search_failures=0, dives=Dives(seconds=7.5)))
+    assert solver.solve(ordering(6)) == cp_model.OPTIMAL
+    assert 7.5 in asked
 
 
 class Preferring(RandomGraphScorer):
