@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from benchmarks.instances.zoo import KINDS, Size, build
 from benchmarks.records import Job, Record
 from benchmarks.rendering.parts import Cell, Group, Table, TableRow
-from benchmarks.statistics import counted
+from benchmarks.statistics import counted, geometric_mean
 from nnsearch.errors import ConfigError
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.trial.advise import WORTH_IT, advise, further_seeds
 from nnsearch.trial.arms import BASELINE
-from nnsearch.trial.comparison import Trial, TrialComparison
+from nnsearch.trial.comparison import Trial
 from training.running.fan_out import Needs
 
 
@@ -97,8 +98,8 @@ def measure(name: str, suite: AdviceTrial) -> dict[str, Any]:
         again.run(arms, suite.measured, lambda done, arm: show(done, runs, f"measured: {arm}"))
     return {
         "advised": None if verdict.choice is None else verdict.choice.arm.name,
-        "trial": _ratios(verdict.comparisons),
-        "measured": _ratios(again.comparisons()),
+        "trial": {one.arm.name: one.ratio for one in verdict.comparisons},
+        "measured": {one.arm.name: list(one.ratios) for one in again.comparisons()},
     }
 
 
@@ -107,27 +108,30 @@ def regret(record: Record) -> float:
 
     Without a trial there is nothing to regret: no arm had anything to say.
     """
-    measured = record["result"]["measured"]
-    if not measured:
-        return 1.0
-    return float(measured[record["result"]["advised"] or BASELINE] / min(measured.values()))
+    means = _means(record)
+    return means[record["result"]["advised"] or BASELINE] / min(means.values()) if means else 1.0
 
 
 def is_right(record: Record) -> bool:
-    """Tell whether a verdict holds: no worse than CP-SAT, and no arm that is clearly better was left out.
+    """Tell whether a verdict holds: it is not worse than CP-SAT, and no arm that is clearly better was left out.
 
-    Clearly better is what :func:`nnsearch.trial.advise.advise` calls so.
+    Clearly better is what :func:`nnsearch.trial.advise.advise` calls so. The best of many arms is better by luck alone,
+    so both count only where the 95 % interval of a ratio, over the seeds, says so.
     """
-    result = record["result"]
-    ratio = result["measured"].get(result["advised"] or BASELINE, 1.0)
-    return bool(ratio <= 1 and regret(record) <= 1 / WORTH_IT)
+    measured = record["result"]["measured"]
+    if not measured:
+        return True
+    advised = np.log(measured[record["result"]["advised"] or BASELINE])
+    worse = geometric_mean(advised)[1] > 1
+    left_out = (geometric_mean(np.log(ratios) - advised)[2] <= WORTH_IT for ratios in measured.values())
+    return not worse and not any(left_out)
 
 
 def summary(records: Sequence[Record]) -> Group:
     """Return each verdict beside the measurement."""
     rows = []
     for record in records:
-        result, measured = record["result"], record["result"]["measured"]
+        result, measured = record["result"], _means(record)
         advised = result["advised"] or BASELINE
         best = min(measured, key=measured.__getitem__, default=BASELINE)
         cells: list[Cell] = [
@@ -151,12 +155,12 @@ def summary(records: Sequence[Record]) -> Group:
                 rows,
                 f"ratio: cost over that of {BASELINE} on {counted(len(config['measured']), 'seed')} that the trial has "
                 f"not seen (seconds where either arm decided the model, else primal integrals).\nregret: cost of the "
-                f"advised arm over that of the cheapest. A verdict agrees where its ratio is at most 1 and its regret "
-                f"at most {1 / WORTH_IT:.2f}.",
+                f"advised arm over that of the cheapest. A verdict disagrees where, by the 95 % interval over the "
+                f"seeds, it is worse than {BASELINE}, or another arm costs at most {WORTH_IT:g} of what it costs.",
             )
         ],
     )
 
 
-def _ratios(comparisons: Sequence[TrialComparison]) -> dict[str, float]:
-    return {one.arm.name: one.ratio for one in comparisons}
+def _means(record: Record) -> dict[str, float]:
+    return {arm: geometric_mean(np.log(ratios))[0] for arm, ratios in record["result"]["measured"].items()}

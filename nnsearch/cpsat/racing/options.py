@@ -52,10 +52,10 @@ class RaceOptions:
     """
 
     head_start: float = 0.03
-    grant: float = 0.06
+    grant: float = 0.1
     full_grant: float = 0.5
     full_failures: int = 5
-    share: float = 0.03
+    share: float = 0.04
     patience: float = 10.0
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40

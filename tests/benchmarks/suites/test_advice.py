@@ -24,7 +24,7 @@ def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "KINDS", {**instances.KINDS, "coins": coins})
 
 
-def made(advised: str | None, measured: dict[str, float]) -> Record:
+def made(advised: str | None, measured: dict[str, list[float]]) -> Record:
     return Record(config={}, result={"advised": advised, "trial": {}, "measured": measured}, environment={})
 
 
@@ -32,16 +32,18 @@ def made(advised: str | None, measured: dict[str, float]) -> Record:
     ("advised", "measured", "regret", "right"),
     [
         (None, {}, 1.0, True),  # nobody had anything to say
-        (None, {"CP-SAT": 1.0, "a": 0.9}, 1 / 0.9, True),  # less than a clear gain was left out
-        (None, {"CP-SAT": 1.0, "a": 0.5}, 2.0, False),  # a clear one was
-        ("a", {"CP-SAT": 1.0, "a": 0.5}, 1.0, True),
-        ("a", {"CP-SAT": 1.0, "a": 1.01}, 1.01, False),  # slower than CP-SAT
-        ("a", {"CP-SAT": 1.0, "a": 0.5, "b": 0.45}, 0.5 / 0.45, True),  # hardly better
-        ("a", {"CP-SAT": 1.0, "a": 0.5, "b": 0.1}, 5.0, False),
+        (None, {"CP-SAT": [1.0] * 3, "a": [0.9] * 3}, 1 / 0.9, True),  # less than a clear gain was left out
+        (None, {"CP-SAT": [1.0] * 3, "a": [0.5] * 3}, 2.0, False),  # a clear one was
+        (None, {"CP-SAT": [1.0] * 3, "a": [0.1, 1.0, 1.25]}, 2.0, True),  # that may be luck
+        ("a", {"CP-SAT": [1.0] * 3, "a": [0.5] * 3}, 1.0, True),
+        ("a", {"CP-SAT": [1.0] * 3, "a": [1.01] * 3}, 1.01, False),  # slower than CP-SAT
+        ("a", {"CP-SAT": [1.0] * 3, "a": [0.5, 1.0, 3.0]}, 1.5 ** (1 / 3), True),  # it may be bad luck
+        ("a", {"CP-SAT": [1.0] * 3, "a": [0.5] * 3, "b": [0.45] * 3}, 0.5 / 0.45, True),  # hardly better
+        ("a", {"CP-SAT": [1.0] * 3, "a": [0.5] * 3, "b": [0.1] * 3}, 5.0, False),
     ],
 )
 def test_a_verdict_is_right_if_little_is_lost(
-    advised: str | None, measured: dict[str, float], regret: float, right: bool
+    advised: str | None, measured: dict[str, list[float]], regret: float, right: bool
 ) -> None:
     record = made(advised, measured)
     assert advice.regret(record) == pytest.approx(regret)
@@ -57,7 +59,7 @@ def test_each_verdict_stands_beside_seeds_that_it_has_not_seen(
     (line,) = lines_of(output)
     assert line["config"]["seeds"] == [1]
     assert line["config"]["measured"] == [2, 3]
-    assert line["result"]["measured"]["CP-SAT"] == 1
+    assert line["result"]["measured"]["CP-SAT"] == [1, 1]
     assert {"CP-SAT, level 2", "HiGHS"} <= line["result"]["measured"].keys()
     shown = capsys.readouterr().out
     assert "of 1 verdict agree with the measurement" in shown
