@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from nnsearch.schedules.reading import NOBODY, Schedule
@@ -54,8 +55,8 @@ class Generator:
         self._rank = [0] * len(schedule.low)  # of variables: nothing waits for one with a lower rank
         for rank, (_, v, _) in enumerate(schedule.arcs):
             self._rank[v] = rank + 1
-        self._forward = _Direction(schedule, backward=False)
-        self._backward = _Direction(schedule, backward=True)
+        self._forward = _Direction(schedule, self._rank, backward=False)
+        self._backward = _Direction(schedule, [-rank for rank in self._rank], backward=True)
         self._priced = [(v, c) for v, c in enumerate(schedule.cost.tolist()) if c]
 
     def ordered(self, times: Sequence[float]) -> list[int]:
@@ -99,7 +100,8 @@ class Generator:
 
 
 class _Direction:
-    def __init__(self, schedule: Schedule, *, backward: bool) -> None:
+    def __init__(self, schedule: Schedule, rank: list[int], *, backward: bool) -> None:
+        self._rank = rank
         self._out: list[list[tuple[int, int]]] = [[] for _ in schedule.low]
         for u, v, w in schedule.arcs:
             self._out[v if backward else u].append((u if backward else v, w))
@@ -158,18 +160,20 @@ class _Direction:
         return lines
 
     def _push(self, variable: int, value: int, least: list[int]) -> None:
-        """Raise a variable to a value, and those behind it."""
+        """Raise a variable to a value, and those behind it, each when all before it are where they will be."""
         if variable == NOBODY:
             return
         least[variable] = max(least[variable], value)
-        left = [variable]
+        rank, left, done = self._rank, [(self._rank[variable], variable)], NOBODY
         while left:
-            u = left.pop()
-            base = least[u]
+            _, u = heappop(left)
+            if u == done:  # raised by several
+                continue
+            done, base = u, least[u]
             for v, w in self._out[u]:
                 if base + w > least[v]:
                     least[v] = base + w
-                    left.append(v)
+                    heappush(left, (rank[v], v))
 
 
 def _first(mode: _Mode, least: list[int], lines: list[Timeline]) -> int:

@@ -22,6 +22,7 @@ from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.window import Window, around, spans, window_of
 from nnsearch.cpsat.start import find_start
 from nnsearch.history.matching import Plan
+from nnsearch.model.lists import within
 from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.variables import fix
@@ -105,14 +106,18 @@ class ScheduleSearch(Incumbent):
         best = self.best
         if best is not None and found.cost >= sum(c * best[v] for v, c in self._objective.terms):
             return
-        run = self._run(self._as_made(found), None)
-        if run.wait(over):
-            return
-        if run.response().status == cp_model.INFEASIBLE:  # the model says more than the schedule
-            ends = time.perf_counter() + _REPAIR_SECONDS
-            start = find_start(self._model, self._plan(found), ends, stop=over)
-            if start is not None:
-                self._run(_fixed(self._model.model, enumerate(start.solution)), None).wait(over)
+        plan = self._plan(found)
+        known = np.flatnonzero(plan.known)
+        values = plan.values[known]
+        if within(self._model.domains.take(known), np.arange(len(known)), values).all():
+            fixed = zip(known.tolist(), values.tolist(), strict=True)
+            run = self._run(_fixed(self._model.model, fixed), None)
+            if run.wait(over) or run.response().status != cp_model.INFEASIBLE:
+                return
+        # The model says more than the schedule.
+        start = find_start(self._model, plan, time.perf_counter() + _REPAIR_SECONDS, stop=over)
+        if start is not None:
+            self._run(_fixed(self._model.model, enumerate(start.solution)), None).wait(over)
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all was free and solved to its end, until nothing comes of it any more, or until told.
@@ -168,12 +173,6 @@ class ScheduleSearch(Incumbent):
             parameters.max_deterministic_time = _WORK
         return CpSatRun(model, parameters, solution_callback=self.listener())
 
-    def _as_made(self, made: Generated) -> cp_model.CpModel:
-        """Return the model with the tasks as they are done in a schedule."""
-        plan = self._plan(made)
-        known = np.flatnonzero(plan.known)
-        return _fixed(self._model.model, zip(known.tolist(), plan.values[known].tolist(), strict=True))
-
     def _plan(self, made: Generated) -> Plan:
         """Return what a schedule says of the variables."""
         values = np.zeros(len(self._model.names), dtype=np.int64)
@@ -196,7 +195,7 @@ class _Neighbourhood(NamedTuple):
 
 
 def _fixed(model: cp_model.CpModel, values: Iterable[tuple[int, int]]) -> cp_model.CpModel:
-    """Return the model with some variables fixed."""
+    """Return the model with some variables fixed, at values of their domains: these are asked no more."""
     copy = model.clone()
     for variable, value in values:
         fix(copy.proto.variables[variable], value)

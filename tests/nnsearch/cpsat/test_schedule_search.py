@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from functools import partial
 from random import Random
 
@@ -19,28 +20,43 @@ from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.cpsat.schedules.window import around, spans, window_of
 from nnsearch.errors import NothingToReadError
+from nnsearch.model.objective import read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
+from nnsearch.problems.cp_model.problem import CpModelFile
 from nnsearch.schedules.reading import Schedule
 
 SHOPS = ("job-shops", "flexible-shops", "rcpsp")
 
 
+def search_in(
+    model: cp_model.CpModel, tell: Callable[[cp_model.CpSolverResponse], object] = lambda response: None
+) -> ScheduleSearch:
+    """Return the search of a model.
+
+    Args:
+        model: that is a schedule.
+        tell: called with each better solution.
+    """
+    read = PreparedModel(model)
+    assert read.objective is not None
+    parameters = plain_solver().parameters
+    return ScheduleSearch(read, read.objective, Schedule.of(read), parameters, 2, lambda found: bool(tell(found)))
+
+
 def search_of(drawn: ZooModel) -> ScheduleSearch:
     """Return the search of a model, which checks what it is told."""
-    model = PreparedModel(drawn.model)
-    objective = model.objective
+    objective = read_objective(drawn.model.proto)
     assert objective is not None
     told: list[float] = []
 
-    def check(response: cp_model.CpSolverResponse) -> bool:
+    def check(response: cp_model.CpSolverResponse) -> None:
         really = drawn.check(lambda variable: response.solution[variable.index])
         assert really is None or not objective.better(response.objective_value, really)
         assert not told or objective.better(response.objective_value, told[-1])
         told.append(response.objective_value)
-        return False
 
-    return ScheduleSearch(model, objective, Schedule.of(model), plain_solver().parameters, 2, check)
+    return search_in(drawn.model, check)
 
 
 def value_in(solution: list[int], variable: cp_model.IntVar) -> int:
@@ -127,6 +143,52 @@ def test_a_model_that_says_more_than_its_schedule_has_a_start_all_the_same() -> 
     again.begin_by_rules(lambda: False)
     assert again.best is not None
     assert again.best[0] != search.best[0]
+
+
+def with_gaps() -> cp_model.CpModel:
+    """Tasks that begin at every fifth time only."""
+    model = cp_model.CpModel()
+    times = cp_model.Domain.from_values(range(0, 40, 5))
+    starts = [model.new_int_var_from_domain(times, "") for _ in range(4)]
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 3, "") for start in starts])
+    last = model.new_int_var(0, 50, "last")
+    model.add_max_equality(last, [start + 3 for start in starts])
+    model.minimize(last)
+    return model
+
+
+def with_a_deadline() -> cp_model.CpModel:
+    """Two tasks, of which the one that all rules put last has no time to wait."""
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(0, latest, "") for latest in (9, 0)]
+    intervals = zip(starts, (3, 6), strict=True)
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, length, "") for start, length in intervals])
+    model.minimize(4 * starts[0] + starts[1])
+    return model
+
+
+def with_a_machine_that_is_broken() -> cp_model.CpModel:
+    """A task on one of two machines, of which the faster one is not to be had."""
+    model = cp_model.CpModel()
+    start, end = model.new_int_var(0, 50, "start"), model.new_int_var(0, 60, "end")
+    never = model.get_bool_var_from_proto_index(model.new_int_var(0, 0, "never").index)
+    modes = [never, model.new_bool_var("other")]
+    model.add_exactly_one(modes)
+    for literal, duration in zip(modes, (2, 9), strict=True):
+        model.add_no_overlap([model.new_optional_interval_var(start, duration, end, literal, "")])
+    model.minimize(end)
+    return model
+
+
+@pytest.mark.parametrize("build", [with_gaps, with_a_deadline, with_a_machine_that_is_broken])
+def test_a_schedule_outside_of_domains_is_no_solution(build: Callable[[], cp_model.CpModel]) -> None:
+    model = build()
+    told: list[list[int]] = []
+    search = search_in(model, lambda response: told.append(list(response.solution)))
+    search.begin_by_rules(lambda: False)
+    assert told
+    problem = CpModelFile("model", model)
+    assert all(problem.is_solution(solution) for solution in told)
 
 
 def test_who_is_told_ends_the_search_at_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
@@ -147,6 +148,32 @@ def test_an_order_follows_its_targets_but_where_arcs_say_otherwise(
         for other in order:
             if max(targets[o] for o in reached[other]) < latest:
                 assert place[other] < place[task]
+
+
+def test_what_waits_for_many_is_moved_once_for_all_of_them() -> None:
+    model, steps = cp_model.CpModel(), 16
+    starts = [model.new_int_var(0, 2**40, "") for _ in range(3 * steps + 1)]
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 0, "") for start in starts])
+    for step in range(steps):  # of two ways the longer one is longer by more than all that comes behind
+        begin, one, other, end = starts[3 * step : 3 * step + 4]
+        model.add(one >= begin + 2 ** (steps - step))
+        model.add(other >= begin)
+        model.add(end >= one)
+        model.add(end >= other)
+    model.minimize(starts[-1])
+    schedule = Schedule.of(PreparedModel(model))
+    added: list[int] = []
+
+    class Counted(int):
+        def __radd__(self, other: int) -> int:
+            added.append(other)
+            return other + int(self)
+
+    schedule = replace(schedule, arcs=tuple((u, v, Counted(w)) for u, v, w in schedule.arcs))
+    generator = Generator(schedule)
+    made = generator.forward(generator.ordered([0.0] * len(starts)))
+    assert made.cost == 2 ** (steps + 1) - 2
+    assert len(added) < 10 * len(starts)
 
 
 @settings(max_examples=40, deadline=None)
