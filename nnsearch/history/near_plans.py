@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnsearch.history.matching import Plan, match
@@ -29,9 +30,11 @@ class NearPlan(NamedTuple):
 
 
 def near_plans(
-    store: Store, family: str | None, names: tuple[str, ...], sketch: Hashes, count: int = 1
-) -> list[NearPlan]:
+    store: Store, family: str | None, names: tuple[str, ...], sketch: Hashes, count: int
+) -> Iterator[NearPlan]:
     """Return the best solutions of the solves whose models are nearest, the nearest first; of equals the latest.
+
+    Each is read from the store when it is asked for. A solution that is the same as one before does not count.
 
     Args:
         store: the past solves.
@@ -44,14 +47,16 @@ def near_plans(
         HistoryError: the store cannot be read.
     """
     estimates = [(nearness(sketch, past.sketch), past.number) for past in store.sketches(family)]
-    plans: list[NearPlan] = []
+    plans: list[Plan] = []
     for estimate, number in sorted(estimates, key=lambda one: -(one[0] // _STEP)):  # stable: the latest come first
         if len(plans) == count:
-            break
+            return
         solve = store.load(number)
         matched = match(solve.names, names)
-        if (matched >= 0).sum() >= max(1, _LEAST_SHARE * len(names)):
-            plans.append(
-                NearPlan(Plan.of(solve.solutions[0].values, matched), number, estimate, solve.solutions[0].objective)
-            )
-    return plans
+        if (matched >= 0).sum() < max(1, _LEAST_SHARE * len(names)):
+            continue
+        best = solve.solutions[0]
+        plan = Plan.of(best.values, matched)
+        if not any(plan.is_like(other) for other in plans):
+            plans.append(plan)
+            yield NearPlan(plan, number, estimate, best.objective)

@@ -533,17 +533,17 @@ class Race:
         grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
         start = past.start(
             now + min(grant, left),
-            lambda: self._is_past_help(beside),
+            lambda: self._is_past_help(beside) or self._time_left() <= 0,
             self._parameters.random_seed,
             lambda found: not self._beats_incumbent(found),
+            self._has_solution,
         )
-        near = past.near
-        if near is None or start is None:
+        if start is None:
             answered = beside.done.is_set() and not self._is_stopped()
             self._forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
         if self._leads and not self._beats_incumbent(start):
-            self._forgotten = f"what solve {near.number} led to is no better than what CP-SAT had"
+            self._forgotten = f"what solve {past.led} led to is no better than what CP-SAT had"
             return None
         response = self._check(start.solution, None)
         if response is None:
@@ -688,8 +688,8 @@ class Race:
         """Return what was added to CP-SAT, and that in words."""
         contribution: Contribution = "nothing"
         giver = "the learned search"
-        if self._giver == "history" and self._past is not None and self._past.near is not None:
-            giver = f"solve {self._past.near.number} of the history"
+        if self._giver == "history" and self._past is not None:
+            giver = f"solve {self._past.led} of the history"
         if winner == "learned" and response.status == cp_model.INFEASIBLE:
             contribution, why = "proof", "the learned search proved that there is no solution"
         elif winner in ("learned", "history"):
