@@ -79,6 +79,7 @@ def draw(panels: Sequence[tuple[str, Mapping[str, Sequence[float]]]], path: Path
                 f"{middle:.2f}".lstrip("0"), (1, place), (1.01, place), ("axes fraction", "data"), va="center"
             )
         axis.set_yticks(range(len(names)), [label(name) for name in names])
+        axis.set_ylim(-0.6, len(names) - 0.4)
         axis.set_title(title, fontsize=9, loc="left")
         axis.axvline(1, color=LINE, linewidth=0.8)
         axis.set_xscale("log")
