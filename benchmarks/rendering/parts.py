@@ -130,6 +130,9 @@ class PageSection:
     groups: Sequence[Group] = ()
 
 
+Tone = Literal["good", "bad", "mixed", "none"]
+
+
 @dataclass(frozen=True)
 class Side:
     """One side of a headline: a figure such as ``10 of 10``, whose it is, and a share that is drawn as a bar."""
@@ -158,4 +161,4 @@ class Headline:
     words: str
     section: str | None
     better: str
-    tone: Literal["good", "bad", "mixed", "none"] = "good"
+    tone: Tone = "good"

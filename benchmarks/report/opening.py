@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.anytime import log_ratios
 from benchmarks.records import Record
-from benchmarks.rendering.parts import Headline, Side
+from benchmarks.rendering.parts import Headline, Side, Tone
 from benchmarks.report import race_section
 from benchmarks.statistics import by_arm, compare_seconds, counted, short
 from benchmarks.suites import optimise, race, stream
@@ -104,5 +104,5 @@ def _card(question: _Question, ratios: _Ratios) -> Headline:
     ]
     words = f"{question.line} against CP-SAT on {counted(len(ranked), 'kind')} of models: {'; '.join(told)}."
     gains, losses = ratios[best] < 1 / MARGIN, ratios[worst] > MARGIN
-    tone = "mixed" if gains and losses else "good" if gains else "bad" if losses else "none"
+    tone: Tone = "mixed" if gains and losses else "good" if gains else "bad" if losses else "none"
     return Headline(question.title, sides, words, question.suite, "shorter is better", tone)

@@ -76,7 +76,9 @@ def test_no_page_is_wider_than_a_phone(site: Path, browser: Any) -> None:
 def test_no_page_is_cut_off_in_print(site: Path, browser: Any) -> None:
     page = browser.new_page(viewport={"width": PAPER, "height": 1000})
     page.emulate_media(media="print", color_scheme="dark")
-    right = "Math.max(...[...document.querySelectorAll('h1, table, pre, img')].map(e => e.getBoundingClientRect().right))"
+    right = (
+        "Math.max(...[...document.querySelectorAll('h1, table, pre, img')].map(e => e.getBoundingClientRect().right))"
+    )
     controls = "[...document.querySelectorAll('.md-header, .md-sidebar, .md-clipboard')].some(e => e.checkVisibility())"
     paper = "getComputedStyle(document.body).backgroundColor"
     cut, dark, controlled = {}, [], []

@@ -50,9 +50,9 @@ def trial(monkeypatch: pytest.MonkeyPatch, runs: dict[str, list[TrialRun]]) -> C
 
     def arms(*_: object) -> list[TrialArm]:
         return [
-            TrialArm(name, f"code of {name}", lambda seed, name=name: runs[name][seed % len(runs[name])])
+            TrialArm(name, f"code of {name}", lambda seed, name=name: runs[name][seed % len(runs[name])])  # type: ignore[misc]
             for name in runs
-        ]  # type: ignore[misc]
+        ]
 
     monkeypatch.setattr(advising, "arms_for", arms)
     return arms
