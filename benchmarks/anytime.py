@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.records import Record
+from benchmarks.instances.families import Scale
+from benchmarks.records import Record, grouped
+from benchmarks.statistics import best_known, by_arm
 from nnsearch.trial.primal_integral import primal_integral, relative_gap
 
 SLACK = 0.001
@@ -62,6 +64,18 @@ def log_ratio(one: Record, other: Record, best: Mapping[str, float]) -> float:
     return math.log((integral(one, best) + SLACK) / (integral(other, best) + SLACK))
 
 
+def log_ratios(records: Sequence[Record], arm: str, baseline: str) -> dict[str, list[float]]:
+    """Return :func:`log_ratio` of each pair of runs of two arms, by kind of model: its family, or what changes in it.
+
+    A kind that one of the arms did not run is left out.
+    """
+    best, found = best_known(records), {}
+    for kind, runs in grouped(records, _kind):
+        arms = by_arm(runs)
+        found[kind] = [log_ratio(*pair, best) for pair in paired_runs(arms.get(arm, []), arms.get(baseline, []))]
+    return {kind: logs for kind, logs in found.items() if logs}
+
+
 def noise_of(again: Sequence[Record], baseline: Sequence[Record], best: Mapping[str, float]) -> float | None:
     """Return the logarithm of the factor by which two runs of the baseline differ, None where there are no two."""
     pairs = paired_runs(again, baseline)
@@ -88,6 +102,12 @@ def reached(one: Record, other: Record) -> float | None:
 def share(holds: Sequence[bool]) -> str | None:
     """Return of how many something holds, in percent; None of none."""
     return f"{np.mean(holds):.0%}" if holds else None
+
+
+def _kind(record: Record) -> str:
+    config = record["config"]
+    name = str(config.get("family") or config["kind"]).replace("-", " ")
+    return name if config.get("size", Scale.X1) == Scale.X1 else f"{name} {config['size']}"
 
 
 def _pair(record: Record) -> tuple[str, str, int]:

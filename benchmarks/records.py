@@ -145,6 +145,11 @@ def read_records(path: Path) -> list[Record]:
     return records
 
 
+def distinct(records: Iterable[Record]) -> list[Record]:
+    """Return the last record of each config: the same measurement may stand in two files that share a baseline."""
+    return list({_key(record["config"]): record for record in records}.values())
+
+
 def grouped(records: Iterable[Record], of: Callable[[Record], T]) -> list[tuple[T, list[Record]]]:
     """Return the values of records, which need not be hashable, in order of appearance, and the records of each."""
     groups: list[tuple[T, list[Record]]] = []

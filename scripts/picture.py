@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import matplotlib
 
-from benchmarks.anytime import log_ratio, paired_runs
-from benchmarks.records import Record, grouped, read_records
+from benchmarks.anytime import log_ratios, paired_runs
+from benchmarks.records import Record, distinct, read_records
 from benchmarks.rendering.figure import save
-from benchmarks.statistics import best_known, by_arm, by_set, cost
+from benchmarks.statistics import by_arm, by_set, cost
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -39,15 +40,6 @@ def logs_of_seconds(records: Sequence[Record]) -> dict[str, list[float]]:
         arms = by_arm(runs)
         pairs = paired_runs(arms["race/bp"], arms["cp-sat"])
         found[name] = [math.log(cost(mine, "seconds") / cost(theirs, "seconds")) for mine, theirs in pairs]
-    return found
-
-
-def logs_of_integrals(records: Sequence[Record]) -> dict[str, list[float]]:
-    """Return the logarithm of integral / integral of CP-SAT, of each pair, by family."""
-    best, found = best_known(records), {}
-    for family, runs in grouped(records, lambda record: str(record["config"]["family"])):
-        arms = by_arm(runs)
-        found[family] = [log_ratio(*pair, best) for pair in paired_runs(arms["drop-in lp"], arms["cp-sat"])]
     return found
 
 
@@ -87,6 +79,7 @@ def draw(panels: Sequence[tuple[str, Mapping[str, Sequence[float]]]], path: Path
                 f"{middle:.2f}".lstrip("0"), (1, place), (1.01, place), ("axes fraction", "data"), va="center"
             )
         axis.set_yticks(range(len(names)), [label(name) for name in names])
+        axis.set_ylim(-0.6, len(names) - 0.4)
         axis.set_title(title, fontsize=9, loc="left")
         axis.axvline(1, color=LINE, linewidth=0.8)
         axis.set_xscale("log")
@@ -103,7 +96,9 @@ def panels() -> list[tuple[str, dict[str, list[float]]]]:
         ("Any solution: seconds, CpSolver()", logs_of_seconds(read_records(RESULTS / "race.jsonl"))),
         (
             'An objective: primal integral over 10 s, CpSolver("lp")',
-            logs_of_integrals(read_records(RESULTS / "optimise.jsonl")),
+            log_ratios(
+                distinct(chain(*map(read_records, sorted(RESULTS.glob("optimise*.jsonl"))))), "drop-in lp", "cp-sat"
+            ),
         ),
     ]
 

@@ -130,6 +130,9 @@ class PageSection:
     groups: Sequence[Group] = ()
 
 
+Tone = Literal["good", "bad", "mixed", "none"]
+
+
 @dataclass(frozen=True)
 class Side:
     """One side of a headline: a figure such as ``10 of 10``, whose it is, and a share that is drawn as a bar."""
@@ -147,14 +150,15 @@ class Headline:
         title: on what.
         sides: what is compared, the learned side first.
         words: a whole sentence that says the same to somebody who reads nothing else.
-        section: where it is from.
+        section: where it is from; None where nothing was measured.
         better: what the bars mean, such as ``shorter is better``.
-        tone: ``good``, or ``bad`` where the learned side loses, which the page says just as loudly.
+        tone: ``good``, or ``bad`` where the learned side loses, which the page says just as loudly; ``mixed`` where it
+            does both, ``none`` where it does neither.
     """
 
     title: str
     sides: Sequence[Side]
     words: str
-    section: str
+    section: str | None
     better: str
-    tone: Literal["good", "bad"] = "good"
+    tone: Tone = "good"

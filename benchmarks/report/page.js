@@ -287,10 +287,10 @@
     const sides = headline.sides.map((side) => make("div", { class: "side" }, make("b", {}, side.figure), make("small", {}, side.words),
       side.share === null ? null : make("div", { class: "share", "aria-hidden": "true" },
         make("i", { style: `width:${(100 * side.share).toFixed(1)}%` }))));
-    const tone = headline.tone === "good" ? "▲ The network gains" : "▼ The network costs";
+    const tone = { good: "▲ The learned side gains", bad: "▼ The learned side costs", mixed: "▲▼ Gains and losses", none: "Neither gain nor loss" }[headline.tone];
     return make("article", { class: `card ${headline.tone}` }, make("h2", {}, headline.title),
-      make("p", { class: "tone" }, `${tone} · ${headline.better}`), ...sides, make("p", {}, headline.words),
-      make("a", { href: `#suite-${headline.section}` }, "All measurements of this"));
+      headline.section && make("p", { class: "tone" }, `${tone} · ${headline.better}`), ...sides, make("p", {}, headline.words),
+      headline.section && make("a", { href: `#suite-${headline.section}` }, "All measurements of this"));
   }
 
   // ---- filters
@@ -342,7 +342,7 @@
 
   // ---- the page
 
-  document.getElementById("headline").append(...content.headlines.map(cardOf));
+  document.getElementById("headline").append(...[...content.opening, ...content.headlines].map(cardOf));
   document.getElementById("summary").textContent = content.summary;
   document.getElementById("sections").append(...content.sections.map(sectionOf));
   document.getElementById("provenance").append(make("h2", {}, content.provenance.title), tableOf({ ...content.provenance, title: "By suite and file" }));

@@ -10,9 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from benchmarks.records import Job, Record
+from benchmarks.records import Record, distinct
 from benchmarks.rendering.parts import Chart, PageSection
 from benchmarks.report import training_section
+from benchmarks.report.opening import opening
 from benchmarks.report.provenance import provenance_table, summary
 from benchmarks.report.sections import make_headlines, make_sections
 
@@ -27,8 +28,7 @@ def payload(
 
     Records of one suite in several files are shown together.
     """
-    # The same measurement may stand in two files: tables that share a baseline.
-    records = list({Job(record["config"], dict).key: record for same in files.values() for record in same}.values())
+    records = distinct(record for same in files.values() for record in same)
     suites: dict[str, list[Record]] = {}
     for record in records:
         suites.setdefault(str(record["config"].get("suite", "results")), []).append(record)
@@ -38,6 +38,7 @@ def payload(
     return {
         "title": TITLE,
         "summary": summary(records) if records else "No results.",
+        "opening": [asdict(headline) for headline in opening(suites)],
         "headlines": [asdict(headline) for headline in make_headlines(suites)],
         "sections": [asdict(section) for section in sections],
         "provenance": asdict(provenance_table(files)),

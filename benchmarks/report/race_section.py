@@ -32,7 +32,7 @@ ANSWERS = {"satisfiable": "", "unsatisfiable": ", without a solution", "unknown"
 
 def find(records: Sequence[Record]) -> tuple[list[Block], list[Group]]:
     """Return the comparison, and tables and charts of each set of instances."""
-    groups = _groups(records)
+    groups = by_hardness(records)
     return [speed_table(groups)], [
         Group(
             f"{title}, {counted(num_instances(same), 'instance')}",
@@ -49,7 +49,7 @@ def find(records: Sequence[Record]) -> tuple[list[Block], list[Group]]:
 def headlines(records: Sequence[Record]) -> list[Headline]:
     """Return the set where the drop-in gains most, the hardest named set of others, and the one where it loses most."""
     found: list[tuple[Comparison, str, str, list[Record]]] = []
-    for title, same in _groups(records).items():
+    for title, same in by_hardness(records).items():
         arms = by_arm(same)
         compared = {
             arm: pairs
@@ -116,7 +116,7 @@ def _factors(pairs: Comparison, faster: bool) -> str:
     return f"{short(low)} to {short(high)}"
 
 
-def _groups(records: Sequence[Record]) -> dict[str, list[Record]]:
+def by_hardness(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Return the records of each set of instances and answer, the hardest for the baseline first."""
     groups = {
         f"{title_of(of_set)}{ANSWERS[answer]}": same

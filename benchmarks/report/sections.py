@@ -1,4 +1,4 @@
-"""Title and lead of each suite and study on the page, and the headlines on top of it."""
+"""Title and lead of each suite and study on the page, and the headlines below its opening."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.studies.sbr import search_findings as sbr_search
 from benchmarks.studies.sbr.study import MAIN
 from benchmarks.suites import gather, latency, nodes, optimise, stream, throughput
 
-MOST_HEADLINES = 6
+MOST_HEADLINES = 3
 
 _Found = tuple[Sequence[Block], Sequence[Group]]
 _Find = Callable[[Sequence[Record]], _Found]
@@ -153,12 +153,12 @@ def make_sections(suites: dict[str, list[Record]]) -> list[PageSection]:
 
 
 def make_headlines(suites: dict[str, list[Record]]) -> list[Headline]:
-    """Return the figures on top of the page, what the network gains first; none of suites that are not there."""
+    """Return the figures below the opening, what the network gains first; none of suites that are not there."""
     found = [
-        *race_section.headlines(suites.get("race", [])),
         *search_section.headlines(suites.get("search", [])),
         *_sbr_headlines(suites.get("study-sbr", [])),
         *feasibility_section.headlines(suites.get("feasibility", [])),
+        *race_section.headlines(suites.get("race", [])),
     ][:MOST_HEADLINES]
     return sorted(found, key=lambda headline: headline.tone != "good")
 

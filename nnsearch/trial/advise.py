@@ -94,7 +94,7 @@ def advise(
         on_run: Called before each run with the number of runs done, of all at most, and the name of the arm.
 
     Raises:
-        ConfigError: No seeds, no time, or no workers.
+        ConfigError: No seeds, no time, no workers, or two scorers of one name.
         ModelFileError: There is no such network.
         NNSearchError: CP-SAT refuses the model, or two proofs contradict each other.
 
@@ -114,6 +114,8 @@ def advise(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers: expected 1 or more, got {workers}")
     loaded = [load_scorer(scorer) for scorer in scorers]
+    if twice := [name for name, times in Counter(one.name for one in loaded).items() if times > 1]:
+        raise ConfigError(f"scorers: expected one of each name, got {twice[0]} twice; rename a file")
     prepared = PreparedModel.of(model)
     if prepared.refusal:
         raise NNSearchError(f"CP-SAT refuses the model: {prepared.refusal}")

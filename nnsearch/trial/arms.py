@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -13,11 +14,13 @@ from nnsearch.cpsat.dives import Dives, solve_by_dives
 from nnsearch.cpsat.solver import CpSolver
 from nnsearch.errors import NNSearchError
 from nnsearch.highs import is_linear, solve_by_highs
+from nnsearch.inference.pretrained import LP, pretrained_models
 from nnsearch.limits import Limits
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.result import Status
 from nnsearch.scorers.network import Network
+from nnsearch.scorers.onnx import OnnxScorer
 from nnsearch.trial.timed_solve import timed_solve
 
 BASELINE = "CP-SAT"
@@ -134,11 +137,20 @@ def arms_for(model: PreparedModel, scorers: Sequence[Network], workers: int, sec
         call = f"nnsearch.highs.solve_by_highs(model, workers={workers}, seconds={seconds:g})"
         arms.append(TrialArm(HIGHS, f"result = {call}", by_highs))
     for scorer in scorers:
-        call = f'nnsearch.cpsat.CpSolver("{scorer.name}")'
+        spelled = _spelled(scorer)
+        call = f"nnsearch.cpsat.CpSolver({spelled})"
         arms.append(TrialArm(f"drop-in {scorer.name}", f"solver = {call}", by_solver(lambda one=scorer: CpSolver(one))))  # type: ignore[misc]
-        call = f'nnsearch.cpsat.solve_by_dives(model, ["{scorer.name}"], workers={workers})'
+        call = f"nnsearch.cpsat.solve_by_dives(model, [{spelled}], workers={workers})"
         arms.append(TrialArm(f"dives {scorer.name}", f"result = {call}", by_dives(scorer)))
     return arms
+
+
+def _spelled(scorer: Network) -> str:
+    """Return what a program writes for a scorer: a name, the path of a file, or a variable for the caller's object."""
+    if isinstance(scorer, OnnxScorer):
+        shipped = pretrained_models().get(scorer.name) == scorer.path
+        return json.dumps(scorer.name if shipped else str(scorer.path), ensure_ascii=False)
+    return json.dumps(LP) if scorer.name == LP else "scorer"
 
 
 class _Watch(cp_model.CpSolverSolutionCallback):

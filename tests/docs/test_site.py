@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MOST_MEGABYTES = 10
 PHONE, ROOM = 360, 1
 """Pixels: of a narrow phone, and by how many a page may be wider, which is rounding."""
+PAPER = 703
+"""Pixels of A4 between margins of 12 mm."""
 
 pytestmark = pytest.mark.slow
 
@@ -69,3 +71,27 @@ def test_no_page_is_wider_than_a_phone(site: Path, browser: Any) -> None:
             wide[path.relative_to(site).as_posix()] = width
     page.close()
     assert wide == {}
+
+
+def test_no_page_is_cut_off_in_print(site: Path, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": PAPER, "height": 1000})
+    page.emulate_media(media="print", color_scheme="dark")
+    right = (
+        "Math.max(...[...document.querySelectorAll('h1, table, pre, img')].map(e => e.getBoundingClientRect().right))"
+    )
+    controls = "[...document.querySelectorAll('.md-header, .md-sidebar, .md-clipboard')].some(e => e.checkVisibility())"
+    paper = "getComputedStyle(document.body).backgroundColor"
+    cut, dark, controlled = {}, [], []
+    for path in sorted(site.rglob("*.html")):
+        name = path.relative_to(site).as_posix()
+        if name == "404.html":  # whose style is that of a server
+            continue
+        page.goto(path.as_uri())
+        if (furthest := page.evaluate(right)) > PAPER + ROOM:
+            cut[name] = furthest
+        if page.evaluate(paper) not in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"):
+            dark.append(name)
+        if page.evaluate(controls):
+            controlled.append(name)
+    page.close()
+    assert (cut, dark, controlled) == ({}, [], [])

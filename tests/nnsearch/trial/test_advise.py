@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,9 +16,11 @@ import nnsearch
 from nnsearch import highs
 from nnsearch.cli.main import main
 from nnsearch.errors import ConfigError, ModelFileError, NNSearchError
+from nnsearch.inference.pretrained import pretrained_models
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.result import Status
 from nnsearch.trial import advise as advising
-from nnsearch.trial.arms import BASELINE, HIGHS, TrialArm, TrialRun
+from nnsearch.trial.arms import BASELINE, HIGHS, TrialArm, TrialRun, arms_for
 
 
 def square(order: int = 7) -> cp_model.CpModel:
@@ -47,9 +50,9 @@ def trial(monkeypatch: pytest.MonkeyPatch, runs: dict[str, list[TrialRun]]) -> C
 
     def arms(*_: object) -> list[TrialArm]:
         return [
-            TrialArm(name, f"code of {name}", lambda seed, name=name: runs[name][seed % len(runs[name])])
+            TrialArm(name, f"code of {name}", lambda seed, name=name: runs[name][seed % len(runs[name])])  # type: ignore[misc]
             for name in runs
-        ]  # type: ignore[misc]
+        ]
 
     monkeypatch.setattr(advising, "arms_for", arms)
     return arms
@@ -183,6 +186,23 @@ def test_a_real_trial_in_turns() -> None:
     assert "2 constraints: 1 linear, 1 exactly_one" in text
     assert "all of it is linear: HiGHS, a MIP solver, takes part in the trial" in text
     assert "bp: sees 12 variables, and all of their values alike at the beginning" in text
+
+
+def test_the_line_of_code_opens_what_was_tried(tmp_path: Path) -> None:
+    mine = Path(shutil.copy(pretrained_models()["bp"], tmp_path / "mine.onnx"))
+    tried = [nnsearch.load_scorer(one) for one in ("bp", mine, "lp", RandomGraphScorer())]
+    arms = arms_for(PreparedModel.of(knapsack()), tried, 1, 1.0)
+    drop_ins = [arm.code for arm in arms if arm.name.startswith("drop-in")]
+    assert [code.partition("CpSolver(")[2] for code in drop_ins] == ['"bp")', f'"{mine}")', '"lp")', "scorer)"]
+    for arm in arms[-2 * len(tried) :]:
+        names = {"nnsearch": nnsearch, "model": knapsack(), "scorer": RandomGraphScorer()}
+        exec(arm.code, names)
+
+
+def test_two_networks_of_one_name_are_refused(tmp_path: Path) -> None:
+    mine = shutil.copy(pretrained_models()["bp"], tmp_path / "bp.onnx")
+    with pytest.raises(ConfigError, match="expected one of each name, got bp twice; rename a file"):
+        nnsearch.advise(square(), ["bp", mine])
 
 
 def test_a_network_with_nothing_to_say_is_not_tried() -> None:
