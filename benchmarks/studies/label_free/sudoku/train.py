@@ -1,0 +1,154 @@
+"""Training of one network on sudokus: L_cnf + L_bound after every block, a random number of blocks in each step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from benchmarks.studies.label_free.sudoku.config import SudokuConfig
+from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph, minimal_puzzle
+from benchmarks.studies.label_free.training.knowledge import clause_loss
+from benchmarks.studies.label_free.training.partial_squares import draw_batch
+from benchmarks.studies.label_free.training.train import GraphNetwork, LabelFreeOutcome, untrained_network
+from nnsearch.encoding.candidate_graph import disjoint_union
+from nnsearch.errors import ConfigError
+from nnsearch.inference.metadata import ModelMetadata
+from nnsearch.problems.sudoku.problem import Sudoku
+from training.data.graph_states import GraphBatch, TrainingState, batch_of, planted_state, training_state
+from training.export.export import TRAINED_KINDS, export_graph
+from training.loop import Task, Training
+from training.losses.candidate_graph import group_cross_entropy
+from training.schedule import warmed_cosine
+from training.tasks.graph import block_loss
+
+_EXAMPLES = 3  # states on which the exported network is compared with torch
+
+
+def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
+    """Train a network and export it, or go on where an earlier call in the same folder stopped.
+
+    Raises:
+        ConfigError: the folder holds another training, or the puzzles leave too little open.
+        NNSearchError: the exported network differs from torch.
+        KeyboardInterrupt: Ctrl-C was pressed; the checkpoint holds what was done.
+    """
+    torch.manual_seed(config.seed)
+    network = untrained_network(config.network)
+    train = config.train
+    states: dict[int, list[TrainingState]] = {}
+
+    def loss(_: nn.Module, step: int) -> Tensor:
+        rng = np.random.default_rng([config.seed, 2, step])  # a resumed training draws the same
+        orders = list(states)
+        of_order = states[orders[min(step // train.small_steps, len(orders) - 1) if train.small_steps else -1]]
+        drawn = draw_batch(of_order, train.candidates_per_step, rng)
+        batch = batch_of(drawn, torch.device("cpu"))
+        depth = int(rng.integers(min(train.least_blocks, config.network.blocks), config.network.blocks + 1))
+        of_clauses = clause_loss(disjoint_union([one.state for one in drawn]), config.loss.bound)
+
+        def of_block(scores: Tensor) -> Tensor:
+            return of_clauses(scores) + label_loss(scores, batch)
+
+        return block_loss(network.all_blocks(*batch.inputs, blocks=depth), of_block)
+
+    training = Training(
+        Task(
+            name=name,
+            network=network,
+            optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate),
+            rate=warmed_cosine(train.learning_rate, train.steps),
+            steps=train.steps,
+            loss=loss,
+            clip=train.clip,
+            identity=json.dumps(asdict(config)),
+            stranger="another training; choose another --runs folder, or remove it",
+        ),
+        run_dir,
+    )
+    states |= draw_states(config)  # takes a while: only now is it known that the folder holds no other training
+    trained = training.run()
+    if not trained.finished:
+        raise KeyboardInterrupt
+    return LabelFreeOutcome(
+        export(network, config, states, trained.step, run_dir / f"{name}.onnx"),
+        sum(parameter.numel() for parameter in network.parameters()),
+        trained.step,
+        trained.seconds,
+    )
+
+
+def export(
+    network: GraphNetwork, config: SudokuConfig, states: dict[int, list[TrainingState]], steps: int, file: Path
+) -> Path:
+    """Write a trained network in the contract's format, to be a scorer of any sudoku."""
+    metadata = ModelMetadata(
+        "candidate_graph",
+        Sudoku.problem,
+        training={"config": json.loads(json.dumps(asdict(config))), "steps": steps},
+        kinds=TRAINED_KINDS,
+    )
+    examples = states[config.data.orders[-1]][:_EXAMPLES]
+    export_graph(network.eval(), metadata, [one.state for one in examples], file)
+    return file
+
+
+def label_loss(scores: Tensor, batch: GraphBatch) -> Tensor:
+    """Return the cross-entropy of the groups of puzzles whose solution is shown; 0 where none is.
+
+    A puzzle without a label has no candidate that holds, and a group without one counts nothing.
+    """
+    if not batch.holds.any():
+        return scores.new_zeros(())
+    return group_cross_entropy(scores, batch.holds, batch.inputs[0], batch.inputs[1], batch.exactly_one)
+
+
+def draw_states(config: SudokuConfig) -> dict[int, list[TrainingState]]:
+    """Draw the puzzles of each order, propagated as a search sees them; a function of the seed and ``data``.
+
+    Only the states of a share ``loss.labels`` of the minimal puzzles say what holds in the solution.
+
+    Raises:
+        ConfigError: puzzles of an order leave too little open.
+    """
+    data = config.data
+    made: dict[int, list[TrainingState]] = {}
+    for order in data.orders:
+        last = order == data.orders[-1]
+        rng = np.random.default_rng([config.seed, 1, order])
+        number = data.puzzles if last else max(1, data.puzzles // 10)
+        puzzles = (minimal_puzzle(order, rng) for _ in range(number))
+        bar = tqdm(puzzles, f"sudokus of order {order}", number, unit="puzzle", leave=False, disable=None)
+        own: list[TrainingState] = []
+        for index, puzzle in enumerate(bar):
+            labelled = index < round(config.loss.labels * number)
+            for share in data.easier:
+                state = state_of(puzzle.easier(share, rng), labelled)
+                if state.state.num_candidates >= data.least_candidates:
+                    own.append(state)
+        if own:
+            made[order] = own
+        elif last:
+            raise ConfigError(
+                f"data.least_candidates: expected sudokus of order {order} with {data.least_candidates} open "
+                f"candidates, found none of {number}; lower it, or raise data.puzzles"
+            )
+    return made
+
+
+def state_of(puzzle: Puzzle, labelled: bool) -> TrainingState:
+    """Return a puzzle at the fixpoint of its singles; without a label no candidate is said to hold."""
+    state = training_state(planted_state(candidate_graph(puzzle.order), puzzle.solution, puzzle.given))
+    return state if labelled else TrainingState(state.state, np.zeros_like(state.holds), state.possible)
+
+
+def open_states(puzzles: Sequence[Puzzle]) -> list[np.ndarray]:
+    """Return bool[N] of each puzzle, the candidates that singles leave."""
+    graph = candidate_graph(puzzles[0].order)
+    return [graph.propagate(~one.given[graph.variable] | graph.holds(one.solution)) for one in puzzles]
