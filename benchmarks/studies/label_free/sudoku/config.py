@@ -30,6 +30,8 @@ class SudokuDataConfig(Section, name="data"):
     """Each minimal puzzle gives one for each of these shares of its holes that are shown as well."""
     least_candidates: Annotated[int, at_least(1)] = 8
     """Puzzles of which singles leave fewer open candidates are not worth a step."""
+    held_out: Annotated[int, at_least(1)] = 100
+    """Puzzles to watch the training by; the study tests on others."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class SudokuTrainConfig(Section, name="train"):
     """Steps on each order before the last one, smallest first."""
     least_blocks: Annotated[int, at_least(1)] = 4
     """A step runs a random number of blocks, from this to that of the network, so that more of them help later."""
-    candidates_per_step: Annotated[int, at_least(1)] = 3000
+    candidates_per_step: Annotated[int, at_least(1)] = 1500
     """Puzzles are drawn until they have this many open candidates together."""
     learning_rate: Annotated[float, above(0)] = 5e-3
     """Largest step size; it rises over the first steps and falls to almost 0 as a cosine."""
+    measure_every: Annotated[int, at_least(1)] = 500
+    """Steps between two looks at held-out puzzles."""
     clip: Annotated[float, above(0)] = 1.0
     """Largest norm of the gradient."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,16 +33,16 @@ class Puzzle:
     @property
     def order(self) -> int:
         """The number of rows, n."""
-        return order_of(len(self.solution))
+        return math.isqrt(len(self.solution))
 
     def easier(self, share: float, rng: np.random.Generator) -> Puzzle:
         """Return the puzzle with that share of its holes shown as well, any of them with equal probability."""
         return Puzzle(self.solution, self.given | (rng.random(len(self.given)) < share))
 
-
-def order_of(cells: int) -> int:
-    """Return the order of a sudoku with so many cells."""
-    return round(cells**0.5)
+    def open_candidates(self) -> BoolArray:
+        """Return bool[n * n * n], the candidates that naked and hidden singles leave."""
+        graph = candidate_graph(self.order)
+        return graph.propagate(~self.given[graph.variable] | graph.holds(self.solution))
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +14,37 @@ from tqdm import tqdm
 
 from benchmarks.studies.label_free.sudoku.config import SudokuConfig
 from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph, minimal_puzzle
+from benchmarks.studies.label_free.training.clauses import clauses_of, variable_group
 from benchmarks.studies.label_free.training.knowledge import clause_loss
 from benchmarks.studies.label_free.training.partial_squares import draw_batch
-from benchmarks.studies.label_free.training.train import GraphNetwork, LabelFreeOutcome, untrained_network
+from benchmarks.studies.label_free.training.train import untrained_network
 from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.errors import ConfigError
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.problems.sudoku.problem import Sudoku
 from training.data.graph_states import GraphBatch, TrainingState, batch_of, planted_state, training_state
 from training.export.export import TRAINED_KINDS, export_graph
-from training.loop import Task, Training
+from training.loop import Measurement, Measuring, Task, Training
 from training.losses.candidate_graph import group_cross_entropy
+from training.losses.cnf import Cnf
 from training.schedule import warmed_cosine
 from training.tasks.graph import block_loss
 
 _EXAMPLES = 3  # states on which the exported network is compared with torch
 
 
-def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
-    """Train a network and export it, or go on where an earlier call in the same folder stopped.
+@dataclass(frozen=True)
+class SudokuOutcome:
+    """What a training ended with: files by number of blocks, how many numbers were trained, seconds of all parts."""
+
+    files: dict[int, Path]
+    parameters: int
+    steps: int
+    seconds: float
+
+
+def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[int]) -> SudokuOutcome:
+    """Train a network and export it with these numbers of blocks, or go on where an earlier call stopped.
 
     Raises:
         ConfigError: the folder holds another training, or the puzzles leave too little open.
@@ -58,6 +70,11 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str) -> LabelFreeOutco
 
         return block_loss(network.all_blocks(*batch.inputs, blocks=depth), of_block)
 
+    def measured(step: int, training_loss: float | None) -> Measurement:
+        found = held_out.measure(network)
+        status = f"{found['solved']:.3f} of held-out puzzles at once"
+        return Measurement(found["cells"], {"step": step, "training_loss": training_loss, **found}, found, status)
+
     training = Training(
         Task(
             name=name,
@@ -67,36 +84,73 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str) -> LabelFreeOutco
             steps=train.steps,
             loss=loss,
             clip=train.clip,
+            measuring=Measuring(measured, train.measure_every),
             identity=json.dumps(asdict(config)),
             stranger="another training; choose another --runs folder, or remove it",
         ),
         run_dir,
     )
+    held_out = HeldOut.draw(config)
     states |= draw_states(config)  # takes a while: only now is it known that the folder holds no other training
     trained = training.run()
     if not trained.finished:
         raise KeyboardInterrupt
-    return LabelFreeOutcome(
-        export(network, config, states, trained.step, run_dir / f"{name}.onnx"),
-        sum(parameter.numel() for parameter in network.parameters()),
-        trained.step,
-        trained.seconds,
-    )
-
-
-def export(
-    network: GraphNetwork, config: SudokuConfig, states: dict[int, list[TrainingState]], steps: int, file: Path
-) -> Path:
-    """Write a trained network in the contract's format, to be a scorer of any sudoku."""
     metadata = ModelMetadata(
         "candidate_graph",
         Sudoku.problem,
-        training={"config": json.loads(json.dumps(asdict(config))), "steps": steps},
+        training={"config": json.loads(json.dumps(asdict(config))), "steps": trained.step},
         kinds=TRAINED_KINDS,
     )
-    examples = states[config.data.orders[-1]][:_EXAMPLES]
-    export_graph(network.eval(), metadata, [one.state for one in examples], file)
-    return file
+    examples = [one.state for one in states[config.data.orders[-1]][:_EXAMPLES]]
+    files = {number: run_dir / f"{name}-{number}-blocks.onnx" for number in blocks}
+    for number, file in files.items():
+        network.blocks = number
+        export_graph(network.eval(), metadata, examples, file)
+    return SudokuOutcome(
+        files, sum(parameter.numel() for parameter in network.parameters()), trained.step, trained.seconds
+    )
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Puzzles of the last order on which a training is watched; nothing is chosen by them.
+
+    Attributes:
+        batch: the puzzles, with what holds in their solutions.
+        clauses: their rules.
+        cell: int64[N], the cell of each candidate.
+    """
+
+    batch: GraphBatch
+    clauses: Cnf
+    cell: Tensor
+
+    @classmethod
+    def draw(cls, config: SudokuConfig) -> HeldOut:
+        """Draw minimal puzzles that singles do not complete."""
+        rng = np.random.default_rng([config.seed, 3])
+        states: list[TrainingState] = []
+        while len(states) < config.data.held_out:
+            state = state_of(minimal_puzzle(config.data.orders[-1], rng), labelled=True)
+            if state.state.num_candidates:
+                states.append(state)
+        union = disjoint_union([one.state for one in states])
+        batch = batch_of(states, torch.device("cpu"))
+        return cls(batch, clauses_of(union), torch.from_numpy(variable_group(union)))
+
+    def measure(self, network: nn.Module) -> dict[str, float]:
+        """Return the shares of cells, of clauses and of whole puzzles that the best value of each cell gets right."""
+        scores: Tensor = network(*self.batch.inputs)
+        num_cells = int(self.cell.max()) + 1
+        highest = torch.full((num_cells,), -torch.inf).scatter_reduce(0, self.cell, scores, "amax")
+        best = scores == highest[self.cell]
+        wrong = (best != (self.batch.holds > 0)).float()
+        of_puzzle = torch.zeros(self.batch.num_states).scatter_add(0, self.batch.state_of, wrong)
+        return {
+            "cells": float((best.float() * self.batch.holds).sum() / self.batch.holds.sum()),
+            "clauses": float(self.clauses.satisfied(best.numpy()[None]).mean()),
+            "solved": float((of_puzzle == 0).float().mean()),
+        }
 
 
 def label_loss(scores: Tensor, batch: GraphBatch) -> Tensor:
@@ -146,9 +200,3 @@ def state_of(puzzle: Puzzle, labelled: bool) -> TrainingState:
     """Return a puzzle at the fixpoint of its singles; without a label no candidate is said to hold."""
     state = training_state(planted_state(candidate_graph(puzzle.order), puzzle.solution, puzzle.given))
     return state if labelled else TrainingState(state.state, np.zeros_like(state.holds), state.possible)
-
-
-def open_states(puzzles: Sequence[Puzzle]) -> list[np.ndarray]:
-    """Return bool[N] of each puzzle, the candidates that singles leave."""
-    graph = candidate_graph(puzzles[0].order)
-    return [graph.propagate(~one.given[graph.variable] | graph.holds(one.solution)) for one in puzzles]
