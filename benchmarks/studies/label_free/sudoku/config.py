@@ -12,20 +12,15 @@ from training.config import SEED, SHARE, Rule, Section, above, at_least, config_
 
 _FILE = Path(__file__).with_name("sudoku.toml")
 
-_ORDERS = Rule(
-    f"some of {', '.join(map(str, BOX_SHAPES))}, ascending",
-    lambda orders: len(orders) > 0 and set(orders) <= set(BOX_SHAPES) and list(orders) == sorted(set(orders)),
-)
-
 
 @dataclass(frozen=True)
 class SudokuDataConfig(Section, name="data"):
     """Sudokus with one solution, as a search first sees them."""
 
-    orders: Annotated[tuple[int, ...], _ORDERS] = (4, 6, 9)
-    """Of the puzzles; the last one is what the network is trained for."""
-    puzzles: Annotated[int, at_least(2)] = 6000
-    """Minimal puzzles of the last order to draw; a tenth as many of each other order."""
+    order: Annotated[int, Rule(f"one of {', '.join(map(str, BOX_SHAPES))}", BOX_SHAPES.__contains__)] = 9
+    """Of the puzzles; singles complete nearly all of order 4 and 6."""
+    puzzles: Annotated[int, at_least(1)] = 6000
+    """Minimal puzzles to draw."""
     easier: Annotated[tuple[float, ...], each("shares from 0 to 1", lambda share: 0 <= share <= 1)] = (0.0, 0.05, 0.15)
     """Each minimal puzzle gives one for each of these shares of its holes that are shown as well."""
     least_candidates: Annotated[int, at_least(1)] = 8
@@ -50,8 +45,6 @@ class SudokuTrainConfig(Section, name="train"):
 
     steps: Annotated[int, at_least(1)] = 20_000
     """Optimisation steps."""
-    small_steps: Annotated[int, at_least(0)] = 500
-    """Steps on each order before the last one, smallest first."""
     least_blocks: Annotated[int, at_least(1)] = 4
     """A step runs a random number of blocks, from this to that of the network, so that more of them help later."""
     candidates_per_step: Annotated[int, at_least(1)] = 1500

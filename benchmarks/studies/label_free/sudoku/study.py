@@ -67,7 +67,6 @@ BUDGETS = {
             "network.rounds": "1",
             "network.hidden": "4",
             "train.steps": "4",
-            "train.small_steps": "1",
             "train.candidates_per_step": "100",
         },
     ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm import trange
 
 from benchmarks.studies.label_free.sudoku.config import SudokuConfig
 from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph, minimal_puzzle
@@ -54,13 +54,11 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
     torch.manual_seed(config.seed)
     network = untrained_network(config.network)
     train = config.train
-    states: dict[int, list[TrainingState]] = {}
+    states: list[TrainingState] = []
 
     def loss(_: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng([config.seed, 2, step])  # a resumed training draws the same
-        orders = list(states)
-        of_order = states[orders[min(step // train.small_steps, len(orders) - 1) if train.small_steps else -1]]
-        drawn = draw_batch(of_order, train.candidates_per_step, rng)
+        drawn = draw_batch(states, train.candidates_per_step, rng)
         batch = batch_of(drawn, torch.device("cpu"))
         depth = int(rng.integers(min(train.least_blocks, config.network.blocks), config.network.blocks + 1))
         of_clauses = clause_loss(disjoint_union([one.state for one in drawn]), config.loss.bound)
@@ -91,7 +89,7 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
         run_dir,
     )
     held_out = HeldOut.draw(config)
-    states |= draw_states(config)  # takes a while: only now is it known that the folder holds no other training
+    states += draw_states(config)  # takes a while: only now is it known that the folder holds no other training
     trained = training.run()
     if not trained.finished:
         raise KeyboardInterrupt
@@ -101,7 +99,7 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
         training={"config": json.loads(json.dumps(asdict(config))), "steps": trained.step},
         kinds=TRAINED_KINDS,
     )
-    examples = [one.state for one in states[config.data.orders[-1]][:_EXAMPLES]]
+    examples = [one.state for one in states[:_EXAMPLES]]
     files = {number: run_dir / f"{name}-{number}-blocks.onnx" for number in blocks}
     for number, file in files.items():
         network.blocks = number
@@ -113,7 +111,7 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Puzzles of the last order on which a training is watched; nothing is chosen by them.
+    """Puzzles on which a training is watched; nothing is chosen by them.
 
     Attributes:
         batch: the puzzles, with what holds in their solutions.
@@ -131,7 +129,7 @@ class HeldOut:
         rng = np.random.default_rng([config.seed, 3])
         states: list[TrainingState] = []
         while len(states) < config.data.held_out:
-            state = state_of(minimal_puzzle(config.data.orders[-1], rng), labelled=True)
+            state = state_of(minimal_puzzle(config.data.order, rng), labelled=True)
             if state.state.num_candidates:
                 states.append(state)
         union = disjoint_union([one.state for one in states])
@@ -163,37 +161,29 @@ def label_loss(scores: Tensor, batch: GraphBatch) -> Tensor:
     return group_cross_entropy(scores, batch.holds, batch.inputs[0], batch.inputs[1], batch.exactly_one)
 
 
-def draw_states(config: SudokuConfig) -> dict[int, list[TrainingState]]:
-    """Draw the puzzles of each order, propagated as a search sees them; a function of the seed and ``data``.
+def draw_states(config: SudokuConfig) -> list[TrainingState]:
+    """Draw puzzles, propagated as a search sees them; a function of the seed and ``data``.
 
     Only the states of a share ``loss.labels`` of the minimal puzzles say what holds in the solution.
 
     Raises:
-        ConfigError: puzzles of an order leave too little open.
+        ConfigError: the puzzles leave too little open.
     """
     data = config.data
-    made: dict[int, list[TrainingState]] = {}
-    for order in data.orders:
-        last = order == data.orders[-1]
-        rng = np.random.default_rng([config.seed, 1, order])
-        number = data.puzzles if last else max(1, data.puzzles // 10)
-        puzzles = (minimal_puzzle(order, rng) for _ in range(number))
-        bar = tqdm(puzzles, f"sudokus of order {order}", number, unit="puzzle", leave=False, disable=None)
-        own: list[TrainingState] = []
-        for index, puzzle in enumerate(bar):
-            labelled = index < round(config.loss.labels * number)
-            for share in data.easier:
-                state = state_of(puzzle.easier(share, rng), labelled)
-                if state.state.num_candidates >= data.least_candidates:
-                    own.append(state)
-        if own:
-            made[order] = own
-        elif last:
-            raise ConfigError(
-                f"data.least_candidates: expected sudokus of order {order} with {data.least_candidates} open "
-                f"candidates, found none of {number}; lower it, or raise data.puzzles"
-            )
-    return made
+    rng = np.random.default_rng([config.seed, 1])
+    states: list[TrainingState] = []
+    for index in trange(data.puzzles, desc="sudokus", unit="puzzle", leave=False, disable=None):
+        puzzle = minimal_puzzle(data.order, rng)
+        for share in data.easier:
+            state = state_of(puzzle.easier(share, rng), index < round(config.loss.labels * data.puzzles))
+            if state.state.num_candidates >= data.least_candidates:
+                states.append(state)
+    if not states:
+        raise ConfigError(
+            f"data.least_candidates: expected sudokus of order {data.order} with {data.least_candidates} open "
+            f"candidates, found none of {data.puzzles}; lower it, or raise data.puzzles"
+        )
+    return states
 
 
 def state_of(puzzle: Puzzle, labelled: bool) -> TrainingState:
