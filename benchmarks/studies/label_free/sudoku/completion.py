@@ -31,7 +31,7 @@ def by_singles(graph: CandidateGraph, alive: Sequence[BoolArray]) -> BoolArray:
 def at_once(graph: CandidateGraph, alive: Sequence[BoolArray], network: Network) -> BoolArray:
     """Return bool[P], the puzzles that the best-scored value of every cell completes."""
     solved = by_singles(graph, alive)
-    waiting = np.flatnonzero(~solved)
+    waiting = np.flatnonzero(~solved).tolist()
     for puzzle, (state, sureness) in zip(waiting, _asked(graph, [alive[i] for i in waiting], network), strict=True):
         filled = alive[puzzle].copy()
         filled[state.candidate] = False

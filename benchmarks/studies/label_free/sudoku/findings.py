@@ -23,7 +23,7 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def _table(kind: str, records: Sequence[Record]) -> Table:
-    rows = []
+    rows: list[TableRow] = []
     for arm, runs in by_arm(records).items():
         for depth, name in (("boards", arm), ("twice_as_deep", f"{arm}, twice as deep")):
             boards = [one for record in runs for one in _of_kind(record["result"].get(depth, []), kind)]

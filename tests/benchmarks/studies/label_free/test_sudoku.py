@@ -15,6 +15,7 @@ from benchmarks.studies.label_free.sudoku import train
 from benchmarks.studies.label_free.sudoku.completion import at_once, by_singles, iterated
 from benchmarks.studies.label_free.sudoku.config import SudokuConfig, read_sudoku
 from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph, minimal_puzzle, units
+from benchmarks.studies.label_free.training.partial_squares import draw_batch
 from benchmarks.studies.label_free.training.train import untrained_network
 from nnsearch.cpsat import CpSolver
 from nnsearch.errors import ConfigError
@@ -56,7 +57,7 @@ def other_solution(puzzle: Puzzle, given: Any) -> bool:
     model.add_bool_or(differs)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
-    return solver.solve(model) != cp_model.INFEASIBLE
+    return bool(solver.solve(model) != cp_model.INFEASIBLE)
 
 
 @pytest.mark.parametrize("order", [4, 6])
@@ -125,12 +126,11 @@ def test_a_killed_training_ends_like_one_that_was_not(
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     config = small(network__start=start)
     train.fit_sudoku(config, tmp_path / "whole", "network", [2])
-    drawn = train.draw_batch
     left = iter(range(4))
 
     def dying(*arguments: Any) -> Any:
         next(left)  # the fifth batch ends it
-        return drawn(*arguments)
+        return draw_batch(*arguments)
 
     with monkeypatch.context() as patched:
         patched.setattr(train, "draw_batch", dying)
