@@ -89,7 +89,7 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
         run_dir,
     )
     held_out = HeldOut.draw(config)
-    states += draw_states(config)  # takes a while: only now is it known that the folder holds no other training
+    states += draw_sudokus(config)  # takes a while: only now is it known that the folder holds no other training
     trained = training.run()
     if not trained.finished:
         raise KeyboardInterrupt
@@ -161,7 +161,7 @@ def label_loss(scores: Tensor, batch: GraphBatch) -> Tensor:
     return group_cross_entropy(scores, batch.holds, batch.inputs[0], batch.inputs[1], batch.exactly_one)
 
 
-def draw_states(config: SudokuConfig) -> list[TrainingState]:
+def draw_sudokus(config: SudokuConfig) -> list[TrainingState]:
     """Draw puzzles, propagated as a search sees them; a function of the seed and ``data``.
 
     Only the states of a share ``loss.labels`` of the minimal puzzles say what holds in the solution.

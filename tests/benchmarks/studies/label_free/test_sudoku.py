@@ -105,7 +105,7 @@ def test_completions_follow_the_scores_and_are_checked_by_the_rules() -> None:
 
 
 def test_no_solution_is_shown_but_those_of_the_labels() -> None:
-    none, half = (train.draw_states(small(loss__labels=labels)) for labels in ("0.0", "0.5"))
+    none, half = (train.draw_sudokus(small(loss__labels=labels)) for labels in ("0.0", "0.5"))
     assert not any(state.holds.any() for state in none)
     shown = [bool(state.holds.any()) for state in half]
     assert 0 < sum(shown) < len(shown)
@@ -114,7 +114,7 @@ def test_no_solution_is_shown_but_those_of_the_labels() -> None:
 
 def test_puzzles_that_leave_nothing_open_are_refused() -> None:
     with pytest.raises(ConfigError, match="found none of 2; lower it"):
-        train.draw_states(small(data__order="4", data__puzzles="2", data__least_candidates="64"))
+        train.draw_sudokus(small(data__order="4", data__puzzles="2", data__least_candidates="64"))
 
 
 @pytest.mark.parametrize("start", ["plain", "bp"])
