@@ -10,10 +10,12 @@ from ortools.sat.python import cp_model
 from stand_ins import FixedGraphScorer
 
 from benchmarks.__main__ import main
-from benchmarks.records import read_records
+from benchmarks.records import Record, read_records
+from benchmarks.rendering.parts import Table
 from benchmarks.studies.label_free.sudoku import train
 from benchmarks.studies.label_free.sudoku.completion import at_once, by_singles, iterated
 from benchmarks.studies.label_free.sudoku.config import SudokuConfig, read_sudoku
+from benchmarks.studies.label_free.sudoku.findings import summary
 from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph, minimal_puzzle, units
 from benchmarks.studies.label_free.training.partial_squares import draw_batch
 from benchmarks.studies.label_free.training.train import untrained_network
@@ -155,6 +157,21 @@ def test_shares_of_held_out_puzzles_are_those_of_the_best_values() -> None:
     torch.manual_seed(0)
     guessed = held_out.measure(untrained_network(config.network))
     assert 0 < guessed["cells"] < 1
+
+
+def test_tables_have_a_row_for_singles_and_the_mean_over_seeds_of_each_arm() -> None:
+    def record(arm: str, seed: int, iterated: float, **more: Any) -> Record:
+        boards = [{"kind": "9 x 9", "singles": 0.4, "at_once": 0.5, "iterated": iterated}]
+        config = {"budget": "small", "test": {"count": 10}, "arm": arm, "seed": seed}
+        return Record(config=config, result={"boards": boards, **more}, environment={})
+
+    (table,) = summary([record("bp", 0, 0.6), record("net", 0, 0.7), record("net", 1, 0.9)]).blocks
+    assert isinstance(table, Table)
+    assert [list(row.cells) for row in table.rows] == [
+        ["singles alone", "0.400", "", ""],
+        ["bp", "0.500", "0.600", "0.600"],
+        ["net", "0.500", "0.800", "0.700 0.900"],
+    ]
 
 
 @pytest.mark.slow
