@@ -39,6 +39,10 @@ _STUDIES = {
         "rules in the loss on rosters, by how many past plans there are",
     ),
     "label-free": ("label_free.command:label_free", "value orders learned from clauses alone, in the CP engine"),
+    "label-free-sudoku": (
+        "label_free.sudoku.command:label_free_sudoku",
+        "sudokus from their rules alone, never a solution",
+    ),
 }
 
 

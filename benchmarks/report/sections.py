@@ -10,6 +10,7 @@ from benchmarks.report import feasibility_section, plain_section, race_section, 
 from benchmarks.studies.cl_ste import cost, study
 from benchmarks.studies.knowledge_rosters import findings as knowledge_rosters
 from benchmarks.studies.label_free import findings as label_free
+from benchmarks.studies.label_free.sudoku import findings as label_free_sudoku
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, STARTS
 from benchmarks.studies.preferences import findings as preferences
 from benchmarks.studies.sbr import findings as sbr
@@ -102,6 +103,13 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
         f"({STARTS[0]}) or as belief propagation ({STARTS[1]}). Then it orders the values of the CP engine on larger "
         "squares than any it was trained on.",
         _groups(label_free.groups),
+    ),
+    "study-label-free-sudoku": (
+        "Study: sudokus from their rules alone",
+        "A network on the candidate graph learns from puzzles and the clauses of their rules, through the "
+        "straight-through estimator, and never sees a solution. Shares of held-out boards completed at once and by "
+        "iterated inference, beside singles alone and belief propagation; then of larger boards, without retraining.",
+        _blocks(label_free_sudoku.summary),
     ),
     "study-knowledge-rosters": (
         "Study: rules in the loss, on rosters",

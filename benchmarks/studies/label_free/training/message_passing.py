@@ -42,7 +42,13 @@ class MessagePassing(nn.Module):
         return self.all_blocks(edge_candidate, edge_group, group_features, candidate_features)[-1]
 
     def all_blocks(
-        self, edge_candidate: Tensor, edge_group: Tensor, group_features: Tensor, candidate_features: Tensor
+        self,
+        edge_candidate: Tensor,
+        edge_group: Tensor,
+        group_features: Tensor,
+        candidate_features: Tensor,
+        *,
+        blocks: int | None = None,
     ) -> list[Tensor]:
         """Return the scores after each block, float32[N] each.
 
@@ -51,6 +57,7 @@ class MessagePassing(nn.Module):
             edge_group: int64[E].
             group_features: float32[G, len(KINDS)].
             candidate_features: float32[N, CANDIDATE_FEATURES]; only the length is used, values are mere names.
+            blocks: another number of blocks than the network's own.
         """
         none = torch.zeros_like(candidate_features[:, :1])  # [N, 1]
         candidate = none + torch.tanh(self.start_candidate)  # [N, H]
@@ -61,7 +68,7 @@ class MessagePassing(nn.Module):
         size = size.unsqueeze(1)  # [G, 1]
         score = none.squeeze(1)  # [N]
         scores = []
-        for _ in range(self.blocks):
+        for _ in range(self.blocks if blocks is None else blocks):
             for _ in range(self.rounds):
                 weight = score.clamp(-_SCORE_LIMIT, _SCORE_LIMIT).exp().gather(0, edge_candidate)  # [E]
                 total = empty.scatter_add(0, edge_group, weight)  # [G]
