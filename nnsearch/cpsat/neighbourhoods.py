@@ -157,7 +157,7 @@ class NeighbourhoodSearch(Incumbent):
             if step.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                 if count == 0:
                     return
-                share = max(0.0, 1 - (1 - share) * _WIDE)
+                share = max(0.0, 1 - max(1 - share, 1 / len(self._rank)) * _WIDE)
             elif not step.better:
                 share = 1 - (1 - share) * _NARROW
                 self._patience *= _LONGER

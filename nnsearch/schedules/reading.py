@@ -151,6 +151,8 @@ class Schedule:
 def _bounds(model: PreparedModel) -> tuple[IntArray, IntArray]:
     """Return int64[V] twice, the least and the largest values."""
     domains, rows = model.domains, model.rows
+    if (domains.sizes == 0).any():
+        raise NothingToReadError("expected a value in each domain, got an empty one")
     low, high = domains.items[domains.offset[:-1]].copy(), domains.items[domains.offset[1:] - 1].copy()
     single = rows.take(
         np.flatnonzero((rows.kind == LINEAR_ROW) & (rows.entries.sizes == 1) & (rows.enforcement.sizes == 0))
@@ -195,7 +197,8 @@ def _resources(
             if demand and not len(interval.start.vars):
                 if not len(intervals[member].enforcement_literal):
                     begin = interval.start.offset
-                    taken.append((begin, begin + least_of(interval.size, low, high), min(demand, capacity)))
+                    duration = max(least_of(interval.size, low, high), 0)
+                    taken.append((begin, begin + duration, min(demand, capacity)))
             elif demand and (kind == "no_overlap" or least_of(interval.size, low, high) > 0):
                 uses[member].append((len(resources), min(demand, capacity)))
         resources.append(Resource(index, capacity, tuple(taken)))
@@ -224,8 +227,12 @@ def _tasks(
         maybe = [_mode(intervals[i], uses[i], low, high) for i in members if len(intervals[i].enforcement_literal)]
         shared = tuple(use for mode in always for use in mode.uses)
         longest = max((mode.duration for mode in always), default=0)
-        if len(maybe) > 1 and frozenset(mode.literal for mode in maybe) in choices:
-            modes = [_joined(mode, shared, longest) for mode in maybe]
+        by_literal: dict[int | None, Mode] = {}
+        for mode in maybe:  # several intervals of one way: those of a machine and a tool
+            same = by_literal.get(mode.literal)
+            by_literal[mode.literal] = mode if same is None else _joined(same, mode.uses, mode.duration)
+        if len(by_literal) > 1 and frozenset(by_literal) in choices:
+            modes = [_joined(mode, shared, longest) for mode in by_literal.values()]
         elif always:
             modes = [_joined(always[0], tuple(use for mode in always[1:] for use in mode.uses), longest)]
         else:
@@ -270,6 +277,8 @@ def _arcs(model: PreparedModel) -> Iterator[Arc]:
     ):
         if sorted(row.coefficients) != [-1, 1] or min(row.entries) < 0 or row.entries[0] == row.entries[1]:
             continue
+        if not row.domain:
+            raise NothingToReadError(f"expected a sum that can hold, got constraint {row.constraint} without a value")
         v, u = row.entries if row.coefficients[0] == 1 else row.entries[::-1]
         if row.domain[0] > -_FAR:
             yield u, v, row.domain[0]

@@ -249,7 +249,8 @@ class _Note(cp_model.CpSolverSolutionCallback):
         response = self.response_proto
         callbacks.note_solution(self.objective_value, response.solution_info)
         callbacks.show(response)
-        if callbacks.follow is not None:
-            callbacks.follow(response)
+        follow = callbacks.follow  # which another thread may take away at any time
+        if follow is not None:
+            follow(response)
         if callbacks.over:
             self.stop_search()

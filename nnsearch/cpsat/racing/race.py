@@ -141,6 +141,7 @@ class Race:
                 try:
                     response = self._run()
                 finally:
+                    self._callbacks.follow = None  # it leads back to this race
                     if self._running is not None:
                         self._running.stop()
                 if self._callbacks.error is not None:

@@ -106,13 +106,15 @@ class ScheduleSearch(Incumbent):
         best = self.best
         if best is not None and found.cost >= sum(c * best[v] for v, c in self._objective.terms):
             return
-        plan = self._plan(found)
+        plan, found_at = self._plan(found), self.found
         known = np.flatnonzero(plan.known)
         values = plan.values[known]
         if within(self._model.domains.take(known), np.arange(len(known)), values).all():
             fixed = zip(known.tolist(), values.tolist(), strict=True)
             run = self._run(_fixed(self._model.model, fixed), None)
-            if run.wait(over) or run.response().status != cp_model.INFEASIBLE:
+            ends = time.perf_counter() + _REPAIR_SECONDS  # from then on what is left may be improved in neighbourhoods
+            ended = run.wait(lambda: over() or (self.found > found_at and time.perf_counter() >= ends))
+            if ended or run.response().status != cp_model.INFEASIBLE:
                 return
         # The model says more than the schedule.
         start = find_start(self._model, plan, time.perf_counter() + _REPAIR_SECONDS, stop=over)
@@ -129,6 +131,8 @@ class ScheduleSearch(Incumbent):
         try:
             while fruitless < _FRUITLESS and not over():
                 while len(at_work) < self._workers:
+                    if over():
+                        return
                     at_work.append(self._neighbourhood())
                 ended = [one for one in at_work if one.run.done.wait(_POLL_SECONDS / self._workers)]
                 for one in ended:
@@ -154,8 +158,8 @@ class ScheduleSearch(Incumbent):
         best = self.best
         assert best is not None
         done = spans(self._schedule, best)
-        last = max(span.end for span in done)
-        window = window_of(done, self._random.uniform(0, last), round(self._tasks))
+        first, last = min(span.begin for span in done), max(span.end for span in done)
+        window = window_of(done, self._random.uniform(first, last), round(self._tasks))
         began = time.perf_counter()
         model = around(self._model.model, self._objective, self._schedule, best, window)
         return _Neighbourhood(window, began, self._run(model, self._patience))

@@ -61,11 +61,10 @@ def is_true(literal: int, solution: Sequence[int]) -> bool:
 
 def window_of(done: Sequence[Span], middle: float, count: int) -> Window:
     """Return the least window around a time with so many tasks at work in it, or all of them."""
-    away = sorted(max(span.begin - middle, middle - span.end, 0.0) for span in done)
-    reach = away[min(count, len(away)) - 1]
-    begin, end = middle - reach, middle + reach
-    inside = (task for task, span in enumerate(done) if span.end >= begin and span.begin <= end)
-    return Window(begin, end, frozenset(inside))
+    away = [max(span.begin - middle, middle - span.end, 0.0) for span in done]
+    reach = sorted(away)[min(count, len(away)) - 1]
+    inside = frozenset(task for task, distance in enumerate(away) if distance <= reach)
+    return Window(middle - reach, middle + reach, inside)
 
 
 def around(

@@ -25,6 +25,7 @@ from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, Step
 from nnsearch.cpsat.racing import race
+from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
@@ -436,3 +437,36 @@ class TestRace:
         assert solver.race is not None
         assert solver.race.winner in ("learned", "history")
         assert read == [model]
+
+
+def test_a_search_that_begins_with_all_fixed_is_widened() -> None:
+    model = covering(3)
+    best, _ = best_of(model)
+    steps = searched(model, everything(model, [1] * 14 + [14]), Neighbourhoods(fixed=1.0, fruitless=40))
+    objective = read_objective(model.proto)
+    assert objective is not None
+    assert steps[-1][1] is not None
+    assert objective.value_of(steps[-1][1]) == best
+
+
+class Leaderless(Callbacks):
+    """Lose whom solutions go to as soon as it was asked who that is: another thread takes it away."""
+
+    @property
+    def follow(self) -> Callable[[Any], object] | None:
+        """Return it once."""
+        follow, self.follow = self.__dict__.get("then"), None
+        return follow
+
+    @follow.setter
+    def follow(self, then: Callable[[Any], object] | None) -> None:
+        self.__dict__["then"] = then
+
+
+def test_a_leader_that_ends_while_cp_sat_tells_a_solution_harms_nothing() -> None:
+    model, told = covering(3), list[Any]()
+    solver = plain_solver()
+    callbacks = Leaderless(read_objective(model.proto), solver.parameters, None, None, None)
+    callbacks.follow = told.append
+    assert solver.solve(model, callbacks.solution_callback()) == cp_model.OPTIMAL
+    assert len(told) == 1

@@ -18,13 +18,13 @@ from benchmarks.instances.zoo.zoo_model import ZooModel
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.schedules.search import ScheduleSearch
-from nnsearch.cpsat.schedules.window import around, spans, window_of
+from nnsearch.cpsat.schedules.window import Span, around, spans, window_of
 from nnsearch.errors import NothingToReadError
 from nnsearch.model.objective import read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.cp_model.problem import CpModelFile
-from nnsearch.schedules.reading import Schedule
+from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 
 SHOPS = ("job-shops", "flexible-shops", "rcpsp")
 
@@ -189,6 +189,32 @@ def test_a_schedule_outside_of_domains_is_no_solution(build: Callable[[], cp_mod
     assert told
     problem = CpModelFile("model", model)
     assert all(problem.is_solution(solution) for solution in told)
+
+
+@pytest.mark.parametrize("base", [-(10**6), 10**6])
+def test_neighbourhoods_are_where_the_tasks_are(base: int) -> None:
+    """Times may be those of a calendar, or lie before its beginning."""
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(base, base + 99, "") for _ in range(9)]
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 10, "") for start in starts])
+    model.minimize(sum(place * start for place, start in enumerate(starts, start=1)))
+    search = search_in(model)
+    search._tasks = 2.0
+    search.begin_by_rules(lambda: False)
+    middles = set()
+    for _ in range(8):
+        one = search._neighbourhood()
+        one.run.stop()
+        middles.add(one.window.tasks)
+    assert len(middles) > 2
+
+
+def test_a_window_of_all_tasks_has_all_of_them() -> None:
+    random = Random(1)
+    for _ in range(2000):
+        begins = [random.randrange(10**9) for _ in range(3)]
+        done = [Span(begin, begin + 1, Mode(None, 1, 0, NOBODY, 0, ())) for begin in begins]
+        assert len(window_of(done, random.uniform(0, 10**9), 3).tasks) == 3
 
 
 def test_who_is_told_ends_the_search_at_once() -> None:

@@ -208,7 +208,13 @@ def test_heads_and_tails_are_bounds(model: cp_model.CpModel) -> None:
     assert all(value + tail <= last for tail, value in zip(schedule.tails(), values, strict=True))
 
 
-@pytest.mark.parametrize("what", ["no objective", "no resource", "an objective without times", "no intervals"])
+NO_SCHEDULES = (
+    *("no objective", "no resource", "an objective without times", "no intervals"),
+    *("a domain without values", "a sum without values"),
+)
+
+
+@pytest.mark.parametrize("what", NO_SCHEDULES)
 def test_what_is_no_schedule_says_so(what: str) -> None:
     model = cp_model.CpModel()
     start, other = model.new_int_var(0, 9, "start"), model.new_int_var(0, 9, "other")
@@ -218,5 +224,35 @@ def test_what_is_no_schedule_says_so(what: str) -> None:
             model.add_no_overlap([interval])
     if what != "no objective":
         model.minimize(other if what == "an objective without times" else start)
+    if what == "a domain without values":
+        model.proto.variables[other.index].domain.clear()
+    if what == "a sum without values":
+        model.add_linear_expression_in_domain(start - other, cp_model.Domain.from_values([]))
     with pytest.raises(NothingToReadError):
         Schedule.of(PreparedModel(model))
+
+
+def test_several_intervals_of_one_way_are_one_mode() -> None:
+    model = cp_model.CpModel()
+    start, end = model.new_int_var(0, 50, "start"), model.new_int_var(0, 60, "end")
+    ways = [model.new_bool_var(f"way {way}") for way in range(2)]
+    model.add_exactly_one(ways)
+    for way, (machine, tool) in zip(ways, ((2, 4), (7, 5)), strict=True):  # two resources each
+        for duration in (machine, tool):
+            model.add_no_overlap([model.new_optional_fixed_size_interval_var(start, duration, way, "")])
+    model.new_fixed_size_interval_var(start, 1, "always")
+    model.add(end >= start + 2)
+    model.minimize(end)
+    (task,) = Schedule.of(PreparedModel(model)).tasks
+    assert [(mode.literal, mode.duration, len(mode.uses)) for mode in task.modes] == [
+        (way.index, duration, 2) for way, duration in zip(ways, (4, 7), strict=True)
+    ]
+
+
+def test_an_interval_of_negative_length_takes_nothing() -> None:
+    model = cp_model.CpModel()
+    start, absent = model.new_int_var(0, 9, "start"), model.new_interval_var(4, -2, 2, "")
+    model.add_no_overlap([absent, model.new_fixed_size_interval_var(start, 2, "")])
+    model.minimize(start)
+    (resource,) = Schedule.of(PreparedModel(model)).resources
+    assert [(begin, until) for begin, until, _ in resource.taken] == [(4, 4)]
