@@ -7,11 +7,12 @@ better one: justification (V. Valls, F. Ballestin, S. Quintanilla, 2005).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from nnsearch.model.stopping import StopCheck
 from nnsearch.schedules.reading import NOBODY, Schedule
 from nnsearch.schedules.timelines import Timeline, timeline
 
@@ -74,28 +75,35 @@ class Generator:
         starts = [task.start for task in schedule.tasks]
         return sorted(range(len(starts)), key=lambda t: (key[starts[t]], self._rank[starts[t]]))
 
-    def forward(self, order: Sequence[int], modes: Sequence[int] | None = None) -> Generated:
-        """Return a schedule in which each task, in an order, is done as early as it can be.
+    def forward(self, order: Sequence[int], *, stop: Callable[[], bool] | None = None) -> Generated:
+        """Return a schedule in which each task, in an order, is done as early as it can be, in the way that ends first.
 
         Args:
             order: of the tasks, none before one that it waits for.
-            modes: how each is done; None takes those that end first.
+            stop: asked from time to time; true ends it.
+
+        Raises:
+            ReadingStoppedError: ``stop`` said so.
         """
-        begins, ends, chosen, values = self._forward.generate(order, modes, self._schedule.low.tolist())
+        begins, ends, chosen, values = self._forward.generate(order, self._schedule.low.tolist(), StopCheck(stop))
         return Generated(begins, ends, chosen, sum(c * values[v] for v, c in self._priced))
 
-    def backward(self, schedule: Generated) -> list[int]:
+    def backward(self, schedule: Generated, *, stop: Callable[[], bool] | None = None) -> list[int]:
         """Return the begins of a schedule in which each task is done as late as it can be.
 
         Args:
             schedule: no task ends later than its last one; those that end last come first.
+            stop: asked from time to time; true ends it.
+
+        Raises:
+            ReadingStoppedError: ``stop`` said so.
         """
         last = max(schedule.ends)
         ends = schedule.ends
         order = self.ordered(ends)[::-1]
         order.sort(key=lambda t: -ends[t])  # stable, and a task that waits for another ends no earlier
         least = [max(-high, -last) for high in self._schedule.high.tolist()]
-        _, negated, _, _ = self._backward.generate(order, None, least)
+        _, negated, _, _ = self._backward.generate(order, least, StopCheck(stop))
         return [-time for time in negated]
 
 
@@ -123,22 +131,22 @@ class _Direction:
         ]
 
     def generate(
-        self, order: Sequence[int], modes: Sequence[int] | None, least: list[int]
+        self, order: Sequence[int], least: list[int], check: StopCheck
     ) -> tuple[list[int], list[int], list[int], list[int]]:
         """Return begins, ends and modes of all tasks, and the values of variables that come of them.
 
         Args:
             order: of the tasks.
-            modes: the place among its modes of each task; None is the first to end.
             least: of the variables; it is changed.
+            check: ends it.
         """
         lines = self._lines()
         begins, ends, chosen = ([0] * len(self._modes) for _ in range(3))
         for task in order:
+            check.step()
             ways = self._modes[task]
             best, at, until = 0, 0, 2**62
-            for place in range(len(ways)) if modes is None else (modes[task],):
-                mode = ways[place]
+            for place, mode in enumerate(ways):
                 time = _first(mode, least, lines)
                 if time + mode.duration < until:
                     best, at, until = place, time, time + mode.duration

@@ -27,7 +27,11 @@ def rules(schedule: Schedule) -> Iterator[list[float]]:
 
 
 def best_schedule(
-    generator: Generator, orders: Iterable[Sequence[float]], over: Callable[[], bool]
+    generator: Generator,
+    orders: Iterable[Sequence[float]],
+    over: Callable[[], bool],
+    *,
+    stop: Callable[[], bool] | None = None,
 ) -> Generated | None:
     """Return the best schedule of some orders, each justified as long as that makes it better; None of no order.
 
@@ -35,16 +39,20 @@ def best_schedule(
         generator: of the model.
         orders: T times each.
         over: asked between two schedules; true ends it, with one schedule at least.
+        stop: asked from time to time; true ends it with none.
+
+    Raises:
+        ReadingStoppedError: ``stop`` said so.
     """
     best: Generated | None = None
     for times in orders:
         if best is not None and over():
             break
-        found = generator.forward(generator.ordered(times))
+        found = generator.forward(generator.ordered(times), stop=stop)
         for _ in range(_JUSTIFICATIONS):
             if over():
                 break
-            again = generator.forward(generator.ordered(generator.backward(found)))
+            again = generator.forward(generator.ordered(generator.backward(found, stop=stop)), stop=stop)
             if again.cost >= found.cost:
                 break
             found = again

@@ -25,6 +25,7 @@ from nnsearch.history.matching import Plan
 from nnsearch.model.lists import within
 from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import fix
 from nnsearch.schedules.generation import Generated, Generator
 from nnsearch.schedules.reading import Schedule
@@ -100,7 +101,10 @@ class ScheduleSearch(Incumbent):
             self._begin([np.where(np.isfinite(times), times, np.inf).tolist()], over, over)
 
     def _begin(self, orders: Iterable[Sequence[float]], enough: Callable[[], bool], over: Callable[[], bool]) -> None:
-        found = best_schedule(self._generator, orders, enough)
+        try:
+            found = best_schedule(self._generator, orders, enough, stop=over)
+        except ReadingStoppedError:
+            return
         if found is None or over():
             return
         best = self.best

@@ -12,6 +12,7 @@ from ortools.sat.python import cp_model
 
 from nnsearch.errors import NothingToReadError
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.generation import Generated, Generator
 from nnsearch.schedules.reading import NOBODY, Schedule
 from nnsearch.schedules.rules import best_schedule, rules
@@ -174,6 +175,25 @@ def test_what_waits_for_many_is_moved_once_for_all_of_them() -> None:
     made = generator.forward(generator.ordered([0.0] * len(starts)))
     assert made.cost == 2 ** (steps + 1) - 2
     assert len(added) < 10 * len(starts)
+
+
+def test_a_schedule_of_many_tasks_is_stopped_on_its_way() -> None:
+    model, asked = cp_model.CpModel(), list[int]()
+    starts = [model.new_int_var(0, 2**20, "") for _ in range(3000)]
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 1, "") for start in starts])
+    model.minimize(sum(starts))
+    schedule = Schedule.of(PreparedModel(model))
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) == 2
+
+    generator = Generator(schedule)
+    with pytest.raises(ReadingStoppedError):
+        best_schedule(generator, rules(schedule), lambda: False, stop=stop)
+    assert len(asked) == 2  # in one schedule, and no other one was begun
+    with pytest.raises(ReadingStoppedError):
+        generator.backward(generator.forward(range(len(starts))), stop=lambda: True)
 
 
 @settings(max_examples=40, deadline=None)
