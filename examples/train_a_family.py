@@ -13,12 +13,12 @@ from ortools.sat.python import cp_model
 
 import nnsearch.cpsat
 
-MODELS = 12  # to learn from
+MODELS = 8  # to learn from
 THINGS = 400
 SETS = 800
 HOLDERS = (10, 30)  # how many sets hold a thing, at least and at most
 SOLVE_SECONDS = 4  # for each of the models to learn from
-STEPS = 150  # of the training
+STEPS = 100  # of the training
 NEW = 3  # models of the comparison
 SECONDS = 5.0  # for each solve of the comparison
 CLONE = Path(__file__).resolve().parents[1]  # where the training is: the installed package can only solve
