@@ -16,9 +16,11 @@ from benchmarks.statistics import by_arm, compare_seconds, counted, short
 from benchmarks.suites import optimise, race, stream
 
 MARGIN = 1.15
-"""A kind of model is better or worse where its ratio is beyond this, which ``nnsearch advise`` goes by, too."""
+"""A kind of model is better or worse where its ratio is beyond this, about what ``nnsearch advise`` calls worth it."""
 
 LP, BP = "drop-in lp", "race/bp"
+
+_INTEGRAL = "primal integral (the mean gap over the time)"
 
 _Ratios = Mapping[str, float]
 
@@ -58,7 +60,7 @@ QUESTIONS = (
         "optimise",
         LP,
         'CpSolver("lp")',
-        "primal integral (the mean gap over the time)",
+        _INTEGRAL,
         _of_integrals(LP, optimise.BASELINE),
     ),
     _Question(
@@ -66,7 +68,7 @@ QUESTIONS = (
         stream.SUITE,
         stream.HISTORY,
         "CpSolver(history=...)",
-        "primal integral (the mean gap over the time)",
+        _INTEGRAL,
         _of_integrals(stream.HISTORY, stream.BASELINE),
     ),
     _Question("Feasibility", "race", BP, 'CpSolver("bp")', "seconds", _of_seconds(BP)),

@@ -163,4 +163,4 @@ def summary(records: Sequence[Record]) -> Group:
 
 
 def _means(record: Record) -> dict[str, float]:
-    return {arm: geometric_mean(np.log(ratios))[0] for arm, ratios in record["result"]["measured"].items()}
+    return {arm: float(np.exp(np.log(ratios).mean())) for arm, ratios in record["result"]["measured"].items()}

@@ -44,7 +44,6 @@ from nnsearch.model.graph import CandidateGraph
 from nnsearch.result import SolveResult, Status
 from training.config import Rule, at_least, some_of
 from training.data.graph_states import batch_of, planted_state, training_state
-from training.running.network_file import file_digest
 from training.tasks.graph import measure
 
 VARIABLES = ("min-domain", "most-confident", "most-probable")
@@ -256,13 +255,9 @@ def _measure(config: LabelFreeConfig, runs: Path, test: SearchTest, progress: st
     name = f"{config.network.start}-{config.loss.knowledge}-{config.seed}"
     outcome = fit(config, runs / name, name)
     sys.stderr.write(f"\n{name}: network {progress}, {outcome.seconds:.0f} s of training; now it searches\n")
-    (network,) = load_networks([str(outcome.file)], "cpu", 1)
+    (network,) = load_networks(list(map(str, outcome.files.values())), "cpu", 1)
     return {
-        "steps": outcome.steps,
-        "seconds": round(outcome.seconds, 1),
-        "parameters": outcome.parameters,
-        "model_sha256": file_digest(outcome.file),
-        "torch": torch.__version__,
+        **outcome.record,
         "root": _root(network, test),
         "searches": list(_searches(name, _by_network(network), VARIABLES, test)),
     }

@@ -257,13 +257,13 @@ def test_a_purpose_that_nobody_knows_is_refused(purpose: object) -> None:
             self.purpose = purpose
 
         def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedScorer:
-            raise NotImplementedError
+            raise AssertionError("a scorer that is refused is asked for nothing")
 
     class OwnNetwork(Network):
         name = "mine"
 
         def score(self, states: Sequence[object]) -> list[FloatArray]:
-            raise NotImplementedError
+            raise AssertionError("a scorer that is refused is asked for nothing")
 
     network = OwnNetwork()
     network.purpose = purpose  # type: ignore[assignment]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from benchmarks.studies.label_free.sudoku.puzzles import BOX_SHAPES
-from benchmarks.studies.label_free.training.config import LabelFreeNetworkConfig
-from training.config import SEED, SHARE, Rule, Section, above, at_least, config_of, each, read_table
+from benchmarks.studies.label_free.training.config import LabelFreeNetworkConfig, LabelFreeTrainConfig
+from training.config import SEED, SHARE, Rule, Section, at_least, config_of, each, read_table
 
 _FILE = Path(__file__).with_name("sudoku.toml")
 
@@ -40,21 +40,13 @@ class SudokuLossConfig(Section, name="loss"):
 
 
 @dataclass(frozen=True)
-class SudokuTrainConfig(Section, name="train"):
-    """The optimisation, Adam; the last weights count."""
+class SudokuTrainConfig(LabelFreeTrainConfig, name="train"):
+    """The optimisation; the last weights count."""
 
-    steps: Annotated[int, at_least(1)] = 20_000
-    """Optimisation steps."""
     least_blocks: Annotated[int, at_least(1)] = 4
     """A step runs a random number of blocks, from this to that of the network, so that more of them help later."""
-    candidates_per_step: Annotated[int, at_least(1)] = 1500
-    """Puzzles are drawn until they have this many open candidates together."""
-    learning_rate: Annotated[float, above(0)] = 5e-3
-    """Largest step size; it rises over the first steps and falls to almost 0 as a cosine."""
     measure_every: Annotated[int, at_least(1)] = 500
     """Steps between two looks at held-out puzzles."""
-    clip: Annotated[float, above(0)] = 1.0
-    """Largest norm of the gradient."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.model.graph import CandidateGraph
+from training.data.graph_states import PlantedState, planted_state
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -41,8 +42,11 @@ class Puzzle:
 
     def open_candidates(self) -> BoolArray:
         """Return bool[n * n * n], the candidates that naked and hidden singles leave."""
-        graph = candidate_graph(self.order)
-        return graph.propagate(~self.given[graph.variable] | graph.holds(self.solution))
+        return self.planted().alive
+
+    def planted(self) -> PlantedState:
+        """Return the state that naked and hidden singles leave, with the solution."""
+        return planted_state(candidate_graph(self.order), self.solution, self.given)
 
 
 @functools.cache

@@ -27,8 +27,7 @@ from benchmarks.studies.label_free.sudoku.train import fit_sudoku
 from benchmarks.studies.label_free.training.config import STARTS
 from nnsearch.problems.sudoku import generate
 from nnsearch.scorers.network import Network
-from training.config import SHARE, Rule, at_least, each, some_of
-from training.running.network_file import file_digest
+from training.config import SHARE, at_least, each, one_of, some_of
 
 _EASIER = 0.05  # share of the holes of a minimal puzzle that are shown as well
 _TEST_STREAM = 7  # trainings draw from other streams
@@ -86,7 +85,7 @@ class LabelFreeSudokuStudy(Options):
         seed: of the test puzzles.
     """
 
-    budget: Annotated[str, Rule(f"one of {', '.join(BUDGETS)}", BUDGETS.__contains__)] = "small"
+    budget: Annotated[str, one_of(*BUDGETS)] = "small"
     runs: Path = Path("runs/study-label-free-sudoku")
     starts: Annotated[tuple[str, ...], some_of(*STARTS)] = ("bp",)
     labels: Annotated[tuple[float, ...], each("shares from 0 to 1", SHARE.holds)] = (0.0,)
@@ -163,11 +162,7 @@ def _measure(config: SudokuConfig, folder: Path, name: str, test: SudokuTest) ->
     outcome = fit_sudoku(config, folder, name, [blocks, 2 * blocks])
     as_trained, deeper = load_networks([str(file) for file in outcome.files.values()], "cpu", 1)
     return {
-        "steps": outcome.steps,
-        "seconds": round(outcome.seconds, 1),
-        "parameters": outcome.parameters,
-        "model_sha256": file_digest(outcome.files[blocks]),
-        "torch": torch.__version__,
+        **outcome.record,
         "boards": _boards(test, as_trained.scorer),
         "twice_as_deep": _boards(test, deeper.scorer),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,99 +13,51 @@ from torch import Tensor, nn
 from tqdm import trange
 
 from benchmarks.studies.label_free.sudoku.config import SudokuConfig
-from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph, minimal_puzzle
+from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, minimal_puzzle
 from benchmarks.studies.label_free.training.clauses import clauses_of, variable_group
 from benchmarks.studies.label_free.training.knowledge import clause_loss
-from benchmarks.studies.label_free.training.partial_squares import draw_batch
-from benchmarks.studies.label_free.training.train import untrained_network
+from benchmarks.studies.label_free.training.train import LabelFreeOutcome, fit_network, untrained_network
 from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.errors import ConfigError
-from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.problems.sudoku.problem import Sudoku
-from training.data.graph_states import GraphBatch, TrainingState, batch_of, planted_state, training_state
-from training.export.export import TRAINED_KINDS, export_graph
-from training.loop import Measurement, Measuring, Task, Training
+from training.data.graph_states import GraphBatch, TrainingState, batch_of, training_state
+from training.loop import Measurement, Measuring
 from training.losses.candidate_graph import group_cross_entropy
 from training.losses.cnf import Cnf
-from training.schedule import warmed_cosine
 from training.tasks.graph import block_loss
 
-_EXAMPLES = 3  # states on which the exported network is compared with torch
 
-
-@dataclass(frozen=True)
-class SudokuOutcome:
-    """What a training ended with: files by number of blocks, how many numbers were trained, seconds of all parts."""
-
-    files: dict[int, Path]
-    parameters: int
-    steps: int
-    seconds: float
-
-
-def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[int]) -> SudokuOutcome:
-    """Train a network and export it with these numbers of blocks, or go on where an earlier call stopped.
-
-    Raises:
-        ConfigError: the folder holds another training, or the puzzles leave too little open.
-        NNSearchError: the exported network differs from torch.
-        KeyboardInterrupt: Ctrl-C was pressed; the checkpoint holds what was done.
-    """
+def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[int]) -> LabelFreeOutcome:
+    """Train a network on sudokus and export it with these numbers of blocks; see :func:`fit_network`."""
     torch.manual_seed(config.seed)
     network = untrained_network(config.network)
-    train = config.train
-    states: list[TrainingState] = []
+    least, most = min(config.train.least_blocks, config.network.blocks), config.network.blocks
+    held_out = functools.cache(lambda: HeldOut.draw(config))  # not before the folder is known to be the right one
 
-    def loss(_: nn.Module, step: int) -> Tensor:
-        rng = np.random.default_rng([config.seed, 2, step])  # a resumed training draws the same
-        drawn = draw_batch(states, train.candidates_per_step, rng)
-        batch = batch_of(drawn, torch.device("cpu"))
-        depth = int(rng.integers(min(train.least_blocks, config.network.blocks), config.network.blocks + 1))
+    def loss(drawn: list[TrainingState], batch: GraphBatch, rng: np.random.Generator) -> Tensor:
         of_clauses = clause_loss(disjoint_union([one.state for one in drawn]), config.loss.bound)
 
         def of_block(scores: Tensor) -> Tensor:
             return of_clauses(scores) + label_loss(scores, batch)
 
-        return block_loss(network.all_blocks(*batch.inputs, blocks=depth), of_block)
+        return block_loss(network.all_blocks(*batch.inputs, blocks=int(rng.integers(least, most + 1))), of_block)
 
     def measured(step: int, training_loss: float | None) -> Measurement:
-        found = held_out.measure(network)
+        found = held_out().measure(network)
         status = f"{found['solved']:.3f} of held-out puzzles at once"
         return Measurement(found["cells"], {"step": step, "training_loss": training_loss, **found}, found, status)
 
-    training = Training(
-        Task(
-            name=name,
-            network=network,
-            optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate),
-            rate=warmed_cosine(train.learning_rate, train.steps),
-            steps=train.steps,
-            loss=loss,
-            clip=train.clip,
-            measuring=Measuring(measured, train.measure_every),
-            identity=json.dumps(asdict(config)),
-            stranger="another training; choose another --runs folder, or remove it",
-        ),
-        run_dir,
-    )
-    held_out = HeldOut.draw(config)
-    states += draw_sudokus(config)  # takes a while: only now is it known that the folder holds no other training
-    trained = training.run()
-    if not trained.finished:
-        raise KeyboardInterrupt
-    metadata = ModelMetadata(
-        "candidate_graph",
+    return fit_network(
+        network,
+        loss,
+        lambda: draw_sudokus(config),
+        config.train,
+        asdict(config),
         Sudoku.problem,
-        training={"config": json.loads(json.dumps(asdict(config))), "steps": trained.step},
-        kinds=TRAINED_KINDS,
-    )
-    examples = [one.state for one in states[:_EXAMPLES]]
-    files = {number: run_dir / f"{name}-{number}-blocks.onnx" for number in blocks}
-    for number, file in files.items():
-        network.blocks = number
-        export_graph(network.eval(), metadata, examples, file)
-    return SudokuOutcome(
-        files, sum(parameter.numel() for parameter in network.parameters()), trained.step, trained.seconds
+        run_dir,
+        name,
+        {number: run_dir / f"{name}-{number}-blocks.onnx" for number in blocks},
+        Measuring(measured, config.train.measure_every),
     )
 
 
@@ -188,5 +140,5 @@ def draw_sudokus(config: SudokuConfig) -> list[TrainingState]:
 
 def state_of(puzzle: Puzzle, labelled: bool) -> TrainingState:
     """Return a puzzle at the fixpoint of its singles; without a label no candidate is said to hold."""
-    state = training_state(planted_state(candidate_graph(puzzle.order), puzzle.solution, puzzle.given))
+    state = training_state(puzzle.planted())
     return state if labelled else TrainingState(state.state, np.zeros_like(state.holds), state.possible)

@@ -63,7 +63,7 @@ class LabelFreeLossConfig(Section, name="loss"):
 
 @dataclass(frozen=True)
 class LabelFreeTrainConfig(Section, name="train"):
-    """The optimisation, Adam; the same for all knowledge."""
+    """The optimisation, Adam; the same for all knowledge. Of sudokus, too, where partial squares are puzzles."""
 
     steps: Annotated[int, at_least(1)] = 10_000
     """Optimisation steps; nothing is chosen by validation, the last weights count."""

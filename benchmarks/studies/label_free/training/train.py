@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.studies.label_free.training.config import LabelFreeConfig, LabelFreeNetworkConfig
+from benchmarks.studies.label_free.training.config import (
+    LabelFreeConfig,
+    LabelFreeNetworkConfig,
+    LabelFreeTrainConfig,
+)
 from benchmarks.studies.label_free.training.knowledge import batch_loss
 from benchmarks.studies.label_free.training.message_passing import MessagePassing
 from benchmarks.studies.label_free.training.partial_squares import draw_batch, draw_squares
 from nnsearch.inference.metadata import ModelMetadata
 from nnsearch.problems.latin_square.problem import LatinSquare
-from training.data.graph_states import TrainingState, batch_of
+from training.data.graph_states import GraphBatch, TrainingState, batch_of
 from training.export.export import TRAINED_KINDS, export_graph
-from training.loop import Task, Training
+from training.loop import Measuring, Task, Training
 from training.networks.belief_propagation import NeuralBeliefPropagation
+from training.running.network_file import file_digest
 from training.schedule import warmed_cosine
 from training.tasks.graph import block_loss
 
@@ -30,12 +37,30 @@ GraphNetwork = MessagePassing | NeuralBeliefPropagation
 
 @dataclass(frozen=True)
 class LabelFreeOutcome:
-    """What a training ended with: the exported network, how many numbers were trained, and the seconds of all parts."""
+    """What a training ended with.
 
-    file: Path
+    Attributes:
+        files: the exported network by number of blocks, the first as deep as it was trained.
+        parameters: how many numbers were trained.
+        steps: of the training.
+        seconds: of all its parts.
+    """
+
+    files: dict[int, Path]
     parameters: int
     steps: int
     seconds: float
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a record says about it."""
+        return {
+            "steps": self.steps,
+            "seconds": round(self.seconds, 1),
+            "parameters": self.parameters,
+            "model_sha256": file_digest(next(iter(self.files.values()))),
+            "torch": torch.__version__,
+        }
 
 
 def untrained_network(config: LabelFreeNetworkConfig) -> GraphNetwork:
@@ -46,23 +71,63 @@ def untrained_network(config: LabelFreeNetworkConfig) -> GraphNetwork:
 
 
 def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
+    """Train a network on partial squares and export it; see :func:`fit_network`."""
+    torch.manual_seed(config.seed)
+    network = untrained_network(config.network)
+
+    def loss(drawn: list[TrainingState], batch: GraphBatch, rng: np.random.Generator) -> Tensor:
+        return block_loss(network.all_blocks(*batch.inputs), batch_loss(config.loss, drawn, batch, rng))
+
+    return fit_network(
+        network,
+        loss,
+        lambda: draw_squares(config),
+        config.train,
+        asdict(config),
+        LatinSquare.name,
+        run_dir,
+        name,
+        {config.network.blocks: run_dir / f"{name}.onnx"},
+    )
+
+
+def fit_network(
+    network: GraphNetwork,
+    loss: Callable[[list[TrainingState], GraphBatch, np.random.Generator], Tensor],
+    draw: Callable[[], list[TrainingState]],
+    train: LabelFreeTrainConfig,
+    settings: dict[str, Any],
+    problem: str,
+    run_dir: Path,
+    name: str,
+    files: dict[int, Path],
+    measuring: Measuring | None = None,
+) -> LabelFreeOutcome:
     """Train a network and export it, or go on where an earlier call in the same folder stopped.
 
+    Args:
+        network: untrained.
+        loss: of the states of one step, their batch, and the randomness of the step.
+        draw: draws the states to learn from; called once it is known that the folder holds no other training.
+        train: the optimisation.
+        settings: the whole config, whose ``seed`` is that of the batches.
+        problem: for the metadata.
+        run_dir: the folder.
+        name: of the run, for its progress.
+        files: where to export the network, by number of blocks.
+        measuring: what is looked at on the way.
+
     Raises:
-        ConfigError: the folder holds another training.
+        ConfigError: the folder holds another training, or there is nothing to draw.
         NNSearchError: the exported network differs from torch.
         KeyboardInterrupt: Ctrl-C was pressed; the checkpoint holds what was done.
     """
-    torch.manual_seed(config.seed)
-    network = untrained_network(config.network)
-    train = config.train
     states: list[TrainingState] = []
 
-    def loss(_: nn.Module, step: int) -> Tensor:
-        rng = np.random.default_rng([config.seed, 2, step])  # a resumed training draws the same
+    def step_loss(_: nn.Module, step: int) -> Tensor:
+        rng = np.random.default_rng([settings["seed"], 2, step])  # a resumed training draws the same
         drawn = draw_batch(states, train.candidates_per_step, rng)
-        batch = batch_of(drawn, torch.device("cpu"))
-        return block_loss(network.all_blocks(*batch.inputs), batch_loss(config.loss, drawn, batch, rng))
+        return loss(drawn, batch_of(drawn, torch.device("cpu")), rng)
 
     training = Training(
         Task(
@@ -71,25 +136,27 @@ def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
             optimizer=torch.optim.Adam(network.parameters(), lr=train.learning_rate),
             rate=warmed_cosine(train.learning_rate, train.steps),
             steps=train.steps,
-            loss=loss,
+            loss=step_loss,
             clip=train.clip,
-            identity=json.dumps(asdict(config)),
+            measuring=measuring,
+            identity=json.dumps(settings),
             stranger="another training; choose another --runs folder, or remove it",
         ),
         run_dir,
     )
-    states += draw_squares(config)  # takes a while: only now is it known that the folder holds no other training
+    states += draw()
     trained = training.run()
     if not trained.finished:
         raise KeyboardInterrupt
-    file = run_dir / f"{name}.onnx"
     metadata = ModelMetadata(
         "candidate_graph",
-        LatinSquare.name,
-        training={"config": json.loads(json.dumps(asdict(config))), "steps": trained.step},
+        problem,
+        training={"config": json.loads(json.dumps(settings)), "steps": trained.step},
         kinds=TRAINED_KINDS,
     )
-    export_graph(network.eval(), metadata, [one.state for one in states[:_EXAMPLES]], file)
+    for blocks, file in files.items():
+        network.blocks = blocks
+        export_graph(network.eval(), metadata, [one.state for one in states[:_EXAMPLES]], file)
     return LabelFreeOutcome(
-        file, sum(parameter.numel() for parameter in network.parameters()), trained.step, trained.seconds
+        files, sum(parameter.numel() for parameter in network.parameters()), trained.step, trained.seconds
     )

@@ -17,6 +17,7 @@ from benchmarks.studies.label_free.sudoku.completion import at_once, by_singles,
 from benchmarks.studies.label_free.sudoku.config import SudokuConfig, read_sudoku
 from benchmarks.studies.label_free.sudoku.findings import summary
 from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph, minimal_puzzle, units
+from benchmarks.studies.label_free.training import train as shared
 from benchmarks.studies.label_free.training.partial_squares import draw_batch
 from benchmarks.studies.label_free.training.train import untrained_network
 from nnsearch.cpsat import CpSolver
@@ -124,7 +125,7 @@ def test_a_killed_training_ends_like_one_that_was_not(
     start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exported: list[Any] = []
-    monkeypatch.setattr(train, "export_graph", lambda network, *_: exported.append(network.state_dict()))
+    monkeypatch.setattr(shared, "export_graph", lambda network, *_: exported.append(network.state_dict()))
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     config = small(network__start=start)
     train.fit_sudoku(config, tmp_path / "whole", "network", [2])
@@ -135,7 +136,7 @@ def test_a_killed_training_ends_like_one_that_was_not(
         return draw_batch(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "draw_batch", dying)
+        patched.setattr(shared, "draw_batch", dying)
         with pytest.raises(StopIteration):
             train.fit_sudoku(config, tmp_path / "parts", "network", [2])
     train.fit_sudoku(config, tmp_path / "parts", "network", [2])
