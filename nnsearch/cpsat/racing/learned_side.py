@@ -72,9 +72,9 @@ class LearnedSide:
         model = PreparedModel.of(self._model.clone(), stop=over).without_objective(stop=over)
         if (reason := too_wide(model)) is not None:
             raise TranslationError(reason)
-        report = model.graph(stop=over).report
-        if report.num_encoded == report.num_constraints:
-            share.raise_until(self._options.full_failures, self._options.full_grant)
+        graph = model.graph(stop=over)
+        if graph.report.num_encoded == graph.report.num_constraints:
+            share.raise_until(self._options.full_failures * graph.num_candidates, self._options.full_grant)
         side = weakref.proxy(self)  # the engine keeps what it calls, and nobody would ever free it
 
         def limits(failures: int | None) -> Limits:

@@ -27,7 +27,8 @@ class RaceOptions:
         grant: Seconds that the learned search may take at once, for each processor. To read the model counts.
         full_grant: The same, of a model all of whose constraints are candidates and groups, until ``full_failures``:
             there learned orders are at their best, and a search that soon fails shows that this is another model.
-        full_failures: Failures from which on ``grant`` holds for such a model, too.
+        full_failures: Failures from which on ``grant`` holds for such a model, too, for each of its candidates: the
+            more there are to decide, the more failures a good order still has.
         share: Of every second from then on, for each processor.
         patience: Seconds that the learned search may go on after CP-SAT has an answer, where the network knows
             preferences that the model does not hold: then its answer counts, and its time has no other bound.
@@ -55,7 +56,7 @@ class RaceOptions:
     head_start: float = 0.03
     grant: float = 0.1
     full_grant: float = 0.5
-    full_failures: int = 5
+    full_failures: float = 0.005
     share: float = 0.04
     patience: float = 10.0
     search: SearchOptions = field(default_factory=SearchOptions)

@@ -25,7 +25,7 @@ class Share:
 
     def __init__(self, grant: float, share: float, stop: Callable[[], bool]) -> None:
         self._grant, self._share, self._stop = grant, share, stop
-        self._failures, self._full_grant = 0, 0.0
+        self._failures, self._full_grant = 0.0, 0.0
         self._began, self._base = time.perf_counter(), time.thread_time()
 
     @classmethod
@@ -41,7 +41,7 @@ class Share:
         processors = usable_cpus()
         return cls(math.inf if workers < processors else grant * processors, min(share * processors, 1.0), stop)
 
-    def raise_until(self, failures: int, grant: float) -> None:
+    def raise_until(self, failures: float, grant: float) -> None:
         """Take more seconds at once, as long as little fails.
 
         Args:

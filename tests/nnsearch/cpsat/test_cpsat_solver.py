@@ -635,6 +635,7 @@ def test_the_learned_search_is_bounded_where_no_processor_is_left(monkeypatch: p
     calm.pause(elsewhere=0.0)  # for ever but for the stop
 
 
+@pytest.mark.usefixtures("silent")
 def test_a_dive_begins_only_when_its_seconds_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     pause = share.Share.pause
@@ -644,10 +645,19 @@ def test_a_dive_begins_only_when_its_seconds_are_there(monkeypatch: pytest.Monke
         pause(self, elsewhere)
 
     monkeypatch.setattr(share.Share, "pause", noted)
-    monkeypatch.setattr(race, "CpSatRun", SilentRun)
     solver = drop_in(2, RaceOptions(head_start=0, grant=10, search_failures=0, dives=Dives(seconds=7.5)))
     assert solver.solve(ordering(6)) == cp_model.OPTIMAL
     assert 7.5 in asked
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_larger_model_may_fail_more_often_before_it_counts_as_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[float] = []
+    monkeypatch.setattr(share.Share, "raise_until", lambda _, until, grant: failures.append(until))
+    for size in (4, 12):
+        solver = drop_in(2, RaceOptions(head_start=0, full_failures=0.5))
+        solver.solve(ordering(size))
+    assert failures == [0.5 * 4 * 4, 0.5 * 12 * 12]
 
 
 class Preferring(RandomGraphScorer):
