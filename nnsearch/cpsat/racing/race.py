@@ -31,6 +31,7 @@ from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.prompt_threads import PromptThreads
 from nnsearch.cpsat.racing.report import Contribution, RaceReport, Winner
 from nnsearch.cpsat.racing.share import Share
+from nnsearch.cpsat.racing.standing import SOLVED, Standing
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.cpsat.start import Start
@@ -48,10 +49,8 @@ from nnsearch.scorers.network import Network
 
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
-_HARDLY = 0.02  # of an objective
 _FOR_A_SOLUTION = 10  # times the head start
 _CHECK_SECONDS = 0.05  # to check a solution that came in the last moment
-_SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 
 class Race:
@@ -105,6 +104,7 @@ class Race:
             best_bound_callback,
             beside_cp_sat=past is not None or self._leads,
         )
+        self._standing = Standing(model.proto, self._objective, self._callbacks, self._parameters)
         self._stopped = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
@@ -172,32 +172,32 @@ class Race:
             return self._go_on_from(answer, self._past, self._recalled, first)
         if self._objective is not None and answer.status != cp_model.INFEASIBLE:
             # Where CP-SAT is about to have one of its own, it would lose more by another presolve than this one gives.
-            self._wait(first, self._options.trial_seconds, self._has_solution)
-            if self._has_solution():
+            self._wait(first, self._options.trial_seconds, self._standing.has_solution)
+            if self._standing.has_solution():
                 self._nothing = self._forgotten = "CP-SAT had a solution soon after"
                 self._wait(first)
                 return self._better(first.response(), answer)
         first.stop()
         before = first.response()
         if answer.status == cp_model.INFEASIBLE:
-            if before.status in _SOLVED:
+            if before.status in SOLVED:
                 self._report_refusal("a proof of infeasibility")
                 return self._finish(before, "cp-sat")
             return self._finish(answer, self._giver)
-        self._note_bound(before)
+        self._standing.note_bound(before)
         if self._objective is None:
             if before.status == cp_model.INFEASIBLE:
                 self._report_contradiction("no solution", answer)
             self._show(answer)  # only now: nobody else may be reading through the callback
             return self._finish(answer, self._giver)
-        if not self._improves(answer, before):
+        if not self._standing.improves(answer, before):
             self._nothing = self._forgotten = "CP-SAT had a solution first"
             if not first.stopped:
                 return self._finish(before, "cp-sat")
             return self._finish(before, "cp-sat") if self._is_over() else self._hand_over(before, "cp-sat")
         self._show(answer)
         self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
-        if not first.stopped or self._is_over() or self._proved(answer):
+        if not first.stopped or self._is_over() or self._standing.proves(answer):
             return self._better(before, answer)
         return self._hand_over(answer, self._giver)
 
@@ -217,43 +217,43 @@ class Race:
 
         def over() -> bool:
             tried = time.perf_counter() - now >= self._options.trial_seconds
-            hopeless = tried or not self._is_near_incumbent(start)
-            return self._is_past_help(first) or (hopeless and self._is_surpassed(start))
+            hopeless = tried or not self._standing.is_near(start.objective_value)
+            return self._is_past_help(first) or (hopeless and self._standing.is_surpassed(start.objective_value))
 
         for better in past.improved(found, now + min(window, left), over, self._parameters.random_seed):
             response = self._check(better.solution, None)
-            if response is not None and self._improves(response, start):
+            if response is not None and self._standing.improves(response, start):
                 start = response
                 start.status = cp_model.FEASIBLE
                 self._note_gift(start)
                 self._show(start)
         self._wait(first, self._options.trial_seconds - (time.perf_counter() - now))
-        if not self._has_solution():  # and may be about to have a better one
-            self._wait(first, self._seconds(), self._has_solution)
-        if self._is_surpassed(start):
+        if not self._standing.has_solution():  # and may be about to have a better one
+            self._wait(first, self._seconds(), self._standing.has_solution)
+        if self._standing.is_surpassed(start.objective_value):
             self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
             self._wait(first)
-        elif self._is_near_incumbent(start):
+        elif self._standing.is_near(start.objective_value):
             self._wait(first)  # to begin again would cost more than it gives; the start is kept all the same
         ended = first.done.is_set()
         first.stop()
         before = first.response()
-        self._note_bound(before)
+        self._standing.note_bound(before)
         if ended:
-            if not self._improves(start, before):
+            if not self._standing.improves(start, before):
                 self._gift, self._forgotten = None, "CP-SAT had as good a solution by itself"
             return self._better(before, start)
-        own = before.status in _SOLVED and self._improves(before, start)
+        own = before.status in SOLVED and self._standing.improves(before, start)
         best = before if own else start
-        if self._is_over() or self._proved(best):
+        if self._is_over() or self._standing.proves(best):
             return self._better(before, start)
         found_by: Winner = "cp-sat" if own else self._giver
         if self._may_search_neighbourhoods():
             last = self._search_neighbourhoods(best)
-            self._note_bound(last)
+            self._standing.note_bound(last)
             if self._is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                 return self._better(last, best, found_by)
-            if last.status in _SOLVED and self._improves(last, best):
+            if last.status in SOLVED and self._standing.improves(last, best):
                 best, found_by = last, "cp-sat"
         return self._hand_over(best, found_by)
 
@@ -286,14 +286,14 @@ class Race:
             first: CP-SAT at work.
             start: from history; the search begins with it.
         """
-        self._know_a_bound()
+        self._standing.know_a_bound()
         search = self._leader(first)
         if start is not None and self._past is not None and self._recalled is not None:
             if search is None:
                 return self._go_on_from(start, self._past, self._recalled, first)
             self._note_gift(start)
             self._show(start)
-            if search.answer is None or not self._improves(search.answer, start):
+            if search.answer is None or not self._standing.improves(search.answer, start):
                 search.answer = start
         if search is None or self._wait(first, self._options.lead_after - self._seconds()):
             self._nothing = self._nothing or "CP-SAT answered first"
@@ -308,15 +308,15 @@ class Race:
 
         def over() -> bool:
             nonlocal run, ends
-            if search.answer is not None and self._proved(search.answer):
+            if search.answer is not None and self._standing.proves(search.answer):
                 run.stop()  # it may have the bound without the solution
                 return True
             if time.perf_counter() >= ends and not self._is_over():
                 if not run.done.is_set():
-                    if not self._is_ahead(search.reached):
+                    if not self._standing.is_ahead(search.reached):
                         return True
                     run.stop()
-                    self._note_bound(run.response())
+                    self._standing.note_bound(run.response())
                     ends = time.perf_counter() + self._seconds()
                 elif run.stopped and (best := search.best) is not None:
                     self._log("CP-SAT is tried again")
@@ -336,14 +336,14 @@ class Race:
             self._nothing = "CP-SAT was ahead"
             self._wait(run)
         last = run.response()
-        self._note_bound(last)
+        self._standing.note_bound(last)
         if answer is None:
             return self._finish(last, "cp-sat")
-        if start is None or self._improves(answer, start):
+        if start is None or self._standing.improves(answer, start):
             self._giver = "learned"
-        if run is not first or self._improves(answer, last):
+        if run is not first or self._standing.improves(answer, last):
             self._gift = f"objective {answer.objective_value:.12g} after {search.found - self._started:.2f} s"
-        if self._is_over() or self._proved(answer) or not run.stopped:
+        if self._is_over() or self._standing.proves(answer) or not run.stopped:
             # Of the first run an equal solution is its own; a later one began with the best that was known.
             own = run is first or answer.objective_value == self._followed
             return self._better(last, answer, None if own else self._giver)
@@ -353,13 +353,6 @@ class Race:
         """Let the solution callback read a solution; return whether it wants no other one."""
         self._callbacks.show(response)
         return self._callbacks.over
-
-    def _is_ahead(self, reached: float | None) -> bool:
-        """Tell whether an objective is better than CP-SAT's best one."""
-        known = self._callbacks.incumbent
-        if reached is None or known is None or self._objective is None:
-            return reached is not None
-        return self._objective.better(reached, known)
 
     def _leader(self, beside: CpSatRun) -> NeighbourhoodSearch | ScheduleSearch | None:
         """Return the search that the scorer leads; None if it has nothing to say, or CP-SAT has answered.
@@ -419,18 +412,6 @@ class Race:
         self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
         self._log(f"history: start with {self._gift}")
 
-    def _is_near_incumbent(self, start: cmh.CpSolverResponse) -> bool:
-        """Tell whether CP-SAT has a solution that is hardly worse than a start, or hardly better."""
-        known = self._callbacks.incumbent
-        return known is not None and abs(known - start.objective_value) <= _HARDLY * abs(known)
-
-    def _is_surpassed(self, start: cmh.CpSolverResponse) -> bool:
-        """Tell whether CP-SAT has a better solution than a start."""
-        known = self._callbacks.incumbent
-        return (
-            self._objective is not None and known is not None and self._objective.better(known, start.objective_value)
-        )
-
     def _hand_over(self, best: cmh.CpSolverResponse, found_by: Winner) -> cmh.CpSolverResponse:
         """Start CP-SAT again with a solution as a complete hint; it is kept as well, in case the hint is lost.
 
@@ -442,7 +423,7 @@ class Race:
         second = self._start(hinted(self._model, list(best.solution)))
         self._wait(second)
         response = second.response()
-        self._note_bound(response)
+        self._standing.note_bound(response)
         return self._better(response, best, found_by)
 
     def _better(
@@ -458,16 +439,16 @@ class Race:
             found_by: Whose that solution is, where CP-SAT went on from it: an equal one is none of its own then. None
                 is the learned search or history, beside which CP-SAT has searched by itself.
         """
-        if not self._improves(best, response):
-            if self._improves(response, best):
+        if not self._standing.improves(best, response):
+            if self._standing.improves(response, best):
                 return self._finish(response, "cp-sat")
             response.solution.clear()
             response.solution.extend(list(best.solution))  # callbacks have seen this one
             return self._finish(response, found_by or "cp-sat", confirmed=True)
         best.status = cp_model.FEASIBLE
-        if response.status == cp_model.OPTIMAL and self._is_small(response.objective_value, best.objective_value):
+        if response.status == cp_model.OPTIMAL and self._standing.is_as_good(response, best):
             best.status = cp_model.OPTIMAL
-            self._set_bound(best)
+            self._standing.set_bound(best)
         elif response.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
             claim = "no solution" if response.status == cp_model.INFEASIBLE else f"{response.objective_value:.12g}"
             self._report_contradiction(claim, best)
@@ -536,14 +517,14 @@ class Race:
             now + min(grant, left),
             lambda: self._is_past_help(beside) or self._time_left() <= 0,
             self._parameters.random_seed,
-            lambda found: not self._beats_incumbent(found),
-            self._has_solution,
+            lambda found: not self._standing.is_ahead(found.objective),
+            self._standing.has_solution,
         )
         if start is None:
             answered = beside.done.is_set() and not self._is_stopped()
             self._forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
-        if self._leads and not self._beats_incumbent(start):
+        if self._leads and not self._standing.is_ahead(start.objective):
             self._forgotten = f"what solve {past.led} led to is no better than what CP-SAT had"
             return None
         response = self._check(start.solution, None)
@@ -561,7 +542,7 @@ class Race:
         race = weakref.proxy(self)
 
         def stop() -> bool:
-            return race._is_stopped() or race._has_solution() or race._is_too_late(beside)
+            return race._is_stopped() or race._standing.has_solution() or race._is_too_late(beside)
 
         options = self._options
         grant = math.inf if self._decides else options.grant
@@ -604,7 +585,7 @@ class Race:
         """Tell whether CP-SAT's answer leaves the learned search nothing to say."""
         if not beside.done.is_set():
             return False
-        if not self._decides or beside.response().status not in _SOLVED:
+        if not self._decides or beside.response().status not in SOLVED:
             return True
         self._answered = self._answered or time.perf_counter()
         return time.perf_counter() >= self._answered + self._options.patience
@@ -613,8 +594,9 @@ class Race:
         """Tell whether CP-SAT leaves no first solution to find; with an objective it has a longer head start."""
         if self._objective is None:
             return False
-        ended = self._wait(beside, _FOR_A_SOLUTION * self._options.head_start - self._seconds(), self._has_solution)
-        if ended or self._has_solution():
+        seconds = _FOR_A_SOLUTION * self._options.head_start - self._seconds()
+        ended = self._wait(beside, seconds, self._standing.has_solution)
+        if ended or self._standing.has_solution():
             self._nothing = self._why_not_begun(beside)
             return True
         return False
@@ -626,7 +608,7 @@ class Race:
 
     def _end_of(self, beside: CpSatRun) -> str | None:
         """Return what ended the learned search, None if nothing did."""
-        if self._has_solution():
+        if self._standing.has_solution():
             return "CP-SAT had a solution first"
         if self._answered is not None:
             return f"it found no solution in its order within {self._options.patience:g} s of CP-SAT's"
@@ -658,14 +640,14 @@ class Race:
             confirmed: CP-SAT says it, too.
         """
         if self._objective is not None and response.status == cp_model.FEASIBLE:
-            if self._contradicted(response):
+            if self._standing.contradicts(response):
                 self._report_contradiction(f"{self._callbacks.bound:.12g}", response)
-            if self._proved(response):
+            if self._standing.proves(response):
                 response.status = cp_model.OPTIMAL
-            self._set_bound(response)
-        if self._objective is not None and response.status in _SOLVED:
+            self._standing.set_bound(response)
+        if self._objective is not None and response.status in SOLVED:
             self._show(response, again=True)
-        elif self._decides and side == "cp-sat" and response.status in _SOLVED:
+        elif self._decides and side == "cp-sat" and response.status in SOLVED:
             self._show(response)  # only now it is the answer
         response.wall_time = self._seconds()
         winner: Winner = "nobody" if response.status == cp_model.UNKNOWN else side
@@ -712,57 +694,6 @@ class Race:
             why += "; its network knows preferences, and the objective decides"
         return contribution, why
 
-    def _note_bound(self, response: cmh.CpSolverResponse) -> None:
-        """Take note of the bound of a response; without a solution it may be a zero that says nothing."""
-        if self._objective is not None and response.status in _SOLVED:
-            self._callbacks.pass_bound(response.best_objective_bound)
-
-    def _set_bound(self, response: cmh.CpSolverResponse) -> None:
-        bound = response.best_objective_bound = self._callbacks.bound
-        if self._objective is not None and not self._objective.floating and math.isfinite(bound):
-            response.inner_objective_lower_bound = self._objective.in_engine_units(bound)
-
-    def _improves(self, one: cmh.CpSolverResponse, other: cmh.CpSolverResponse) -> bool:
-        """Tell whether the solution of one answer is better than what the other has."""
-        if other.status not in _SOLVED or self._objective is None:
-            return True
-        return self._objective.better(one.objective_value, other.objective_value)
-
-    def _is_small(self, claimed: float, best: float) -> bool:
-        """Tell whether the user's limits on the gap let CP-SAT call this objective the best."""
-        floating = self._objective is not None and self._objective.floating  # CP-SAT rounds such coefficients
-        limits = self._parameters
-        relative = max(limits.relative_gap_limit, 1e-6 if floating else 0.0)
-        return abs(claimed - best) <= max(limits.absolute_gap_limit, relative * max(1.0, abs(claimed)))
-
-    def _beats_incumbent(self, start: Start) -> bool:
-        known = self._callbacks.incumbent
-        if self._objective is None or start.objective is None or known is None:
-            return True
-        return self._objective.better(start.objective, known)
-
-    def _has_solution(self) -> bool:
-        """Tell whether CP-SAT has a solution to improve."""
-        return self._callbacks.incumbent is not None
-
-    def _proved(self, response: cmh.CpSolverResponse) -> bool:
-        """Tell whether the best bound proves that no solution is better; with floating point only CP-SAT knows."""
-        return (
-            self._objective is not None
-            and not self._objective.floating
-            and response.status in _SOLVED
-            and not self._objective.better(self._callbacks.bound, response.objective_value)
-            and not self._contradicted(response)
-        )
-
-    def _contradicted(self, response: cmh.CpSolverResponse) -> bool:
-        """Tell whether a solution is better than the best bound, which is wrong then."""
-        return (
-            self._objective is not None
-            and not self._objective.floating
-            and self._objective.better(response.objective_value, self._callbacks.bound)
-        )
-
     def _show(self, response: cmh.CpSolverResponse, again: bool = False) -> None:
         """Let the solution callback read a solution; it is called if this one is strictly better than all before.
 
@@ -771,18 +702,13 @@ class Race:
             again: only if the callback has read another one since: after the solve, too, it can be asked for values.
         """
         callbacks = self._callbacks
-        self._know_a_bound()
+        self._standing.know_a_bound()
         if callbacks.solution is None or callbacks.error is not None:
             return
         if callbacks.reads_copies:
             callbacks.show(response, again)
         elif not again or (callbacks.seen is not None and callbacks.seen != response.objective_value):
             self._check(list(response.solution), callbacks.solution)
-
-    def _know_a_bound(self) -> None:
-        """Take what the domains say where there is no bound: a solve of a part would tell the callback its own."""
-        if self._objective is not None and self._callbacks.bound == self._objective.no_bound:
-            self._callbacks.pass_bound(self._objective.bound_of_domains(self._model.proto))
 
     def _check(
         self, values: Sequence[int], callback: cp_model.CpSolverSolutionCallback | None
@@ -800,7 +726,7 @@ class Race:
         if callback is None and math.isfinite(self._deadline):
             checker.parameters.max_time_in_seconds = max(self._time_left(), _CHECK_SECONDS)
         status = checker.solve(model, callback)
-        if status in _SOLVED:
+        if status in SOLVED:
             return checker.response_proto
         if status != cp_model.UNKNOWN:
             self._report_refusal("a solution")
@@ -816,7 +742,7 @@ class Race:
         """Say that CP-SAT claims what a checked solution disproves, and forget the bounds that led to it."""
         what = "there is no solution"
         if self._objective is not None:
-            self._callbacks.bound = self._objective.bound_of_domains(self._model.proto)
+            self._standing.forget_bounds()
             what = f"no objective is better than {claim}" if claim != "no solution" else what
         line = f"CP-SAT claims that {what}, but a solution that it has checked"
         line += "" if self._objective is None else f" has objective {known.objective_value:.12g}"
