@@ -14,7 +14,6 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -26,10 +25,11 @@ from nnsearch.cpsat.neighbourhoods import NeighbourhoodSearch
 from nnsearch.cpsat.parameters import leaves_subsolvers_open
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.callbacks import Callbacks
+from nnsearch.cpsat.racing.credit import Credit
 from nnsearch.cpsat.racing.learned_side import LearnedSide
 from nnsearch.cpsat.racing.options import OnError, RaceOptions
 from nnsearch.cpsat.racing.prompt_threads import PromptThreads
-from nnsearch.cpsat.racing.report import Contribution, RaceReport, Winner
+from nnsearch.cpsat.racing.report import RaceReport, Winner
 from nnsearch.cpsat.racing.share import Share
 from nnsearch.cpsat.racing.standing import SOLVED, Standing
 from nnsearch.cpsat.run import CpSatRun
@@ -112,12 +112,9 @@ class Race:
         self._answered: float | None = None  # when CP-SAT's answer was heard, where that is not the end
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
-        self._nothing = ""  # why the learned search gave nothing
-        self._forgotten = ""  # why history gave nothing
+        self._credit = Credit(scorer, past, self._objective)
         self._recalled: Start | None = None
-        self._giver: Literal["learned", "history"] = "learned"
         self._followed: float | None = None  # the objective of CP-SAT's solution that a search went on from
-        self._gift: str | None = None  # the solution that one of them gave CP-SAT to improve
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
         self._own_interrupt = (
             threading.current_thread() is threading.main_thread()
@@ -158,7 +155,7 @@ class Race:
         answer = None
         self._look_back(first)
         if not self._decides and self._wait(first, self._options.head_start - self._seconds()):
-            self._nothing = self._forgotten = self._why_not_begun(first)
+            self._credit.give_nothing(self._why_not_begun(first))
         else:
             answer = self._recall(first, self._past)
             if self._leads:
@@ -174,7 +171,7 @@ class Race:
             # Where CP-SAT is about to have one of its own, it would lose more by another presolve than this one gives.
             self._wait(first, self._options.trial_seconds, self._standing.has_solution)
             if self._standing.has_solution():
-                self._nothing = self._forgotten = "CP-SAT had a solution soon after"
+                self._credit.give_nothing("CP-SAT had a solution soon after")
                 self._wait(first)
                 return self._better(first.response(), answer)
         first.stop()
@@ -183,40 +180,41 @@ class Race:
             if before.status in SOLVED:
                 self._report_refusal("a proof of infeasibility")
                 return self._finish(before, "cp-sat")
-            return self._finish(answer, self._giver)
+            return self._finish(answer, self._credit.giver)
         self._standing.note_bound(before)
         if self._objective is None:
             if before.status == cp_model.INFEASIBLE:
                 self._report_contradiction("no solution", answer)
             self._show(answer)  # only now: nobody else may be reading through the callback
-            return self._finish(answer, self._giver)
+            return self._finish(answer, self._credit.giver)
         if not self._standing.improves(answer, before):
-            self._nothing = self._forgotten = "CP-SAT had a solution first"
+            self._credit.give_nothing("CP-SAT had a solution first")
             if not first.stopped:
                 return self._finish(before, "cp-sat")
             return self._finish(before, "cp-sat") if self._is_over() else self._hand_over(before, "cp-sat")
         self._show(answer)
-        self._gift = f"objective {answer.objective_value:.12g} after {self._seconds():.2f} s"
+        self._credit.give(answer.objective_value, self._seconds())
         if not first.stopped or self._is_over() or self._standing.proves(answer):
             return self._better(before, answer)
-        return self._hand_over(answer, self._giver)
+        return self._hand_over(answer, self._credit.giver)
 
     def _go_on_from(
         self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
     ) -> cmh.CpSolverResponse:
         """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
 
-        Where CP-SAT has one at once that is hardly better, the start is improved all the same for a moment.
+        Where CP-SAT has one at once that is hardly better, the start is improved all the same for a moment, which is at
+        most as long as the race has lasted by then.
         """
-        self._nothing = "history had a start"
+        self._credit.nothing = "history had a start"
         self._note_gift(start)
         self._show(start)
         now = time.perf_counter()
-        left = self._deadline - now
+        left, moment = self._deadline - now, min(self._seconds(), self._options.trial_seconds)
         window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
 
         def over() -> bool:
-            tried = time.perf_counter() - now >= self._options.trial_seconds
+            tried = time.perf_counter() - now >= moment
             hopeless = tried or not self._standing.is_near(start.objective_value)
             return self._is_past_help(first) or (hopeless and self._standing.is_surpassed(start.objective_value))
 
@@ -231,7 +229,7 @@ class Race:
         if not self._standing.has_solution():  # and may be about to have a better one
             self._wait(first, self._seconds(), self._standing.has_solution)
         if self._standing.is_surpassed(start.objective_value):
-            self._gift, self._forgotten = None, "CP-SAT soon had a better solution"
+            self._credit.withdraw("CP-SAT soon had a better solution")
             self._wait(first)
         elif self._standing.is_near(start.objective_value):
             self._wait(first)  # to begin again would cost more than it gives; the start is kept all the same
@@ -241,13 +239,13 @@ class Race:
         self._standing.note_bound(before)
         if ended:
             if not self._standing.improves(start, before):
-                self._gift, self._forgotten = None, "CP-SAT had as good a solution by itself"
+                self._credit.withdraw("CP-SAT had as good a solution by itself")
             return self._better(before, start)
         own = before.status in SOLVED and self._standing.improves(before, start)
         best = before if own else start
         if self._is_over() or self._standing.proves(best):
             return self._better(before, start)
-        found_by: Winner = "cp-sat" if own else self._giver
+        found_by: Winner = "cp-sat" if own else self._credit.giver
         if self._may_search_neighbourhoods():
             last = self._search_neighbourhoods(best)
             self._standing.note_bound(last)
@@ -296,11 +294,11 @@ class Race:
             if search.answer is None or not self._standing.improves(search.answer, start):
                 search.answer = start
         if search is None or self._wait(first, self._options.lead_after - self._seconds()):
-            self._nothing = self._nothing or "CP-SAT answered first"
+            self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
             self._wait(first)
             known = start if search is None else search.answer
             if known is not None and known is not start:
-                self._giver = "learned"
+                self._credit.giver = "learned"
             return self._finish(first.response(), "cp-sat") if known is None else self._better(first.response(), known)
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
@@ -333,21 +331,21 @@ class Race:
         self._callbacks.follow = None
         answer = search.answer
         if not run.stopped:
-            self._nothing = "CP-SAT was ahead"
+            self._credit.nothing = "CP-SAT was ahead"
             self._wait(run)
         last = run.response()
         self._standing.note_bound(last)
         if answer is None:
             return self._finish(last, "cp-sat")
         if start is None or self._standing.improves(answer, start):
-            self._giver = "learned"
+            self._credit.giver = "learned"
         if run is not first or self._standing.improves(answer, last):
-            self._gift = f"objective {answer.objective_value:.12g} after {search.found - self._started:.2f} s"
+            self._credit.give(answer.objective_value, search.found - self._started)
         if self._is_over() or self._standing.proves(answer) or not run.stopped:
             # Of the first run an equal solution is its own; a later one began with the best that was known.
             own = run is first or answer.objective_value == self._followed
-            return self._better(last, answer, None if own else self._giver)
-        return self._hand_over(answer, self._giver)
+            return self._better(last, answer, None if own else self._credit.giver)
+        return self._hand_over(answer, self._credit.giver)
 
     def _tell(self, response: cmh.CpSolverResponse) -> bool:
         """Let the solution callback read a solution; return whether it wants no other one."""
@@ -379,7 +377,7 @@ class Race:
             if advice.target is not None:
                 search.begin_by_targets(advice.target[0], stop)
         except ReadingStoppedError:
-            self._nothing = "CP-SAT answered first"
+            self._credit.nothing = "CP-SAT answered first"
         except Exception as error:
             if search is None or not isinstance(error, NothingToReadError):
                 self._note_failure(error, self._scorer)
@@ -409,8 +407,7 @@ class Race:
         return search
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
-        self._gift = f"objective {start.objective_value:.12g} after {self._seconds():.2f} s"
-        self._log(f"history: start with {self._gift}")
+        self._log(f"history: start with {self._credit.give(start.objective_value, self._seconds())}")
 
     def _hand_over(self, best: cmh.CpSolverResponse, found_by: Winner) -> cmh.CpSolverResponse:
         """Start CP-SAT again with a solution as a complete hint; it is kept as well, in case the hint is lost.
@@ -452,7 +449,7 @@ class Race:
         elif response.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
             claim = "no solution" if response.status == cp_model.INFEASIBLE else f"{response.objective_value:.12g}"
             self._report_contradiction(claim, best)
-        return self._finish(best, found_by or self._giver)
+        return self._finish(best, found_by or self._credit.giver)
 
     def _start(self, model: cp_model.CpModel, *, neighbourhoods_only: bool = False) -> CpSatRun:
         parameters = cmh.SatParameters()
@@ -499,8 +496,8 @@ class Race:
         return time.perf_counter() - self._started
 
     def _look_back(self, beside: CpSatRun) -> None:
-        """Look for a past solution, while CP-SAT has its head start."""
-        if self._past is not None:
+        """Look for a past solution while CP-SAT has its head start, but not at once: both begin in Python."""
+        if self._past is not None and not self._wait(beside, self._options.head_start / 2, self._standing.has_solution):
             self._past.look(lambda: self._is_past_help(beside) or self._time_left() <= 0)
 
     def _is_past_help(self, beside: CpSatRun) -> bool:
@@ -522,16 +519,16 @@ class Race:
         )
         if start is None:
             answered = beside.done.is_set() and not self._is_stopped()
-            self._forgotten = "CP-SAT answered first" if answered else past.why_not
+            self._credit.forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
         if self._leads and not self._standing.is_ahead(start.objective):
-            self._forgotten = f"what solve {past.led} led to is no better than what CP-SAT had"
+            self._credit.forgotten = f"what solve {past.led} led to is no better than what CP-SAT had"
             return None
         response = self._check(start.solution, None)
         if response is None:
-            self._forgotten = self._why_not_checked()
+            self._credit.forgotten = self._why_not_checked()
             return None
-        self._giver, self._recalled = "history", start
+        self._credit.giver, self._recalled = "history", start
         response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
         return response
 
@@ -552,7 +549,7 @@ class Race:
         try:
             result = self._learned = side.search(self._deadline, stop, share)
         except ReadingStoppedError:
-            self._nothing = self._end_of(beside) or "the model was not read by then"
+            self._credit.nothing = self._end_of(beside) or "the model was not read by then"
             return None
         except Exception as error:
             self._note_failure(error, scorer)
@@ -567,14 +564,14 @@ class Race:
         """Say why the learned search stands aside or what is wrong with it; raise that where the user wants to know."""
         if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
             self.misfit = error if isinstance(error, ModelFileError) else None
-            self._nothing = (
+            self._credit.nothing = (
                 f"{scorer.name} has nothing to read in this model"
                 if isinstance(error, NothingToReadError)
                 else str(error)
             )
             self._log(f"the learned search stands aside: {error}")
             return
-        self._error, self._nothing = error, f"it failed: {error!r}"
+        self._error, self._credit.nothing = error, f"it failed: {error!r}"
         if self._on_error == "raise":
             raise error
         traceback.clear_frames(error.__traceback__)  # the report keeps the error, not the engine as well
@@ -597,7 +594,7 @@ class Race:
         seconds = _FOR_A_SOLUTION * self._options.head_start - self._seconds()
         ended = self._wait(beside, seconds, self._standing.has_solution)
         if ended or self._standing.has_solution():
-            self._nothing = self._why_not_begun(beside)
+            self._credit.nothing = self._why_not_begun(beside)
             return True
         return False
 
@@ -622,11 +619,11 @@ class Race:
             response.status = cp_model.INFEASIBLE
         elif result.solution is not None:
             response = self._check(result.solution, None)
-            self._nothing = self._why_not_checked()
+            self._credit.nothing = self._why_not_checked()
             if response is not None:
                 response.status = cp_model.OPTIMAL if self._objective is None else cp_model.FEASIBLE
         else:
-            self._nothing = self._end_of(beside) or f"it found no solution, with {result.failures} failures"
+            self._credit.nothing = self._end_of(beside) or f"it found no solution, with {result.failures} failures"
         if response is not None:
             response.num_branches, response.num_conflicts = result.branches, result.failures
         return response
@@ -651,7 +648,9 @@ class Race:
             self._show(response)  # only now it is the answer
         response.wall_time = self._seconds()
         winner: Winner = "nobody" if response.status == cp_model.UNKNOWN else side
-        contribution, why = self._contribution("cp-sat" if confirmed else winner, response)
+        contribution, why = self._credit.contribution(
+            "cp-sat" if confirmed else winner, response.status == cp_model.INFEASIBLE
+        )
         if winner == "nobody":
             why = f"the end came first; {why}"
         if winner in ("learned", "history") and not confirmed:
@@ -666,33 +665,6 @@ class Race:
         if self._callbacks.lines:
             response.solve_log = "".join(line + "\n" for line in self._callbacks.lines)
         return response
-
-    def _contribution(self, winner: Winner, response: cmh.CpSolverResponse) -> tuple[Contribution, str]:
-        """Return what was added to CP-SAT, and that in words."""
-        contribution: Contribution = "nothing"
-        giver = "the learned search"
-        if self._giver == "history" and self._past is not None:
-            giver = f"solve {self._past.led} of the history"
-        if winner == "learned" and response.status == cp_model.INFEASIBLE:
-            contribution, why = "proof", "the learned search proved that there is no solution"
-        elif winner in ("learned", "history"):
-            contribution, why = "solution", f"{giver} {'led to' if winner == 'history' else 'found'} the solution"
-        elif self._gift is not None and self._giver == "history":
-            contribution, why = "start", f"{giver} led to the start"
-        elif self._gift is not None and self._leads:
-            contribution, why = "start", "the learned search found what CP-SAT went on from"
-        elif self._gift is not None:
-            contribution, why = "first solution", "the learned search found the first solution"
-        else:
-            parts = [] if self._past is None else [f"history gave nothing: {self._forgotten}"]
-            if self._scorer is not None:
-                parts.append(f"the learned search gave nothing: {self._nothing}")
-            why = "; ".join(parts)
-        if self._gift is not None:
-            why += f", {self._gift}"
-        if self._objective is not None and self._scorer is not None and self._scorer.purpose == "preferences":
-            why += "; its network knows preferences, and the objective decides"
-        return contribution, why
 
     def _show(self, response: cmh.CpSolverResponse, again: bool = False) -> None:
         """Let the solution callback read a solution; it is called if this one is strictly better than all before.
