@@ -19,15 +19,21 @@ class Timeline(Protocol):
 
 
 class OneAtATime:
-    """A resource that one interval takes whole; one that takes no time is never within another, as in CP-SAT."""
+    """A resource that one interval takes whole; one that takes no time is never within another, as in CP-SAT.
+
+    Intervals that touch are one block: what takes time fits between blocks alone, and many tasks are few of them. What
+    takes none fits between any two intervals.
+    """
 
     def __init__(self) -> None:
         self._begins: list[int] = []
         self._ends: list[int] = []
+        self._block_begins: list[int] = []
+        self._block_ends: list[int] = []
 
     def first(self, time: int, duration: int, amount: int) -> int:
         """See :class:`Timeline`."""
-        begins, ends = self._begins, self._ends
+        begins, ends = (self._block_begins, self._block_ends) if duration else (self._begins, self._ends)
         place = bisect_right(ends, time)
         while place < len(begins) and begins[place] < time + duration:
             time = ends[place]
@@ -37,9 +43,14 @@ class OneAtATime:
     def take(self, time: int, duration: int, amount: int) -> None:
         """See :class:`Timeline`."""
         # At the same time only those begin that take no time, and these are the first.
-        place = (bisect_right if duration else bisect_left)(self._begins, time)
+        place, end = (bisect_right if duration else bisect_left)(self._begins, time), time + duration
         self._begins.insert(place, time)
-        self._ends.insert(place, time + duration)
+        self._ends.insert(place, end)
+        first, last = bisect_left(self._block_ends, time), bisect_right(self._block_begins, end)
+        if first < last:
+            time, end = min(time, self._block_begins[first]), max(end, self._block_ends[last - 1])
+        self._block_begins[first:last] = [time]
+        self._block_ends[first:last] = [end]
 
 
 class Shared:
@@ -71,6 +82,9 @@ class Shared:
         first, last = self._cut(time), self._cut(time + duration)
         for place in range(first, last):
             self._taken[place] += amount
+        for place in (last, first):
+            if self._taken[place] == self._taken[place - 1]:
+                del self._times[place], self._taken[place]
 
     def _cut(self, time: int) -> int:
         """Return the place of a time, which is one from now on."""
