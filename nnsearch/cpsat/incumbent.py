@@ -21,8 +21,7 @@ class Incumbent:
             for a part of the model: its bound is none of the model. If it returns true, that solution was the last one.
 
     Attributes:
-        answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none. Who knows a
-            solution sets it.
+        answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none.
         found: when that was noted, of ``time.perf_counter``; before, when this was made.
     """
 
@@ -46,6 +45,12 @@ class Incumbent:
     def listener(self) -> cp_model.CpSolverSolutionCallback:
         """Return a callback of one solve that notes its solutions, and ends it where no more are wanted."""
         return _Listener(self)
+
+    def adopt(self, response: cmh.CpSolverResponse) -> None:
+        """Go on from a solution that is known from elsewhere, unless a better one is known by now; nobody is told."""
+        with self._turn:
+            if self.answer is None or not self._objective.better(self.answer.objective_value, response.objective_value):
+                self.answer, self.found = response, time.perf_counter()
 
     def note(self, response: cmh.CpSolverResponse) -> bool:
         """Take note of a solution, from any thread; return whether no more are wanted."""

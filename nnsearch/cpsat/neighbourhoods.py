@@ -90,7 +90,7 @@ class NeighbourhoodSearch(Incumbent):
         guess: where to look.
         how: the options.
         parameters: CP-SAT's, with the number of workers; its limit of time does not count.
-        on_solution: see :class:`Incumbent`; who knows a solution sets ``answer`` before the first step.
+        on_solution: see :class:`Incumbent`; who knows a solution has it adopted before the first step.
     """
 
     things = "variables"

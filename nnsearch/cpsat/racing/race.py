@@ -291,8 +291,7 @@ class Race:
                 return self._go_on_from(start, self._past, self._recalled, first)
             self._note_gift(start)
             self._show(start)
-            if search.answer is None or not self._standing.improves(search.answer, start):
-                search.answer = start
+            search.adopt(start)
         if search is None or self._wait(first, self._options.lead_after - self._seconds()):
             self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
             self._wait(first)
