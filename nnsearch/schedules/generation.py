@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from nnsearch.model.stopping import StopCheck
 from nnsearch.schedules.reading import NOBODY, Schedule
-from nnsearch.schedules.timelines import Timeline, timeline
+from nnsearch.schedules.timelines import BEGINNING, Timeline, timeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,12 +145,11 @@ class _Direction:
         for task in order:
             check.step()
             ways = self._modes[task]
-            best, at, until = 0, 0, 2**62
-            for place, mode in enumerate(ways):
-                time = _first(mode, least, lines)
-                if time + mode.duration < until:
-                    best, at, until = place, time, time + mode.duration
+            ended = [_first(mode, least, lines) + mode.duration for mode in ways]
+            until = min(ended)
+            best = ended.index(until)
             mode = ways[best]
+            at = until - mode.duration
             for resource, amount in mode.uses:
                 lines[resource].take(at, mode.duration, amount)
             begins[task], ends[task], chosen[task] = at, until, best
@@ -186,7 +185,7 @@ class _Direction:
 
 def _first(mode: _Mode, least: list[int], lines: list[Timeline]) -> int:
     """Return the first time at which a mode can begin."""
-    time = -(2**62)
+    time = BEGINNING
     if mode.first != NOBODY:
         time = least[mode.first] - mode.first_shift
     if mode.last != NOBODY:

@@ -15,7 +15,7 @@ from nnsearch.errors import NothingToReadError
 from nnsearch.model.domains import least_of, most_of
 from nnsearch.model.lists import IntArray
 from nnsearch.model.prepared import PreparedModel
-from nnsearch.model.rows import EXACTLY_ONE_ROW, LINEAR_ROW, Rows
+from nnsearch.model.rows import AND_ROW, EXACTLY_ONE_ROW, LINEAR_ROW, OR_ROW, Rows
 from nnsearch.model.stopping import StopCheck
 
 NOBODY = -1
@@ -162,6 +162,13 @@ def _bounds(model: PreparedModel) -> tuple[IntArray, IntArray]:
         if abs(coefficient) == 1 and variable >= 0 and row.domain:
             ends = sorted((coefficient * row.domain[0], coefficient * row.domain[-1]))
             low[variable], high[variable] = max(low[variable], ends[0]), min(high[variable], ends[1])
+    free = rows.enforcement.sizes == 0
+    unit = np.isin(rows.kind, (OR_ROW, EXACTLY_ONE_ROW)) & (rows.entries.sizes == 1)
+    for literal in rows.take(np.flatnonzero(free & (unit | (rows.kind == AND_ROW)))).entries.items.tolist():
+        if literal >= 0:
+            low[literal] = max(low[literal], 1)
+        else:
+            high[~literal] = min(high[~literal], 0)
     return low, high
 
 
@@ -195,7 +202,7 @@ def _resources(
         for member, demand in zip(members, demands, strict=True):
             interval = intervals[member].interval
             if demand and not len(interval.start.vars):
-                if not len(intervals[member].enforcement_literal):
+                if all(_holds(literal, low, high) for literal in intervals[member].enforcement_literal):
                     begin = interval.start.offset
                     duration = max(least_of(interval.size, low, high), 0)
                     taken.append((begin, begin + duration, min(demand, capacity)))
@@ -220,18 +227,22 @@ def _tasks(
         start = _affine(constraint.interval.start)
         if start is not None and start[0] != NOBODY and len(constraint.enforcement_literal) <= 1:
             by_start[start[0]].append(index)
-    choices = _choices(model.rows)
+    choices = _choices(model.rows, low, high)
     tasks = []
     for variable, members in by_start.items():
-        always = [_mode(intervals[i], uses[i], low, high) for i in members if not len(intervals[i].enforcement_literal)]
-        maybe = [_mode(intervals[i], uses[i], low, high) for i in members if len(intervals[i].enforcement_literal)]
+        always, maybe = list[Mode](), list[Mode]()
+        for i in members:
+            mode = _mode(intervals[i], uses[i], low, high)
+            present = mode.literal is None or _holds(mode.literal, low, high)
+            if present is not False:
+                (always if present else maybe).append(mode)
         shared = tuple(use for mode in always for use in mode.uses)
         longest = max((mode.duration for mode in always), default=0)
         by_literal: dict[int | None, Mode] = {}
         for mode in maybe:  # several intervals of one way: those of a machine and a tool
             same = by_literal.get(mode.literal)
             by_literal[mode.literal] = mode if same is None else _joined(same, mode.uses, mode.duration)
-        if len(by_literal) > 1 and frozenset(by_literal) in choices:
+        if frozenset(by_literal) in choices:
             modes = [_joined(mode, shared, longest) for mode in by_literal.values()]
         elif always:
             modes = [_joined(always[0], tuple(use for mode in always[1:] for use in mode.uses), longest)]
@@ -256,8 +267,14 @@ def _joined(mode: Mode, uses: tuple[tuple[int, int], ...], duration: int) -> Mod
     return Mode(mode.literal, max(mode.duration, duration), mode.start_shift, mode.end, mode.end_shift, together)
 
 
-def _choices(rows: Rows) -> set[frozenset[int]]:
-    """Return the sets of literals of which exactly one is true."""
+def _holds(literal: int, low: IntArray, high: IntArray) -> bool | None:
+    """Tell whether a literal is true in all solutions, false in all, or neither: None."""
+    variable, value = (literal, 1) if literal >= 0 else (~literal, 0)
+    return bool(low[variable] == value) if low[variable] == high[variable] else None
+
+
+def _choices(rows: Rows, low: IntArray, high: IntArray) -> set[frozenset[int]]:
+    """Return the sets of open literals of which exactly one is true."""
     one = (rows.kind == EXACTLY_ONE_ROW) & (rows.enforcement.sizes == 0)
     equal = (rows.kind == LINEAR_ROW) & (rows.enforcement.sizes == 0) & (rows.domain.sizes == 2)
     first = np.where(equal, rows.domain.offset[:-1], 0)
@@ -266,7 +283,12 @@ def _choices(rows: Rows) -> set[frozenset[int]]:
         equal &= (items[first] == 1) & (items[np.minimum(first + 1, len(items) - 1)] == 1)
     factors = np.bincount(rows.entries.owner, rows.coefficients != 1, len(rows))
     chosen = rows.take(np.flatnonzero(one | (equal & (factors == 0))))
-    return {frozenset(entries) for entries in chosen.entries}
+    choices = set()
+    for entries in chosen.entries:
+        held = {literal: _holds(literal, low, high) for literal in entries}
+        if True not in held.values():
+            choices.add(frozenset(literal for literal in entries if held[literal] is None))
+    return choices - {frozenset()}
 
 
 def _arcs(model: PreparedModel) -> Iterator[Arc]:

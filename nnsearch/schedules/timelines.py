@@ -5,6 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Protocol
 
+BEGINNING = -(2**70)
+"""Before all times: those of a model are in int64, but durations may add up to more."""
+
 
 class Timeline(Protocol):
     """What is taken of one resource."""
@@ -58,7 +61,7 @@ class Shared:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._times: list[int] = [-(2**62)]
+        self._times: list[int] = [BEGINNING]
         self._taken: list[int] = [0]  # from each time to the next
 
     def first(self, time: int, duration: int, amount: int) -> int:

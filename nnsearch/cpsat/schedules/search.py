@@ -41,6 +41,7 @@ _PATIENCE = 1.0  # seconds of one neighbourhood
 _LONGER = 1.5
 _FRUITLESS = 60  # neighbourhoods one after another that brought nothing, after which the search ends
 _REPAIR_SECONDS = 1.0
+_TOO_LATE = 2**62  # in no domain, and an int64: durations may add up to more
 
 
 class ScheduleSearch(Incumbent):
@@ -50,7 +51,7 @@ class ScheduleSearch(Incumbent):
         model: with an objective; it is not changed.
         objective: its.
         schedule: what the model says of one.
-        parameters: CP-SAT's seed.
+        parameters: CP-SAT's, of which the seed and the limit of memory count: time is up to whoever asks for the steps.
         workers: how many neighbourhoods are searched at a time.
         on_solution: see :class:`Incumbent`.
 
@@ -72,6 +73,7 @@ class ScheduleSearch(Incumbent):
         super().__init__(objective, on_solution)
         self._model, self._schedule, self._workers = model, schedule, workers
         self._generator = Generator(schedule)
+        self._memory = parameters.max_memory_in_mb
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._tasks, self._patience = float(_FIRST_TASKS), _PATIENCE
 
@@ -171,6 +173,7 @@ class ScheduleSearch(Incumbent):
     def _run(self, model: cp_model.CpModel, seconds: float | None) -> CpSatRun:
         parameters = cmh.SatParameters()
         parameters.num_workers = 1
+        parameters.max_memory_in_mb = self._memory
         parameters.random_seed = int(self._random.integers(2**31))
         parameters.linearization_level = 0
         parameters.cp_model_probing_level = 0
@@ -186,7 +189,7 @@ class ScheduleSearch(Incumbent):
         values = np.zeros(len(self._model.names), dtype=np.int64)
         known = np.zeros(len(values), dtype=np.bool_)
         for task, begin, chosen in zip(self._schedule.tasks, made.begins, made.modes, strict=True):
-            values[task.start], known[task.start] = begin - task.modes[chosen].start_shift, True
+            values[task.start], known[task.start] = min(begin - task.modes[chosen].start_shift, _TOO_LATE), True
             for place, mode in enumerate(task.modes):
                 if mode.literal is not None and len(task.modes) > 1:
                     variable, negated = (mode.literal, False) if mode.literal >= 0 else (~mode.literal, True)

@@ -7,16 +7,20 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
 
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.zoo import KINDS, Size, build
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.schedules import search as module
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.cpsat.schedules.window import Span, around, spans, window_of
 from nnsearch.errors import NothingToReadError
@@ -178,6 +182,41 @@ def with_a_machine_that_is_broken() -> cp_model.CpModel:
         model.add_no_overlap([model.new_optional_interval_var(start, duration, end, literal, "")])
     model.minimize(end)
     return model
+
+
+def with_times_far_away() -> cp_model.CpModel:
+    """Tasks that add up to more than an int64, one after the other."""
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(0, 9, "") for _ in range(20)]
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 2**60, "") for start in starts])
+    model.minimize(sum(starts))
+    return model
+
+
+def test_tasks_that_end_behind_all_numbers_are_no_solution() -> None:
+    search = search_in(with_times_far_away())
+    search.begin_by_rules(lambda: False)
+    assert search.answer is None
+
+
+def test_each_run_keeps_to_the_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+
+    class Run(CpSatRun):
+        def __init__(self, model: cp_model.CpModel, parameters: cmh.SatParameters, **callbacks: Any) -> None:
+            limits.append(parameters.max_memory_in_mb)
+            super().__init__(model, parameters, **callbacks)
+
+    monkeypatch.setattr(module, "CpSatRun", Run)
+    read = PreparedModel(with_gaps())
+    assert read.objective is not None
+    parameters = plain_solver().parameters
+    parameters.max_memory_in_mb = 12345
+    search = ScheduleSearch(read, read.objective, Schedule.of(read), parameters, 1)
+    search.begin_by_rules(lambda: False)
+    list(search.steps(lambda: False))
+    assert len(limits) > 1
+    assert set(limits) == {12345}
 
 
 @pytest.mark.parametrize("build", [with_gaps, with_a_deadline, with_a_machine_that_is_broken])

@@ -269,6 +269,55 @@ def test_several_intervals_of_one_way_are_one_mode() -> None:
     ]
 
 
+NEVER = ("domain", "sum", "clause", "conjunction")
+
+
+@pytest.mark.parametrize("how", NEVER)
+@pytest.mark.parametrize("negated", [False, True])
+def test_a_way_that_is_never_taken_is_no_mode_and_one_that_always_is_the_only_one(how: str, negated: bool) -> None:
+    for always in (False, True):
+        model = cp_model.CpModel()
+        start, end = model.new_int_var(0, 50, "start"), model.new_int_var(0, 60, "end")
+        variables = [model.new_bool_var("") for _ in range(3)]
+        ways = [~variable if negated else variable for variable in variables]
+        model.add_exactly_one(ways)
+        for way, duration in zip(ways, (2, 9, 5), strict=True):
+            model.add_no_overlap([model.new_optional_interval_var(start, duration, end, way, "")])
+        model.minimize(end)
+        known = ways[1] if always else ~ways[0]
+        if how == "domain":
+            value = int(always != negated)
+            model.proto.variables[variables[int(always)].index].domain.clear()
+            model.proto.variables[variables[int(always)].index].domain.extend([value, value])
+        elif how == "sum":
+            model.add(known == 1)
+        elif how == "clause":
+            model.add_bool_or([known])
+        else:
+            model.add_bool_and([known])
+        (task,) = Schedule.of(PreparedModel(model)).tasks
+        assert [mode.duration for mode in task.modes] == ([9] if always else [9, 5])
+
+
+def test_times_that_add_up_to_more_than_an_int64_are_times_all_the_same() -> None:
+    model, far = cp_model.CpModel(), 2**60
+    count = 12
+    machines: tuple[list[cp_model.IntervalVar], list[cp_model.IntervalVar]] = ([], [])
+    starts = [model.new_int_var(0, far, "") for _ in range(count)]
+    for start in starts:
+        ways = [model.new_bool_var("") for _ in machines]
+        model.add_exactly_one(ways)
+        for way, machine in zip(ways, machines, strict=True):
+            machine.append(model.new_optional_fixed_size_interval_var(start, far, way, ""))
+    for machine in machines:
+        model.add_no_overlap(machine)
+    model.minimize(starts[0])
+    generator = Generator(Schedule.of(PreparedModel(model)))
+    made = generator.forward(range(count))
+    assert made.begins == [task // 2 * far for task in range(count)]
+    assert made.ends == [begin + far for begin in made.begins]
+
+
 def test_an_interval_of_negative_length_takes_nothing() -> None:
     model = cp_model.CpModel()
     start, absent = model.new_int_var(0, 9, "start"), model.new_interval_var(4, -2, 2, "")
