@@ -110,7 +110,7 @@ class Schedule:
             stop: asked from time to time; true ends the reading.
 
         Raises:
-            NothingToReadError: there are no tasks, no resources, or no objective.
+            NothingToReadError: no task uses a resource, or there is no objective of times.
             ReadingStoppedError: ``stop`` said so.
         """
         check = StopCheck(stop)
@@ -124,7 +124,7 @@ class Schedule:
         intervals = {index: constraint for index, kind, constraint in model.others if kind == "interval"}
         resources, uses = _resources(model, intervals, low, high, check)
         tasks = _tasks(model, intervals, uses, low, high, check)
-        if not tasks or not resources:
+        if not any(mode.uses for task in tasks for mode in task.modes):
             raise NothingToReadError("expected intervals that share a resource, got none")
         arcs = _ordered(_without_returns([*_arcs(model), *_durations(tasks)]), len(low))
         schedule = cls(tasks, resources, arcs, low, high, cost)

@@ -13,7 +13,7 @@ from nnsearch.model.objective import Objective
 from nnsearch.model.variables import fix
 from nnsearch.schedules.reading import Mode, Schedule
 
-_OPEN = -(2**63), 2**63 - 1  # the sides of a domain, as CP-SAT writes them
+_NO_LIMIT = 2**62
 
 
 class Span(NamedTuple):
@@ -86,7 +86,7 @@ def around(
     copy = hinted(model, solution)
     proto = copy.proto
     if not objective.floating and not objective.domain:
-        proto.objective.domain.extend([_OPEN[0], objective.of(solution) - 1])
+        proto.objective.domain.extend([-_NO_LIMIT, objective.of(solution) - 1])
     done = spans(schedule, solution)
     for number, task in enumerate(schedule.tasks):
         if number in window.tasks:
@@ -104,7 +104,7 @@ def around(
         row = constraint.linear
         row.vars.extend([schedule.tasks[other].start, schedule.tasks[one].start])
         row.coeffs.extend([1, -1])
-        row.domain.extend([by.start_shift + by.duration - to.start_shift, _OPEN[1]])
+        row.domain.extend([by.start_shift + by.duration - to.start_shift, _NO_LIMIT])
         if literal is not None:
             constraint.enforcement_literal.append(literal)
 

@@ -229,7 +229,14 @@ def test_heads_and_tails_are_bounds(model: cp_model.CpModel) -> None:
 
 
 NO_SCHEDULES = (
-    *("no objective", "no resource", "an objective without times", "no intervals"),
+    *(
+        "no objective",
+        "no resource",
+        "an objective without times",
+        "no intervals",
+        "a resource of others",
+        "a resource of nothing",
+    ),
     *("a domain without values", "a sum without values"),
 )
 
@@ -240,7 +247,11 @@ def test_what_is_no_schedule_says_so(what: str) -> None:
     start, other = model.new_int_var(0, 9, "start"), model.new_int_var(0, 9, "other")
     if what != "no intervals":
         interval = model.new_fixed_size_interval_var(start, 2, "")
-        if what != "no resource":
+        if what == "a resource of others":
+            model.add_no_overlap([model.new_fixed_size_interval_var(5, 2, "break")])
+        elif what == "a resource of nothing":
+            model.add_cumulative([interval], [0], 3)
+        elif what != "no resource":
             model.add_no_overlap([interval])
     if what != "no objective":
         model.minimize(other if what == "an objective without times" else start)
