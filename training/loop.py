@@ -27,6 +27,7 @@ from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.output_file import replacing
 from training.running.checkpoint import load_checkpoint, save_checkpoint, weights_of
 from training.running.distributed import ALONE, Processes
+from training.weight_average import WeightAverage
 
 CHECKPOINT_SECONDS = 30.0
 _SHOWN_SECONDS = 0.5
@@ -82,6 +83,8 @@ class Task:
         forward: the module whose forward passes ``loss`` makes, for processes to exchange its gradients; None is the
             network itself.
         clip: largest norm of the gradient.
+        average: decay of the moving average of the weights, which is what is measured, kept as the best and left in the
+            network; 0 = the weights themselves.
         measuring: None where the last weights count.
         identity: what a checkpoint has to have been written for.
         stranger: what a folder holds whose checkpoint is of another identity, and what to do.
@@ -98,6 +101,7 @@ class Task:
     loss: Callable[[nn.Module, int], Tensor]
     forward: nn.Module | None = None
     clip: float = math.inf
+    average: float = 0.0
     measuring: Measuring | None = None
     identity: str = ""
     stranger: str = ""
@@ -147,11 +151,12 @@ class Training:
         self._status = ""
         best = {"score": -math.inf, "step": 0, "entry": {}, "weights": weights_of(task.network)}
         self._progress = TrainingProgress(best, torch.zeros((), device=self._device), task.facts)
+        self._average = WeightAverage(task.network, task.average) if task.average else None
         if (run_dir / "checkpoint.pt").exists():
             self._restore(load_checkpoint(run_dir / "checkpoint.pt"))
 
     def run(self) -> TrainingProgress:
-        """Train to the end, to an early stop, or to Ctrl-C; the network is left with its last weights."""
+        """Train to the end, to an early stop, or to Ctrl-C; the network is left with its last weights, or their average."""
         task, progress, processes = self._task, self._progress, self._processes
         self._run_dir.mkdir(parents=True, exist_ok=True)
         self._forward = processes.parallel(task.forward or task.network, self._device)
@@ -179,6 +184,8 @@ class Training:
                 self._save()
                 self._show(bar)
             processes.wait()  # for the checkpoint
+        if self._average is not None:
+            self._average.exchange()
         return progress
 
     def _finished(self) -> bool:
@@ -195,6 +202,8 @@ class Training:
         if math.isfinite(task.clip):
             nn.utils.clip_grad_norm_(task.network.parameters(), task.clip)
         task.optimizer.step()
+        if self._average is not None:
+            self._average.update(progress.step)
         progress.step += 1
         progress.loss_sum += self._processes.total(loss.detach())
         progress.loss_steps += 1
@@ -208,16 +217,17 @@ class Training:
             with torch.inference_mode():
                 return measuring.measure(progress.step, loss)
 
-        task.network.eval()
-        found = self._processes.from_first(measured)
-        task.network.train()
+        with self._average.in_network() if self._average is not None else nullcontext():
+            task.network.eval()
+            found = self._processes.from_first(measured)
+            task.network.train()
+            if found.score > progress.best["score"]:
+                weights = weights_of(task.network)
+                progress.best = {"score": found.score, "step": progress.step, "entry": found.entry, "weights": weights}
+                progress.stale = 0
+            else:
+                progress.stale += 1
         progress.history.append({**found.entry, **self._processes.record()})
-        if found.score > progress.best["score"]:
-            weights = weights_of(task.network)
-            progress.best = {"score": found.score, "step": progress.step, "entry": found.entry, "weights": weights}
-            progress.stale = 0
-        else:
-            progress.stale += 1
         self._status = found.status
         if writer is not None:
             for name, value in (found.scalars | ({} if loss is None else {"loss": loss})).items():
@@ -264,6 +274,8 @@ class Training:
             "optimizer": self._task.optimizer.state_dict(),
             "generator": torch.get_rng_state(),
         }
+        if self._average is not None:
+            state["average"] = self._average.weights
         save_checkpoint(state, self._run_dir / "checkpoint.pt")
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -275,6 +287,8 @@ class Training:
         task.network.load_state_dict(state["network"])
         task.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["generator"])
+        if self._average is not None:
+            self._average.restore(state["average"])
 
 
 class _Lines:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +63,13 @@ def weights(trained: Task) -> list[bytes]:
     return [tensor.numpy().tobytes() for tensor in trained.network.state_dict().values()]
 
 
-@pytest.mark.parametrize("step", [0, 1, 6, 9])
-def test_a_run_that_dies_in_any_step_ends_like_one_that_does_not(step: int, tmp_path: Path) -> None:
-    whole = task()
+@pytest.mark.parametrize(("step", "average"), [(0, 0.0), (1, 0.0), (6, 0.0), (9, 0.0), (1, 0.9), (6, 0.9)])
+def test_a_run_that_dies_in_any_step_ends_like_one_that_does_not(step: int, average: float, tmp_path: Path) -> None:
+    whole = task(average=average)
     expected = Training(whole, tmp_path / "whole").run()
     with pytest.raises(Killed):
-        Training(task(die_at=step), tmp_path / "parts").run()
-    again = task()
+        Training(task(die_at=step, average=average), tmp_path / "parts").run()
+    again = task(average=average)
     if step:
         torch.manual_seed(99)  # the checkpoint has the generator
     reached = Training(again, tmp_path / "parts").run()
@@ -126,6 +127,38 @@ def test_the_best_measurement_is_kept_and_patience_ends_the_run(tmp_path: Path) 
     assert len(lines) == 5
     stored = TrainingProgress.of(load_checkpoint(tmp_path / "checkpoint.pt"))
     assert (stored.history, stored.best["step"]) == (reached.history, 4)
+
+
+def test_the_average_of_the_weights_is_measured_kept_and_left_and_changes_no_step(tmp_path: Path) -> None:
+    plain = task()
+    Training(plain, tmp_path / "plain").run()
+    seen: list[list[Tensor]] = []
+
+    def measure(step: int, _: float | None) -> Measurement:
+        seen.append([tensor.clone() for tensor in averaged.network.state_dict().values()])
+        return Measurement(-step, {}, {}, "")  # the first is the best
+
+    averaged = task(average=0.5, measuring=Measuring(measure, every=1, at_start=True))
+    steps: list[list[Tensor]] = []
+
+    def noted(forward: nn.Module, step: int) -> Tensor:
+        steps.append([tensor.clone() for tensor in averaged.network.state_dict().values()])
+        return plain.loss(forward, step)
+
+    averaged = replace(averaged, loss=noted)
+    reached = Training(averaged, tmp_path / "averaged").run()
+    own = load_checkpoint(tmp_path / "averaged" / "checkpoint.pt")["network"].values()
+    assert [tensor.numpy().tobytes() for tensor in own] == weights(plain)
+    expected = steps[0]
+    for step, after in enumerate([*steps[1:], list(own)]):
+        kept = min(0.5, (1 + step) / (10 + step))
+        expected = [kept * mean + (1 - kept) * one for mean, one in zip(expected, after, strict=True)]
+        torch.testing.assert_close(seen[step + 1], expected)
+    assert len(seen) == 11
+    assert not torch.equal(seen[-1][0], next(iter(own)))
+    assert weights(averaged) == [tensor.numpy().tobytes() for tensor in seen[-1]]
+    assert reached.best["step"] == 0
+    assert all(torch.equal(*pair) for pair in zip(reached.best["weights"].values(), seen[0], strict=True))
 
 
 def test_step_sizes_and_examples_are_functions_of_the_step() -> None:
