@@ -156,7 +156,7 @@ class Training:
             self._restore(load_checkpoint(run_dir / "checkpoint.pt"))
 
     def run(self) -> TrainingProgress:
-        """Train to the end, to an early stop, or to Ctrl-C; the network is left with its last weights, or their average."""
+        """Train to the end, to an early stop, or to Ctrl-C; the network keeps its last weights, or their average."""
         task, progress, processes = self._task, self._progress, self._processes
         self._run_dir.mkdir(parents=True, exist_ok=True)
         self._forward = processes.parallel(task.forward or task.network, self._device)

@@ -28,14 +28,17 @@ def run_label_free_sudoku(
     A weight-tied network on the candidate graph is trained on puzzles with the clause loss of Yang, Lee and Park
     (2022). Recorded for each seed: the shares of held-out boards that it completes at once and by iterated inference,
     as deep as it was trained and twice as deep, beside singles alone and belief propagation; then of larger boards.
+    With --labels, solutions of a share of the same puzzles add their cross-entropy.
 
-    A training that was interrupted, by Ctrl-C or kill -9, goes on from its last checkpoint in --runs.
+    A training that was interrupted, by Ctrl-C or kill -9, goes on from its last checkpoint in --runs. Networks may be
+    trained one at a time: a call with all of their --seeds and --labels prints them together.
 
-        python -m benchmarks study label-free-sudoku --budget full
+        python -m benchmarks study label-free-sudoku --budget full --seeds 0
+        python -m benchmarks study label-free-sudoku --budget full --labels 0 0.01 0.1 0.5 --processes 2
 
     Args:
         options: what to run
         output: results
         fresh: measure again what the file already holds
     """
-    return measure(lambda: study.jobs(options), summary, output, fresh, runs=options.runs)
+    return measure(lambda: study.jobs(options), summary, output, fresh, processes=options.processes, runs=options.runs)

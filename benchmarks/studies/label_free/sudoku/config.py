@@ -8,7 +8,7 @@ from typing import Annotated
 
 from benchmarks.studies.label_free.sudoku.puzzles import BOX_SHAPES
 from benchmarks.studies.label_free.training.config import LabelFreeNetworkConfig, LabelFreeTrainConfig
-from training.config import SEED, SHARE, Rule, Section, at_least, config_of, each, read_table
+from training.config import SEED, SHARE, SHARE_BELOW_1, Rule, Section, at_least, config_of, each, read_table
 
 _FILE = Path(__file__).with_name("sudoku.toml")
 
@@ -25,8 +25,8 @@ class SudokuDataConfig(Section, name="data"):
     """Each minimal puzzle gives one for each of these shares of its holes that are shown as well."""
     least_candidates: Annotated[int, at_least(1)] = 8
     """Puzzles of which singles leave fewer open candidates are not worth a step."""
-    held_out: Annotated[int, at_least(1)] = 100
-    """Puzzles to watch the training by; the study tests on others."""
+    held_out: Annotated[int, at_least(1)] = 200
+    """Puzzles whose rules say which weights are kept; the study tests on others."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class SudokuLossConfig(Section, name="loss"):
 
 @dataclass(frozen=True)
 class SudokuTrainConfig(LabelFreeTrainConfig, name="train"):
-    """The optimisation; the last weights count."""
+    """The optimisation; kept are the weights that complete most held-out puzzles, which takes no solution."""
 
     least_blocks: Annotated[int, at_least(1)] = 4
     """A step runs a random number of blocks, from this to that of the network, so that more of them help later."""
     measure_every: Annotated[int, at_least(1)] = 500
     """Steps between two looks at held-out puzzles."""
+    average: Annotated[float, SHARE_BELOW_1] = 0.998
+    """Decay of the moving average of the weights, which is what is looked at and kept; 0 = the weights of the step."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
+import sys
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,7 @@ from benchmarks.studies.label_free.sudoku.train import fit_sudoku
 from benchmarks.studies.label_free.training.config import STARTS
 from nnsearch.problems.sudoku import generate
 from nnsearch.scorers.network import Network
-from training.config import SHARE, at_least, each, one_of, some_of
+from training.config import SEED, SHARE, at_least, each, one_of, some_of
 
 _EASIER = 0.05  # share of the holes of a minimal puzzle that are shown as well
 _TEST_STREAM = 7  # trainings draw from other streams
@@ -82,14 +84,18 @@ class LabelFreeSudokuStudy(Options):
         runs: folder of the trainings.
         starts: plain, bp.
         labels: shares of the training puzzles whose solution is shown; 0 is the rules alone.
+        seeds: of the trainings; without any as many as the budget says, from 0.
         seed: of the test puzzles.
+        processes: trainings side by side, one core each.
     """
 
     budget: Annotated[str, one_of(*BUDGETS)] = "small"
     runs: Path = Path("runs/study-label-free-sudoku")
     starts: Annotated[tuple[str, ...], some_of(*STARTS)] = ("bp",)
     labels: Annotated[tuple[float, ...], each("shares from 0 to 1", SHARE.holds)] = (0.0,)
+    seeds: Annotated[tuple[int, ...], each("0 to 4294967295", SEED.holds)] = ()
     seed: Annotated[int, at_least(0)] = 1
+    processes: Annotated[int, at_least(1)] = 1
 
 
 @dataclass(frozen=True)
@@ -131,22 +137,24 @@ def _test_puzzles(test: SudokuTest) -> dict[str, tuple[Puzzle, ...]]:
 
 
 def jobs(study: LabelFreeSudokuStudy) -> list[Job]:
-    """Return one job for the baselines and one for each network, all seeds of one share of labels after the other."""
+    """Return one job for the baselines and one for each network: all of a seed, then the next one.
+
+    So the comparison of shares of labels, which differ in nothing else, is there as soon as one seed is done.
+    """
     budget = BUDGETS[study.budget]
     test = SudokuTest(budget.count, study.seed, budget.holes, budget.large)
     shared = {"suite": "study-label-free-sudoku", "budget": study.budget, "test": test.config}
     made = [Job({**shared, "arm": "bp", "seed": 0}, partial(_measure_bp, test))]
-    for labels in study.labels:
-        for start in study.starts:
-            for seed in range(budget.seeds):
-                own = {"seed": str(seed), "network.start": start, "loss.labels": str(labels)}
-                config = read_sudoku({**budget.overrides, **own})
-                settings = asdict(config)
-                del settings["seed"]
-                arm = f"{start}, {f'{labels:.0%} of labels' if labels else 'rules alone'}"
-                name = f"{start}-{labels:g}-{seed}"
-                identity = {**shared, "arm": arm, "seed": seed, "training": settings}
-                made.append(Job(identity, partial(_measure, config, study.runs / study.budget / name, name, test)))
+    trainings = list(itertools.product(study.seeds or range(budget.seeds), study.labels, study.starts))
+    for number, (seed, labels, start) in enumerate(trainings, start=1):
+        own = {"seed": str(seed), "network.start": start, "loss.labels": str(labels)}
+        config = read_sudoku({**budget.overrides, **own})
+        settings = asdict(config)
+        del settings["seed"]
+        arm = f"{start}, {f'{100 * labels:g}% of labels' if labels else 'rules alone'}"
+        folder = study.runs / study.budget / f"{start}-{labels:g}-{seed}"
+        identity = {**shared, "arm": arm, "seed": seed, "training": settings}
+        made.append(Job(identity, partial(_measure, config, folder, test, f"{number} of {len(trainings)}")))
     return made
 
 
@@ -155,11 +163,13 @@ def _measure_bp(test: SudokuTest) -> dict[str, Any]:
     return {"boards": _boards(test, network.scorer)}
 
 
-def _measure(config: SudokuConfig, folder: Path, name: str, test: SudokuTest) -> dict[str, Any]:
+def _measure(config: SudokuConfig, folder: Path, test: SudokuTest, progress: str) -> dict[str, Any]:
     """Train a network, or go on with its training, and let it complete sudokus: as trained, and twice as deep."""
     torch.set_num_threads(1)
-    blocks = config.network.blocks
+    name, blocks = folder.name, config.network.blocks
+    sys.stderr.write(f"\n{name}: network {progress}, which first needs {config.data.puzzles:,} sudokus\n")
     outcome = fit_sudoku(config, folder, name, [blocks, 2 * blocks])
+    sys.stderr.write(f"\n{name}: {outcome.seconds:.0f} s of training; now it completes boards\n")
     as_trained, deeper = load_networks([str(file) for file in outcome.files.values()], "cpu", 1)
     return {
         **outcome.record,

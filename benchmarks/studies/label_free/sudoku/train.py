@@ -32,7 +32,7 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
     torch.manual_seed(config.seed)
     network = untrained_network(config.network)
     least, most = min(config.train.least_blocks, config.network.blocks), config.network.blocks
-    held_out = functools.cache(lambda: HeldOut.draw(config))  # not before the folder is known to be the right one
+    held_out = functools.cache(lambda: HeldOut.draw(config))
 
     def loss(drawn: list[TrainingState], batch: GraphBatch, rng: np.random.Generator) -> Tensor:
         of_clauses = clause_loss(disjoint_union([one.state for one in drawn]), config.loss.bound)
@@ -45,12 +45,16 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
     def measured(step: int, training_loss: float | None) -> Measurement:
         found = held_out().measure(network)
         status = f"{found['solved']:.3f} of held-out puzzles at once"
-        return Measurement(found["cells"], {"step": step, "training_loss": training_loss, **found}, found, status)
+        return Measurement(found["solved"], {"step": step, "training_loss": training_loss, **found}, found, status)
+
+    def draw() -> list[TrainingState]:
+        held_out()  # now, so that no look at them makes Ctrl-C wait
+        return draw_sudokus(config)
 
     return fit_network(
         network,
         loss,
-        lambda: draw_sudokus(config),
+        draw,
         config.train,
         asdict(config),
         Sudoku.problem,
@@ -58,15 +62,16 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
         name,
         {number: run_dir / f"{name}-{number}-blocks.onnx" for number in blocks},
         Measuring(measured, config.train.measure_every),
+        config.train.average,
     )
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Puzzles on which a training is watched; nothing is chosen by them.
+    """Puzzles on which a training is watched, and by whose rules weights are chosen.
 
     Attributes:
-        batch: the puzzles, with what holds in their solutions.
+        batch: the puzzles; what holds in their solutions is looked at, and chooses nothing.
         clauses: their rules.
         cell: int64[N], the cell of each candidate.
     """
@@ -89,17 +94,20 @@ class HeldOut:
         return cls(batch, clauses_of(union), torch.from_numpy(variable_group(union)))
 
     def measure(self, network: nn.Module) -> dict[str, float]:
-        """Return the shares of cells, of clauses and of whole puzzles that the best value of each cell gets right."""
+        """Return the shares of cells, of clauses and of whole puzzles that the best value of each cell gets right.
+
+        A puzzle is right where all of its clauses hold, for it has one solution.
+        """
         scores: Tensor = network(*self.batch.inputs)
         num_cells = int(self.cell.max()) + 1
         highest = torch.full((num_cells,), -torch.inf).scatter_reduce(0, self.cell, scores, "amax")
         best = scores == highest[self.cell]
-        wrong = (best != (self.batch.holds > 0)).float()
-        of_puzzle = torch.zeros(self.batch.num_states).scatter_add(0, self.batch.state_of, wrong)
+        satisfied = self.clauses.satisfied(best.numpy()[None])[0]  # [M]
+        puzzle = self.batch.state_of.numpy()[np.abs(self.clauses.literals[self.clauses.offset[:-1]]) - 1]  # [M]
         return {
             "cells": float((best.float() * self.batch.holds).sum() / self.batch.holds.sum()),
-            "clauses": float(self.clauses.satisfied(best.numpy()[None]).mean()),
-            "solved": float((of_puzzle == 0).float().mean()),
+            "clauses": float(satisfied.mean()),
+            "solved": 1 - len(np.unique(puzzle[~satisfied])) / self.batch.num_states,
         }
 
 

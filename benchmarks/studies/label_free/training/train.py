@@ -1,4 +1,4 @@
-"""Training of one network of the study: a fixed number of steps; the last weights count."""
+"""Training of one network of a study: a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -43,12 +43,14 @@ class LabelFreeOutcome:
         files: the exported network by number of blocks, the first as deep as it was trained.
         parameters: how many numbers were trained.
         steps: of the training.
+        kept: the step whose weights were exported.
         seconds: of all its parts.
     """
 
     files: dict[int, Path]
     parameters: int
     steps: int
+    kept: int
     seconds: float
 
     @property
@@ -56,6 +58,7 @@ class LabelFreeOutcome:
         """What a record says about it."""
         return {
             "steps": self.steps,
+            "kept_step": self.kept,
             "seconds": round(self.seconds, 1),
             "parameters": self.parameters,
             "model_sha256": file_digest(next(iter(self.files.values()))),
@@ -102,8 +105,11 @@ def fit_network(
     name: str,
     files: dict[int, Path],
     measuring: Measuring | None = None,
+    average: float = 0.0,
 ) -> LabelFreeOutcome:
     """Train a network and export it, or go on where an earlier call in the same folder stopped.
+
+    Exported are the last weights, or where something is measured, the best ones.
 
     Args:
         network: untrained.
@@ -116,6 +122,7 @@ def fit_network(
         name: of the run, for its progress.
         files: where to export the network, by number of blocks.
         measuring: what is looked at on the way.
+        average: decay of the moving average of the weights, see :class:`training.loop.Task`.
 
     Raises:
         ConfigError: the folder holds another training, or there is nothing to draw.
@@ -138,6 +145,7 @@ def fit_network(
             steps=train.steps,
             loss=step_loss,
             clip=train.clip,
+            average=average,
             measuring=measuring,
             identity=json.dumps(settings),
             stranger="another training; choose another --runs folder, or remove it",
@@ -148,15 +156,18 @@ def fit_network(
     trained = training.run()
     if not trained.finished:
         raise KeyboardInterrupt
+    kept = trained.step
+    if measuring is not None:
+        network.load_state_dict(trained.best["weights"])
+        kept = trained.best["step"]
     metadata = ModelMetadata(
         "candidate_graph",
         problem,
-        training={"config": json.loads(json.dumps(settings)), "steps": trained.step},
+        training={"config": json.loads(json.dumps(settings)), "steps": kept},
         kinds=TRAINED_KINDS,
     )
     for blocks, file in files.items():
         network.blocks = blocks
         export_graph(network.eval(), metadata, [one.state for one in states[:_EXAMPLES]], file)
-    return LabelFreeOutcome(
-        files, sum(parameter.numel() for parameter in network.parameters()), trained.step, trained.seconds
-    )
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return LabelFreeOutcome(files, parameters, trained.step, kept, trained.seconds)

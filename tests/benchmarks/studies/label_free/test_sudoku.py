@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import hashlib
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ortools.sat.python import cp_model
-from stand_ins import FixedGraphScorer
+from stand_ins import FixedGraphScorer, RandomGraphScorer
 
 from benchmarks.__main__ import main
 from benchmarks.records import Record, read_records
 from benchmarks.rendering.parts import Table
-from benchmarks.studies.label_free.sudoku import train
+from benchmarks.studies.label_free.sudoku import study, train
 from benchmarks.studies.label_free.sudoku.completion import at_once, by_singles, iterated
 from benchmarks.studies.label_free.sudoku.config import SudokuConfig, read_sudoku
 from benchmarks.studies.label_free.sudoku.findings import summary
@@ -20,6 +23,7 @@ from benchmarks.studies.label_free.sudoku.puzzles import Puzzle, candidate_graph
 from benchmarks.studies.label_free.training import train as shared
 from benchmarks.studies.label_free.training.partial_squares import draw_batch
 from benchmarks.studies.label_free.training.train import untrained_network
+from nnsearch.cli.command_line import INTERRUPTED
 from nnsearch.cpsat import CpSolver
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import CandidateGraph
@@ -160,7 +164,111 @@ def test_shares_of_held_out_puzzles_are_those_of_the_best_values() -> None:
     assert 0 < guessed["cells"] < 1
 
 
-def test_tables_have_a_row_for_singles_and_the_mean_over_seeds_of_each_arm() -> None:
+def test_weights_are_chosen_by_the_rules_and_not_by_solutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported: list[Any] = []
+    looks = [{"cells": 0.2, "solved": 0.6}, {"cells": 0.9, "solved": 0.5}]
+    seen: list[Any] = []
+
+    def measured(_: train.HeldOut, network: torch.nn.Module) -> dict[str, float]:
+        seen.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return looks[len(seen) - 1]
+
+    monkeypatch.setattr(train.HeldOut, "measure", measured)
+    monkeypatch.setattr(shared, "export_graph", lambda network, *_: exported.append(network.state_dict()))
+    outcome = train.fit_sudoku(small(), tmp_path, "network", [2])
+    assert (outcome.kept, outcome.steps) == (3, 6)
+    (kept,) = exported
+    assert all(torch.equal(kept[name], tensor) for name, tensor in seen[0].items())
+    assert not all(torch.equal(kept[name], tensor) for name, tensor in seen[1].items())
+
+
+class Stopped:
+    """Stands for Ctrl-C in the middle of something: the function is called, then the signal comes, once."""
+
+    def __init__(self, function: Any, after: int) -> None:
+        self.function, self.left = function, after
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.left -= 1
+        if not self.left:
+            signal.raise_signal(signal.SIGINT)
+        return self.function(*arguments, **named)
+
+
+MOMENTS = {
+    "test boards": (study, "minimal_puzzle", 2),
+    "puzzles": (train, "state_of", 3),
+    "steps": (shared, "draw_batch", 3),
+    "export": (shared, "export_graph", 2),
+    "boards": (study, "iterated", 5),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_at_any_moment_ends_the_study_and_the_same_command_ends_like_one_that_was_not_stopped(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exported(network: torch.nn.Module, *arguments: Any) -> None:
+        weights = network.state_dict()
+        arguments[-1].write_bytes(b"".join(tensor.numpy().tobytes() for tensor in weights.values()))
+
+    def loaded(specs: list[str], *_: Any) -> list[Any]:
+        # Scores hang on the weights, so that boards of other weights are others.
+        seeds = [int.from_bytes(hashlib.sha256(Path(one).read_bytes()).digest()[:4], "big") for one in specs]
+        return [SimpleNamespace(scorer=RandomGraphScorer(seed)) for seed in seeds]
+
+    budget = study.SudokuBudget(seeds=1, count=2, large=2, overrides=SMALL)
+    monkeypatch.setitem(study.BUDGETS, "tiny", budget)
+    monkeypatch.setattr(shared, "export_graph", exported)
+    monkeypatch.setattr(study, "load_networks", loaded)
+    monkeypatch.setattr(study, "_measure_bp", lambda test: {"boards": []})
+    steps: list[int] = []
+    batches = shared.draw_batch
+    monkeypatch.setattr(shared, "draw_batch", lambda *arguments: (steps.append(1), batches(*arguments))[1])
+
+    def run(folder: str) -> tuple[int, list[Any]]:
+        study._test_puzzles.cache_clear()
+        output = tmp_path / folder / "results.jsonl"
+        command = ["study", "label-free-sudoku", "--budget", "tiny", "--runs", str(tmp_path / folder)]
+        code = main([*command, "--labels", "0.5", "--seeds", "3", "--output", str(output)])
+        results = [record["result"] for record in read_records(output)]
+        return code, [{name: value for name, value in one.items() if name != "seconds"} for one in results]
+
+    whole = run("whole")
+    assert whole[0] == 0
+    assert len(whole[1]) == 2
+    steps.clear()
+    module, name, after = MOMENTS[moment]
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, Stopped(getattr(module, name), after))
+        code, results = run("parts")
+    assert code == INTERRUPTED
+    assert len(results) == (moment != "test boards")
+    assert "the same command goes on" in capsys.readouterr().err
+    assert run("parts") == whole
+    assert len(steps) == 6  # none is done again
+    err = capsys.readouterr().err
+    assert "bp-0.5-3: network 1 of 1, which first needs 8 sudokus" in err
+    assert moment in ("export", "boards") or "6/6 [" in err
+
+
+def test_seeds_may_be_trained_one_at_a_time_and_shares_of_labels_side_by_side() -> None:
+    def arms(**options: Any) -> list[tuple[str, int]]:
+        made = study.jobs(study.LabelFreeSudokuStudy(budget="tiny", **options))
+        return [(job.config["arm"], job.config["seed"]) for job in made[1:]]
+
+    rules, few, many = "bp, rules alone", "bp, 0.5% of labels", "bp, 50% of labels"
+    assert arms() == [(rules, 0)]
+    assert arms(seeds=(2,)) == [(rules, 2)]
+    assert arms(labels=(0.0, 0.005, 0.5), seeds=(0, 1)) == [
+        (arm, seed) for seed in (0, 1) for arm in (rules, few, many)
+    ]
+    one, *_ = study.jobs(study.LabelFreeSudokuStudy(budget="tiny", labels=(0.5,), seeds=(1,)))[1:]
+    all_of_them = study.jobs(study.LabelFreeSudokuStudy(budget="tiny", labels=(0.0, 0.5), seeds=(0, 1)))
+    assert one.key in [job.key for job in all_of_them]
+
+
+def test_tables_have_a_row_for_singles_and_the_mean_over_seeds_of_each_arm_with_its_interval() -> None:
     def record(arm: str, seed: int, iterated: float, **more: Any) -> Record:
         boards = [{"kind": "9 x 9", "singles": 0.4, "at_once": 0.5, "iterated": iterated}]
         config = {"budget": "small", "test": {"count": 10}, "arm": arm, "seed": seed}
@@ -169,9 +277,9 @@ def test_tables_have_a_row_for_singles_and_the_mean_over_seeds_of_each_arm() -> 
     (table,) = summary([record("bp", 0, 0.6), record("net", 0, 0.7), record("net", 1, 0.9)]).blocks
     assert isinstance(table, Table)
     assert [list(row.cells) for row in table.rows] == [
-        ["singles alone", "0.400", "", ""],
-        ["bp", "0.500", "0.600", "0.600"],
-        ["net", "0.500", "0.800", "0.700 0.900"],
+        ["singles alone", *["0.400 [0.168, 0.687]"] * 2, None, None],
+        ["bp", "0.500 [0.237, 0.763]", "0.600 [0.313, 0.832]", None, None],
+        ["net", "0.500 [0.237, 0.763]", "0.800 [0.490, 0.943]", "0.500 0.500", "0.700 0.900"],
     ]
 
 
