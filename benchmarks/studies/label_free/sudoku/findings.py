@@ -40,8 +40,8 @@ def _table(kind: str, records: Sequence[Record]) -> Table:
         kind,
         ["arm", "at once", "iterated", "at once, each seed", "iterated, each seed"],
         rows,
-        "Shares of boards, mean over seeds, and 95 % intervals over boards. iterated: the surest cell is fixed, singles "
-        "are propagated, the network is asked again. Singles, which come before both, are a floor of both.",
+        "Shares of boards, mean over seeds, with 95 % intervals over boards. iterated: the surest cell is fixed, "
+        "singles are propagated, the network is asked again. Singles, which come before both, are a floor of both.",
     )
 
 
