@@ -223,8 +223,12 @@ def test_ctrl_c_at_any_moment_ends_the_study_and_the_same_command_ends_like_one_
     monkeypatch.setattr(study, "load_networks", loaded)
     monkeypatch.setattr(study, "_measure_bp", lambda test: {"boards": []})
     steps: list[int] = []
-    batches = shared.draw_batch
-    monkeypatch.setattr(shared, "draw_batch", lambda *arguments: (steps.append(1), batches(*arguments))[1])
+
+    def counted(*arguments: Any) -> Any:
+        steps.append(1)
+        return draw_batch(*arguments)
+
+    monkeypatch.setattr(shared, "draw_batch", counted)
 
     def run(folder: str) -> tuple[int, list[Any]]:
         study._test_puzzles.cache_clear()
