@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,17 +14,16 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
+from nnsearch.history.matching import Plan
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 
 if TYPE_CHECKING:
-    from nnsearch.history.near_plans import NearPlan
+    from nnsearch.history.near_plan import NearPlan
     from nnsearch.history.nearness import Hashes
     from nnsearch.history.store import Store
 
 _LOGGER = logging.getLogger("nnsearch")
-_MOST_TRIED = 3  # past solutions
-_PART = 0.25  # of the time that the nearest has, for each other one
 
 
 class Change(NamedTuple):
@@ -88,10 +85,7 @@ class PastOf:
         """The nearest past solution, once :meth:`look` was called."""
         self.why_not = "the store cannot be used" if store is None else "nothing was looked for"
         """Why there is no near solution, or no start."""
-        self.led: int | None = None
-        """Number of the past solve that led to a start: the nearest, or one that is less near."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
-        self._others: Iterator[NearPlan] = iter(())
         self._prepared: PreparedModel | None = None
         self._read: tuple[Hashes, tuple[str, ...]] | None = None
 
@@ -116,13 +110,12 @@ class PastOf:
         """
         if self._store is None or self.near is not None:
             return
-        from nnsearch.history.near_plans import near_plans
+        from nnsearch.history.near_plan import near_plan
 
         self.why_not = "the model was not read by then"
         try:
             sketch, names = self._reading(stop)
-            self._others = near_plans(self._store, self._family, names, sketch, _MOST_TRIED)
-            self.near = next(self._others, None)
+            self.near = near_plan(self._store, self._family, names, sketch)
         except ReadingStoppedError:
             return
         except Exception as error:
@@ -139,49 +132,29 @@ class PastOf:
             return ()
         return found.subsolvers if found is not None and found.helps else ()
 
-    def start(
-        self,
-        ends: float,
-        stop: Callable[[], bool],
-        seed: int,
-        beaten: Callable[[Start], bool],
-        solved: Callable[[], bool],
-    ) -> Start | None:
+    def start(self, ends: float, stop: Callable[[], bool], seed: int, beaten: Callable[[Start], bool]) -> Start | None:
         """Return a complete solution near the nearest past one; None if there is none in time.
 
-        Where it leads to none, and nobody else has one by then, up to two others are tried. Where it leads to one, none
-        is: what comes of another may be a better start, but rarely a better solution after both were improved.
-
         Args:
-            ends: when to give up the nearest, of ``time.perf_counter``. Each other has a quarter of its time.
+            ends: when to give up, of ``time.perf_counter``.
             stop: asked often; true gives up.
             seed: CP-SAT's.
             beaten: tells of a solution whether a better one is known.
-            solved: tells whether a solution is known, so that no other is tried.
         """
         if self.near is None:
             return None
-        tried: list[str] = []
-        part = _PART * (ends - time.perf_counter())
         try:
             model = self.prepared(stop)
-            for near in chain([self.near], self._others):
-                tried.append(str(near.number))
-                plan, before = near.plan, near.objective
-                start = find_start(model, plan, ends, before=before, seed=seed, stop=stop, beaten=beaten)
-                if start is not None:
-                    self.led = near.number
-                    return start
-                if stop() or solved():
-                    break
-                ends = time.perf_counter() + part
+            plan, before = self.near.plan, self.near.objective
+            start = find_start(model, plan, ends, before=before, seed=seed, stop=stop, beaten=beaten)
         except ReadingStoppedError:
-            tried = tried or [str(self.near.number)]
+            start = None
         except Exception as error:
             self._fail(error)
             return None
-        self.why_not = f"solve{'s' * (len(tried) > 1)} {', '.join(tried)} led to no solution in time"
-        return None
+        if start is None:
+            self.why_not = f"solve {self.near.number} led to no solution in time"
+        return start
 
     def improved(self, start: Start, ends: float, stop: Callable[[], bool], seed: int) -> Iterator[Start]:
         """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.start.improved`."""
@@ -198,11 +171,8 @@ class PastOf:
         other = PastOf(self._store, self._family, model, self._warn)
         if self.near is not None:
             more = len(model.proto.variables) - len(self.near.plan.values)
-
-            def extended(near: NearPlan) -> NearPlan:
-                return near._replace(plan=near.plan.with_new(more), objective=None)
-
-            other.near, other._others = extended(self.near), map(extended, self._others)
+            plan = Plan(np.pad(self.near.plan.values, (0, more)), np.pad(self.near.plan.known, (0, more)))
+            other.near = self.near._replace(plan=plan, objective=None)
         return other
 
     def changes(self, solution: list[int]) -> list[Change]:

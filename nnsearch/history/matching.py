@@ -63,14 +63,6 @@ class Plan:
         known = matched >= 0
         return cls(np.where(known, values[matched] if len(values) else 0, 0), known)
 
-    def with_new(self, count: int) -> Plan:
-        """Return this plan for a model that has more variables, so many, at its end."""
-        return Plan(np.pad(self.values, (0, count)), np.pad(self.known, (0, count)))
-
-    def is_like(self, other: Plan) -> bool:
-        """Tell whether another plan of the same model says the same."""
-        return np.array_equal(self.values, other.values) and np.array_equal(self.known, other.known)
-
 
 def occurrences(names: Sequence[str]) -> list[int]:
     """Return of each name how often it came before."""

@@ -57,8 +57,8 @@ class Credit:
         contribution: Contribution = "nothing"
         giver = "the learned search"
         leads = self._objective is not None and self._scorer is not None and self._scorer.purpose == "objective"
-        if self.giver == "history" and self._past is not None:
-            giver = f"solve {self._past.led} of the history"
+        if self.giver == "history" and self._past is not None and self._past.near is not None:
+            giver = f"solve {self._past.near.number} of the history"
         if winner == "learned" and proof:
             contribution, why = "proof", "the learned search proved that there is no solution"
         elif winner in ("learned", "history"):

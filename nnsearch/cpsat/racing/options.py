@@ -36,8 +36,7 @@ class RaceOptions:
             ``random_seed`` is added; the policy holds for the dives, too.
         search_failures: Failures of the learned search after which it changes to dives.
         dives: Of the learned side; None is never. One begins only when the share allows as many seconds as it may take.
-        start_seconds: Seconds that history may take to look for a start. Where the nearest past solution leads to none,
-            and CP-SAT has no solution by then, up to two others may take a quarter of that each.
+        start_seconds: Seconds that history may take to look for a start.
         start_share: Or this share of the time limit, where that is more.
         trial_seconds: Seconds that CP-SAT has to find a solution by itself when the learned search has the first one;
             and at least to find one better than history's start. Until then, or for ``start_share`` of the time limit,

@@ -514,14 +514,13 @@ class Race:
             lambda: self._is_past_help(beside) or self._time_left() <= 0,
             self._parameters.random_seed,
             lambda found: not self._standing.is_ahead(found.objective),
-            self._standing.has_solution,
         )
-        if start is None:
+        if start is None or past.near is None:
             answered = beside.done.is_set() and not self._is_stopped()
             self._credit.forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
         if self._leads and not self._standing.is_ahead(start.objective):
-            self._credit.forgotten = f"what solve {past.led} led to is no better than what CP-SAT had"
+            self._credit.forgotten = f"what solve {past.near.number} led to is no better than what CP-SAT had"
             return None
         response = self._check(start.solution, None)
         if response is None:

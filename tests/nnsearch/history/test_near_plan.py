@@ -4,10 +4,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 from ortools.sat.python import cp_model
 
-from nnsearch.history.near_plans import near_plans
+from nnsearch.history.near_plan import near_plan
 from nnsearch.history.nearness import sketch
 from nnsearch.history.past_solve import PastSolution, PastSolve
 from nnsearch.history.recording import bytes_of, names_of
@@ -41,24 +40,19 @@ def keep(store: Store, model: PreparedModel, values: list[int]) -> None:
     store.record(solve, bytes_of(model), sketch(model))
 
 
-def test_nearest_first_each_once_and_only_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_of_equals_the_latest_and_none_that_shares_no_name(tmp_path: Path) -> None:
     present = model_of([7] * 20)
+
+    def nearest() -> tuple[int, list[int]] | None:
+        near = near_plan(store, None, names_of(present), sketch(present))
+        return None if near is None else (near.number, near.plan.values.tolist())
+
     with Store(tmp_path / "plans.db") as store:
-        keep(store, model_of([8] * 20), [5] * 20)  # 1: other rows
-        keep(store, present, [3] * 20)  # 2
-        keep(store, present, [4] * 20)  # 3
-        keep(store, present, [3] * 20)  # 4: the solution of 2 once more
-        keep(store, model_of([7] * 20, "y"), [6] * 20)  # 5: shares no name
-        load, loaded = store.load, []
-
-        def noted(number: int) -> PastSolve:
-            loaded.append(number)
-            return load(number)
-
-        monkeypatch.setattr(store, "load", noted)
-        plans = near_plans(store, None, names_of(present), sketch(present), 3)
-        assert loaded == []
-        first = next(plans)
-        assert (first.number, first.plan.values.tolist(), loaded) == (4, [3] * 20, [4])
-        assert [near.number for near in plans] == [3, 1]
-        assert len(list(near_plans(store, None, names_of(present), sketch(present), 2))) == 2
+        keep(store, model_of([7] * 20, "y"), [6] * 20)  # 1: shares no name
+        assert nearest() is None
+        keep(store, model_of([8] * 20), [5] * 20)  # 2: other rows
+        assert nearest() == (2, [5] * 20)
+        keep(store, present, [3] * 20)
+        keep(store, present, [4] * 20)
+        keep(store, model_of([8] * 20), [5] * 20)
+        assert nearest() == (4, [4] * 20)
