@@ -56,7 +56,7 @@ class RaceOptions:
     grant: float = 0.1
     full_grant: float = 0.5
     full_failures: float = 0.005
-    share: float = 0.04
+    share: float = 0.02
     patience: float = 10.0
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
