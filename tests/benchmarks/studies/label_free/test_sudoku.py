@@ -195,6 +195,7 @@ class Stopped:
         return self.function(*arguments, **named)
 
 
+# One after the other, in the order in which they come.
 MOMENTS = {
     "test boards": (study, "minimal_puzzle", 2),
     "puzzles": (train, "state_of", 3),
@@ -204,9 +205,8 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_at_any_moment_ends_the_study_and_the_same_command_ends_like_one_that_was_not_stopped(
-    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def exported(network: torch.nn.Module, *arguments: Any) -> None:
         weights = network.state_dict()
@@ -242,18 +242,18 @@ def test_ctrl_c_at_any_moment_ends_the_study_and_the_same_command_ends_like_one_
     assert whole[0] == 0
     assert len(whole[1]) == 2
     steps.clear()
-    module, name, after = MOMENTS[moment]
-    with monkeypatch.context() as patched:
-        patched.setattr(module, name, Stopped(getattr(module, name), after))
-        code, results = run("parts")
-    assert code == INTERRUPTED
-    assert len(results) == (moment != "test boards")
-    assert "the same command goes on" in capsys.readouterr().err
+    for moment, (module, name, after) in MOMENTS.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, Stopped(getattr(module, name), after))
+            code, results = run("parts")
+        assert code == INTERRUPTED, moment
+        assert len(results) == (moment != "test boards")
+        err = capsys.readouterr().err
+        assert "the same command goes on" in err
+        assert moment in ("test boards", "boards") or "bp-0.5-3: network 1 of 1, which first needs 8 sudokus" in err
     assert run("parts") == whole
     assert len(steps) == 6  # none is done again
-    err = capsys.readouterr().err
-    assert "bp-0.5-3: network 1 of 1, which first needs 8 sudokus" in err
-    assert moment in ("export", "boards") or "6/6 [" in err
+    assert "6/6 [" in capsys.readouterr().err
 
 
 def test_seeds_may_be_trained_one_at_a_time_and_shares_of_labels_side_by_side() -> None:
