@@ -22,7 +22,7 @@ from nnsearch.limits import Limits
 from nnsearch.problems import PartialLatinSquare
 from nnsearch.problems.n_queens.generating import generate
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PHONE = {"width": 360, "height": 740}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
