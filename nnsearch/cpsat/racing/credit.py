@@ -56,7 +56,7 @@ class Credit:
         """
         contribution: Contribution = "nothing"
         giver = "the learned search"
-        leads = self._objective is not None and self._scorer is not None and self._scorer.purpose == "objective"
+        purpose = None if self._scorer is None else self._scorer.purpose
         if self.giver == "history" and self._past is not None and self._past.near is not None:
             giver = f"solve {self._past.near.number} of the history"
         if winner == "learned" and proof:
@@ -65,7 +65,7 @@ class Credit:
             contribution, why = "solution", f"{giver} {'led to' if winner == 'history' else 'found'} the solution"
         elif self._gift is not None and self.giver == "history":
             contribution, why = "start", f"{giver} led to the start"
-        elif self._gift is not None and leads:
+        elif self._gift is not None and purpose == "objective":
             contribution, why = "start", "the learned search found what CP-SAT went on from"
         elif self._gift is not None:
             contribution, why = "first solution", "the learned search found the first solution"
@@ -76,6 +76,6 @@ class Credit:
             why = "; ".join(parts)
         if self._gift is not None:
             why += f", {self._gift}"
-        if self._objective is not None and self._scorer is not None and self._scorer.purpose == "preferences":
+        if self._objective is not None and purpose == "preferences":
             why += "; its network knows preferences, and the objective decides"
         return contribution, why
