@@ -119,7 +119,7 @@ class PastOf:
         except ReadingStoppedError:
             return
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             return
         self.why_not = "" if self.near is not None else "nothing is near"
 
@@ -128,7 +128,7 @@ class PastOf:
         try:
             found = None if self._store is None else self._store.line_up(self._family or "", workers)
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             return ()
         return found.subsolvers if found is not None and found.helps else ()
 
@@ -150,7 +150,7 @@ class PastOf:
         except ReadingStoppedError:
             start = None
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             return None
         if start is None:
             self.why_not = f"solve {self.near.number} led to no solution in time"
@@ -164,7 +164,7 @@ class PastOf:
         except ReadingStoppedError:
             return
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
 
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""
@@ -222,7 +222,8 @@ class PastOf:
         except Exception as error:
             self._warn(error)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Warn of what went wrong with the past; the solve goes on without it."""
         self.why_not = f"it failed: {error}" if isinstance(error, HistoryError) else f"it failed: {error!r}"
         self._warn(error)
 

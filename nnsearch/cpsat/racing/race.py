@@ -114,6 +114,7 @@ class Race:
         self._error: BaseException | None = None
         self._credit = Credit(scorer, past, self._objective)
         self._recalled: Start | None = None
+        self._read: PreparedModel | None = None
         self._followed: float | None = None  # the objective of CP-SAT's solution that a search went on from
         # Left to itself CP-SAT catches Ctrl-C, and the learned search would not hear of it.
         self._own_interrupt = (
@@ -157,9 +158,12 @@ class Race:
         if not self._decides and self._wait(first, self._options.head_start - self._seconds()):
             self._credit.give_nothing(self._why_not_begun(first))
         else:
-            answer = self._recall(first, self._past)
-            if self._leads:
-                return self._lead(first, answer)
+            search = self._schedule_search(first)
+            answer = None
+            if search is None and not self._credit.forgotten:
+                answer = self._recall(first, self._past)
+            if self._leads or search is not None:
+                return self._lead(first, search, answer)
             if answer is None and self._scorer is not None and not self._is_forestalled(first):
                 answer = self._learn(first, self._scorer)
         if answer is None:
@@ -274,19 +278,25 @@ class Race:
         run.stop()
         return run.response()
 
-    def _lead(self, first: CpSatRun, start: cmh.CpSolverResponse | None) -> cmh.CpSolverResponse:
-        """Let a scorer that knows objectives lead a search of neighbourhoods, when CP-SAT has had its chance.
+    def _lead(
+        self, first: CpSatRun, schedule: ScheduleSearch | None, start: cmh.CpSolverResponse | None
+    ) -> cmh.CpSolverResponse:
+        """Let a past schedule or a scorer that knows objectives lead a search of neighbourhoods beside CP-SAT.
 
-        The search begins beside CP-SAT; at the end of a trial the one that is behind stops. Where that is CP-SAT, it
-        begins again from the best solution after as long as the race has lasted by then, and there is another trial.
+        The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops. Where that
+        is CP-SAT, it begins again from the best solution after as long as the race has lasted by then, and there is
+        another trial.
 
         Args:
             first: CP-SAT at work.
-            start: from history; the search begins with it.
+            schedule: the search of a schedule, with a first solution.
+            start: from history; a search of other models begins with it.
         """
         self._standing.know_a_bound()
-        search = self._leader(first)
-        if start is not None and self._past is not None and self._recalled is not None:
+        if schedule is not None and self._credit.giver == "history":
+            start = schedule.answer
+        search = self._leader(first, schedule) if self._leads else schedule
+        if start is not None and schedule is None and self._past is not None and self._recalled is not None:
             if search is None:
                 return self._go_on_from(start, self._past, self._recalled, first)
             self._note_gift(start)
@@ -296,7 +306,7 @@ class Race:
             self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
             self._wait(first)
             known = start if search is None else search.answer
-            if known is not None and known is not start:
+            if known is not None and known is not start and self._leads:
                 self._credit.giver = "learned"
             return self._finish(first.response(), "cp-sat") if known is None else self._better(first.response(), known)
         left = self._time_left()
@@ -320,8 +330,8 @@ class Race:
                     run, ends = self._start(hinted(self._model, best)), time.perf_counter() + trial
             return self._is_over() or (run.done.is_set() and not run.stopped)
 
-        assert self._scorer is not None
-        self._log(f"learned search begins: {self._scorer.name} has {search.size} {search.things} in order")
+        leader = self._scorer.name if self._leads and self._scorer is not None else "history"
+        self._log(f"learned search begins: {leader} has {search.size} {search.things} in order")
         for step in search.steps(over):
             self._log(
                 f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
@@ -331,12 +341,14 @@ class Race:
         answer = search.answer
         if not run.stopped:
             self._credit.nothing = "CP-SAT was ahead"
+            if run is first:
+                self._credit.withdraw(self._credit.nothing)
             self._wait(run)
         last = run.response()
         self._standing.note_bound(last)
         if answer is None:
             return self._finish(last, "cp-sat")
-        if start is None or self._standing.improves(answer, start):
+        if self._leads and (start is None or self._standing.improves(answer, start)):
             self._credit.giver = "learned"
         if run is not first or self._standing.improves(answer, last):
             self._credit.give(answer.objective_value, search.found - self._started)
@@ -351,24 +363,20 @@ class Race:
         self._callbacks.show(response)
         return self._callbacks.over
 
-    def _leader(self, beside: CpSatRun) -> NeighbourhoodSearch | ScheduleSearch | None:
+    def _leader(self, beside: CpSatRun, schedule: ScheduleSearch | None) -> NeighbourhoodSearch | ScheduleSearch | None:
         """Return the search that the scorer leads; None if it has nothing to say, or CP-SAT has answered.
 
-        Of a schedule priority rules have a first solution before the scorer is asked, which may have a better order.
+        Args:
+            beside: CP-SAT.
+            schedule: the search of a schedule, for which the scorer may have a better order.
         """
         assert self._scorer is not None
         assert self._objective is not None
-
-        def stop() -> bool:
-            return self._is_past_help(beside) or self._time_left() <= 0
-
-        search: ScheduleSearch | None = None
+        search: ScheduleSearch | None = schedule
+        stop = self._out_of_time(beside)
         before = STOP.set(stop)  # for scorers that take long
         try:
-            past = self._past
-            model = PreparedModel(self._model, stop=stop) if past is None else past.prepared(stop)
-            search = self._scheduler(model, stop)
-            graph = model.graph(stop=stop)
+            graph = self._prepared(stop).graph(stop=stop)
             advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
             if search is None:
                 guess, how = Guess.of(advice, graph), self._options.neighbourhoods
@@ -384,16 +392,33 @@ class Race:
             STOP.reset(before)
         return search
 
-    def _scheduler(self, model: PreparedModel, stop: Callable[[], bool]) -> ScheduleSearch | None:
-        """Return the search of a schedule with a first solution, None if there is none."""
-        assert self._objective is not None
-        try:
-            schedule = Schedule.of(model, stop=stop)
-        except NothingToReadError:
+    def _schedule_search(self, beside: CpSatRun) -> ScheduleSearch | None:
+        """Return the search of a schedule, with a first solution: in the past order, or else in that of priority rules.
+
+        The rules are for a scorer that leads. None is another model, or one in which the past order leads to nothing.
+        """
+        near = None if self._past is None else self._past.near
+        if self._objective is None or (near is None and not self._leads):
             return None
-        search = ScheduleSearch(model, self._objective, schedule, self._parameters, self._workers, self._tell)
-        search.begin_by_rules(stop)
-        if search.answer is None:
+        stop = self._out_of_time(beside)
+        try:
+            model = self._prepared(stop)
+            schedule = Schedule.of(model, stop=stop)
+            search = ScheduleSearch(model, self._objective, schedule, self._parameters, self._workers, self._tell)
+            if near is not None:
+                search.begin_by_targets(np.where(near.plan.known, near.plan.values, np.nan), stop)
+                self._note_recalled(search)
+            if search.answer is None and self._leads:
+                search.begin_by_rules(stop)
+        except (NothingToReadError, ReadingStoppedError):
+            return None
+        except Exception as error:
+            if self._leads and self._scorer is not None:
+                self._note_failure(error, self._scorer)
+            elif self._past is not None:
+                self._past.fail(error)
+            return None
+        if search.answer is None or not (self._leads or self._credit.giver == "history"):
             return None
 
         def follow(response: cmh.CpSolverResponse) -> None:
@@ -404,6 +429,25 @@ class Race:
 
         self._callbacks.follow = follow
         return search
+
+    def _note_recalled(self, search: ScheduleSearch) -> None:
+        """Note whether the past order has led to a better schedule than CP-SAT's."""
+        if search.answer is None:
+            return
+        if not self._standing.is_ahead(search.reached):
+            self._credit.forgotten = "what the past order of tasks led to is no better than what CP-SAT had"
+        else:
+            self._credit.giver = "history"
+            self._note_gift(search.answer)
+
+    def _prepared(self, stop: Callable[[], bool]) -> PreparedModel:
+        """Return the model as it was read, once for everybody."""
+        if self._read is None:
+            self._read = PreparedModel(self._model, stop=stop) if self._past is None else self._past.prepared(stop)
+        return self._read
+
+    def _out_of_time(self, beside: CpSatRun) -> Callable[[], bool]:
+        return lambda: self._is_past_help(beside) or self._time_left() <= 0
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
         self._log(f"history: start with {self._credit.give(start.objective_value, self._seconds())}")
@@ -497,7 +541,7 @@ class Race:
     def _look_back(self, beside: CpSatRun) -> None:
         """Look for a past solution while CP-SAT has its head start, but not at once: both begin in Python."""
         if self._past is not None and not self._wait(beside, self._options.head_start / 2, self._standing.has_solution):
-            self._past.look(lambda: self._is_past_help(beside) or self._time_left() <= 0)
+            self._past.look(self._out_of_time(beside))
 
     def _is_past_help(self, beside: CpSatRun) -> bool:
         return self._is_stopped() or beside.done.is_set()
@@ -511,7 +555,7 @@ class Race:
         grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
         start = past.start(
             now + min(grant, left),
-            lambda: self._is_past_help(beside) or self._time_left() <= 0,
+            self._out_of_time(beside),
             self._parameters.random_seed,
             lambda found: not self._standing.is_ahead(found.objective),
         )

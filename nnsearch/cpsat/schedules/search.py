@@ -29,10 +29,10 @@ from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import fix
 from nnsearch.schedules.generation import Generated, Generator
 from nnsearch.schedules.reading import Schedule
-from nnsearch.schedules.rules import best_schedule, rules
+from nnsearch.schedules.rules import better_schedules, completed, rules
 
 _POLL_SECONDS = 0.005
-_RULE_SECONDS = 0.1
+_ORDER_SECONDS = 0.1
 _FIRST_TASKS = 60  # in a window
 _LEAST_TASKS = 8
 _WIDER, _NARROWER = 1.1, 0.9
@@ -83,16 +83,15 @@ class ScheduleSearch(Incumbent):
         return len(self._schedule.tasks)
 
     def begin_by_rules(self, over: Callable[[], bool]) -> None:
-        """Look for a solution in the orders of priority rules.
+        """Look for solutions in the orders of priority rules.
 
         Args:
             over: asked often; true ends it.
         """
-        ends = time.perf_counter() + _RULE_SECONDS
-        self._begin(rules(self._schedule), lambda: time.perf_counter() >= ends, over)
+        self._begin(rules(self._schedule), over)
 
     def begin_by_targets(self, target: npt.NDArray[np.float64], over: Callable[[], bool]) -> None:
-        """Look for a better solution in the order of targets; tasks without one come as late as they may.
+        """Look for better solutions in the order of targets; see :func:`nnsearch.schedules.rules.completed`.
 
         Args:
             target: float64[V], NaN where there is none.
@@ -100,32 +99,41 @@ class ScheduleSearch(Incumbent):
         """
         times = target[[task.start for task in self._schedule.tasks]]
         if np.isfinite(times).any():
-            self._begin([np.where(np.isfinite(times), times, np.inf).tolist()], over, over)
+            self._begin(completed(self._schedule, times.tolist()), over)
 
-    def _begin(self, orders: Iterable[Sequence[float]], enough: Callable[[], bool], over: Callable[[], bool]) -> None:
+    def _begin(self, orders: Iterable[Sequence[float]], over: Callable[[], bool]) -> None:
+        began = time.perf_counter()
+
+        def enough() -> bool:
+            return time.perf_counter() >= began + _ORDER_SECONDS or over()
+
+        refused: Plan | None = None
         try:
-            found = best_schedule(self._generator, orders, enough, stop=over)
+            for found in better_schedules(self._generator, orders, enough, stop=over):
+                best = self.best
+                if best is None or found.cost < sum(c * best[v] for v, c in self._objective.terms):
+                    plan = self._plan(found)
+                    refused = None if self._complete(plan, over) else plan
         except ReadingStoppedError:
             return
-        if found is None or over():
+        if refused is None or over():
             return
-        best = self.best
-        if best is not None and found.cost >= sum(c * best[v] for v, c in self._objective.terms):
-            return
-        plan, found_at = self._plan(found), self.found
-        known = np.flatnonzero(plan.known)
-        values = plan.values[known]
-        if within(self._model.domains.take(known), np.arange(len(known)), values).all():
-            fixed = zip(known.tolist(), values.tolist(), strict=True)
-            run = self._run(_fixed(self._model.model, fixed), None)
-            ends = time.perf_counter() + _REPAIR_SECONDS  # from then on what is left may be improved in neighbourhoods
-            ended = run.wait(lambda: over() or (self.found > found_at and time.perf_counter() >= ends))
-            if ended or run.response().status != cp_model.INFEASIBLE:
-                return
         # The model says more than the schedule.
-        start = find_start(self._model, plan, time.perf_counter() + _REPAIR_SECONDS, stop=over)
+        start = find_start(self._model, refused, time.perf_counter() + _REPAIR_SECONDS, stop=over)
         if start is not None:
             self._run(_fixed(self._model.model, enumerate(start.solution)), None).wait(over)
+
+    def _complete(self, plan: Plan, over: Callable[[], bool]) -> bool:
+        """Let CP-SAT decide what a schedule leaves open; return whether that may go."""
+        known = np.flatnonzero(plan.known)
+        values = plan.values[known]
+        if not within(self._model.domains.take(known), np.arange(len(known)), values).all():
+            return False
+        found_at = self.found
+        run = self._run(_fixed(self._model.model, zip(known.tolist(), values.tolist(), strict=True)), None)
+        ends = time.perf_counter() + _REPAIR_SECONDS  # from then on what is left may be improved in neighbourhoods
+        ended = run.wait(lambda: over() or (self.found > found_at and time.perf_counter() >= ends))
+        return ended or run.response().status != cp_model.INFEASIBLE
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all was free and solved to its end, until nothing comes of it any more, or until told.

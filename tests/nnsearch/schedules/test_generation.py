@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.generation import Generated, Generator
 from nnsearch.schedules.reading import NOBODY, Schedule
-from nnsearch.schedules.rules import best_schedule, rules
+from nnsearch.schedules.rules import better_schedules, completed, rules
 
 
 @st.composite
@@ -191,7 +192,7 @@ def test_a_schedule_of_many_tasks_is_stopped_on_its_way() -> None:
 
     generator = Generator(schedule)
     with pytest.raises(ReadingStoppedError):
-        best_schedule(generator, rules(schedule), lambda: False, stop=stop)
+        list(better_schedules(generator, rules(schedule), lambda: False, stop=stop))
     assert len(asked) == 2  # in one schedule, and no other one was begun
     with pytest.raises(ReadingStoppedError):
         generator.backward(generator.forward(range(len(starts))), stop=lambda: True)
@@ -201,8 +202,9 @@ def test_a_schedule_of_many_tasks_is_stopped_on_its_way() -> None:
 @given(models())
 def test_the_schedule_of_rules_is_feasible_and_costs_what_a_solver_says(model: cp_model.CpModel) -> None:
     schedule = Schedule.of(PreparedModel(model))
-    made = best_schedule(Generator(schedule), rules(schedule), lambda: False)
-    assert made is not None
+    better = list(better_schedules(Generator(schedule), rules(schedule), lambda: False))
+    assert all(one.cost > other.cost for one, other in itertools.pairwise(better))
+    made = better[-1]
     check(schedule, made)
     fixed = model.clone()
     for task, begin, chosen in zip(schedule.tasks, made.begins, made.modes, strict=True):
