@@ -302,7 +302,9 @@ class Race:
             self._note_gift(start)
             self._show(start)
             search.adopt(start)
-        if search is None or self._wait(first, self._options.lead_after - self._seconds()):
+        # CP-SAT has had its chance when history has a better schedule.
+        chance = self._options.lead_after - self._seconds() if schedule is None or start is None else 0.0
+        if search is None or self._wait(first, chance):
             self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
             self._wait(first)
             known = start if search is None else search.answer
@@ -312,19 +314,26 @@ class Race:
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
+        soon = math.inf if start is None else time.perf_counter() + self._options.trial_seconds
+
+        def is_decided() -> bool:
+            now, reached = time.perf_counter(), search.reached
+            if run is not first or reached is None or now < soon:
+                return now >= ends
+            return now >= ends or (self._standing.is_ahead(reached) and not self._standing.is_near(reached))
 
         def over() -> bool:
             nonlocal run, ends
             if search.answer is not None and self._standing.proves(search.answer):
                 run.stop()  # it may have the bound without the solution
                 return True
-            if time.perf_counter() >= ends and not self._is_over():
+            if is_decided() and not self._is_over():
                 if not run.done.is_set():
                     if not self._standing.is_ahead(search.reached):
                         return True
                     run.stop()
                     self._standing.note_bound(run.response())
-                    ends = time.perf_counter() + self._seconds()
+                    ends = time.perf_counter() + max(self._seconds(), trial)
                 elif run.stopped and (best := search.best) is not None:
                     self._log("CP-SAT is tried again")
                     run, ends = self._start(hinted(self._model, best)), time.perf_counter() + trial

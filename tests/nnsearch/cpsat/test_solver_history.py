@@ -338,6 +338,52 @@ def shop(rng: random.Random, jobs: int = 12) -> tuple[cp_model.CpModel, cp_model
     return model, end
 
 
+@pytest.mark.parametrize("jobs", [3, 2, 4], ids=["other durations", "a job fewer", "a new job"])
+def test_a_past_schedule_begins_by_its_order_of_tasks(
+    jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(shop(random.Random(1), 3)[0])
+    changed, end = shop(random.Random(2), jobs)
+    best = plain_solver()
+    best.solve(changed)
+    silence(monkeypatch)
+    monkeypatch.setattr("nnsearch.cpsat.past.find_start", _unused)
+    solver = with_history(path)
+    shown: list[float] = []
+
+    class Watch(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        def on_solution_callback(self) -> None:
+            shown.append(self.objective_value)
+            assert self.value(end) == self.objective_value
+
+    assert solver.solve(changed, Watch()) == cp_model.OPTIMAL
+    assert solver.objective_value == best.objective_value == shown[-1]
+    assert all(after < before for before, after in itertools.pairwise(shown))
+    assert solver.race is not None
+    assert solver.race.contribution in ("start", "solution")
+    assert "solve 1 of the history" in solver.race.why
+    assert solver.race.error is None
+
+
+def _unused(*arguments: object, **options: object) -> None:
+    raise AssertionError("a schedule needs no replay")
+
+
+def test_a_past_schedule_that_is_worse_than_what_cp_sat_has_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(shop(random.Random(1), 3)[0])
+    monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", lambda *_: False)
+    monkeypatch.setattr("nnsearch.cpsat.past.find_start", _unused)
+    solver = with_history(path)
+    assert solver.solve(shop(random.Random(2), 3)[0]) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert (solver.race.winner, solver.race.contribution) == ("cp-sat", "nothing")
+    assert solver.race.why.startswith("history gave nothing: ")
+
+
 def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_before(tmp_path: Path) -> None:
     faults: list[str] = []
     for day in range(6):

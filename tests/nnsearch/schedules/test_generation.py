@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -339,3 +340,41 @@ def test_an_interval_of_negative_length_takes_nothing() -> None:
     model.minimize(start)
     (resource,) = Schedule.of(PreparedModel(model)).resources
     assert [(begin, until) for begin, until, _ in resource.taken] == [(4, 4)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(models(), st.lists(st.one_of(st.just(math.nan), st.floats(0, 20)), min_size=6, max_size=6))
+def test_tasks_without_a_target_come_at_several_places_in_their_time(
+    model: cp_model.CpModel, targets: Sequence[float]
+) -> None:
+    schedule = Schedule.of(PreparedModel(model))
+    targets = targets[: len(schedule.tasks)]
+    orders = list(completed(schedule, targets))
+    unknown = [place for place, target in enumerate(targets) if math.isnan(target)]
+    assert len(orders) == (5 if unknown else 1)
+    heads = schedule.heads()
+    for times in orders:
+        assert all(time == target for time, target in zip(times, targets, strict=True) if not math.isnan(target))
+        assert all(times[place] >= heads[schedule.tasks[place].start] for place in unknown)
+    for earlier, later in itertools.pairwise(orders):
+        assert all(earlier[place] <= later[place] for place in unknown)
+
+
+def test_a_new_task_finds_its_place_in_the_middle() -> None:
+    """Between two long tasks in a row there is room for a short one on the other machine, which others wait for."""
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(0, 99, f"s{i}") for i in range(4)]
+    lengths = [10, 10, 5, 10]
+    intervals = [
+        model.new_fixed_size_interval_var(start, length, "") for start, length in zip(starts, lengths, strict=True)
+    ]
+    model.add_no_overlap(intervals[:3])
+    model.add(starts[3] >= starts[2] + 5)
+    end = model.new_int_var(0, 99, "end")
+    model.add_max_equality(end, [start + length for start, length in zip(starts, lengths, strict=True)])
+    model.minimize(end)
+    schedule = Schedule.of(PreparedModel(model))
+    *_, best = better_schedules(
+        Generator(schedule), completed(schedule, [0.0, 10.0, math.nan, math.nan]), lambda: False
+    )
+    assert best.cost == 25
