@@ -318,7 +318,7 @@ class Race:
 
         def is_decided() -> bool:
             now, reached = time.perf_counter(), search.reached
-            if run is not first or reached is None or now < soon:
+            if run is not first or run.done.is_set() or reached is None or now < soon:
                 return now >= ends
             return now >= ends or (self._standing.is_ahead(reached) and not self._standing.is_near(reached))
 
