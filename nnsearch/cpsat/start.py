@@ -11,7 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +30,6 @@ IntArray = npt.NDArray[np.int64]
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
 _FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
-_PLACES = (0.0, 0.25, 0.5, 0.75)  # of new tasks, as shares of the times that they have
 _LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 _NO_LIMIT = 2**62
 _BOLD_CONFLICTS = 300  # of a way that others come after
@@ -67,11 +66,10 @@ def find_start(
     Nobody knows of a variable whether its past value was a decision, so the plan is replayed in up to three ways, and
     the best start counts:
 
-    * With every variable but Booleans at its smallest value, in the order of the past values. Schedules need this:
-      where durations have changed, the order of the tasks is worth more than their times. Variables that the plan does
-      not know (of new tasks) come last, and then at four places within the times that propagation leaves them before
-      the plan's end. Of a schedule there is no other way if this one is about as good as the plan was; of other models
-      it is the last, where no other has led to a solution.
+    * With every variable but Booleans at its smallest value, in the order of the past values. Models with intervals
+      need this: where durations have changed, the order of the tasks is worth more than their times. Of such a model
+      there is no other way if this one is about as good as the plan was; of others it is the last, where no other has
+      led to a solution.
     * With the variables of the objective at their best, since they may follow from the others. What was chosen is
       chosen again; where that does not go the objective has the choice, because the past knows only what was not
       chosen.
@@ -89,13 +87,13 @@ def find_start(
     if not plan.known.any() or (model.domains.sizes == 0).any():
         return None
     best: Start | None = None
-    known = _Roles.of(model, plan)
-    left = deque((known, way) for way in known.ways())
+    roles = _Roles.of(model, plan)
+    left = deque(roles.ways())
     while left:
-        roles, way = left.popleft()
-        if best is not None and roles is known:  # a way of its own, and not another place of new tasks
-            told = _is_about(model, best, before) if known.schedule else way.leftmost
-            if told or len(known.new) or (beaten is not None and beaten(best)):
+        way = left.popleft()
+        if best is not None:
+            told = _is_about(model, best, before) if roles.schedule else way.leftmost
+            if told or (beaten is not None and beaten(best)):
                 break
         now = time.perf_counter()
         if now >= ends or (stop is not None and stop()):
@@ -105,10 +103,6 @@ def find_start(
         if response is None:
             continue
         start = _start_of(model, list(response.solution), order)
-        if way.leftmost and len(roles.new):
-            domains = [list(variable.domain) for variable in response.tightened_variables][: len(model.names)]
-            low, high = (np.array([domain[end] for domain in domains]) for end in (0, -1))
-            left.extendleft((roles.with_new(low, high, share), way) for share in _PLACES)
         if best is None or _better(model, start, best):
             best = start
     return best
@@ -189,7 +183,6 @@ class _Roles:
     Attributes:
         booleans: those that are known, the true ones first: to choose says more than not to.
         free: other variables, in the order of their past values, which in a schedule is that of time.
-        new: such variables of which the plan knows nothing.
         paid: those of the objective, in the same order.
         cost: float64[V], what is to be minimised for each unit of a variable.
         values: int64[V], the past values, cut to the bounds of the domains.
@@ -200,7 +193,6 @@ class _Roles:
 
     booleans: IntArray
     free: IntArray
-    new: IntArray
     paid: IntArray
     cost: npt.NDArray[np.float64]
     values: IntArray
@@ -223,23 +215,7 @@ class _Roles:
         others = others[np.argsort(plan.values[others], kind="stable")]
         is_paid = cost[others] != 0
         schedule = any(kind == "interval" for _, kind, _ in model.others)
-        new = np.flatnonzero(~plan.known & ~boolean & (low < high) & (cost == 0) & schedule)
-        return cls(np.concatenate(booleans), others[~is_paid], new, others[is_paid], cost, values, low, high, schedule)
-
-    def with_new(self, low: IntArray, high: IntArray, share: float) -> _Roles:
-        """Return these roles with the new variables among the others.
-
-        Args:
-            low: int64[V], the least values that propagation leaves.
-            high: int64[V], the largest ones.
-            share: of the time that a new variable has before the plan's end, how much of it passes first.
-        """
-        end = self.values[self.free].max(initial=0)
-        late = high[self.new] - (high[np.concatenate([self.free, self.new])].max(initial=0) - end)
-        times = low[self.new] + share * np.maximum(late - low[self.new], 0)
-        merged = np.concatenate([self.free, self.new])
-        order = np.argsort(np.concatenate([self.values[self.free], times]), kind="stable")
-        return replace(self, free=merged[order], new=self.new[:0])
+        return cls(np.concatenate(booleans), others[~is_paid], others[is_paid], cost, values, low, high, schedule)
 
     def ways(self) -> list[_Way]:
         """Return the ways that differ."""
@@ -379,7 +355,6 @@ def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
     parameters.inprocessing_minimization_dtime = 0
     parameters.catch_sigint_signal = False
     parameters.random_seed = seed
-    parameters.fill_tightened_domains_in_response = True
     if math.isfinite(seconds):
         parameters.max_time_in_seconds = max(seconds, 0.0)
     return parameters

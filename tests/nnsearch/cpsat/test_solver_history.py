@@ -366,6 +366,25 @@ def test_a_past_schedule_begins_by_its_order_of_tasks(
     assert solver.race.error is None
 
 
+def test_cp_sat_that_a_past_schedule_has_stopped_is_not_tried_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(shop(random.Random(1), 3)[0])
+    silence(monkeypatch)
+    options = RaceOptions(head_start=0, trial_seconds=0, lead_trial=PATIENCE)
+    solver = CpSolver(None, history=path, options=options)
+    solver.parameters.num_workers = 1
+    solver.parameters.log_search_progress = True
+    solver.parameters.log_to_stdout = False
+    lines: list[str] = []
+    solver.log_callback = lines.append
+    assert solver.solve(shop(random.Random(2), 3)[0]) == cp_model.OPTIMAL
+    own = [line for line in lines if line.startswith("#nnsearch")]
+    assert any("history has 24 tasks in order" in line for line in own)
+    assert not any("tried again" in line for line in own)
+
+
 def _unused(*arguments: object, **options: object) -> None:
     raise AssertionError("a schedule needs no replay")
 

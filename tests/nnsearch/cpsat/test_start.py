@@ -110,17 +110,6 @@ def test_changed_durations_keep_the_order_of_the_tasks() -> None:
     assert start.objective <= 1.1 * before
 
 
-def test_new_tasks_are_placed_among_the_known_ones() -> None:
-    """After the others there would be no machine left for the new job before the end."""
-    rng = Random(1)
-    jobs = [[rng.randint(20, 99) for _ in range(5)] for _ in range(11)]
-    plan, before = planned(shop(jobs[:-1])[0], shop(jobs)[0])
-    start = start_of(PreparedModel(shop(jobs)[0]), plan, before)
-    assert start is not None
-    assert start.objective is not None
-    assert start.objective < before + sum(jobs[-1])
-
-
 def packing(sizes: list[int], bins: int) -> cp_model.CpModel:
     """Things into bins of ten, as few bins as can be."""
     model = cp_model.CpModel()
