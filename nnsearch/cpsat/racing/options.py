@@ -42,11 +42,12 @@ class RaceOptions:
             and at least to find one better than history's start. Until then, or for ``start_share`` of the time limit,
             the start is improved in the past order as long as that succeeds; if what CP-SAT has by then is worse by
             more than a fiftieth, it begins again from what came of it, with large neighbourhoods alone as long as
-            they bring something. A past schedule leads: if CP-SAT is that far behind after these seconds, it stops.
+            they bring something. A past schedule leads instead.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.
         lead_trial: Seconds from then on in which it, or a past schedule, leads a search beside CP-SAT, or
-            ``start_share`` of the time limit where that is more; at their end the one that is behind stops.
+            ``start_share`` of the time limit where that is more; at their end the one that is behind stops, CP-SAT
+            beside a past schedule only if it is worse by more than a fiftieth.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.

@@ -283,9 +283,9 @@ class Race:
     ) -> cmh.CpSolverResponse:
         """Let a past schedule or a scorer that knows objectives lead a search of neighbourhoods beside CP-SAT.
 
-        The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops. Where that
-        is CP-SAT, it begins again from the best solution after as long as the race has lasted by then, and there is
-        another trial.
+        The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops, but CP-SAT
+        goes on beside a past schedule that is hardly better. Where CP-SAT stops, it begins again from the best solution
+        after as long as the race has lasted by then, and there is another trial.
 
         Args:
             first: CP-SAT at work.
@@ -306,6 +306,8 @@ class Race:
         chance = self._options.lead_after - self._seconds() if schedule is None or start is None else 0.0
         if search is None or self._wait(first, chance):
             self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
+            if start is not None:
+                self._credit.withdraw(self._credit.nothing)
             self._wait(first)
             known = start if search is None else search.answer
             if known is not None and known is not start and self._leads:
@@ -314,26 +316,23 @@ class Race:
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
-        soon = math.inf if start is None else time.perf_counter() + self._options.trial_seconds
-
-        def is_decided() -> bool:
-            now, reached = time.perf_counter(), search.reached
-            if run is not first or run.done.is_set() or reached is None or now < soon:
-                return now >= ends
-            return now >= ends or (self._standing.is_ahead(reached) and not self._standing.is_near(reached))
 
         def over() -> bool:
             nonlocal run, ends
             if search.answer is not None and self._standing.proves(search.answer):
                 run.stop()  # it may have the bound without the solution
                 return True
-            if is_decided() and not self._is_over():
+            if time.perf_counter() >= ends and not self._is_over():
                 if not run.done.is_set():
-                    if not self._standing.is_ahead(search.reached):
+                    reached = search.reached
+                    if not self._standing.is_ahead(reached):
                         return True
+                    if run is first and start is not None and reached is not None and self._standing.is_near(reached):
+                        ends = time.perf_counter() + trial  # it may be about to prove what history had at once
+                        return False
                     run.stop()
                     self._standing.note_bound(run.response())
-                    ends = time.perf_counter() + max(self._seconds(), trial)
+                    ends = time.perf_counter() + self._seconds()
                 elif run.stopped and (best := search.best) is not None:
                     self._log("CP-SAT is tried again")
                     run, ends = self._start(hinted(self._model, best)), time.perf_counter() + trial
@@ -347,11 +346,14 @@ class Race:
                 f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
             )
         self._callbacks.follow = None
-        answer = search.answer
+        answer, reached = search.answer, search.reached
+        if reached is not None and self._standing.is_ahead(reached) and not self._standing.is_near(reached):
+            run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
         if not run.stopped:
             self._credit.nothing = "CP-SAT was ahead"
             if run is first:
-                self._credit.withdraw(self._credit.nothing)
+                answered = run.done.is_set() and not self._is_over()
+                self._credit.withdraw("CP-SAT had as good a solution by itself" if answered else "CP-SAT was ahead")
             self._wait(run)
         last = run.response()
         self._standing.note_bound(last)
@@ -417,7 +419,7 @@ class Race:
             if near is not None:
                 search.begin_by_targets(np.where(near.plan.known, near.plan.values, np.nan), stop)
                 self._note_recalled(search)
-            if search.answer is None and self._leads:
+            if self._leads and self._credit.giver != "history":
                 search.begin_by_rules(stop)
         except (NothingToReadError, ReadingStoppedError):
             return None

@@ -102,7 +102,7 @@ class ScheduleSearch(Incumbent):
             self._begin(completed(self._schedule, times.tolist()), over)
 
     def _begin(self, orders: Iterable[Sequence[float]], over: Callable[[], bool]) -> None:
-        began = time.perf_counter()
+        began, found_at = time.perf_counter(), self.found
 
         def enough() -> bool:
             return time.perf_counter() >= began + _ORDER_SECONDS or over()
@@ -116,7 +116,7 @@ class ScheduleSearch(Incumbent):
                     refused = None if self._complete(plan, over) else plan
         except ReadingStoppedError:
             return
-        if refused is None or over():
+        if refused is None or self.found > found_at or over():
             return
         # The model says more than the schedule.
         start = find_start(self._model, refused, time.perf_counter() + _REPAIR_SECONDS, stop=over)
@@ -124,7 +124,7 @@ class ScheduleSearch(Incumbent):
             self._run(_fixed(self._model.model, enumerate(start.solution)), None).wait(over)
 
     def _complete(self, plan: Plan, over: Callable[[], bool]) -> bool:
-        """Let CP-SAT decide what a schedule leaves open; return whether that may go."""
+        """Let CP-SAT decide what a schedule leaves open; return false where that does not go, or not soon."""
         known = np.flatnonzero(plan.known)
         values = plan.values[known]
         if not within(self._model.domains.take(known), np.arange(len(known)), values).all():
@@ -132,8 +132,9 @@ class ScheduleSearch(Incumbent):
         found_at = self.found
         run = self._run(_fixed(self._model.model, zip(known.tolist(), values.tolist(), strict=True)), None)
         ends = time.perf_counter() + _REPAIR_SECONDS  # from then on what is left may be improved in neighbourhoods
-        ended = run.wait(lambda: over() or (self.found > found_at and time.perf_counter() >= ends))
-        return ended or run.response().status != cp_model.INFEASIBLE
+        if run.wait(lambda: over() or time.perf_counter() >= ends):
+            return self.found > found_at or over()
+        return run.response().status != cp_model.INFEASIBLE
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all was free and solved to its end, until nothing comes of it any more, or until told.

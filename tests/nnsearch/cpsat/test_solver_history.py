@@ -366,23 +366,33 @@ def test_a_past_schedule_begins_by_its_order_of_tasks(
     assert solver.race.error is None
 
 
-def test_cp_sat_that_a_past_schedule_has_stopped_is_not_tried_again_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("near", [False, True])
+def test_cp_sat_goes_on_beside_a_past_schedule_that_is_hardly_better(
+    near: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It may be about to prove what history had at once."""
     path = tmp_path / "plans.db"
-    with_history(path).solve(shop(random.Random(1), 3)[0])
-    silence(monkeypatch)
-    options = RaceOptions(head_start=0, trial_seconds=0, lead_trial=PATIENCE)
-    solver = CpSolver(None, history=path, options=options)
-    solver.parameters.num_workers = 1
-    solver.parameters.log_search_progress = True
-    solver.parameters.log_to_stdout = False
-    lines: list[str] = []
-    solver.log_callback = lines.append
-    assert solver.solve(shop(random.Random(2), 3)[0]) == cp_model.OPTIMAL
-    own = [line for line in lines if line.startswith("#nnsearch")]
-    assert any("history has 24 tasks in order" in line for line in own)
-    assert not any("tried again" in line for line in own)
+    first = with_history(path)
+    with stopped_after_the_first(first, 0.1) as note:
+        first.solve(shop(random.Random(1))[0], Reading(shop(random.Random(1))[0], note))
+    began: list[CpSatRun] = []
+
+    class Noted(CpSatRun):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            began.append(self)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(race, "CpSatRun", Noted)
+    monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", lambda *_: True)
+    monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_near", lambda *_: near)
+    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=0, start_share=0))
+    solver.parameters.num_workers = 2
+    changed, end = shop(random.Random(2))
+    with stopped_after_the_first(solver, 0.6) as note:
+        solver.solve(changed, Reading(changed, note))
+    assert solver.race is not None
+    assert solver.value(end) == solver.objective_value
+    assert (len(began) == 1) == near
 
 
 def _unused(*arguments: object, **options: object) -> None:
