@@ -23,6 +23,7 @@ class Incumbent:
     Attributes:
         answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none.
         found: when that was noted, of ``time.perf_counter``; before, when this was made.
+        proved: whether a solve of the whole model has shown that no solution is better.
     """
 
     def __init__(self, objective: Objective, on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None) -> None:
@@ -31,6 +32,7 @@ class Incumbent:
         self._ended = False  # by what is told of solutions
         self.answer: cmh.CpSolverResponse | None = None
         self.found = time.perf_counter()
+        self.proved = False
 
     @property
     def best(self) -> list[int] | None:

@@ -347,13 +347,15 @@ class Race:
             )
         self._callbacks.follow = None
         answer, reached = search.answer, search.reached
-        if reached is not None and self._standing.is_ahead(reached) and not self._standing.is_near(reached):
+        if reached is not None and search.proved:
+            run.stop()
+            self._callbacks.pass_bound(reached)
+        elif reached is not None and self._standing.is_ahead(reached) and not self._standing.is_near(reached):
             run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
         if not run.stopped:
             self._credit.nothing = "CP-SAT was ahead"
             if run is first:
-                answered = run.done.is_set() and not self._is_over()
-                self._credit.withdraw("CP-SAT had as good a solution by itself" if answered else "CP-SAT was ahead")
+                self._credit.withdraw("CP-SAT had as good a solution by itself")
             self._wait(run)
         last = run.response()
         self._standing.note_bound(last)

@@ -158,6 +158,8 @@ class ScheduleSearch(Incumbent):
                     yield Step(self.size - len(one.window.tasks), status, better, time.perf_counter() - one.began)
                     if status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                         if len(one.window.tasks) == self.size:
+                            # It was asked for a better solution, and had no limit on the gap.
+                            self.proved = not self._objective.floating and not self._objective.domain
                             return
                         self._tasks = min(self._tasks * _WIDER, self.size)
                     elif status == cp_model.UNKNOWN:

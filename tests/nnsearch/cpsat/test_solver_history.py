@@ -358,6 +358,8 @@ def test_a_past_schedule_begins_by_its_order_of_tasks(
             assert self.value(end) == self.objective_value
 
     assert solver.solve(changed, Watch()) == cp_model.OPTIMAL
+    assert SilentRun.begun == 1, "the search of windows has the proof"
+    assert solver.best_objective_bound == best.objective_value
     assert solver.objective_value == best.objective_value == shown[-1]
     assert all(after < before for before, after in itertools.pairwise(shown))
     assert solver.race is not None

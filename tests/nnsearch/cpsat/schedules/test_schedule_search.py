@@ -97,8 +97,21 @@ def test_the_optimum_of_a_small_schedule_is_found_and_the_search_ends(family: st
     drawn = FAMILIES[family].build(Scale.TINY, Part.TEST, 0, 0)
     search = search_of(drawn)
     search.begin_by_rules(lambda: False)
+    assert not search.proved
     assert list(search.steps(lambda: False))
     assert search.reached == optimum(drawn.model)
+    assert search.proved
+
+
+def test_a_window_of_all_tasks_proves_nothing_where_better_solutions_were_not_asked_for() -> None:
+    """An objective whose values are limited, or a floating one, has no cut-off."""
+    drawn = FAMILIES["job-shops"].build(Scale.TINY, Part.TEST, 0, 0)
+    [last] = drawn.model.proto.objective.vars
+    drawn.model.minimize(0.5 * drawn.model.get_int_var_from_proto_index(last))
+    search = search_in(drawn.model)
+    search.begin_by_rules(lambda: False)
+    assert list(search.steps(lambda: False))
+    assert not search.proved
 
 
 @pytest.mark.parametrize("family", SHOPS)
