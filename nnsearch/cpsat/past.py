@@ -85,6 +85,8 @@ class PastOf:
         """The nearest past solution, once :meth:`look` was called."""
         self.why_not = "the store cannot be used" if store is None else "nothing was looked for"
         """Why there is no near solution, or no start."""
+        self.keeps = False
+        """Whether the model has a price for changes against the past."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
         self._prepared: PreparedModel | None = None
         self._read: tuple[Hashes, tuple[str, ...]] | None = None
@@ -169,6 +171,7 @@ class PastOf:
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""
         other = PastOf(self._store, self._family, model, self._warn)
+        other.keeps = True
         if self.near is not None:
             more = len(model.proto.variables) - len(self.near.plan.values)
             plan = Plan(np.pad(self.near.plan.values, (0, more)), np.pad(self.near.plan.known, (0, more)))

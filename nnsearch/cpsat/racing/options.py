@@ -45,9 +45,9 @@ class RaceOptions:
             they bring something. A past schedule leads instead.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.
-        lead_trial: Seconds from then on in which it, or a past schedule, leads a search beside CP-SAT, or
-            ``start_share`` of the time limit where that is more; at their end the one that is behind stops, CP-SAT
-            beside a past schedule only if it is worse by more than a fiftieth.
+        lead_trial: Seconds from then on, or ``start_share`` of the time limit where that is more, in which it leads a
+            search beside CP-SAT; at their end the one that is behind stops. A past schedule leads as soon as it has a
+            better solution; beside it CP-SAT goes on three times as long if it is worse by a fiftieth at most.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.

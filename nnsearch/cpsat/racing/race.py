@@ -36,6 +36,7 @@ from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.cpsat.start import Start
 from nnsearch.errors import ModelFileError, NNSearchError, NothingToReadError, ScoreError
+from nnsearch.history.matching import Plan
 from nnsearch.interrupt import DeferredInterrupt
 from nnsearch.limits import STOP
 from nnsearch.model.objective import is_constant, read_objective
@@ -160,7 +161,7 @@ class Race:
         else:
             search = self._schedule_search(first)
             answer = None
-            if search is None and not self._credit.forgotten:
+            if self._credit.giver != "history" and not self._credit.forgotten:
                 answer = self._recall(first, self._past)
             if self._leads or search is not None:
                 return self._lead(first, search, answer)
@@ -293,10 +294,12 @@ class Race:
             start: from history; a search of other models begins with it.
         """
         self._standing.know_a_bound()
-        if schedule is not None and self._credit.giver == "history":
+        if schedule is not None and self._credit.giver == "history" and self._recalled is None:
             start = schedule.answer
         search = self._leader(first, schedule) if self._leads else schedule
-        if start is not None and schedule is None and self._past is not None and self._recalled is not None:
+        if isinstance(search, ScheduleSearch):
+            self._follow(search)
+        if start is not None and self._past is not None and self._recalled is not None:
             if search is None:
                 return self._go_on_from(start, self._past, self._recalled, first)
             self._note_gift(start)
@@ -307,7 +310,7 @@ class Race:
         if search is None or self._wait(first, chance):
             self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
             if start is not None:
-                self._credit.withdraw(self._credit.nothing)
+                self._credit.withdraw("the end came first" if self._is_stopped() else "CP-SAT answered first")
             self._wait(first)
             known = start if search is None else search.answer
             if known is not None and known is not start and self._leads:
@@ -316,6 +319,7 @@ class Race:
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
+        patience = ends + 2 * trial  # for a proof by CP-SAT of what history had at once
 
         def over() -> bool:
             nonlocal run, ends
@@ -327,8 +331,9 @@ class Race:
                     reached = search.reached
                     if not self._standing.is_ahead(reached):
                         return True
-                    if run is first and start is not None and reached is not None and self._standing.is_near(reached):
-                        ends = time.perf_counter() + trial  # it may be about to prove what history had at once
+                    waits = run is first and start is not None and time.perf_counter() < patience
+                    if waits and reached is not None and self._standing.is_near(reached):
+                        ends = time.perf_counter() + trial
                         return False
                     run.stop()
                     self._standing.note_bound(run.response())
@@ -338,8 +343,8 @@ class Race:
                     run, ends = self._start(hinted(self._model, best)), time.perf_counter() + trial
             return self._is_over() or (run.done.is_set() and not run.stopped)
 
-        leader = self._scorer.name if self._leads and self._scorer is not None else "history"
-        self._log(f"learned search begins: {leader} has {search.size} {search.things} in order")
+        leader = f"learned search begins: {self._scorer.name}" if self._leads and self._scorer else "history leads: it"
+        self._log(f"{leader} has {search.size} {search.things} in order")
         for step in search.steps(over):
             self._log(
                 f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
@@ -386,6 +391,8 @@ class Race:
         assert self._scorer is not None
         assert self._objective is not None
         search: ScheduleSearch | None = schedule
+        if self._error is not None:
+            return search
         stop = self._out_of_time(beside)
         before = STOP.set(stop)  # for scorers that take long
         try:
@@ -410,41 +417,38 @@ class Race:
 
         The rules are for a scorer that leads. None is another model, or one in which the past order leads to nothing.
         """
-        near = None if self._past is None else self._past.near
+        near = None if self._past is None or self._past.keeps else self._past.near
         if self._objective is None or (near is None and not self._leads):
             return None
+        self._standing.know_a_bound()
         stop = self._out_of_time(beside)
+        search: ScheduleSearch | None = None
         try:
             model = self._prepared(stop)
             schedule = Schedule.of(model, stop=stop)
             search = ScheduleSearch(model, self._objective, schedule, self._parameters, self._workers, self._tell)
-            if near is not None:
-                search.begin_by_targets(np.where(near.plan.known, near.plan.values, np.nan), stop)
-                self._note_recalled(search)
+            if near is not None and self._past is not None:
+                self._begin_by_past(search, self._past, near.plan, stop)
             if self._leads and self._credit.giver != "history":
                 search.begin_by_rules(stop)
         except (NothingToReadError, ReadingStoppedError):
-            return None
+            pass
         except Exception as error:
             if self._leads and self._scorer is not None:
                 self._note_failure(error, self._scorer)
             elif self._past is not None:
                 self._past.fail(error)
-            return None
-        if search.answer is None or not (self._leads or self._credit.giver == "history"):
-            return None
+        useful = search is not None and search.answer is not None and (self._leads or self._credit.giver == "history")
+        return search if useful else None
 
-        def follow(response: cmh.CpSolverResponse) -> None:
-            before = search.reached
-            search.note(response)  # it goes on from whatever is best
-            if search.reached != before:
-                self._followed = search.reached
-
-        self._callbacks.follow = follow
-        return search
-
-    def _note_recalled(self, search: ScheduleSearch) -> None:
-        """Note whether the past order has led to a better schedule than CP-SAT's."""
+    def _begin_by_past(self, search: ScheduleSearch, past: PastOf, plan: Plan, stop: Callable[[], bool]) -> None:
+        """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's."""
+        ends = time.perf_counter() + self._grant_of_past()
+        try:
+            target = np.where(plan.known, plan.values, np.nan)
+            search.begin_by_targets(target, lambda: stop() or time.perf_counter() >= ends)
+        except Exception as error:
+            past.fail(error)
         if search.answer is None:
             return
         if not self._standing.is_ahead(search.reached):
@@ -452,6 +456,17 @@ class Race:
         else:
             self._credit.giver = "history"
             self._note_gift(search.answer)
+
+    def _follow(self, search: ScheduleSearch) -> None:
+        """Let a search go on from CP-SAT's solutions where they are better."""
+
+        def follow(response: cmh.CpSolverResponse) -> None:
+            before = search.reached
+            search.note(response)
+            if search.reached != before:
+                self._followed = search.reached
+
+        self._callbacks.follow = follow
 
     def _prepared(self, stop: Callable[[], bool]) -> PreparedModel:
         """Return the model as it was read, once for everybody."""
@@ -559,15 +574,18 @@ class Race:
     def _is_past_help(self, beside: CpSatRun) -> bool:
         return self._is_stopped() or beside.done.is_set()
 
+    def _grant_of_past(self) -> float:
+        """Return the seconds that history may take to look for a start."""
+        left = self._time_left()
+        grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
+        return min(grant, left)
+
     def _recall(self, beside: CpSatRun, past: PastOf | None) -> cmh.CpSolverResponse | None:
         """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has."""
         if past is None:
             return None
-        now = time.perf_counter()
-        left = self._deadline - now
-        grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
         start = past.start(
-            now + min(grant, left),
+            time.perf_counter() + self._grant_of_past(),
             self._out_of_time(beside),
             self._parameters.random_seed,
             lambda found: not self._standing.is_ahead(found.objective),

@@ -21,6 +21,7 @@ from nnsearch.cpsat import solver as solver_module
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing import race
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.errors import ConfigError
 from nnsearch.history.line_up import LineUp
 from nnsearch.history.store import Store
@@ -356,6 +357,7 @@ def test_a_past_schedule_begins_by_its_order_of_tasks(
         def on_solution_callback(self) -> None:
             shown.append(self.objective_value)
             assert self.value(end) == self.objective_value
+            assert self.best_objective_bound <= best.objective_value, "not that of a schedule with fixed starts"
 
     assert solver.solve(changed, Watch()) == cp_model.OPTIMAL
     assert SilentRun.begun == 1, "the search of windows has the proof"
@@ -368,9 +370,9 @@ def test_a_past_schedule_begins_by_its_order_of_tasks(
     assert solver.race.error is None
 
 
-@pytest.mark.parametrize("near", [False, True])
+@pytest.mark.parametrize(("near", "trial"), [(False, 0.0), (True, 0.3)])
 def test_cp_sat_goes_on_beside_a_past_schedule_that_is_hardly_better(
-    near: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    near: bool, trial: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be about to prove what history had at once."""
     path = tmp_path / "plans.db"
@@ -387,14 +389,36 @@ def test_cp_sat_goes_on_beside_a_past_schedule_that_is_hardly_better(
     monkeypatch.setattr(race, "CpSatRun", Noted)
     monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", lambda *_: True)
     monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_near", lambda *_: near)
-    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=0, start_share=0))
+    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=trial, start_share=0))
     solver.parameters.num_workers = 2
     changed, end = shop(random.Random(2))
-    with stopped_after_the_first(solver, 0.6) as note:
+    with stopped_after_the_first(solver, 1.0) as note:
         solver.solve(changed, Reading(changed, note))
     assert solver.race is not None
     assert solver.value(end) == solver.objective_value
     assert (len(began) == 1) == near
+
+
+def test_where_a_scorer_leads_a_failure_of_the_past_is_a_warning_and_none_of_the_scorer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(shop(random.Random(1), 3)[0])
+    silence(monkeypatch)
+    begin, calls = ScheduleSearch.begin_by_targets, itertools.count()
+
+    def fail_once(self: ScheduleSearch, *arguments: Any) -> None:
+        if next(calls) == 0:
+            raise RuntimeError("the past is broken")
+        begin(self, *arguments)
+
+    monkeypatch.setattr(ScheduleSearch, "begin_by_targets", fail_once)
+    solver = CpSolver("lp", on_error="raise", history=path, options=RaceOptions(head_start=0, lead_after=0))
+    solver.parameters.num_workers = 1
+    assert solver.solve(shop(random.Random(2), 3)[0]) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.error is None
+    assert "the past is broken" in caplog.text
 
 
 def _unused(*arguments: object, **options: object) -> None:
