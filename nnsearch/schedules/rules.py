@@ -28,7 +28,7 @@ def rules(schedule: Schedule) -> Iterator[list[float]]:
     yield [float(heads[start]) for start in starts]
 
 
-def completed(schedule: Schedule, targets: Sequence[float]) -> Iterator[list[float]]:
+def targeted_orders(schedule: Schedule, targets: Sequence[float]) -> Iterator[list[float]]:
     """Yield T times that are the targets, where there are some; the other tasks come at several places.
 
     These are between a task's head and the latest time that leaves its tail before the end that the targets tell of.

@@ -29,7 +29,7 @@ from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.model.variables import fix
 from nnsearch.schedules.generation import Generated, Generator
 from nnsearch.schedules.reading import Schedule
-from nnsearch.schedules.rules import better_schedules, completed, rules
+from nnsearch.schedules.rules import better_schedules, rules, targeted_orders
 
 _POLL_SECONDS = 0.005
 _ORDER_SECONDS = 0.1
@@ -91,7 +91,7 @@ class ScheduleSearch(Incumbent):
         self._begin(rules(self._schedule), over)
 
     def begin_by_targets(self, target: npt.NDArray[np.float64], over: Callable[[], bool]) -> None:
-        """Look for better solutions in the order of targets; see :func:`nnsearch.schedules.rules.completed`.
+        """Look for better solutions in the order of targets; see :func:`nnsearch.schedules.rules.targeted_orders`.
 
         Args:
             target: float64[V], NaN where there is none.
@@ -99,7 +99,7 @@ class ScheduleSearch(Incumbent):
         """
         times = target[[task.start for task in self._schedule.tasks]]
         if np.isfinite(times).any():
-            self._begin(completed(self._schedule, times.tolist()), over)
+            self._begin(targeted_orders(self._schedule, times.tolist()), over)
 
     def _begin(self, orders: Iterable[Sequence[float]], over: Callable[[], bool]) -> None:
         began, found_at = time.perf_counter(), self.found

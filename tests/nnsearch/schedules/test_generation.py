@@ -17,7 +17,7 @@ from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.generation import Generated, Generator
 from nnsearch.schedules.reading import NOBODY, Schedule
-from nnsearch.schedules.rules import better_schedules, completed, rules
+from nnsearch.schedules.rules import better_schedules, rules, targeted_orders
 
 
 @st.composite
@@ -349,7 +349,7 @@ def test_tasks_without_a_target_come_at_several_places_in_their_time(
 ) -> None:
     schedule = Schedule.of(PreparedModel(model))
     targets = targets[: len(schedule.tasks)]
-    orders = list(completed(schedule, targets))
+    orders = list(targeted_orders(schedule, targets))
     unknown = [place for place, target in enumerate(targets) if math.isnan(target)]
     assert len(orders) == (5 if unknown else 1)
     heads = schedule.heads()
@@ -375,6 +375,6 @@ def test_a_new_task_finds_its_place_in_the_middle() -> None:
     model.minimize(end)
     schedule = Schedule.of(PreparedModel(model))
     *_, best = better_schedules(
-        Generator(schedule), completed(schedule, [0.0, 10.0, math.nan, math.nan]), lambda: False
+        Generator(schedule), targeted_orders(schedule, [0.0, 10.0, math.nan, math.nan]), lambda: False
     )
     assert best.cost == 25
