@@ -88,9 +88,8 @@ def find_start(
         return None
     best: Start | None = None
     roles = _Roles.of(model, plan)
-    left = deque(roles.ways())
-    while left:
-        way = left.popleft()
+    ways = roles.ways()
+    for place, way in enumerate(ways, start=1):
         if best is not None:
             told = _is_about(model, best, before) if roles.schedule else way.leftmost
             if told or (beaten is not None and beaten(best)):
@@ -99,7 +98,7 @@ def find_start(
         if now >= ends or (stop is not None and stop()):
             break
         order = _Order(roles, way)
-        response = _replay(model, order, now + (ends - now) * (_FIRST_SHARE if left else 1.0), seed, stop)
+        response = _replay(model, order, now + (ends - now) * (_FIRST_SHARE if place < len(ways) else 1.0), seed, stop)
         if response is None:
             continue
         start = _start_of(model, list(response.solution), order)

@@ -117,11 +117,13 @@ class Schedule:
         check.now()
         if model.objective is None:
             raise NothingToReadError("expected a schedule with an objective, got none")
+        intervals = {index: constraint for index, kind, constraint in model.others if kind == "interval"}
+        if not intervals:  # as most models: every solve with a history asks
+            raise NothingToReadError("expected intervals that share a resource, got none")
         low, high = _bounds(model)
         cost = np.zeros(len(low))
         for variable, coefficient in model.objective.terms:
             cost[variable] += coefficient
-        intervals = {index: constraint for index, kind, constraint in model.others if kind == "interval"}
         resources, uses = _resources(model, intervals, low, high, check)
         tasks = _tasks(model, intervals, uses, low, high, check)
         if not any(mode.uses for task in tasks for mode in task.modes):

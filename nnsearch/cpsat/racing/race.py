@@ -291,7 +291,7 @@ class Race:
         Args:
             first: CP-SAT at work.
             schedule: the search of a schedule, with a first solution.
-            start: from history; a search of other models begins with it.
+            start: from history by a replay; the search begins with it.
         """
         self._standing.know_a_bound()
         if schedule is not None and self._credit.giver == "history" and self._recalled is None:

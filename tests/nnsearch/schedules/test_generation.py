@@ -361,7 +361,7 @@ def test_tasks_without_a_target_come_at_several_places_in_their_time(
 
 
 def test_a_new_task_finds_its_place_in_the_middle() -> None:
-    """Between two long tasks in a row there is room for a short one on the other machine, which others wait for."""
+    """Last on its machine, the short task would keep waiting the one that comes after it."""
     model = cp_model.CpModel()
     starts = [model.new_int_var(0, 99, f"s{i}") for i in range(4)]
     lengths = [10, 10, 5, 10]

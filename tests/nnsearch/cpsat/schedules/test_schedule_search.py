@@ -104,7 +104,7 @@ def test_the_optimum_of_a_small_schedule_is_found_and_the_search_ends(family: st
 
 
 def test_a_window_of_all_tasks_proves_nothing_where_better_solutions_were_not_asked_for() -> None:
-    """An objective whose values are limited, or a floating one, has no cut-off."""
+    """A floating objective has no cut-off."""
     drawn = FAMILIES["job-shops"].build(Scale.TINY, Part.TEST, 0, 0)
     [last] = drawn.model.proto.objective.vars
     drawn.model.minimize(0.5 * drawn.model.get_int_var_from_proto_index(last))
