@@ -1,10 +1,13 @@
-"""Solves that would go on for minutes, stopped when they have shown what a test wants to see."""
+"""Solves that would go on for minutes, stopped when they have shown what a test wants to see, or when they hang."""
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from stand_ins import PATIENCE
 
 from nnsearch.cpsat import CpSolver
 
@@ -26,3 +29,19 @@ def stopped_after_the_first(solver: CpSolver, seconds: float) -> Iterator[Callab
     for timer in timers:
         timer.cancel()
         timer.join()
+
+
+@contextmanager
+def bounded(seconds: float = PATIENCE) -> Iterator[None]:
+    """Fail if what is done here has not ended after so many seconds; only in the main thread."""
+
+    def expire(*_: object) -> None:
+        raise AssertionError(f"it has not ended after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

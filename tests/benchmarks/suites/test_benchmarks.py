@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from stand_ins import PATIENCE
+from stopping import bounded
 
 import nnsearch.cp
 from benchmarks import answers, records, statistics
@@ -733,7 +733,7 @@ def test_limits_stop_every_arm() -> None:
     instance = fresh_quasigroups(30, 0.42, 1, seed=1)[0]
     suite = search.Search(repeats=1, time_limit=0.2, failure_limit=20)
     for job in search.jobs(suite, [instance_sets.Case(instance, True)], []):
-        result = job.measure()
+        with bounded():
+            result = job.measure()
         assert result["status"] in ("OPTIMAL", "UNKNOWN")
         assert (result["limit"] is None) == (result["status"] == "OPTIMAL")
-        assert result["wall_seconds"] < PATIENCE

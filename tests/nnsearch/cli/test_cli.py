@@ -503,7 +503,7 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, arguments: list[str])
     ],
     ids=" ".join,
 )
-def test_ctrl_c_ends_a_search_within_a_second(folder: Path, options: list[str]) -> None:
+def test_ctrl_c_ends_a_search(folder: Path, options: list[str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", READY, "solve", *options, "--time-limit", "300"],
         cwd=folder,
@@ -517,9 +517,7 @@ def test_ctrl_c_ends_a_search_within_a_second(folder: Path, options: list[str]) 
     time.sleep(1.5)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    sent = time.monotonic()
-    out, err = process.communicate(timeout=60)
-    assert time.monotonic() - sent < PATIENCE
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 

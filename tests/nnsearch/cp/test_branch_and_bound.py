@@ -25,6 +25,7 @@ from stand_ins import (
     graph_of,
     models,
 )
+from stopping import bounded
 
 from nnsearch import cp
 from nnsearch.cp import Discrepancies, InferencePolicy, Restarts, Sampling
@@ -238,11 +239,11 @@ def test_stop_ends_the_search_at_the_next_node(order: VariableOrder, how: dict[s
         asked.append(None)
         return len(asked) >= 50
 
-    result = cp.solve(*hard(), RandomGraphScorer(), SearchOptions(variable_order=order, **how), stop=stop)
+    with bounded():
+        result = cp.solve(*hard(), RandomGraphScorer(), SearchOptions(variable_order=order, **how), stop=stop)
     assert result.status is Status.UNKNOWN
     assert len(asked) == 50
     assert result.failures <= 50
-    assert result.wall_seconds < PATIENCE
 
 
 def test_stop_from_another_thread() -> None:
@@ -252,9 +253,7 @@ def test_stop_from_another_thread() -> None:
         time.sleep(0.3)
         assert not answer.done()
         event.set()
-        started = time.perf_counter()
-        assert answer.result(timeout=20).status is Status.UNKNOWN
-        assert time.perf_counter() - started < PATIENCE
+        assert answer.result(timeout=PATIENCE).status is Status.UNKNOWN
 
 
 class Broken(LinearScorer):

@@ -13,7 +13,6 @@ import os
 import random
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,8 @@ from typing import Any
 
 import numpy as np
 from ortools.sat.python import cp_model
-from stand_ins import PATIENCE, RandomGraphScorer
+from stand_ins import RandomGraphScorer
+from stopping import bounded
 from test_cpsat_samples import SAMPLES
 
 from nnsearch.cpsat import CpSolver, Dives, RaceOptions
@@ -207,9 +207,9 @@ def solve_once(rng: random.Random, solver: CpSolver, scorer: StressScorer, outco
     if rng.random() < 0.2:
         stopper = threading.Timer(rng.random() * 0.1, solver.stop_search)
         stopper.start()
-    started = time.perf_counter()
     try:
-        status = solver.solve(model, watcher)
+        with bounded():
+            status = solver.solve(model, watcher)
     except LookupError:
         assert behaviour == "fail"
         outcomes["LookupError"] += 1
@@ -220,8 +220,6 @@ def solve_once(rng: random.Random, solver: CpSolver, scorer: StressScorer, outco
         assert solver.race is not None
         outcomes[f"{solver.race.winner} {status.name}"] += 1
         check(model, solver, status, watcher)
-    seconds = time.perf_counter() - started
-    assert seconds < PATIENCE, f"{seconds:.1f}s"
     assert str(model.proto) == before
     if stopper is not None:
         stopper.join()
