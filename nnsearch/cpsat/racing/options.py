@@ -55,7 +55,7 @@ class RaceOptions:
 
     head_start: float = 0.03
     grant: float = 0.1
-    full_grant: float = 0.5
+    full_grant: float = 1.0
     full_failures: float = 0.005
     share: float = 0.02
     patience: float = 10.0
