@@ -2,7 +2,8 @@
 
 The first solution is what serial schedule generation makes of the best order. From then on a window of time is free,
 and elsewhere stays the order in which tasks share resources (D. Godard, P. Laborie, W. Nuijten, Randomized large
-neighborhood search for cumulative scheduling, 2005). Each worker has a neighbourhood of its own.
+neighborhood search for cumulative scheduling, 2005). Each worker has a neighbourhood of its own, but for one that goes
+on by tabu search where tasks take resources whole.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.neighbourhoods import Step
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.schedules.orders import OrderSearch
 from nnsearch.cpsat.schedules.window import Window, around, spans, window_of
 from nnsearch.cpsat.start import find_start
 from nnsearch.history.matching import Plan
@@ -143,13 +145,23 @@ class ScheduleSearch(Incumbent):
             over: asked often; true ends the search.
         """
         fruitless, at_work = 0, list[_Neighbourhood]()
+        orders = OrderSearch(
+            self._schedule,
+            self,
+            lambda made, stop: self._complete(self._plan(made), stop),
+            int(self._random.integers(2**31)),
+            alone=self._workers == 1,
+        )
+        orders.start()
         try:
             while fruitless < _FRUITLESS and not over():
-                while len(at_work) < self._workers:
+                while len(at_work) < self._workers - orders.is_alive():
                     if over():
                         return
                     at_work.append(self._neighbourhood())
                 ended = [one for one in at_work if one.run.done.wait(_POLL_SECONDS / self._workers)]
+                if not at_work:
+                    orders.join(_POLL_SECONDS)
                 for one in ended:
                     at_work.remove(one)
                     status = one.run.response().status
@@ -168,8 +180,10 @@ class ScheduleSearch(Incumbent):
                         else:
                             self._tasks = max(self._tasks * _NARROWER, _LEAST_TASKS)
         finally:
+            orders.told.set()
             for one in at_work:
                 one.run.stop()
+            orders.join()
 
     def _neighbourhood(self) -> _Neighbourhood:
         best = self.best

@@ -1,0 +1,57 @@
+"""Tabu search for better orders of tasks on resources that each takes whole.
+
+See E. Nowicki, C. Smutnicki, A fast taboo search algorithm for the job shop problem, 1996, and with the moves that are
+used here C. Zhang, P. Li, Z. Guan, Y. Rao, A tabu search algorithm with a new neighborhood structure for the job shop
+scheduling problem, 2007.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from nnsearch.schedules.disjunctive import DisjunctiveGraph, Move
+
+_TENURE = 10  # moves for which two tasks keep their order at least
+_LONGEST_TENURE = 14
+_STUCK = 50  # longest paths in a row without a move
+
+
+def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool]) -> Iterator[list[int]]:
+    """Yield the heads of orders, each with an earlier end than all before, until told or until there is no move.
+
+    Args:
+        graph: an order, from which others are made.
+        random: chooses among equals.
+        stop: asked for each move; true ends the search.
+    """
+    best, number, stuck = graph.length, 0, 0
+    keeps: dict[tuple[int, int], int] = {}  # up to which move a task stays before another one
+    while stuck < _STUCK and not stop():
+        number += 1
+        open_moves, others = list[Move](), list[Move]()
+        for move in graph.moves(graph.critical_path(random)):
+            forbidden = move.length >= best and any(keeps.get(pair, 0) >= number for pair in _exchanged(move))
+            (others if forbidden else open_moves).append(move)
+        random.shuffle(open_moves)
+        open_moves.sort(key=lambda move: move.length)
+        random.shuffle(others)
+        made = next((move for move in open_moves + others if graph.make(move)), None)
+        if made is None:
+            stuck += 1
+            continue
+        stuck = 0
+        until = number + random.randint(_TENURE, _LONGEST_TENURE)
+        for one, other in _exchanged(made):
+            keeps[other, one] = until
+        if graph.length < best:
+            best = graph.length
+            yield list(graph.heads)
+
+
+def _exchanged(move: Move) -> list[tuple[int, int]]:
+    """Return the pairs of tasks whose order a move changes, as they were."""
+    first = move.tasks[0]
+    if move.moved[-1] == first:
+        return [(first, other) for other in move.tasks[1:]]
+    return [(other, move.tasks[-1]) for other in move.tasks[:-1]]
