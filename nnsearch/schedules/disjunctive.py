@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
 from nnsearch.errors import NothingToReadError
-from nnsearch.schedules.reading import Schedule
+from nnsearch.schedules.generation import Generated
+from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 
 _NOTHING = -1  # no task
 _NEVER = -(2**62)
@@ -43,7 +45,6 @@ class DisjunctiveGraph:
         begins: when it begins; this says in which order resources are taken.
 
     Attributes:
-        heads: T times, of the order at hand.
         end: the variable that is to be the least.
         length: of the longest path, its value.
 
@@ -60,11 +61,15 @@ class DisjunctiveGraph:
         self._uses = [tuple(resource for resource, _ in way.uses) for way in ways]
         taken = [[(begin, end) for begin, end, _ in resource.taken] for resource in schedule.resources]
         self._closed = [sorted(times for resource in uses for times in taken[resource]) for uses in self._uses]
+        self._modes = list(modes)
         low = schedule.low.tolist()
-        shifts = [way.start_shift for way in ways]
-        self._least = [low[task.start] + shift for task, shift in zip(schedule.tasks, shifts, strict=True)]
+        self._least = [low[task.start] + way.start_shift for task, way in zip(schedule.tasks, ways, strict=True)]
         self.end = _end(schedule)
-        self._after, self._least_tails = _task_arcs(schedule, self.end, shifts)
+        self._price = float(schedule.cost[self.end])
+        self._after, self._least_tails = _task_arcs(schedule, ways, self.end)
+        self._ending = [task for task, tail in enumerate(self._least_tails) if tail > _NEVER // 2]
+        if not self._ending:
+            raise NothingToReadError("expected a task before the end, got none")
         self._before: list[list[tuple[int, int]]] = [[] for _ in ways]
         for task, arcs in enumerate(self._after):
             for other, weight in arcs:
@@ -83,11 +88,16 @@ class DisjunctiveGraph:
         self._places = [0] * len(ways)
         for place, task in enumerate(self._order):
             self._places[task] = place
-        self.heads = [0] * len(ways)
+        self._heads = [0] * len(ways)
         self._tails = [0] * len(ways)
         self._pass_forward(0)
         self._pass_backward(len(ways) - 1)
         self.length = self._longest()
+
+    def generated(self) -> Generated:
+        """Return the schedule in which each task begins at its head."""
+        ends = list(map(int.__add__, self._heads, self._durations))
+        return Generated(list(self._heads), ends, self._modes, self._price * self.length)
 
     def critical_path(self, random: Random) -> list[int]:
         """Return the tasks of a longest path, any of them.
@@ -95,8 +105,8 @@ class DisjunctiveGraph:
         Where one waits for a fixed interval, the path begins with the task that has the resource before that, or else
         goes on with what the task came too late for.
         """
-        heads, length = self.heads, self.length
-        last = [task for task, tail in enumerate(self._least_tails) if heads[task] + tail == length]
+        heads, length = self._heads, self.length
+        last = [task for task in self._ending if heads[task] + self._least_tails[task] == length]
         path = [random.choice(last)]
         while True:
             task = path[-1]
@@ -123,7 +133,7 @@ class DisjunctiveGraph:
         1998), and the first two and the last two are exchanged (E. Nowicki, C. Smutnicki, A fast taboo search algorithm
         for the job shop problem, 1996).
         """
-        held = max((place for place, task in enumerate(path) if self._is_held(task)), default=0)
+        held = max((place for place, task in enumerate(path) if self._closed[task] and self._is_held(task)), default=0)
         for resource, first_place, block in self._blocks(path):
             stretches = {(0, 2, True), (len(block) - 2, len(block), True)}
             stretches.update((first, len(block), True) for first in range(len(block) - 1))
@@ -163,7 +173,7 @@ class DisjunctiveGraph:
 
     def _relink(self, resource: int, tasks: Sequence[int], moved: Sequence[int]) -> None:
         row = [self._last[resource][tasks[0]], *moved, self._next[resource][tasks[-1]]]
-        for one, other in zip(row, row[1:], strict=False):
+        for one, other in pairwise(row):
             self._link(resource, one, other)
 
     def _sorted(self, part: Sequence[int]) -> list[int]:
@@ -190,7 +200,7 @@ class DisjunctiveGraph:
 
     def _pass_forward(self, first: int) -> None:
         """Bring the heads up to date from a place in the order on."""
-        heads, least, before, uses = self.heads, self._least, self._before, self._uses
+        heads, least, before, uses = self._heads, self._least, self._before, self._uses
         last, durations, closed = self._last, self._durations, self._closed
         for task in self._order[first:]:
             head = least[task]
@@ -212,8 +222,7 @@ class DisjunctiveGraph:
         """Bring the tails up to date from a place in the order back."""
         tails, least, after, uses, following = self._tails, self._least_tails, self._after, self._uses, self._next
         durations = self._durations
-        for place in range(last, -1, -1):
-            task = self._order[place]
+        for task in reversed(self._order[: last + 1]):
             tail = least[task]
             for other, weight in after[task]:
                 time = tails[other] + weight
@@ -228,14 +237,14 @@ class DisjunctiveGraph:
             tails[task] = tail
 
     def _longest(self) -> int:
-        return max(map(int.__add__, self.heads, self._least_tails))
+        return max(self._heads[task] + self._least_tails[task] for task in self._ending)
 
     def _is_held(self, task: int) -> bool:
         """Tell whether a task begins when a fixed interval ends."""
-        return any(self.heads[task] == end for _, end in self._closed[task])
+        return any(self._heads[task] == end for _, end in self._closed[task])
 
     def _blocks(self, path: Sequence[int]) -> Iterator[tuple[int, int, list[int]]]:
-        """Yield the stretches of two tasks or more in which a path follows a resource: that, the place, and the tasks."""
+        """Yield the stretches in which a path follows a resource: the resource, the first place, the tasks."""
         first, along = 0, _NOTHING
         for place in range(1, len(path) + 1):
             follows = _NOTHING
@@ -251,24 +260,29 @@ class DisjunctiveGraph:
         """Tell whether the task that is moved may wait for those that it is moved across, by its arcs."""
         first, last = tasks[0], tasks[-1]
         if later:
-            end, tail = self.heads[last] + self._durations[last], self._tails[last]
-            return any(self.heads[other] < end and self._tails[other] > tail for other, _ in self._after[first])
-        end = self.heads[first] + self._durations[first]
-        return any(self.heads[other] + weight > end for other, weight in self._before[last])
+            end, tail = self._heads[last] + self._durations[last], self._tails[last]
+            return any(self._heads[other] < end and self._tails[other] > tail for other, _ in self._after[first])
+        end = self._heads[first] + self._durations[first]
+        return any(self._heads[other] + weight > end for other, weight in self._before[last])
 
     def _estimated(self, resource: int, tasks: Sequence[int], moved: Sequence[int]) -> int:
         """Return the length of the longest path through one of the tasks of a stretch in another order."""
-        heads, tails, durations = self.heads, self._tails, self._durations
+        heads, tails, durations, uses = self._heads, self._tails, self._durations, self._uses
         one, other = self._last[resource][tasks[0]], self._next[resource][tasks[-1]]
         ready = _NEVER if one == _NOTHING else heads[one] + durations[one]
         begins: dict[int, int] = {}
         for task in moved:
-            head = max(self._least[task], ready)
+            head = self._least[task]
+            if ready > head:
+                head = ready
             for before, weight in self._before[task]:
-                head = max(head, begins.get(before, heads[before]) + weight)
-            for also in self._uses[task]:
-                if also != resource and (before := self._last[also][task]) != _NOTHING:
-                    head = max(head, begins.get(before, heads[before]) + durations[before])
+                time = begins.get(before, heads[before]) + weight
+                if time > head:
+                    head = time
+            if len(uses[task]) > 1:
+                for also in uses[task]:
+                    if also != resource and (before := self._last[also][task]) != _NOTHING:
+                        head = max(head, begins.get(before, heads[before]) + durations[before])
             if self._closed[task]:
                 head = _opened(self._closed[task], head, durations[task])
             begins[task] = head
@@ -276,14 +290,20 @@ class DisjunctiveGraph:
         follows = _NEVER if other == _NOTHING else tails[other]
         length = _NEVER
         for task in reversed(moved):
-            tail = max(self._least_tails[task], follows + durations[task])
+            tail = self._least_tails[task]
+            if follows + durations[task] > tail:
+                tail = follows + durations[task]
             for after, weight in self._after[task]:
-                tail = max(tail, tails[after] + weight)
-            for also in self._uses[task]:
-                if also != resource and (after := self._next[also][task]) != _NOTHING:
-                    tail = max(tail, tails[after] + durations[task])
+                time = tails[after] + weight
+                if time > tail:
+                    tail = time
+            if len(uses[task]) > 1:
+                for also in uses[task]:
+                    if also != resource and (after := self._next[also][task]) != _NOTHING:
+                        tail = max(tail, tails[after] + durations[task])
             follows = tail
-            length = max(length, begins[task] + tail)
+            if begins[task] + tail > length:
+                length = begins[task] + tail
         return length
 
 
@@ -312,9 +332,7 @@ def _end(schedule: Schedule) -> int:
     return priced[0]
 
 
-def _task_arcs(
-    schedule: Schedule, end: int, shifts: Sequence[int]
-) -> tuple[list[list[tuple[int, int]]], list[int]]:
+def _task_arcs(schedule: Schedule, ways: Sequence[Mode], end: int) -> tuple[list[list[tuple[int, int]]], list[int]]:
     """Return the arcs between begins of tasks, (other, weight) for each, and how long after its begin the end is.
 
     Variables between them, such as ends of intervals, are passed through.
@@ -330,11 +348,14 @@ def _task_arcs(
     arcs: list[list[tuple[int, int]]] = []
     tails: list[int] = []
     for number, task in enumerate(schedule.tasks):
+        way = ways[number]
+        if way.end != NOBODY:  # an arc says what is true of all ways
+            out[task.start].append((way.end, way.start_shift + way.duration - way.end_shift))
         reached = _led_to(task.start, out, task_of, end, through)
-        tails.append(reached.pop(end, _NEVER) - shifts[number])
+        tails.append(reached.pop(end, _NEVER) - way.start_shift)
         arcs.append(
             [
-                (other, weight + shifts[other] - shifts[number])
+                (other, weight + ways[other].start_shift - way.start_shift)
                 for variable, weight in reached.items()
                 if (other := task_of[variable]) != number
             ]

@@ -11,17 +11,18 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from nnsearch.schedules.disjunctive import DisjunctiveGraph, Move
+from nnsearch.schedules.generation import Generated
 
 _TENURE = 10  # moves for which two tasks keep their order at least
 _LONGEST_TENURE = 14
 _STUCK = 50  # longest paths in a row without a move
 
 
-def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool]) -> Iterator[list[int]]:
-    """Yield the heads of orders, each with an earlier end than all before, until told or until there is no move.
+def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool]) -> Iterator[Generated]:
+    """Yield schedules, each with an earlier end than all before, until told or until there is no move.
 
     Args:
-        graph: an order, from which others are made.
+        graph: a schedule, from which others are made; it is changed.
         random: chooses among equals.
         stop: asked for each move; true ends the search.
     """
@@ -46,7 +47,7 @@ def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bo
             keeps[other, one] = until
         if graph.length < best:
             best = graph.length
-            yield list(graph.heads)
+            yield graph.generated()
 
 
 def _exchanged(move: Move) -> list[tuple[int, int]]:

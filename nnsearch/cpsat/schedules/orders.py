@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 
 from nnsearch.cpsat.incumbent import Incumbent
@@ -66,25 +66,25 @@ class OrderSearch(threading.Thread):
         overtaken = True
         while overtaken:
             try:
-                graph, modes = self._graph()
+                graph = self._graph()
             except NothingToReadError:
                 return
             end, length = graph.end, graph.length
-            for heads in better_orders(graph, self._random, over):
+            for found in better_orders(graph, self._random, over):
                 length, improved = graph.length, time.perf_counter()
-                self._waiting = Generated(heads, heads, modes, length)
+                self._waiting = found
             if self._waiting is not None and not self.told.is_set():
                 self._pass_on()
             overtaken = not self.told.is_set() and not self._refused and self._is_overtaken(end, length)
 
-    def _graph(self) -> tuple[DisjunctiveGraph, Sequence[int]]:
-        """Return the best solution as a graph, and how it does the tasks."""
+    def _graph(self) -> DisjunctiveGraph:
+        """Return the best solution."""
         self._known = self._incumbent.answer
         best = self._incumbent.best
         assert best is not None
         done = spans(self._schedule, best)
         modes = [task.modes.index(span.mode) for task, span in zip(self._schedule.tasks, done, strict=True)]
-        return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done]), modes
+        return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done])
 
     def _pass_on(self) -> None:
         """Show the solution that waits for it."""

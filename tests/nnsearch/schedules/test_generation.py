@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
+from feasible_schedules import check_schedule
 from hypothesis import given, settings
 from ortools.sat.python import cp_model
 
@@ -16,7 +17,7 @@ from nnsearch.errors import NothingToReadError
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.generation import Generated, Generator
-from nnsearch.schedules.reading import NOBODY, Schedule
+from nnsearch.schedules.reading import Schedule
 from nnsearch.schedules.rules import better_schedules, rules, targeted_orders
 
 
@@ -67,36 +68,6 @@ def models(draw: st.DrawFn) -> cp_model.CpModel:
     return model
 
 
-def check(schedule: Schedule, made: Generated) -> None:
-    """Check that a schedule keeps arcs and capacities."""
-    used: dict[tuple[int, int], int] = {}
-    for resource, one in enumerate(schedule.resources):
-        for begin, until, amount in one.taken:
-            for time in range(begin, until):
-                used[resource, time] = used.get((resource, time), 0) + amount
-    values: dict[int, int] = {}
-    spans: dict[int, list[tuple[int, int]]] = {}
-    for resource, one in enumerate(schedule.resources):
-        spans[resource] = [(begin, until) for begin, until, _ in one.taken]
-    for task, begin, end, chosen in zip(schedule.tasks, made.begins, made.ends, made.modes, strict=True):
-        mode = task.modes[chosen]
-        assert end == begin + mode.duration
-        values[task.start] = begin - mode.start_shift
-        assert schedule.low[task.start] <= values[task.start]
-        if mode.end != NOBODY:
-            values[mode.end] = end - mode.end_shift
-        for resource, amount in mode.uses:
-            spans[resource].append((begin, end))
-            for time in range(begin, end):
-                used[resource, time] = used.get((resource, time), 0) + amount
-    for resource, one in enumerate(schedule.resources):
-        for begin, end in spans[resource]:  # to CP-SAT what takes no time is not within another on a machine, either
-            if one.capacity == 1 and begin == end:
-                assert not any(other < begin < until for other, until in spans[resource])
-    assert all(amount <= schedule.resources[resource].capacity for (resource, _), amount in used.items())
-    assert all(values[v] >= values[u] + w for u, v, w in schedule.arcs if u in values and v in values)
-
-
 @settings(max_examples=60, deadline=None)
 @given(models(), st.lists(st.floats(-20, 20), min_size=6, max_size=6))
 def test_a_schedule_of_any_targets_is_feasible_and_each_task_as_early_as_the_order_allows(
@@ -106,7 +77,7 @@ def test_a_schedule_of_any_targets_is_feasible_and_each_task_as_early_as_the_ord
     generator = Generator(schedule)
     order = generator.ordered(targets[: len(schedule.tasks)])
     made = generator.forward(order)
-    check(schedule, made)
+    check_schedule(schedule, made)
     # With all that came before it where it is, a task that begins earlier breaks something, however it is done.
     for place, task in enumerate(order):
         before = Schedule(
@@ -127,7 +98,7 @@ def test_a_schedule_of_any_targets_is_feasible_and_each_task_as_early_as_the_ord
                 ]  # fmt: skip
                 if end - mode.duration >= 0 and mode.duration:
                     with pytest.raises(AssertionError):
-                        check(before, moved[0])
+                        check_schedule(before, moved[0])
 
 
 @settings(max_examples=60, deadline=None)
@@ -206,7 +177,7 @@ def test_the_schedule_of_rules_is_feasible_and_costs_what_a_solver_says(model: c
     better = list(better_schedules(Generator(schedule), rules(schedule), lambda: False))
     assert all(one.cost > other.cost for one, other in itertools.pairwise(better))
     made = better[-1]
-    check(schedule, made)
+    check_schedule(schedule, made)
     fixed = model.clone()
     for task, begin, chosen in zip(schedule.tasks, made.begins, made.modes, strict=True):
         mode = task.modes[chosen]
