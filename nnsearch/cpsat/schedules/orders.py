@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from random import Random
 
+from ortools.sat.python import cp_model
+
 from nnsearch.cpsat.incumbent import Incumbent
+from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.window import spans
 from nnsearch.errors import NothingToReadError
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
@@ -15,7 +19,8 @@ from nnsearch.schedules.generation import Generated
 from nnsearch.schedules.reading import Schedule
 from nnsearch.schedules.tabu import better_orders
 
-_MOVING = 3.0  # times as long as a solution takes to be shown
+_POLL_SECONDS = 0.005
+_MOVING = 2.0  # times as long as it takes to complete a schedule
 _LEAST_PATIENCE = 0.1  # seconds
 
 
@@ -25,7 +30,8 @@ class OrderSearch(threading.Thread):
     Args:
         schedule: the schedule.
         incumbent: with a solution; the search begins with the best one again and again.
-        show: makes a solution of a schedule, and returns false where that does not go: then the model says more.
+        complete: begins to make a solution of a schedule; None where that cannot go. The search goes on meanwhile, and
+            ends where it does not go: then the model says more.
         seed: of the choice among equals.
         alone: whether other workers wait for it: then it ends when nothing has come for as long as all before took.
 
@@ -37,18 +43,19 @@ class OrderSearch(threading.Thread):
         self,
         schedule: Schedule,
         incumbent: Incumbent,
-        show: Callable[[Generated, Callable[[], bool]], bool],
+        complete: Callable[[Generated], CpSatRun | None],
         seed: int,
         *,
         alone: bool,
     ) -> None:
         super().__init__(daemon=True)
         self.told = threading.Event()
-        self._schedule, self._incumbent, self._show, self._alone = schedule, incumbent, show, alone
+        self._schedule, self._incumbent, self._complete, self._alone = schedule, incumbent, complete, alone
         self._random = Random(seed)
         self._known = incumbent.answer
         self._waiting: Generated | None = None
-        self._shown_from = 0.0  # when the next solution is shown
+        self._completion: CpSatRun | None = None
+        self._begun = self._free_until = -math.inf
         self._refused = False
 
     def run(self) -> None:
@@ -57,25 +64,27 @@ class OrderSearch(threading.Thread):
         end, length = 0, 0
 
         def over() -> bool:
+            self._pass_on()
             now = time.perf_counter()
-            if self._waiting is not None and now >= self._shown_from:
-                self._pass_on()
             idle = self._alone and now - improved > max(improved - began, _LEAST_PATIENCE)
             return self.told.is_set() or self._refused or idle or self._is_overtaken(end, length)
 
-        overtaken = True
-        while overtaken:
-            try:
+        try:
+            overtaken = True
+            while overtaken:
                 graph = self._graph()
-            except NothingToReadError:
-                return
-            end, length = graph.end, graph.length
-            for found in better_orders(graph, self._random, over):
-                length, improved = graph.length, time.perf_counter()
-                self._waiting = found
-            if self._waiting is not None and not self.told.is_set():
-                self._pass_on()
-            overtaken = not self.told.is_set() and not self._refused and self._is_overtaken(end, length)
+                end, length = graph.end, graph.length
+                for found in better_orders(graph, self._random, over):
+                    length, improved = graph.length, time.perf_counter()
+                    self._waiting = found
+                while (self._completion is not None or self._waiting is not None) and not self.told.wait(_POLL_SECONDS):
+                    self._pass_on()
+                overtaken = not self.told.is_set() and not self._refused and self._is_overtaken(end, length)
+        except NothingToReadError:
+            return
+        finally:
+            if self._completion is not None:
+                self._completion.stop()
 
     def _graph(self) -> DisjunctiveGraph:
         """Return the best solution."""
@@ -87,13 +96,17 @@ class OrderSearch(threading.Thread):
         return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done])
 
     def _pass_on(self) -> None:
-        """Show the solution that waits for it."""
-        assert self._waiting is not None
-        made, self._waiting = self._waiting, None
-        before = time.perf_counter()
-        self._refused = not self._show(made, self.told.is_set)
+        """Have the last schedule completed, one after the other; between two the processors are for moves."""
         now = time.perf_counter()
-        self._shown_from = now + _MOVING * (now - before)
+        if self._completion is not None and self._completion.done.is_set():
+            self._refused = self._completion.response().status == cp_model.INFEASIBLE
+            self._completion = None
+            self._free_until = now + _MOVING * (now - self._begun)
+        if self._completion is None and self._waiting is not None and now >= self._free_until:
+            self._begun = now
+            self._completion = None if self._refused else self._complete(self._waiting)
+            self._refused = self._completion is None
+            self._waiting = None
 
     def _is_overtaken(self, end: int, length: int) -> bool:
         """Tell whether somebody else has an earlier end."""

@@ -127,16 +127,22 @@ class ScheduleSearch(Incumbent):
 
     def _complete(self, plan: Plan, over: Callable[[], bool]) -> bool:
         """Let CP-SAT decide what a schedule leaves open; return false where that does not go, or not soon."""
-        known = np.flatnonzero(plan.known)
-        values = plan.values[known]
-        if not within(self._model.domains.take(known), np.arange(len(known)), values).all():
-            return False
         found_at = self.found
-        run = self._run(_fixed(self._model.model, zip(known.tolist(), values.tolist(), strict=True)), None)
+        run = self._completing(plan)
+        if run is None:
+            return False
         ends = time.perf_counter() + _REPAIR_SECONDS  # from then on what is left may be improved in neighbourhoods
         if run.wait(lambda: over() or time.perf_counter() >= ends):
             return self.found > found_at or over()
         return run.response().status != cp_model.INFEASIBLE
+
+    def _completing(self, plan: Plan) -> CpSatRun | None:
+        """Return CP-SAT at work on what a schedule leaves open; None where it has a value that is in no domain."""
+        known = np.flatnonzero(plan.known)
+        values = plan.values[known]
+        if not within(self._model.domains.take(known), np.arange(len(known)), values).all():
+            return None
+        return self._run(_fixed(self._model.model, zip(known.tolist(), values.tolist(), strict=True)), None)
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all was free and solved to its end, until nothing comes of it any more, or until told.
@@ -148,7 +154,7 @@ class ScheduleSearch(Incumbent):
         orders = OrderSearch(
             self._schedule,
             self,
-            lambda made, stop: self._complete(self._plan(made), stop),
+            lambda made: self._completing(self._plan(made)),
             int(self._random.integers(2**31)),
             alone=self._workers == 1,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ortools.sat.python import cp_model
-from past_loads import load, record
+from past_solves import load, record_load
 
 from nnsearch.cli.main import main
 from nnsearch.history.store import Store
@@ -23,7 +23,7 @@ QUICK = ("--seconds", "0.2", "--workers", "1")
 def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     for number in range(3):
-        record(tmp_path / "plans.db", load(number))
+        record_load(tmp_path / "plans.db", load(number))
     return "plans.db"
 
 
@@ -57,7 +57,7 @@ def test_a_line_up_is_measured_and_kept(
     monkeypatch.setattr(history_replay, "scout", lambda *_: Counter({"no_lp": 9, "fixed": 4, "ls": 30}))
     for count, helps in ((3, False), (6, True)):
         for number in range(3, count):
-            record(Path(plans), load(number))
+            record_load(Path(plans), load(number))
         tried.clear()
         assert main(["history", "replay", plans, "--workers", "2", "--line-up"]) == 0
         out = capsys.readouterr().out
@@ -77,7 +77,7 @@ def test_a_line_up_is_measured_and_kept(
 def test_the_history_of_a_team(on_server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A PostgreSQL is replayed like a file, and stays as it is."""
     for number in range(3):
-        record(on_server, load(number))
+        record_load(on_server, load(number))
     assert main(["history", "list", on_server, "--family", "loads"]) == 0
     before = capsys.readouterr().out
     assert main(["history", "replay", on_server, *QUICK]) == 0
@@ -140,7 +140,7 @@ def test_a_model_without_objective(tmp_path: Path, capsys: pytest.CaptureFixture
     x = [model.new_int_var(0, 3, f"x{i}") for i in range(4)]
     model.add_all_different(x)
     for _ in range(2):
-        record(tmp_path / "plans.db", model, family="")
+        record_load(tmp_path / "plans.db", model, family="")
     assert main(["history", "replay", str(tmp_path / "plans.db"), *QUICK]) == 0
     out = capsys.readouterr().out
     assert len(re.findall(r" - +\d+\.\d\d \|", out)) == 2

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from ortools.sat.python import cp_model
-from past_loads import load, record
-from past_solves import past_solve, sketch_of, some_model
+from past_solves import load, past_solve, record_load, sketch_of, some_model
 
 from nnsearch.cpsat import CpSolver
 from nnsearch.errors import ConfigError, HistoryError, NNSearchError
@@ -37,10 +36,10 @@ def plans(tmp_path: Path) -> Path:
     """Four loads, between them one that has no solution and solves of another family."""
     path = tmp_path / "plans.db"
     for number in range(4):
-        record(path, load(number))
-        record(path, load(number), family="others")
+        record_load(path, load(number))
+        record_load(path, load(number), family="others")
         if number == 2:
-            record(path, load(number, room=-1))
+            record_load(path, load(number, room=-1))
     return path
 
 
@@ -114,7 +113,7 @@ def test_a_long_past_is_cut(plans: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_family_is_that_of_the_last_solve(plans: Path) -> None:
-    record(plans, load(3))  # as it was solved before
+    record_load(plans, load(3))  # as it was solved before
     with Store(plans) as store:
         (one,) = replay_history(store, last=1, seconds=20, workers=1)
         assert store.load(one.number).family == "loads"
@@ -125,7 +124,7 @@ def test_the_family_is_that_of_the_last_solve(plans: Path) -> None:
 def test_the_better_objective_and_the_cost(maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     for number in (1, 2):
-        record(path, load(number, maximise=maximise))
+        record_load(path, load(number, maximise=maximise))
     with Store(path) as store:
         best = store.load(2).objective
     assert best is not None
@@ -153,7 +152,7 @@ def test_without_an_objective_seconds_count(tmp_path: Path, monkeypatch: pytest.
     for number in (1, 2):
         model = load(number)
         model.clear_objective()
-        record(path, model)
+        record_load(path, model)
     runs(monkeypatch, run(2, OPTIMAL, (2.0, 0.0)), run(10, UNKNOWN))
     one = one_replay(path)
     assert (one.better, one.optimises) == (1, False)
@@ -216,8 +215,8 @@ def _nothing(path: Path) -> None:
 
 
 def _one_solution(path: Path) -> None:
-    record(path, load(1))
-    record(path, load(2, room=-1))
+    record_load(path, load(1))
+    record_load(path, load(2, room=-1))
 
 
 @pytest.mark.parametrize(

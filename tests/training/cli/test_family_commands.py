@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from past_loads import load, record
+from past_solves import load, record_load
 
 from nnsearch.cli import main as solver_cli
 from nnsearch.cpsat import CpSolver
@@ -97,10 +97,10 @@ def test_from_models_to_a_network_that_solves_new_ones(
 
 def test_from_a_history_to_a_network(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    record("plans.db", nothing(), family="loads")  # has nothing to learn from
+    record_load("plans.db", nothing(), family="loads")  # has nothing to learn from
     for number in range(3):
-        record("plans.db", load(number))
-        record("plans.db", load(number, room=9), family="small loads")
+        record_load("plans.db", load(number))
+        record_load("plans.db", load(number, room=9), family="small loads")
     assert main(["fit", "--history", "plans.db", "--out", "all", *QUICK]) == 0
     assert "1 held-out models of 6: " in capsys.readouterr().out
     few = ["--set", "data.family=small loads"]

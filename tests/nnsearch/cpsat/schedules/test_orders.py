@@ -1,8 +1,6 @@
-"""The worker that searches orders: it shows what is better, takes over what others have, and ends when it is of no use."""
+"""The worker that searches orders: it passes on what is better, takes over what others have, and knows when to end."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import pytest
 from ortools.sat.python import cp_model
@@ -11,6 +9,8 @@ from stopping import bounded
 
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat.incumbent import Incumbent
+from nnsearch.cpsat.neighbourhoods import Step
+from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.orders import OrderSearch
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.model.prepared import PreparedModel
@@ -32,71 +32,80 @@ class Case:
         solver.parameters.stop_after_first_solution = True
         solver.solve(self.model)
         self.incumbent.note(solver.response_proto)
-        self.shown: list[Generated] = []
-        self.accept = True
+        self.passed_on: list[Generated] = []
+        self.goes = True
 
-    def show(self, made: Generated, stop: Callable[[], bool]) -> bool:
-        self.shown.append(made)
-        return self.accept
+    def complete(self, made: Generated) -> CpSatRun:
+        """Note a schedule, and return a run that ends as the case says."""
+        self.passed_on.append(made)
+        model = cp_model.CpModel()
+        model.add_bool_or([] if not self.goes else [True])
+        parameters = plain_solver().parameters
+        parameters.num_workers = 1
+        return CpSatRun(model, parameters)
 
-    def search(self) -> OrderSearch:
-        """Return one that ends by itself."""
-        return OrderSearch(self.schedule, self.incumbent, self.show, 1, alone=True)
+    def run(self, *, alone: bool = True) -> None:
+        """Search in this thread until the search ends by itself."""
+        with bounded():
+            OrderSearch(self.schedule, self.incumbent, self.complete, 1, alone=alone).run()
 
     def optimum(self) -> cmh.CpSolverResponse:
         solver = plain_solver()
         solver.parameters.num_workers = 1
         assert solver.solve(self.model) == cp_model.OPTIMAL
-        return solver.response_proto
+        best: cmh.CpSolverResponse = solver.response_proto
+        return best
 
 
-def test_it_shows_ever_better_schedules_and_ends_when_nothing_comes() -> None:
+def test_it_passes_on_ever_better_schedules_and_ends_when_nothing_comes() -> None:
     case = Case()
     before = case.incumbent.reached
     assert before is not None
-    with bounded():
-        case.search().run()
-    costs = [made.cost for made in case.shown]
+    case.run()
+    costs = [made.cost for made in case.passed_on]
     assert costs == sorted(set(costs), reverse=True)
     assert case.optimum().objective_value <= costs[-1] < before
 
 
-def test_it_ends_when_the_model_says_more_than_the_schedule() -> None:
+@pytest.mark.parametrize("nothing", [False, True])
+def test_it_ends_when_the_model_says_more_than_the_schedule(nothing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CP-SAT refuses what it is given, or there is a value in it that is in no domain."""
     case = Case()
-    case.accept = False
-    with bounded():
-        OrderSearch(case.schedule, case.incumbent, case.show, 1, alone=False).run()
-    assert len(case.shown) == 1
+    case.goes = False
+    if nothing:
+        monkeypatch.setattr(case, "complete", lambda made: case.passed_on.append(made))
+    case.run(alone=False)
+    assert len(case.passed_on) == 1
 
 
 def test_it_goes_on_from_what_somebody_else_has_found() -> None:
     case = Case()
     best = case.optimum()
+    complete = case.complete
 
-    def show(made: Generated, stop: Callable[[], bool]) -> bool:
+    def overtaken(made: Generated) -> CpSatRun:
         case.incumbent.note(best)
-        return case.show(made, stop)
+        return complete(made)
 
     with bounded():
-        OrderSearch(case.schedule, case.incumbent, show, 1, alone=True).run()
-    assert len(case.shown) == 1, "nothing is better than the optimum"
+        OrderSearch(case.schedule, case.incumbent, overtaken, 1, alone=True).run()
+    assert len(case.passed_on) == 1, "nothing is better than the optimum"
 
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_it_ends_when_told(alone: bool) -> None:
     case = Case()
-    search = OrderSearch(case.schedule, case.incumbent, case.show, 1, alone=alone)
+    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1, alone=alone)
     search.told.set()
     with bounded():
         search.run()
-    assert case.shown == []
+    assert case.passed_on == []
 
 
 def test_there_is_none_where_tasks_share_resources() -> None:
     case = Case("rcpsp")
-    with bounded():
-        OrderSearch(case.schedule, case.incumbent, case.show, 1, alone=False).run()
-    assert case.shown == []
+    case.run(alone=False)
+    assert case.passed_on == []
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -108,10 +117,10 @@ def test_neighbourhoods_are_searched_with_any_number_of_workers(workers: int) ->
     search = ScheduleSearch(read, read.objective, Schedule.of(read), parameters, workers)
     search.begin_by_rules(lambda: False)
     before = search.reached
-    steps = search.steps(lambda: False)
+    steps = list[Step]()
     with bounded():
-        next(steps)
-    steps.close()
+        for step in search.steps(lambda: bool(steps)):
+            steps.append(step)
     assert before is not None
     assert search.reached is not None
     assert search.reached < before
