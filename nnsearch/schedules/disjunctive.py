@@ -18,6 +18,8 @@ from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 
 _NOTHING = -1  # no task
 _NEVER = -(2**62)
+_REACH = 30  # tasks of a stretch, lest one move of thousands takes seconds
+_ONWARD = 0.5  # share of paths that go on before a fixed interval
 
 
 class Move(NamedTuple):
@@ -74,12 +76,13 @@ class DisjunctiveGraph:
         for task, arcs in enumerate(self._after):
             for other, weight in arcs:
                 self._before[other].append((task, weight))
-        self._last: list[list[int]] = [[_NOTHING] * len(ways) for _ in schedule.resources]  # who has it before a task
-        self._next: list[list[int]] = [[_NOTHING] * len(ways) for _ in schedule.resources]
+        self._last: list[dict[int, int]] = [{} for _ in schedule.resources]  # of a task, who has the resource before it
+        self._next: list[dict[int, int]] = [{} for _ in schedule.resources]
         ends = [begin + duration for begin, duration in zip(begins, self._durations, strict=True)]
         previous = [_NOTHING] * len(schedule.resources)
         for task in sorted(range(len(ways)), key=lambda t: (begins[t], ends[t])):
             for resource in self._uses[task]:
+                self._last[resource][task] = self._next[resource][task] = _NOTHING
                 self._link(resource, previous[resource], task)
                 previous[resource] = task
         self._order = self._sorted(sorted(range(len(ways)), key=lambda t: (begins[t], ends[t])))
@@ -118,7 +121,7 @@ class DisjunctiveGraph:
                 other = self._last[resource][task]
                 if other != _NOTHING:
                     reached = _hold(holders, reached, heads[other] + self._durations[other], other)
-            if heads[task] > reached and random.random() < 0.5:
+            if heads[task] > reached and random.random() >= _ONWARD:
                 before = [self._last[resource][task] for resource in self._uses[task]]
                 return [*[other for other in before if other != _NOTHING][:1], *path[::-1]]
             if not holders:
@@ -135,9 +138,10 @@ class DisjunctiveGraph:
         """
         held = max((place for place, task in enumerate(path) if self._closed[task] and self._is_held(task)), default=0)
         for resource, first_place, block in self._blocks(path):
-            stretches = {(0, 2, True), (len(block) - 2, len(block), True)}
-            stretches.update((first, len(block), True) for first in range(len(block) - 1))
-            stretches.update((0, last, False) for last in range(3, len(block) + 1))
+            size = len(block)
+            stretches = {(0, 2, True), (size - 2, size, True)}
+            stretches.update((first, size, True) for first in range(max(size - _REACH, 0), size - 1))
+            stretches.update((0, last, False) for last in range(3, min(size, _REACH) + 1))
             for first, last, later in sorted(stretches):
                 tasks = block[first:last]
                 moved = [*tasks[1:], tasks[0]] if later else [tasks[-1], *tasks[:-1]]

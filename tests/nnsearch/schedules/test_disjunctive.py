@@ -11,6 +11,7 @@ import pytest
 from feasible_schedules import check_schedule
 from hypothesis import given, settings
 from ortools.sat.python import cp_model
+from stopping import bounded
 
 from nnsearch.errors import NothingToReadError
 from nnsearch.model.prepared import PreparedModel
@@ -102,9 +103,7 @@ def some_move(graph: DisjunctiveGraph, random: Random) -> Move | None:
     """Return a stretch of any resource in another order, whether that goes or not."""
     rows: list[tuple[int, list[int]]] = []
     for resource, following in enumerate(graph._next):
-        first = [
-            task for task, uses in enumerate(graph._uses) if resource in uses and graph._last[resource][task] == -1
-        ]
+        first = [task for task, before in graph._last[resource].items() if before == -1]
         row = first[:1]
         while row and following[row[-1]] != -1:
             row.append(following[row[-1]])
@@ -191,6 +190,20 @@ def test_a_shop_of_which_no_order_is_open_ends_at_once() -> None:
 def test_the_search_ends_when_told() -> None:
     _, graph = graph_of(job_shop(random_jobs(Random(1), 5, 4)))
     assert list(better_orders(graph, Random(1), lambda: True)) == []
+
+
+def test_the_search_hears_soon_also_where_thousands_of_tasks_are_in_a_row() -> None:
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(0, 10**6, "") for _ in range(5000)]
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 2, "") for start in starts])
+    last = model.new_int_var(0, 10**6, "")
+    model.add_max_equality(last, [start + 2 + place % 7 for place, start in enumerate(starts)])
+    model.minimize(last)
+    _, graph = graph_of(model)
+    asked = itertools.count()
+    with bounded():
+        list(better_orders(graph, Random(1), lambda: next(asked) >= 5))
+    assert next(asked) >= 5
 
 
 def test_a_task_waits_for_the_end_of_the_way_in_which_it_is_done() -> None:
