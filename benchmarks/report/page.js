@@ -3,7 +3,7 @@
 (() => {
   const content = JSON.parse(document.getElementById("payload").textContent);
   const hidden = { problem: new Set(), size: new Set(), arm: new Set() };
-  const redraws = new Set(); // of the charts that were drawn
+  const redraws = []; // of the charts that were drawn
   const refilters = []; // of everything that a filter can hide
 
   function make(tag, attributes = {}, ...children) {
@@ -184,15 +184,16 @@
     const data = make("details", { class: "data", ontoggle: () => {
       if (data.open && data.children.length === 1) data.append(pointTable(chart));
     } }, make("summary", {}, "The data as a table"));
-    let width = 0;
-    const redraw = (force) => {
-      const now = Math.floor(drawing.clientWidth);
-      if (!now || (now === width && !force)) return;
-      width = now;
-      drawing.replaceChildren(draw(chart, looks, now) || make("p", { class: "nothing" }, "All arms of this chart are filtered out."));
+    let drawn = "";
+    const redraw = (width) => {
+      const wanted = JSON.stringify([width, chart.series.map((one) => hidden.arm.has(one.arm))]);
+      if (!width || wanted === drawn) return;
+      drawn = wanted;
+      drawing.replaceChildren(draw(chart, looks, width) || make("p", { class: "nothing" }, "All arms of this chart are filtered out."));
     };
-    redraws.add(redraw);
-    new ResizeObserver(() => redraw(false)).observe(drawing); // also when a folded group opens
+    const width = () => Math.floor(drawing.clientWidth);
+    redraws.push([width, redraw]);
+    new ResizeObserver(([entry]) => redraw(Math.floor(entry.contentRect.width))).observe(drawing); // also when a folded group opens
     return make("figure", {}, make("figcaption", {}, chart.title), legend, drawing,
       chart.note ? make("p", { class: "note" }, chart.note) : null, data);
   }
@@ -303,7 +304,8 @@
 
   function refilter() {
     for (const one of refilters) one();
-    for (const redraw of redraws) redraw(true);
+    const widths = redraws.map(([width]) => width()); // all before any drawing, after which the page is laid out anew
+    redraws.forEach(([, redraw], place) => redraw(widths[place]));
     const words = Object.entries(hidden).filter(([, values]) => values.size)
       .map(([kind, values]) => `${values.size} ${values.size === 1 ? kind : `${kind}s`}`);
     document.getElementById("filter-words").textContent =
