@@ -19,6 +19,7 @@ from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 _NOTHING = -1  # no task
 _NEVER = -(2**62)
 _REACH = 30  # tasks of a stretch, lest one move of thousands takes seconds
+_MOST_ARCS = 4  # for each task and arc: what all tasks of a phase wait for makes a pair of each two
 _ONWARD = 0.5  # share of paths that go on before a fixed interval
 
 
@@ -351,12 +352,18 @@ def _task_arcs(schedule: Schedule, ways: Sequence[Mode], end: int) -> tuple[list
             through[u] = _led_to(u, out, task_of, end, through)
     arcs: list[list[tuple[int, int]]] = []
     tails: list[int] = []
+    count, most = 0, _MOST_ARCS * (len(schedule.tasks) + len(schedule.arcs))
     for number, task in enumerate(schedule.tasks):
         way = ways[number]
         if way.end != NOBODY:  # an arc says what is true of all ways
             out[task.start].append((way.end, way.start_shift + way.duration - way.end_shift))
         reached = _led_to(task.start, out, task_of, end, through)
-        tails.append(reached.pop(end, _NEVER) - way.start_shift)
+        tails.append((0 if task.start == end else reached.get(end, _NEVER)) - way.start_shift)
+        if end not in task_of:
+            reached.pop(end, None)
+        count += len(reached)
+        if count > most:
+            raise NothingToReadError(f"expected few tasks that wait for each other, got more than {most} pairs")
         arcs.append(
             [
                 (other, weight + ways[other].start_shift - way.start_shift)

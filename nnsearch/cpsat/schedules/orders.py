@@ -22,6 +22,7 @@ from nnsearch.schedules.tabu import better_orders
 _POLL_SECONDS = 0.005
 _MOVING = 2.0  # times as long as it takes to complete a schedule
 _LEAST_PATIENCE = 0.1  # seconds
+_MOST_SECONDS = 1.0  # of a completion
 
 
 class OrderSearch(threading.Thread):
@@ -98,8 +99,10 @@ class OrderSearch(threading.Thread):
     def _pass_on(self) -> None:
         """Have the last schedule completed, one after the other; between two the processors are for moves."""
         now = time.perf_counter()
+        if self._completion is not None and now > self._begun + _MOST_SECONDS:
+            self._completion.stop()  # what is left is too much to decide each time
         if self._completion is not None and self._completion.done.is_set():
-            self._refused = self._completion.response().status == cp_model.INFEASIBLE
+            self._refused = self._completion.stopped or self._completion.response().status == cp_model.INFEASIBLE
             self._completion = None
             self._free_until = now + _MOVING * (now - self._begun)
         if self._completion is None and self._waiting is not None and now >= self._free_until:

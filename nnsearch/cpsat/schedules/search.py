@@ -158,8 +158,8 @@ class ScheduleSearch(Incumbent):
             int(self._random.integers(2**31)),
             alone=self._workers == 1,
         )
-        orders.start()
         try:
+            orders.start()
             while fruitless < _FRUITLESS and not over():
                 while len(at_work) < self._workers - orders.is_alive():
                     if over():
@@ -189,7 +189,8 @@ class ScheduleSearch(Incumbent):
             orders.told.set()
             for one in at_work:
                 one.run.stop()
-            orders.join()
+            if orders.is_alive():
+                orders.join()
 
     def _neighbourhood(self) -> _Neighbourhood:
         best = self.best

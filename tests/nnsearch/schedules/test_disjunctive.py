@@ -225,6 +225,36 @@ def test_a_task_waits_for_the_end_of_the_way_in_which_it_is_done() -> None:
     assert DisjunctiveGraph(schedule, [0, 0], [0, 9]).generated().begins == [0, 2]
 
 
+def test_the_end_may_be_the_begin_of_a_last_task() -> None:
+    model = cp_model.CpModel()
+    starts = [model.new_int_var(0, 99, "") for _ in range(2)]
+    sink = model.new_int_var(0, 99, "sink")
+    machine = [model.new_fixed_size_interval_var(start, size, "") for start, size in zip(starts, (3, 4), strict=True)]
+    model.add_no_overlap([*machine, model.new_fixed_size_interval_var(sink, 0, "")])
+    for start, size in zip(starts, (3, 4), strict=True):
+        model.add(sink >= start + size)
+    model.minimize(sink)
+    graph = DisjunctiveGraph(Schedule.of(PreparedModel(model)), [0, 0, 0], [0, 3, 7])
+    assert graph.generated().begins == [0, 3, 7]
+    assert graph.length == 7
+
+
+def test_phases_of_many_tasks_are_left_to_others() -> None:
+    """Each pair of tasks around what all wait for would be an arc."""
+    model = cp_model.CpModel()
+    phase, last = model.new_int_var(0, 999, "phase"), model.new_int_var(0, 999, "last")
+    starts = [model.new_int_var(0, 999, "") for _ in range(100)]
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 1, "") for start in starts])
+    for start in starts[:50]:
+        model.add(phase >= start + 1)
+    for start in starts[50:]:
+        model.add(start >= phase)
+        model.add(last >= start + 1)
+    model.minimize(last)
+    with pytest.raises(NothingToReadError, match="few tasks"):
+        DisjunctiveGraph(Schedule.of(PreparedModel(model)), [0] * 100, range(100))
+
+
 def shared() -> cp_model.CpModel:
     model = cp_model.CpModel()
     start, last = model.new_int_var(0, 9, ""), model.new_int_var(0, 99, "")
