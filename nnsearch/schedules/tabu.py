@@ -15,6 +15,7 @@ from nnsearch.schedules.generation import Generated
 
 _TENURE = 10  # moves for which two tasks keep their order at least
 _LONGEST_TENURE = 14
+_FORGET = 1000  # moves after which what is no longer forbidden is forgotten
 _STUCK = 50  # longest paths in a row without a move
 
 
@@ -24,7 +25,7 @@ def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bo
     Args:
         graph: a schedule, from which others are made; it is changed.
         random: chooses among equals.
-        stop: asked for each move; true ends the search.
+        stop: asked for each move that is looked at; true ends the search.
     """
     best, number, stuck = graph.length, 0, 0
     keeps: dict[tuple[int, int], int] = {}  # up to which move a task stays before another one
@@ -32,6 +33,8 @@ def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bo
         number += 1
         open_moves, others = list[Move](), list[Move]()
         for move in graph.moves(graph.critical_path(random)):
+            if stop():
+                return
             forbidden = move.length >= best and any(keeps.get(pair, 0) >= number for pair in _exchanged(move))
             (others if forbidden else open_moves).append(move)
         random.shuffle(open_moves)
@@ -45,6 +48,8 @@ def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bo
         until = number + random.randint(_TENURE, _LONGEST_TENURE)
         for one, other in _exchanged(made):
             keeps[other, one] = until
+        if not number % _FORGET:
+            keeps = {pair: last for pair, last in keeps.items() if last > number}
         if graph.length < best:
             best = graph.length
             yield graph.generated()

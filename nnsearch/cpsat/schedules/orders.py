@@ -1,4 +1,4 @@
-"""Tabu search beside neighbourhoods: from the best schedule that anybody has, for as long as better ones come."""
+"""Tabu search beside neighbourhoods: from the best schedule that anybody has, until told or of no use."""
 
 from __future__ import annotations
 
