@@ -191,8 +191,7 @@
       drawn = wanted;
       drawing.replaceChildren(draw(chart, looks, width) || make("p", { class: "nothing" }, "All arms of this chart are filtered out."));
     };
-    const width = () => Math.floor(drawing.clientWidth);
-    redraws.push([width, redraw]);
+    redraws.push([drawing, redraw]);
     new ResizeObserver(([entry]) => redraw(Math.floor(entry.contentRect.width))).observe(drawing); // also when a folded group opens
     return make("figure", {}, make("figcaption", {}, chart.title), legend, drawing,
       chart.note ? make("p", { class: "note" }, chart.note) : null, data);
@@ -304,7 +303,7 @@
 
   function refilter() {
     for (const one of refilters) one();
-    const widths = redraws.map(([width]) => width()); // all before any drawing, after which the page is laid out anew
+    const widths = redraws.map(([drawing]) => drawing.clientWidth); // all before any drawing, after which the page is laid out anew
     redraws.forEach(([, redraw], place) => redraw(widths[place]));
     const words = Object.entries(hidden).filter(([, values]) => values.size)
       .map(([kind, values]) => `${values.size} ${values.size === 1 ? kind : `${kind}s`}`);

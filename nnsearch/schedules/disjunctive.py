@@ -53,7 +53,7 @@ class DisjunctiveGraph:
 
     Raises:
         NothingToReadError: a task takes a part of a resource, the objective is another one than the end, or the begins
-            break the arcs.
+            break the arcs; or no task leads to the end, or too many pairs of tasks wait for each other.
     """
 
     def __init__(self, schedule: Schedule, modes: Sequence[int], begins: Sequence[int]) -> None:
@@ -79,14 +79,15 @@ class DisjunctiveGraph:
                 self._before[other].append((task, weight))
         self._last: list[dict[int, int]] = [{} for _ in schedule.resources]  # of a task, who has the resource before it
         self._next: list[dict[int, int]] = [{} for _ in schedule.resources]
-        ends = [begin + duration for begin, duration in zip(begins, self._durations, strict=True)]
+        # Of those that begin together, the ones that take no time come first.
+        by_begin = sorted(range(len(ways)), key=lambda task: (begins[task], self._durations[task]))
         previous = [_NOTHING] * len(schedule.resources)
-        for task in sorted(range(len(ways)), key=lambda t: (begins[t], ends[t])):
+        for task in by_begin:
             for resource in self._uses[task]:
                 self._last[resource][task] = self._next[resource][task] = _NOTHING
                 self._link(resource, previous[resource], task)
                 previous[resource] = task
-        self._order = self._sorted(sorted(range(len(ways)), key=lambda t: (begins[t], ends[t])))
+        self._order = self._sorted(by_begin)
         if len(self._order) < len(ways):
             raise NothingToReadError("expected times in the order of the tasks, got others")
         self._places = [0] * len(ways)
@@ -224,7 +225,10 @@ class DisjunctiveGraph:
             heads[task] = head
 
     def _pass_backward(self, last: int) -> None:
-        """Bring the tails up to date from a place in the order back."""
+        """Bring the tails up to date from a place in the order back.
+
+        This is :meth:`_pass_forward` the other way round, written out because these two loops are most of a move.
+        """
         tails, least, after, uses, following = self._tails, self._least_tails, self._after, self._uses, self._next
         durations = self._durations
         for task in reversed(self._order[: last + 1]):

@@ -1,9 +1,28 @@
-"""What every schedule has to keep, told by a check that knows nothing of how it was made."""
+"""Parts of small schedules, and what each has to keep, told by a check that knows nothing of how it was made."""
 
 from __future__ import annotations
 
+from ortools.sat.python import cp_model
+
 from nnsearch.schedules.generation import Generated
 from nnsearch.schedules.reading import NOBODY, Schedule
+
+
+def add_in_one_of_two_ways(
+    model: cp_model.CpModel,
+    task: int,
+    start: cp_model.IntVar,
+    duration: int,
+    latest: int,
+    machines: tuple[list[cp_model.IntervalVar], list[cp_model.IntervalVar]],
+) -> cp_model.IntVar:
+    """Let a task be done on one of two machines, on the second one more slowly; return its end, ``latest`` at most."""
+    end = model.new_int_var(0, latest, f"end{task}")
+    chosen = [model.new_bool_var(f"on{task},{place}") for place in range(2)]
+    for place, (literal, intervals) in enumerate(zip(chosen, machines, strict=True)):
+        intervals.append(model.new_optional_interval_var(start, duration + place, end, literal, ""))
+    model.add_exactly_one(chosen)
+    return end
 
 
 def check_schedule(schedule: Schedule, made: Generated) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.run import CpSatRun
@@ -53,7 +54,7 @@ class OrderSearch(threading.Thread):
         self.told = threading.Event()
         self._schedule, self._incumbent, self._complete, self._alone = schedule, incumbent, complete, alone
         self._random = Random(seed)
-        self._known = incumbent.answer
+        self._known: cmh.CpSolverResponse | None = None
         self._waiting: Generated | None = None
         self._completion: CpSatRun | None = None
         self._begun = self._free_until = -math.inf
@@ -90,9 +91,8 @@ class OrderSearch(threading.Thread):
     def _graph(self) -> DisjunctiveGraph:
         """Return the best solution."""
         self._known = self._incumbent.answer
-        best = self._incumbent.best
-        assert best is not None
-        done = spans(self._schedule, best)
+        assert self._known is not None
+        done = spans(self._schedule, list(self._known.solution))
         modes = [task.modes.index(span.mode) for task, span in zip(self._schedule.tasks, done, strict=True)]
         return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done])
 

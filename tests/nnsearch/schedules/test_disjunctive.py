@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from random import Random
 
 import hypothesis.strategies as st
 import pytest
-from feasible_schedules import check_schedule
+from feasible_schedules import add_in_one_of_two_ways, check_schedule
 from hypothesis import given, settings
 from ortools.sat.python import cp_model
 from stopping import bounded
 
+from benchmarks.instances.zoo.shops import JobShop, job_shop_model
 from nnsearch.errors import NothingToReadError
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
@@ -43,13 +43,7 @@ def shops(draw: st.DrawFn, shortest: int = 0) -> cp_model.CpModel:
         start = model.new_int_var(draw(st.integers(0, 3)), horizon, f"start{task}")
         kind = draw(st.sampled_from(["first", "second", "both", "either"])) if task else "first"
         if kind == "either":
-            end = model.new_int_var(0, 2 * horizon, f"end{task}")
-            chosen = [model.new_bool_var(f"on{task},{place}") for place in range(2)]
-            for place, literal in enumerate(chosen):
-                interval = model.new_optional_interval_var(start, duration + place, end, literal, "")
-                machines[place].append(interval)
-            model.add_exactly_one(chosen)
-            ends.append(end)
+            ends.append(add_in_one_of_two_ways(model, task, start, duration, 2 * horizon, machines))
         else:
             interval = model.new_fixed_size_interval_var(start, duration, "")
             for place, name in enumerate(("first", "second")):
@@ -74,29 +68,10 @@ def graph_of(model: cp_model.CpModel) -> tuple[Schedule, DisjunctiveGraph]:
     return schedule, DisjunctiveGraph(schedule, made.modes, made.begins)
 
 
-def job_shop(jobs: Sequence[Sequence[tuple[int, int]]], broken: tuple[int, int, int] | None = None) -> cp_model.CpModel:
-    """Return the model of a job shop: of each job machines and durations; (machine, from, how long) is a break."""
-    model, last = cp_model.CpModel(), None
-    machines: dict[int, list[cp_model.IntervalVar]] = {}
-    last = model.new_int_var(0, 1000, "last")
-    for job in jobs:
-        before: cp_model.LinearExprT = 0
-        for machine, duration in job:
-            start = model.new_int_var(0, 1000, "")
-            machines.setdefault(machine, []).append(model.new_fixed_size_interval_var(start, duration, ""))
-            model.add(start >= before)
-            before = start + duration
-        model.add(last >= before)
-    if broken is not None:
-        machines[broken[0]].append(model.new_fixed_size_interval_var(*broken[1:], "break"))
-    for intervals in machines.values():
-        model.add_no_overlap(intervals)
-    model.minimize(last)
-    return model
-
-
-def random_jobs(random: Random, jobs: int, machines: int) -> list[list[tuple[int, int]]]:
-    return [[(m, random.randint(1, 20)) for m in random.sample(range(machines), machines)] for _ in range(jobs)]
+def random_shop(random: Random, broken: bool = False) -> cp_model.CpModel:
+    """Return the model of five jobs that visit four machines for short times."""
+    jobs = {j: [(m, random.randint(1, 20)) for m in random.sample(range(4), 4)] for j in range(5)}
+    return job_shop_model(JobShop(4, jobs, [(0, (20, 35))] if broken else ())).model
 
 
 def some_move(graph: DisjunctiveGraph, random: Random) -> Move | None:
@@ -167,7 +142,7 @@ def test_a_longest_path_hangs_together(model: cp_model.CpModel, random: Random) 
 @pytest.mark.parametrize("broken", [False, True])
 def test_tabu_search_ends_at_or_near_the_optimum_of_a_small_shop(seed: int, broken: bool) -> None:
     random = Random(seed)
-    model = job_shop(random_jobs(random, 5, 4), (0, 20, 15) if broken else None)
+    model = random_shop(random, broken)
     solver = plain_solver()
     solver.parameters.num_workers = 1
     assert solver.solve(model) == cp_model.OPTIMAL
@@ -182,13 +157,13 @@ def test_tabu_search_ends_at_or_near_the_optimum_of_a_small_shop(seed: int, brok
 
 
 def test_a_shop_of_which_no_order_is_open_ends_at_once() -> None:
-    _, graph = graph_of(job_shop([[(0, 3), (1, 4)]]))
+    _, graph = graph_of(job_shop_model(JobShop(2, {0: [(0, 3), (1, 4)]})).model)
     assert list(better_orders(graph, Random(1), lambda: False)) == []
     assert graph.length == 7
 
 
 def test_the_search_ends_when_told() -> None:
-    _, graph = graph_of(job_shop(random_jobs(Random(1), 5, 4)))
+    _, graph = graph_of(random_shop(Random(1)))
     assert list(better_orders(graph, Random(1), lambda: True)) == []
 
 

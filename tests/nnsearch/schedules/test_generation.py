@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
-from feasible_schedules import check_schedule
+from feasible_schedules import add_in_one_of_two_ways, check_schedule
 from hypothesis import given, settings
 from ortools.sat.python import cp_model
 
@@ -39,13 +39,7 @@ def models(draw: st.DrawFn) -> cp_model.CpModel:
         kinds = ["machine", "both", "either"] + ["shared"] * (task > 0)  # of which one may take nothing
         kind = draw(st.sampled_from(kinds))
         if kind == "either":
-            end = model.new_int_var(0, 2 * horizon, f"end{task}")
-            chosen = [model.new_bool_var(f"on{task},{place}") for place in range(2)]
-            for place, literal in enumerate(chosen):
-                interval = model.new_optional_interval_var(start, duration + place, end, literal, "")
-                either[place].append(interval)
-            model.add_exactly_one(chosen)
-            ends.append(end)
+            ends.append(add_in_one_of_two_ways(model, task, start, duration, 2 * horizon, either))
         else:
             interval = model.new_fixed_size_interval_var(start, duration, "")
             if kind != "shared":
