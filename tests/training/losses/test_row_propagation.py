@@ -54,13 +54,13 @@ def row_models(draw: st.DrawFn) -> cp_model.CpModel:
             chosen = draw(st.lists(st.sampled_from(range(len(x))), min_size=1, max_size=4, unique=True))
             factors = draw(st.lists(st.integers(-3, 3), min_size=len(chosen), max_size=len(chosen)))
             ends = sorted(draw(st.lists(st.integers(-8, 8), min_size=4, max_size=4)))
-            domain = cp_model.Domain.from_intervals(draw(st.sampled_from([[ends[:2], ends[2:]], [ends[1:3]]])))
+            domain = cp_model.Domain.from_intervals(draw(st.sampled_from([[ends[:2], ends[2:]], [ends[1:3]], []])))
             if draw(st.booleans()):
                 domain = cp_model.Domain(ends[1], 2**62)
             weighted = cp_model.LinearExpr.weighted_sum([x[place] for place in chosen], factors)
             constraint = model.add_linear_expression_in_domain(weighted, domain)
         else:
-            given_literals = draw(st.lists(literal, min_size=1, max_size=3))
+            given_literals = draw(st.lists(literal, max_size=3))
             add = {
                 "or": model.add_bool_or,
                 "and": model.add_bool_and,
@@ -134,6 +134,31 @@ def test_conditions_sums_and_clauses_pass_on_what_they_know() -> None:
     model.add(2 * x + 3 * y >= 13).only_enforce_if(a, ~b)
     assert propagated(model, [1, 0, 0, -2, 1], [1, 0, 1, 3, 4]) == ([1, 0, 0, 1, 3], [1, 0, 1, 3, 4])
     assert propagated(model, [1, 0, 0, -2, 1], [1, 1, 1, 3, 2]) == ([1, 1, 0, -2, 1], [1, 1, 1, 3, 2]), "it cannot hold"
+
+
+@pytest.mark.parametrize("kind", ["no coefficient", "no range", "no literal"])
+@pytest.mark.parametrize("condition", [False, True])
+def test_a_row_that_can_never_hold_is_heard(kind: str, condition: bool) -> None:
+    model = cp_model.CpModel()
+    a, b, _, x, _ = variables(model)
+    if kind == "no coefficient":
+        constraint = model.add_linear_expression_in_domain(
+            cp_model.LinearExpr.weighted_sum([x], [0]), cp_model.Domain(2, 5)
+        )
+    elif kind == "no range":
+        constraint = model.add_linear_expression_in_domain(x, cp_model.Domain.from_intervals([]))
+    else:
+        constraint = model.add_bool_or([])
+    low, high = [0, 0, 0, -2, 1], [1, 1, 1, 3, 4]
+    if not condition:
+        least, most = propagated(model, low, high)
+        assert any(one > other for one, other in zip(least, most, strict=True)), "no assignment holds"
+        return
+    constraint.only_enforce_if(a, ~b)
+    assert propagated(model, low, high) == (low, high), "one of two conditions fails, nobody knows which"
+    assert propagated(model, [1, *low[1:]], high) == ([1, 1, *low[2:]], high)
+    least, most = propagated(model, [1, *low[1:]], [1, 0, *high[2:]])
+    assert any(one > other for one, other in zip(least, most, strict=True)), "both conditions hold"
 
 
 def test_sums_that_could_overflow_say_nothing() -> None:
