@@ -115,14 +115,7 @@ class DisjunctiveGraph:
         path = [random.choice(last)]
         while True:
             task = path[-1]
-            reached = self._least[task]
-            holders: list[int] = []
-            for other, weight in self._before[task]:
-                reached = _hold(holders, reached, heads[other] + weight, other)
-            for resource in self._uses[task]:
-                other = self._last[resource][task]
-                if other != _NOTHING:
-                    reached = _hold(holders, reached, heads[other] + self._durations[other], other)
+            reached, holders = self._held_up(task)
             if heads[task] > reached and random.random() >= _ONWARD:
                 before = [self._last[resource][task] for resource in self._uses[task]]
                 return [*[other for other in before if other != _NOTHING][:1], *path[::-1]]
@@ -138,7 +131,7 @@ class DisjunctiveGraph:
         1998), and the first two and the last two are exchanged (E. Nowicki, C. Smutnicki, A fast taboo search algorithm
         for the job shop problem, 1996).
         """
-        held = max((place for place, task in enumerate(path) if self._closed[task] and self._is_held(task)), default=0)
+        held = max((place for place, task in enumerate(path) if self._waits_for_fixed(task)), default=0)
         for resource, first_place, block in self._blocks(path):
             size = len(block)
             stretches = {(0, 2, True), (size - 2, size, True)}
@@ -248,9 +241,21 @@ class DisjunctiveGraph:
     def _longest(self) -> int:
         return max(self._heads[task] + self._least_tails[task] for task in self._ending)
 
-    def _is_held(self, task: int) -> bool:
-        """Tell whether a task begins when a fixed interval ends."""
-        return any(self._heads[task] == end for _, end in self._closed[task])
+    def _held_up(self, task: int) -> tuple[int, list[int]]:
+        """Return when a task could begin but for fixed intervals, and the tasks that it cannot begin before for."""
+        reached = self._least[task]
+        holders: list[int] = []
+        for other, weight in self._before[task]:
+            reached = _hold(holders, reached, self._heads[other] + weight, other)
+        for resource in self._uses[task]:
+            other = self._last[resource][task]
+            if other != _NOTHING:
+                reached = _hold(holders, reached, self._heads[other] + self._durations[other], other)
+        return reached, holders
+
+    def _waits_for_fixed(self, task: int) -> bool:
+        """Tell whether a task would begin earlier but for a fixed interval."""
+        return bool(self._closed[task]) and self._heads[task] > self._held_up(task)[0]
 
     def _blocks(self, path: Sequence[int]) -> Iterator[tuple[int, int, list[int]]]:
         """Yield the stretches in which a path follows a resource: the resource, the first place, the tasks."""

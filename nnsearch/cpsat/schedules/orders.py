@@ -39,6 +39,7 @@ class OrderSearch(threading.Thread):
 
     Attributes:
         told: ends the search.
+        failed: the error that ended it; None where there was none.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class OrderSearch(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.told = threading.Event()
+        self.failed: BaseException | None = None
         self._schedule, self._incumbent, self._complete, self._alone = schedule, incumbent, complete, alone
         self._random = Random(seed)
         self._known: cmh.CpSolverResponse | None = None
@@ -62,31 +64,37 @@ class OrderSearch(threading.Thread):
 
     def run(self) -> None:
         """Search until told, or until there is no use for it."""
+        try:
+            self._search()
+        except NothingToReadError:
+            return
+        except BaseException as error:
+            self.failed = error
+        finally:
+            if self._completion is not None:
+                self._completion.stop()
+
+    def _search(self) -> None:
+        graph = self._graph()
+        best = graph.length
         began = improved = time.perf_counter()
-        end, length = 0, 0
 
         def over() -> bool:
             self._pass_on()
             now = time.perf_counter()
             idle = self._alone and now - improved > max(improved - began, _LEAST_PATIENCE)
-            return self.told.is_set() or self._refused or idle or self._is_overtaken(end, length)
+            return self.told.is_set() or self._refused or idle or self._is_overtaken(graph.end, best)
 
-        try:
-            overtaken = True
-            while overtaken:
-                graph = self._graph()
-                end, length = graph.end, graph.length
-                for found in better_orders(graph, self._random, over):
-                    length, improved = graph.length, time.perf_counter()
-                    self._waiting = found
-                while (self._completion is not None or self._waiting is not None) and not self.told.wait(_POLL_SECONDS):
-                    self._pass_on()
-                overtaken = not self.told.is_set() and not self._refused and self._is_overtaken(end, length)
-        except NothingToReadError:
-            return
-        finally:
-            if self._completion is not None:
-                self._completion.stop()
+        while True:
+            for found in better_orders(graph, self._random, over):
+                best, improved = graph.length, time.perf_counter()
+                self._waiting = found
+            while (self._completion is not None or self._waiting is not None) and not self.told.wait(_POLL_SECONDS):
+                self._pass_on()
+            if self.told.is_set() or self._refused or not self._is_overtaken(graph.end, best):
+                return
+            graph = self._graph()
+            best = graph.length
 
     def _graph(self) -> DisjunctiveGraph:
         """Return the best solution."""

@@ -161,6 +161,8 @@ class ScheduleSearch(Incumbent):
         try:
             orders.start()
             while fruitless < _FRUITLESS and not over():
+                if orders.failed is not None:
+                    raise orders.failed
                 while len(at_work) < self._workers - orders.is_alive():
                     if over():
                         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from random import Random
 
 import hypothesis.strategies as st
@@ -10,7 +11,6 @@ import pytest
 from feasible_schedules import add_in_one_of_two_ways, check_schedule
 from hypothesis import given, settings
 from ortools.sat.python import cp_model
-from stopping import bounded
 
 from benchmarks.instances.zoo.shops import JobShop, job_shop_model
 from nnsearch.errors import NothingToReadError
@@ -167,18 +167,53 @@ def test_the_search_ends_when_told() -> None:
     assert list(better_orders(graph, Random(1), lambda: True)) == []
 
 
-def test_the_search_hears_soon_also_where_thousands_of_tasks_are_in_a_row() -> None:
-    model = cp_model.CpModel()
-    starts = [model.new_int_var(0, 10**6, "") for _ in range(5000)]
-    model.add_no_overlap([model.new_fixed_size_interval_var(start, 2, "") for start in starts])
-    last = model.new_int_var(0, 10**6, "")
-    model.add_max_equality(last, [start + 2 + place % 7 for place, start in enumerate(starts)])
-    model.minimize(last)
-    _, graph = graph_of(model)
-    asked = itertools.count()
-    with bounded():
-        list(better_orders(graph, Random(1), lambda: next(asked) >= 5))
-    assert next(asked) >= 5
+def test_the_search_asks_for_each_move_that_it_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a path of hundreds of stretches all moves take seconds."""
+    random = Random(1)
+    jobs = {j: [(m, random.randint(1, 20)) for m in random.sample(range(10), 10)] for j in range(20)}
+    _, graph = graph_of(job_shop_model(JobShop(10, jobs)).model)
+    assert len(list(graph.moves(graph.critical_path(Random(1))))) > 10
+    looked_at, asked = list[Sequence[int]](), itertools.count()
+    estimated = graph._estimated
+
+    def noted(resource: int, tasks: Sequence[int], moved: Sequence[int]) -> int:
+        looked_at.append(tasks)
+        return estimated(resource, tasks, moved)
+
+    monkeypatch.setattr(graph, "_estimated", noted)
+    assert list(better_orders(graph, Random(1), lambda: next(asked) >= 5)) == []
+    assert 1 <= len(looked_at) <= 5
+
+
+@settings(max_examples=40)
+@given(shops(shortest=1), st.randoms(use_true_random=False))
+def test_the_longest_path_is_the_earliest_end_in_the_order(model: cp_model.CpModel, random: Random) -> None:
+    """As CP-SAT says where each task comes behind those that the graph has before it."""
+    schedule, graph = graph_of(model)
+    for _ in range(5):
+        move = some_move(graph, random)
+        if move is not None:
+            graph.make(move)
+    made = graph.generated()
+    ordered = model.clone()
+    starts = [ordered.get_int_var_from_proto_index(task.start) for task in schedule.tasks]
+    for task, chosen in zip(schedule.tasks, made.modes, strict=True):
+        literal = task.modes[chosen].literal
+        if literal is not None:
+            ordered.add_bool_and(
+                ordered.get_bool_var_from_proto_index(literal)
+                if literal >= 0
+                else ~ordered.get_bool_var_from_proto_index(~literal)
+            )
+    for following in graph._next:
+        for one, other in following.items():
+            if other != -1:
+                duration = schedule.tasks[one].modes[made.modes[one]].duration
+                ordered.add(starts[other] >= starts[one] + duration)
+    solver = plain_solver()
+    solver.parameters.num_workers = 1
+    assert solver.solve(ordered) == cp_model.OPTIMAL
+    assert made.cost == solver.objective_value
 
 
 def test_a_task_waits_for_the_end_of_the_way_in_which_it_is_done() -> None:

@@ -9,7 +9,6 @@ from stopping import bounded
 
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat.incumbent import Incumbent
-from nnsearch.cpsat.neighbourhoods import Step
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.orders import OrderSearch
 from nnsearch.cpsat.schedules.search import ScheduleSearch
@@ -55,6 +54,12 @@ class Case:
         assert solver.solve(self.model) == cp_model.OPTIMAL
         best: cmh.CpSolverResponse = solver.response_proto
         return best
+
+
+@pytest.fixture(autouse=True)
+def more_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer than usual to make its first move."""
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 1.0)
 
 
 def test_it_passes_on_ever_better_schedules_and_ends_when_nothing_comes() -> None:
@@ -117,10 +122,27 @@ def test_neighbourhoods_are_searched_with_any_number_of_workers(workers: int) ->
     search = ScheduleSearch(read, read.objective, Schedule.of(read), parameters, workers)
     search.begin_by_rules(lambda: False)
     before = search.reached
-    steps = list[Step]()
-    with bounded():
-        for step in search.steps(lambda: bool(steps)):
-            steps.append(step)
     assert before is not None
+    with bounded():
+        for _ in search.steps(lambda: search.reached != before):
+            pass
     assert search.reached is not None
     assert search.reached < before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_the_search_of_orders_reaches_who_asks_for_steps(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = FAMILIES["job-shops"].build(Scale.TINY, Part.TEST, 0, 0).model
+    read = PreparedModel(model)
+    assert read.objective is not None
+    search = ScheduleSearch(read, read.objective, Schedule.of(read), plain_solver().parameters, workers)
+    search.begin_by_rules(lambda: False)
+
+    def broken(*_: object) -> None:
+        raise MemoryError("no room for moves")
+
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", broken)
+    with bounded(), pytest.raises(MemoryError, match="no room"):
+        list(search.steps(lambda: False))
