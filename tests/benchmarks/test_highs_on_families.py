@@ -64,7 +64,7 @@ def test_what_is_linear() -> None:
     ]
     assert linear == [
         *("rosters", "set-cover", "generalised-assignment", "facility-location", "independent-set", "knapsack"),
-        *("bin-packing", "lot-sizing"),
+        *("shift-rosters", "bin-packing", "lot-sizing"),
     ]
     with pytest.raises(NNSearchError, match="expected a linear model"):
         highs._linear(FAMILIES["job-shops"].build(Scale.TINY, Part.TEST, 0, 0).model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.instances.families import draws
 from benchmarks.instances.families.family import InstanceFamily, Part, Scale, sizes
+from benchmarks.instances.families.feasibility import draw_quasigroup, draw_shift_roster
 from benchmarks.instances.families.rosters import draw_roster
 from benchmarks.instances.families.time_window_routing import draw_deliveries
 
@@ -36,6 +37,9 @@ FAMILIES = {
             "flexible-shops", draws.draw_flexible_shop, sizes((3, 3, 4), (20, 8, 10), (40, 16, 20), (80, 32, 40))
         ),
         InstanceFamily("time-window-routing", draw_deliveries, sizes((6, 16), (30, 50), (60, 50), (120, 50))),
+        # What has few solutions.
+        InstanceFamily("quasigroups", draw_quasigroup, sizes((6,), (21,), (42,), (84,))),
+        InstanceFamily("shift-rosters", draw_shift_roster, sizes((4, 1), (30, 4), (120, 4), (480, 4))),
         # Schedules, bins and lots.
         InstanceFamily("job-shops", draws.draw_job_shop, sizes((4, 3), (20, 15), (40, 30), (80, 60))),
         InstanceFamily("rcpsp", draws.draw_rcpsp, sizes((10,), (200,), (800,), (3200,))),

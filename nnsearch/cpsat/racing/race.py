@@ -93,6 +93,7 @@ class Race:
         self._past = past
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
+        self._wants_any = parameters.stop_after_first_solution  # whatever it costs
         self._deadline = self._started + parameters.max_time_in_seconds
         self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
         self._objective = None if is_constant(model.proto) else read_objective(model.proto)
@@ -106,7 +107,7 @@ class Race:
             beside_cp_sat=past is not None or self._leads,
         )
         self._standing = Standing(model.proto, self._objective, self._callbacks, self._parameters)
-        self._stopped = False
+        self._stopped = self._has_any = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
         self._decides = self._objective is None and scorer is not None and scorer.purpose == "preferences"
@@ -172,7 +173,7 @@ class Race:
             return self._finish(first.response(), "cp-sat")
         if self._past is not None and self._recalled is not None and self._objective is not None:
             return self._go_on_from(answer, self._past, self._recalled, first)
-        if self._objective is not None and answer.status != cp_model.INFEASIBLE:
+        if self._objective is not None and answer.status != cp_model.INFEASIBLE and not self._wants_any:
             # Where CP-SAT is about to have one of its own, it would lose more by another presolve than this one gives.
             self._wait(first, self._options.trial_seconds, self._standing.has_solution)
             if self._standing.has_solution():
@@ -305,6 +306,12 @@ class Race:
             self._note_gift(start)
             self._show(start)
             search.adopt(start)
+        if self._wants_any and search is not None and search.answer is not None:
+            if start is None:
+                self._credit.giver = "learned"
+            self._credit.give(search.answer.objective_value, search.found - self._started)
+            first.stop()
+            return self._better(first.response(), search.answer)
         # CP-SAT has had its chance when history has a better schedule.
         chance = self._options.lead_after - self._seconds() if schedule is None or start is None else 0.0
         if search is None or self._wait(first, chance):
@@ -377,9 +384,10 @@ class Race:
         return self._hand_over(answer, self._credit.giver)
 
     def _tell(self, response: cmh.CpSolverResponse) -> bool:
-        """Let the solution callback read a solution; return whether it wants no other one."""
+        """Let the solution callback read a solution; return whether no other one is wanted."""
+        self._has_any = True
         self._callbacks.show(response)
-        return self._callbacks.over
+        return self._callbacks.over or self._wants_any
 
     def _leader(self, beside: CpSatRun, schedule: ScheduleSearch | None) -> NeighbourhoodSearch | ScheduleSearch | None:
         """Return the search that the scorer leads; None if it has nothing to say, or CP-SAT has answered.
@@ -478,6 +486,7 @@ class Race:
         return lambda: self._is_past_help(beside) or self._time_left() <= 0
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
+        self._has_any = True
         self._log(f"history: start with {self._credit.give(start.objective_value, self._seconds())}")
 
     def _hand_over(self, best: cmh.CpSolverResponse, found_by: Winner) -> cmh.CpSolverResponse:
@@ -555,7 +564,7 @@ class Race:
         return True
 
     def _is_stopped(self) -> bool:
-        return self._stopped or self._callbacks.over or self._interrupted()
+        return self._stopped or self._callbacks.over or (self._wants_any and self._has_any) or self._interrupted()
 
     def _is_over(self) -> bool:
         return self._is_stopped() or self._time_left() <= 0
@@ -747,6 +756,7 @@ class Race:
             again: only if the callback has read another one since: after the solve, too, it can be asked for values.
         """
         callbacks = self._callbacks
+        self._has_any = True
         self._standing.know_a_bound()
         if callbacks.solution is None or callbacks.error is not None:
             return

@@ -14,7 +14,6 @@ _ONE_WAY = {
     "fill_additional_solutions_in_response": "more than one solution is asked for",
     "fill_tightened_domains_in_response": "tightened domains are asked for",
     "interleave_search": "interleave_search asks for a run that can be repeated",
-    "stop_after_first_solution": "stop_after_first_solution is set",
     "stop_after_presolve": "stop_after_presolve is set",
     "stop_after_root_propagation": "stop_after_root_propagation is set",
     "fix_variables_to_their_hinted_value": "fix_variables_to_their_hinted_value is set",

@@ -1,0 +1,106 @@
+"""Whoever asks for the first solution alone gets that of either side, and nothing after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+from ortools.sat.python import cp_model
+from silent_runs import SilentRun
+
+from benchmarks.instances.families import FAMILIES, Part, Scale
+from benchmarks.instances.families.feasibility import draw_quasigroup
+from benchmarks.instances.zoo.zoo_model import ZooModel
+from nnsearch.cpsat import CpSolver, RaceOptions
+from nnsearch.cpsat.racing import race
+from nnsearch.plain_solver import plain_solver
+
+
+def of_family(name: str, seed: int = 0) -> ZooModel:
+    return FAMILIES[name].build(Scale.TINY, Part.TEST, seed, 0)
+
+
+class Heard(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+    """The objectives that a callback heard of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objectives: list[float] = []
+
+    def on_solution_callback(self) -> None:
+        self.objectives.append(self.objective_value)
+
+
+def first_of(solver: CpSolver, drawn: ZooModel, monkeypatch: pytest.MonkeyPatch) -> Heard:
+    """Ask for a first solution beside a CP-SAT that never answers, and check it."""
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", SilentRun)
+    solver.parameters.num_workers = 2
+    solver.parameters.stop_after_first_solution = True
+    heard = Heard()
+    assert solver.solve(drawn.model, heard) == cp_model.FEASIBLE
+    assert SilentRun.begun == 1, "nobody begins again from it"
+    assert heard.objectives == [solver.objective_value] == [drawn.check(solver.value)]
+    assert solver.race is not None
+    assert solver.race.contribution != "nothing"
+    assert solver.race.error is None
+    return heard
+
+
+@pytest.mark.parametrize(
+    ("scorer", "draw"),
+    [
+        ("bp", lambda: draw_quasigroup(8, Random(1))),
+        ("lp", lambda: of_family("set-cover")),
+        ("lp", lambda: of_family("job-shops")),
+        ("lp", lambda: of_family("rcpsp")),
+    ],
+    ids=["the objective left aside", "rows", "a job shop", "a project"],
+)
+def test_it_may_be_the_learned_sides(
+    scorer: str, draw: Callable[[], ZooModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solver = CpSolver(scorer, options=RaceOptions(head_start=0, lead_after=0), on_error="raise")
+    first_of(solver, draw(), monkeypatch)
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+
+
+@pytest.mark.parametrize("scorer", [None, "lp"])
+@pytest.mark.parametrize("family", ["set-cover", "generalised-assignment", "job-shops", "rcpsp"])
+def test_it_may_be_one_that_the_past_leads_to(
+    family: str, scorer: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = RaceOptions(head_start=0, lead_after=0, trial_seconds=0, start_seconds=100)
+    before = CpSolver(None, history=tmp_path / "plans.db")
+    before.parameters.num_workers = 2
+    assert before.solve(of_family(family).model) == cp_model.OPTIMAL
+    solver = CpSolver(scorer, history=tmp_path / "plans.db", options=how, on_error="raise")
+    first_of(solver, of_family(family, 1), monkeypatch)
+    assert solver.race is not None
+    assert solver.race.winner == "history"
+
+
+def test_it_may_be_that_of_cp_sat() -> None:
+    solver, plain = CpSolver("lp"), plain_solver()
+    for one in (solver, plain):
+        one.parameters.num_workers = 1
+        one.parameters.stop_after_first_solution = True
+    drawn = of_family("knapsack")
+    assert solver.solve(drawn.model) == plain.solve(drawn.model) == cp_model.FEASIBLE
+    assert solver.objective_value == plain.objective_value
+    assert solver.race is not None
+    assert solver.race.winner == "cp-sat"
+
+
+def test_without_an_objective_the_first_solution_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = draw_quasigroup(6, Random(1))
+    drawn.model.clear_objective()
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", SilentRun)
+    solver = CpSolver("bp", options=RaceOptions(head_start=0), on_error="raise")
+    solver.parameters.stop_after_first_solution = True
+    assert solver.solve(drawn.model) == cp_model.OPTIMAL, "as CP-SAT says"
+    drawn.check(solver.value)
