@@ -134,13 +134,19 @@ class PastOf:
             return ()
         return found.subsolvers if found is not None and found.helps else ()
 
-    def start(self, ends: float, stop: Callable[[], bool], seed: int, beaten: Callable[[Start], bool]) -> Start | None:
+    def start(
+        self,
+        ends: float,
+        stop: Callable[[], bool],
+        parameters: cmh.SatParameters,
+        beaten: Callable[[Start], bool],
+    ) -> Start | None:
         """Return a complete solution near the nearest past one; None if there is none in time.
 
         Args:
             ends: when to give up, of ``time.perf_counter``.
             stop: asked often; true gives up.
-            seed: CP-SAT's.
+            parameters: CP-SAT's, of which the seed and the limit of memory count.
             beaten: tells of a solution whether a better one is known.
         """
         if self.near is None:
@@ -148,7 +154,7 @@ class PastOf:
         try:
             model = self.prepared(stop)
             plan, before = self.near.plan, self.near.objective
-            start = find_start(model, plan, ends, before=before, seed=seed, stop=stop, beaten=beaten)
+            start = find_start(model, plan, ends, before=before, parameters=parameters, stop=stop, beaten=beaten)
         except ReadingStoppedError:
             start = None
         except Exception as error:
@@ -158,11 +164,13 @@ class PastOf:
             self.why_not = f"solve {self.near.number} led to no solution in time"
         return start
 
-    def improved(self, start: Start, ends: float, stop: Callable[[], bool], seed: int) -> Iterator[Start]:
+    def improved(
+        self, start: Start, ends: float, stop: Callable[[], bool], parameters: cmh.SatParameters
+    ) -> Iterator[Start]:
         """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.start.improved`."""
         try:
             model = self.prepared(stop)
-            yield from improved(model, start, ends, seed=seed, stop=stop)
+            yield from improved(model, start, ends, parameters=parameters, stop=stop)
         except ReadingStoppedError:
             return
         except Exception as error:

@@ -33,11 +33,11 @@ class CpSolver(cp_model.CpSolver):
 
     CP-SAT has all ``num_workers``. A learned search in the CP engine is one more thread, with a bounded share of the
     processors; it looks for any solution as long as CP-SAT has none. The first answer wins, and the other side stops
-    at once; with an objective CP-SAT goes on from the solution that was found. Solutions of the learned search are
-    checked by CP-SAT before they are reported. Where a race makes no sense (all solutions are asked for, assumptions,
-    limits that are meant to be repeatable) CP-SAT has the solve for itself. ``race`` says who answered, and what the
-    learned search gave. As in any portfolio of threads, which of several solutions is returned may change from run to
-    run.
+    at once; with an objective CP-SAT goes on from the solution that was found, unless the parameters ask for the first
+    one (``stop_after_first_solution``). Solutions of the learned search are checked by CP-SAT before they are
+    reported. Where a race makes no sense (all solutions are asked for, assumptions, limits that are meant to be
+    repeatable) CP-SAT has the solve for itself. ``race`` says who answered, and what the learned search gave. As in any
+    portfolio of threads, which of several solutions is returned may change from run to run.
 
     Args:
         scorer: name or path of a network, or a scorer; None leaves all to CP-SAT.

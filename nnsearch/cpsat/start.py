@@ -57,7 +57,7 @@ def find_start(
     ends: float,
     *,
     before: float | None = None,
-    seed: int = 0,
+    parameters: cmh.SatParameters | None = None,
     stop: Callable[[], bool] | None = None,
     beaten: Callable[[Start], bool] | None = None,
 ) -> Start | None:
@@ -80,7 +80,7 @@ def find_start(
         plan: the past solution.
         ends: when to give up, of ``time.perf_counter``.
         before: objective that the plan had.
-        seed: CP-SAT's random seed.
+        parameters: CP-SAT's, of which the seed and the limit of memory count.
         stop: asked often; true gives up.
         beaten: tells of a solution whether a better one is known; then no other way is tried.
     """
@@ -98,7 +98,8 @@ def find_start(
         if now >= ends or (stop is not None and stop()):
             break
         order = _Order(roles, way)
-        response = _replay(model, order, now + (ends - now) * (_FIRST_SHARE if place < len(ways) else 1.0), seed, stop)
+        until = now + (ends - now) * (_FIRST_SHARE if place < len(ways) else 1.0)
+        response = _replay(model, order, until, parameters, stop)
         if response is None:
             continue
         start = _start_of(model, list(response.solution), order)
@@ -108,7 +109,12 @@ def find_start(
 
 
 def improved(
-    model: PreparedModel, start: Start, ends: float, *, seed: int = 0, stop: Callable[[], bool] | None = None
+    model: PreparedModel,
+    start: Start,
+    ends: float,
+    *,
+    parameters: cmh.SatParameters | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[Start]:
     """Go on in a start's order for better solutions, and return them as they come, until none has come for a while.
 
@@ -118,7 +124,7 @@ def improved(
         model: a model with an objective.
         start: the solution.
         ends: when to give up, of ``time.perf_counter``.
-        seed: CP-SAT's random seed.
+        parameters: CP-SAT's, of which the seed and the limit of memory count.
         stop: asked often; true gives up.
     """
     copy = model.model.clone()
@@ -127,8 +133,7 @@ def improved(
     except ReadingStoppedError:
         return
     found = _Found()
-    parameters = _parameters(ends - time.perf_counter(), seed)
-    run = CpSatRun(copy, parameters, solution_callback=found)
+    run = CpSatRun(copy, _dive(ends - time.perf_counter(), parameters), solution_callback=found)
     begun = last = time.perf_counter()
     best = start
     try:
@@ -299,7 +304,11 @@ class _Order(NamedTuple):
 
 
 def _replay(
-    model: PreparedModel, order: _Order, ends: float, seed: int, stop: Callable[[], bool] | None
+    model: PreparedModel,
+    order: _Order,
+    ends: float,
+    parameters: cmh.SatParameters | None,
+    stop: Callable[[], bool] | None,
 ) -> cmh.CpSolverResponse | None:
     """Return a solution of any objective, None if there was none in time."""
     copy = without_objective(model.model)
@@ -307,10 +316,10 @@ def _replay(
         _set_order(copy, order, _until(ends, stop))
     except ReadingStoppedError:
         return None
-    parameters = _parameters(ends - time.perf_counter(), seed)
+    dive = _dive(ends - time.perf_counter(), parameters)
     if order.way.bold:
-        parameters.max_number_of_conflicts = _BOLD_CONFLICTS
-    run = CpSatRun(copy, parameters)
+        dive.max_number_of_conflicts = _BOLD_CONFLICTS
+    run = CpSatRun(copy, dive)
     if run.wait(lambda: stop is not None and stop()):
         return None
     response = run.response()
@@ -337,8 +346,8 @@ def _set_order(model: cp_model.CpModel, order: _Order, check: StopCheck) -> None
     strategy.variables.extend(order.roles.decisions(order.way, proto, check))
 
 
-def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
-    """Return those of one dive: whatever is done before the first decision costs more than it gives.
+def _dive(seconds: float, asked: cmh.SatParameters | None) -> cmh.SatParameters:
+    """Return the parameters of one dive: whatever is done before the first decision costs more than it gives.
 
     Inprocessing alone, which CP-SAT does before the first decision, too, takes ten times as long as the dive.
     """
@@ -353,7 +362,8 @@ def _parameters(seconds: float, seed: int) -> cmh.SatParameters:
     parameters.inprocessing_probing_dtime = 0
     parameters.inprocessing_minimization_dtime = 0
     parameters.catch_sigint_signal = False
-    parameters.random_seed = seed
+    if asked is not None:
+        parameters.random_seed, parameters.max_memory_in_mb = asked.random_seed, asked.max_memory_in_mb
     if math.isfinite(seconds):
         parameters.max_time_in_seconds = max(seconds, 0.0)
     return parameters

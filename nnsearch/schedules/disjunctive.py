@@ -242,7 +242,7 @@ class DisjunctiveGraph:
         return max(self._heads[task] + self._least_tails[task] for task in self._ending)
 
     def _held_up(self, task: int) -> tuple[int, list[int]]:
-        """Return when a task could begin but for fixed intervals, and the tasks that it cannot begin before for."""
+        """Return when a task could begin if there were no fixed intervals, and the tasks that keep it from earlier."""
         reached = self._least[task]
         holders: list[int] = []
         for other, weight in self._before[task]:

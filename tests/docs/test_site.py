@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -48,50 +48,62 @@ def test_the_report_and_a_replay_are_part_of_it(site: Path) -> None:
         assert (site / name).stat().st_size > 10_000
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    from shutil import which
+@dataclass(frozen=True)
+class Seen:
+    """What a browser shows of a page.
 
-    found = which("chromium") or which("google-chrome")
+    Attributes:
+        width: in pixels, on a phone.
+        right: where on paper the rightmost text, table or picture ends, in pixels.
+        paper: its colour, where the screen is dark.
+        controls: whether there is anything on it to click at.
+    """
+
+    width: int
+    right: float
+    paper: str
+    controls: bool
+
+
+@pytest.fixture(scope="module")
+def seen(site: Path) -> dict[str, Seen]:
+    """Every page of the site, by its name."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("there is no Chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-def test_no_page_is_wider_than_a_phone(site: Path, browser: Any) -> None:
-    page = browser.new_page(viewport={"width": PHONE, "height": 740})
-    wide = {}
-    for path in sorted(site.rglob("*.html")):
-        page.goto(path.as_uri())
-        if (width := page.evaluate("document.documentElement.scrollWidth")) > PHONE + ROOM:
-            wide[path.relative_to(site).as_posix()] = width
-    page.close()
-    assert wide == {}
-
-
-def test_no_page_is_cut_off_in_print(site: Path, browser: Any) -> None:
-    page = browser.new_page(viewport={"width": PAPER, "height": 1000})
-    page.emulate_media(media="print", color_scheme="dark")
     right = (
         "Math.max(...[...document.querySelectorAll('h1, table, pre, img')].map(e => e.getBoundingClientRect().right))"
     )
     controls = "[...document.querySelectorAll('.md-header, .md-sidebar, .md-clipboard')].some(e => e.checkVisibility())"
-    paper = "getComputedStyle(document.body).backgroundColor"
-    cut, dark, controlled = {}, [], []
-    for path in sorted(site.rglob("*.html")):
-        name = path.relative_to(site).as_posix()
-        if name == "404.html":  # whose style is that of a server
-            continue
-        page.goto(path.as_uri())
-        if (furthest := page.evaluate(right)) > PAPER + ROOM:
-            cut[name] = furthest
-        if page.evaluate(paper) not in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"):
-            dark.append(name)
-        if page.evaluate(controls):
-            controlled.append(name)
-    page.close()
-    assert (cut, dark, controlled) == ({}, [], [])
+    pages = {}
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page()
+        for path in sorted(site.rglob("*.html")):
+            page.set_viewport_size({"width": PHONE, "height": 740})
+            page.emulate_media(media="screen", color_scheme="dark")
+            page.goto(path.as_uri())
+            width = page.evaluate("document.documentElement.scrollWidth")
+            page.set_viewport_size({"width": PAPER, "height": 1000})
+            page.emulate_media(media="print", color_scheme="dark")
+            pages[path.relative_to(site).as_posix()] = Seen(
+                width,
+                page.evaluate(right),
+                page.evaluate("getComputedStyle(document.body).backgroundColor"),
+                page.evaluate(controls),
+            )
+        browser.close()
+    return pages
+
+
+def test_no_page_is_wider_than_a_phone(seen: dict[str, Seen]) -> None:
+    assert {name: page.width for name, page in seen.items() if page.width > PHONE + ROOM} == {}
+
+
+def test_no_page_is_cut_off_in_print(seen: dict[str, Seen]) -> None:
+    printed = {name: page for name, page in seen.items() if name != "404.html"}  # whose style is that of a server
+    assert {name: page.right for name, page in printed.items() if page.right > PAPER + ROOM} == {}
+    white = ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+    assert {name: page.paper for name, page in printed.items() if page.paper not in white} == {}
+    assert [name for name, page in printed.items() if page.controls] == []

@@ -16,11 +16,13 @@ from benchmarks.instances.zoo.zoo_model import Value, ZooModel
 from nnsearch.problems import latin_square
 from nnsearch.problems.latin_square.problem import is_solution
 
-_HOLES = 0.42  # of the cells: there are more of them in easy squares, and fewer (C. P. Gomes and B. Selman, 1997)
+_HOLES = (
+    0.42  # of the cells; squares with more are easier, and so are those with fewer (C. P. Gomes and B. Selman, 1997)
+)
 
 
 def draw_quasigroup(order: int, rng: Random) -> ZooModel:
-    """Return a Latin square with holes, as many in each row and column; what numbers cost differs by the cell."""
+    """Return a Latin square with balanced holes, and a price for each cell that its number is multiplied by."""
     ((square, _),) = latin_square.generate(order, _HOLES, 1, rng.randrange(2**31), _shuffled_squares)
     cost = {cell: rng.randint(1, 20) for cell in product(range(order), repeat=2)}
     model = cp_model.CpModel()

@@ -24,9 +24,9 @@ _OVERRIDDEN = ("OnSolutionCallback", "StopSearch", "BestObjectiveBound", "WallTi
 class Callbacks:
     """What the user wants to hear, in the order and the number of a single solve.
 
-    A context; in it, the solution callback passes on strictly better solutions only (of a model without an objective:
-    one), it tells the time of the whole solve and the best bound of all, and its ``stop_search`` is heard here. An
-    exception in a callback is kept in ``error``.
+    A context; in it, the solution callback passes on strictly better solutions only (of a model without an objective,
+    or where no more are asked for: one), it tells the time of the whole solve and the best bound of all, and its
+    ``stop_search`` is heard here. An exception in a callback is kept in ``error``.
 
     Args:
         objective: of the model; None if it has none.
@@ -57,6 +57,7 @@ class Callbacks:
         self.bound = self.no_bound = -math.inf if objective is None else objective.no_bound
         self.lines: list[str] = []
         self._objective, self._log, self._on_bound = objective, log, bound
+        self._only_one = parameters.stop_after_first_solution
         self._reached: float | None = None  # of the last solution that was passed on
         # The response that was given out for it: what is read of a response in Python does not keep it in memory.
         self._given: cmh.CpSolverResponse | None = None
@@ -118,7 +119,7 @@ class Callbacks:
     def _is_better(self, objective: float) -> bool:
         """Tell whether a solution is strictly better than all that were passed on."""
         return self._reached is None or (
-            self._objective is not None and self._objective.better(objective, self._reached)
+            self._objective is not None and not self._only_one and self._objective.better(objective, self._reached)
         )
 
     def log_callback(self) -> Callable[[str], None] | None:

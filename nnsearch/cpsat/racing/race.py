@@ -93,7 +93,7 @@ class Race:
         self._past = past
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
-        self._wants_any = parameters.stop_after_first_solution  # whatever it costs
+        self._wants_any = parameters.stop_after_first_solution  # the first solution, whatever its objective
         self._deadline = self._started + parameters.max_time_in_seconds
         self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
         self._objective = None if is_constant(model.proto) else read_objective(model.proto)
@@ -110,7 +110,8 @@ class Race:
         self._stopped = self._has_any = False
         self._interrupted: Callable[[], bool] = _never
         self._running: CpSatRun | None = None
-        self._decides = self._objective is None and scorer is not None and scorer.purpose == "preferences"
+        decides = self._objective is None and not self._wants_any
+        self._decides = decides and scorer is not None and scorer.purpose == "preferences"
         self._answered: float | None = None  # when CP-SAT's answer was heard, where that is not the end
         self._learned: SolveResult | None = None
         self._error: BaseException | None = None
@@ -193,9 +194,9 @@ class Race:
                 self._report_contradiction("no solution", answer)
             self._show(answer)  # only now: nobody else may be reading through the callback
             return self._finish(answer, self._credit.giver)
-        if not self._standing.improves(answer, before):
+        if not self._standing.improves(answer, before) or (self._wants_any and before.status in SOLVED):
             self._credit.give_nothing("CP-SAT had a solution first")
-            if not first.stopped:
+            if not first.stopped or self._wants_any:
                 return self._finish(before, "cp-sat")
             return self._finish(before, "cp-sat") if self._is_over() else self._hand_over(before, "cp-sat")
         self._show(answer)
@@ -224,7 +225,7 @@ class Race:
             hopeless = tried or not self._standing.is_near(start.objective_value)
             return self._is_past_help(first) or (hopeless and self._standing.is_surpassed(start.objective_value))
 
-        for better in past.improved(found, now + min(window, left), over, self._parameters.random_seed):
+        for better in past.improved(found, now + min(window, left), over, self._parameters):
             response = self._check(better.solution, None)
             if response is not None and self._standing.improves(response, start):
                 start = response
@@ -297,7 +298,8 @@ class Race:
         self._standing.know_a_bound()
         if schedule is not None and self._credit.giver == "history" and self._recalled is None:
             start = schedule.answer
-        search = self._leader(first, schedule) if self._leads else schedule
+        needless = self._wants_any and start is not None
+        search = self._leader(first, schedule) if self._leads and not needless else schedule
         if isinstance(search, ScheduleSearch):
             self._follow(search)
         if start is not None and self._past is not None and self._recalled is not None:
@@ -309,9 +311,7 @@ class Race:
         if self._wants_any and search is not None and search.answer is not None:
             if start is None:
                 self._credit.giver = "learned"
-            self._credit.give(search.answer.objective_value, search.found - self._started)
-            first.stop()
-            return self._better(first.response(), search.answer)
+            return self._first_of(first, search.answer, search.found)
         # CP-SAT has had its chance when history has a better schedule.
         chance = self._options.lead_after - self._seconds() if schedule is None or start is None else 0.0
         if search is None or self._wait(first, chance):
@@ -352,11 +352,7 @@ class Race:
 
         leader = f"learned search begins: {self._scorer.name}" if self._leads and self._scorer else "history leads: it"
         self._log(f"{leader} has {search.size} {search.things} in order")
-        for step in search.steps(over):
-            self._log(
-                f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
-                f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
-            )
+        self._take_steps(search, over)
         self._callbacks.follow = None
         answer, reached = search.answer, search.reached
         if reached is not None and search.proved:
@@ -382,6 +378,36 @@ class Race:
             own = run is first or answer.objective_value == self._followed
             return self._better(last, answer, None if own else self._credit.giver)
         return self._hand_over(answer, self._credit.giver)
+
+    def _first_of(self, beside: CpSatRun, known: cmh.CpSolverResponse, found: float) -> cmh.CpSolverResponse:
+        """End the solve with a first solution, or with that of CP-SAT where it is as good.
+
+        Args:
+            beside: CP-SAT.
+            known: the solution.
+            found: when, of ``time.perf_counter``.
+        """
+        beside.stop()
+        own = beside.response()
+        if self._standing.improves(known, own):
+            self._credit.give(known.objective_value, found - self._started)
+        else:
+            self._credit.give_nothing("CP-SAT had a solution first")
+        return self._better(own, known)
+
+    def _take_steps(self, search: NeighbourhoodSearch | ScheduleSearch, over: Callable[[], bool]) -> None:
+        """Search neighbourhoods to the end; what it has found stays where it fails."""
+        try:
+            for step in search.steps(over):
+                self._log(
+                    f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
+                    f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
+                )
+        except Exception as error:
+            if self._leads and self._scorer is not None:
+                self._note_failure(error, self._scorer)
+            elif self._past is not None:
+                self._past.fail(error)
 
     def _tell(self, response: cmh.CpSolverResponse) -> bool:
         """Let the solution callback read a solution; return whether no other one is wanted."""
@@ -596,8 +622,8 @@ class Race:
         start = past.start(
             time.perf_counter() + self._grant_of_past(),
             self._out_of_time(beside),
-            self._parameters.random_seed,
-            lambda found: not self._standing.is_ahead(found.objective),
+            self._parameters,
+            lambda found: self._wants_any or not self._standing.is_ahead(found.objective),
         )
         if start is None or past.near is None:
             answered = beside.done.is_set() and not self._is_stopped()
@@ -772,6 +798,7 @@ class Race:
         model = hinted(self._model, values)
         checker = plain_solver()
         checker.parameters.num_workers = 1
+        checker.parameters.max_memory_in_mb = self._parameters.max_memory_in_mb
         checker.parameters.fix_variables_to_their_hinted_value = True
         checker.parameters.cp_model_presolve = False  # which takes longer than all the rest
         checker.parameters.cp_model_probing_level = 0

@@ -67,7 +67,7 @@ class OrderSearch(threading.Thread):
         try:
             self._search()
         except NothingToReadError:
-            return
+            pass
         except BaseException as error:
             self.failed = error
         finally:
@@ -94,7 +94,7 @@ class OrderSearch(threading.Thread):
             if self.told.is_set() or self._refused or not self._is_overtaken(graph.end, best):
                 return
             graph = self._graph()
-            best = graph.length
+            best, improved = graph.length, time.perf_counter()
 
     def _graph(self) -> DisjunctiveGraph:
         """Return the best solution."""

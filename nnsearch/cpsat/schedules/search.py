@@ -75,7 +75,7 @@ class ScheduleSearch(Incumbent):
         super().__init__(objective, on_solution)
         self._model, self._schedule, self._workers = model, schedule, workers
         self._generator = Generator(schedule)
-        self._memory = parameters.max_memory_in_mb
+        self._asked = parameters
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._tasks, self._patience = float(_FIRST_TASKS), _PATIENCE
 
@@ -121,7 +121,8 @@ class ScheduleSearch(Incumbent):
         if refused is None or self.found > found_at or over():
             return
         # The model says more than the schedule.
-        start = find_start(self._model, refused, time.perf_counter() + _REPAIR_SECONDS, stop=over)
+        ends = time.perf_counter() + _REPAIR_SECONDS
+        start = find_start(self._model, refused, ends, parameters=self._asked, stop=over)
         if start is not None:
             self._run(_fixed(self._model.model, enumerate(start.solution)), None).wait(over)
 
@@ -207,7 +208,7 @@ class ScheduleSearch(Incumbent):
     def _run(self, model: cp_model.CpModel, seconds: float | None) -> CpSatRun:
         parameters = cmh.SatParameters()
         parameters.num_workers = 1
-        parameters.max_memory_in_mb = self._memory
+        parameters.max_memory_in_mb = self._asked.max_memory_in_mb
         parameters.random_seed = int(self._random.integers(2**31))
         parameters.linearization_level = 0
         parameters.cp_model_probing_level = 0

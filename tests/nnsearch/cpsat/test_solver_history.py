@@ -16,6 +16,7 @@ from silent_runs import LostHint, SilentRun
 from stand_ins import PATIENCE, RandomGraphScorer
 from stopping import stopped_after_the_first
 
+from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat import CpSolver, RaceOptions
 from nnsearch.cpsat import solver as solver_module
 from nnsearch.cpsat.past import PastOf
@@ -721,3 +722,26 @@ def test_options_are_checked(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=f"^{message}$"):
         CpSolver(**options)
+
+
+@pytest.mark.parametrize("scorer", [None, "lp"])
+@pytest.mark.parametrize("family", ["knapsack", "job-shops"])
+def test_every_solve_of_a_race_keeps_to_the_limit_of_memory(
+    family: str, scorer: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (FAMILIES[family].build(Scale.TINY, Part.TEST, seed, 0).model for seed in range(2))
+    with_history(tmp_path / "plans.db").solve(first)
+    limits: list[int] = []
+    solve = cp_model.CpSolver.solve
+
+    def noted(self: cp_model.CpSolver, *arguments: Any, **more: Any) -> Any:
+        limits.append(self.parameters.max_memory_in_mb)
+        return solve(self, *arguments, **more)
+
+    monkeypatch.setattr(cp_model.CpSolver, "solve", noted)
+    silence(monkeypatch)
+    solver = with_history(tmp_path / "plans.db", scorer, on_error="raise")
+    solver.parameters.max_memory_in_mb = 12345
+    assert solver.solve(second) == cp_model.OPTIMAL
+    assert len(limits) > 1
+    assert set(limits) == {12345}
