@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
+from stand_ins import PATIENCE
 
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.zoo import KINDS, Size, build
@@ -148,7 +149,8 @@ def test_what_a_neighbourhood_has_is_better_and_keeps_the_order_outside(family: 
     assert found
 
 
-def test_a_model_that_says_more_than_its_schedule_has_a_start_all_the_same() -> None:
+def test_a_model_that_says_more_than_its_schedule_has_a_start_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REPAIR_SECONDS", PATIENCE)
     drawn = FAMILIES["job-shops"].build(Scale.TINY, Part.TEST, 0, 2)
     search = search_of(drawn)
     search.begin_by_rules(lambda: False)
