@@ -30,6 +30,8 @@ VISIBLE = """selector => [...document.querySelectorAll(selector)].filter(one => 
 }).length"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:

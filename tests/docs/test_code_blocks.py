@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pages import PAGES, RUN, SHOWN, is_slow, languages_of, name_of, reasons_of, run_page
+from pages import PAGES, RUN, SHOWN, languages_of, name_of, reasons_of, run_page
 
 from nnsearch.inference.pretrained import pretrained_models
 
-WITH_CODE = [
-    pytest.param(page, id=name_of(page), marks=[pytest.mark.slow] if is_slow(page) else [])
-    for page in PAGES
-    if set(languages_of(page)) & set(RUN)
-]
+WITH_CODE = [page for page in PAGES if set(languages_of(page)) & set(RUN)]
 
 
-@pytest.mark.parametrize("page", WITH_CODE)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # for files that an example writes
     assert pretrained_models()

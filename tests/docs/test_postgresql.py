@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "postgresql.md").read_text(encoding="utf-8")
 URL = "postgresql://planners:secret@db.example.org/plans"
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_solve_moves_from_a_file_to_a_server(on_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

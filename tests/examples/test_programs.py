@@ -53,6 +53,7 @@ def test_the_code_of_a_notebook_is_that_of_its_program() -> None:
         assert ast.dump(ast.parse(code)) == ast.dump(ast.Module(program.body[1:], []))  # all but the docstring
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_notebook_runs_from_its_first_cell_to_its_last(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

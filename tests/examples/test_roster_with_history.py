@@ -10,6 +10,8 @@ from stand_ins import PATIENCE
 NURSES = ["Ada", "Ben", "Cleo", "Dan", "Eva", "Finn"]
 DEMAND = {"early": 2, "late": 1, "night": 1}
 
+pytestmark = pytest.mark.slow
+
 
 def is_roster(plan: dict[str, str]) -> bool:
     """Go through the rules, letter by letter."""

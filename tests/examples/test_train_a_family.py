@@ -3,8 +3,11 @@ from __future__ import annotations
 from itertools import compress, product
 from pathlib import Path
 
+import pytest
 from example_programs import run_example
 from stand_ins import PATIENCE
+
+pytestmark = pytest.mark.slow
 
 TINY = {"MODELS": 3, "THINGS": 8, "SETS": 10, "HOLDERS": (2, 4), "SOLVE_SECONDS": PATIENCE, "STEPS": 5, "NEW": 1}
 

@@ -1,8 +1,7 @@
 """The pages that people read, and the code in them: it runs from top to bottom, each page in a folder of its own.
 
 A block of Python or of a shell is run; one of ``output`` is compared with what the block before it has printed, where
-numbers may differ. A block that is not run has a reason before it, ``<!-- skip: next "WHY" -->``, and a page that takes
-long says so, ``<!-- slow: WHY -->``.
+numbers may differ. A block that is not run has a reason before it, ``<!-- skip: next "WHY" -->``.
 """
 
 from __future__ import annotations
@@ -47,11 +46,6 @@ _FENCE = re.compile(r"^```(\w*)", re.MULTILINE)
 def name_of(page: Path) -> str:
     """Return what a test of a page is called."""
     return page.relative_to(ROOT).as_posix()
-
-
-def is_slow(page: Path) -> bool:
-    """Tell whether a page says that it takes long."""
-    return "<!-- slow: " in page.read_text(encoding="utf-8")
 
 
 def languages_of(page: Path) -> list[str]:

@@ -22,6 +22,8 @@ from training.__main__ import main
 from training.data import model_solutions
 from training.data.solved_models import solutions_file
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 FEW_STEPS = ["train.steps=4", "train.evaluate_every=2", "train.threads=1", "network.rounds=1", "network.hidden=4"]
 QUICK = [word for pair in FEW_STEPS for word in ("--set", pair)] + ["--device", "cpu"]

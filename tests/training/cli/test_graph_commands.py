@@ -15,6 +15,8 @@ from nnsearch.problems import read_problem
 from training.__main__ import main
 from training.examples import rostering
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     "network.blocks=1",
     "network.iterations=2",

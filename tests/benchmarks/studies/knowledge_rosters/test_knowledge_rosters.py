@@ -24,6 +24,8 @@ from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.scorers.scorer import Advice
 from training.data.solved_models import model_files, read_folder
 
+pytestmark = pytest.mark.slow
+
 SIZE = RosterSize(5, 5)
 
 
