@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import pytest
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.cpsat.racing import race
 from nnsearch.cpsat.run import CpSatRun
 
 
@@ -29,6 +32,12 @@ class SilentRun(CpSatRun):
     def response(self) -> cmh.CpSolverResponse:
         assert self.done.is_set()
         return cmh.CpSolverResponse()
+
+
+def silence(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any] = SilentRun) -> None:
+    """Let the runs of the next race be these."""
+    SilentRun.begun = 0
+    monkeypatch.setattr(race, "CpSatRun", run)
 
 
 class Awaited(threading.Event):

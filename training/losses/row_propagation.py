@@ -41,20 +41,20 @@ class RowPropagation:
         # In a linear row ~v is the opposite of v, in others it is 1 - v.
         coefficient = np.where(negative, -rows.coefficients, rows.coefficients)
         constant = np.bincount(owner[negative & literals[owner]], minlength=len(rows))
+        largest = np.maximum(np.abs(low.astype(np.float64)), np.abs(high))
         kept = coefficient != 0
         sums = np.bincount(owner[kept], minlength=len(rows)) > 0
         never = (rows.kind == LINEAR_ROW) & (rows.domain.sizes == 0)
         never |= ~sums & ((least > constant) | (most < constant))
         if never.any() and len(low):
             # Whatever its terms are, a row that can never hold asks the impossible of one variable.
-            smallest = np.argmin(np.maximum(np.abs(low.astype(np.float64)), np.abs(high)))
             least[never], most[never], kept[never[owner]] = _NO_SIDE, -_NO_SIDE, False
             at = rows.entries.offset[1:][never]
-            owner, variable = np.insert(owner, at, np.flatnonzero(never)), np.insert(variable, at, smallest)
+            owner, variable = np.insert(owner, at, np.flatnonzero(never)), np.insert(variable, at, np.argmin(largest))
             coefficient, kept = np.insert(coefficient, at, 1), np.insert(kept, at, True)
             sums |= never
-        largest = np.maximum(np.abs(low.astype(np.float64)), np.abs(high))[variable]
-        exact = np.bincount(owner[kept], (np.abs(coefficient) * largest)[kept], len(rows)) + constant < _EXACT
+        size = np.abs(coefficient) * largest[variable]
+        exact = np.bincount(owner[kept], size[kept], len(rows)) + constant < _EXACT
         told = sums & exact & ((least > -_NO_SIDE) | (most < _NO_SIDE))
         chosen, kept = np.flatnonzero(told), kept & told[owner]
         self._num_rows = len(chosen)

@@ -16,9 +16,8 @@ from benchmarks.instances.zoo.zoo_model import Value, ZooModel
 from nnsearch.problems import latin_square
 from nnsearch.problems.latin_square.problem import is_solution
 
-_HOLES = (
-    0.42  # of the cells; squares with more are easier, and so are those with fewer (C. P. Gomes and B. Selman, 1997)
-)
+_HOLES = 0.42
+"""Of the cells; squares with more are easier, and so are those with fewer (C. P. Gomes and B. Selman, 1997)."""
 
 
 def draw_quasigroup(order: int, rng: Random) -> ZooModel:

@@ -404,10 +404,7 @@ class Race:
                     f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
                 )
         except Exception as error:
-            if self._leads and self._scorer is not None:
-                self._note_failure(error, self._scorer)
-            elif self._past is not None:
-                self._past.fail(error)
+            self._note_failure_of_search(error)
 
     def _tell(self, response: cmh.CpSolverResponse) -> bool:
         """Let the solution callback read a solution; return whether no other one is wanted."""
@@ -468,10 +465,7 @@ class Race:
         except (NothingToReadError, ReadingStoppedError):
             pass
         except Exception as error:
-            if self._leads and self._scorer is not None:
-                self._note_failure(error, self._scorer)
-            elif self._past is not None:
-                self._past.fail(error)
+            self._note_failure_of_search(error)
         useful = search is not None and search.answer is not None and (self._leads or self._credit.giver == "history")
         return search if useful else None
 
@@ -512,7 +506,6 @@ class Race:
         return lambda: self._is_past_help(beside) or self._time_left() <= 0
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
-        self._has_any = True
         self._log(f"history: start with {self._credit.give(start.objective_value, self._seconds())}")
 
     def _hand_over(self, best: cmh.CpSolverResponse, found_by: Winner) -> cmh.CpSolverResponse:
@@ -667,6 +660,13 @@ class Race:
             f"{result.inference.calls} inferences in {result.inference.seconds:.3f}s"
         )
         return self._in_cp_sats_words(result, beside)
+
+    def _note_failure_of_search(self, error: Exception) -> None:
+        """Note what failed in a search of neighbourhoods, by whom leads it: the scorer, or history."""
+        if self._leads and self._scorer is not None:
+            self._note_failure(error, self._scorer)
+        elif self._past is not None:
+            self._past.fail(error)
 
     def _note_failure(self, error: Exception, scorer: Network) -> None:
         """Say why the learned search stands aside or what is wrong with it; raise that where the user wants to know."""

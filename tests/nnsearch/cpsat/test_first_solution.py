@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
-from silent_runs import SilentRun
+from silent_runs import SilentRun, silence
 from stand_ins import PATIENCE
 from stopping import bounded
 
@@ -40,8 +40,7 @@ class Heard(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
 
 def first_of(solver: CpSolver, drawn: ZooModel, monkeypatch: pytest.MonkeyPatch) -> Heard:
     """Ask for a first solution beside a CP-SAT that never answers, and check it."""
-    SilentRun.begun = 0
-    monkeypatch.setattr(race, "CpSatRun", SilentRun)
+    silence(monkeypatch)
     solver.parameters.num_workers = 2
     solver.parameters.stop_after_first_solution = True
     heard = Heard()
@@ -161,8 +160,7 @@ def test_a_search_that_fails_on_the_way_is_a_warning(
     solver = CpSolver(None if past else "lp", history=tmp_path / "plans.db" if past else None, options=options)
     if past:
         assert solver.solve(of_family("job-shops").model) == cp_model.OPTIMAL
-    SilentRun.begun = 0
-    monkeypatch.setattr(race, "CpSatRun", SilentRun)
+    silence(monkeypatch)
 
     def broken(*_: object) -> None:
         raise MemoryError("no room for moves")
@@ -177,8 +175,7 @@ def test_a_search_that_fails_on_the_way_is_a_warning(
 def test_without_an_objective_the_first_solution_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = draw_quasigroup(6, Random(1))
     drawn.model.clear_objective()
-    SilentRun.begun = 0
-    monkeypatch.setattr(race, "CpSatRun", SilentRun)
+    silence(monkeypatch)
     solver = CpSolver("bp", options=RaceOptions(head_start=0), on_error="raise")
     solver.parameters.stop_after_first_solution = True
     with bounded():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from silent_runs import LostHint, SilentRun
+from silent_runs import LostHint, silence
 from stand_ins import PATIENCE, models_read
 from stopping import bounded, stopped_after_the_first
 
@@ -408,8 +408,7 @@ class TestRace:
             assert first.solve(model, heard) in SOLVED
         changed = model.clone()
         changed.add_bool_or([changed.get_bool_var_from_proto_index(j) for j in (3, 5, 7)])
-        SilentRun.begun = 0
-        monkeypatch.setattr(race, "CpSatRun", SilentRun)
+        silence(monkeypatch)
         how = RaceOptions(lead_after=0, lead_trial=0.2, start_share=0.0, start_seconds=PATIENCE)
         solver = CpSolver(Oracle([1] * 121), on_error="raise", history=path, options=how)
         solver.parameters.num_workers = 2

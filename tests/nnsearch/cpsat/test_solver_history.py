@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ortools.sat.python import cp_model
-from silent_runs import LostHint, SilentRun
+from silent_runs import LostHint, SilentRun, silence
 from stand_ins import PATIENCE, RandomGraphScorer
 from stopping import stopped_after_the_first
 
@@ -59,11 +59,6 @@ def with_history(path: Path | str, scorer: Any = None, **more: Any) -> CpSolver:
     solver.parameters.num_workers = 1
     solver.parameters.max_time_in_seconds = PATIENCE
     return solver
-
-
-def silence(monkeypatch: pytest.MonkeyPatch, run: type[SilentRun] = SilentRun) -> None:
-    SilentRun.begun = 0
-    monkeypatch.setattr(race, "CpSatRun", run)
 
 
 VALUES = [5, 9, 2, 8, 7, 7, 1, 3, 6, 4, 9, 2, 5, 5, 8]

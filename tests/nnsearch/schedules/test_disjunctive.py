@@ -92,6 +92,12 @@ def some_move(graph: DisjunctiveGraph, random: Random) -> Move | None:
     return Move(resource, tasks, random.choice([[*tasks[1:], tasks[0]], [tasks[-1], *tasks[:-1]]]), 0)
 
 
+def move_somewhere(graph: DisjunctiveGraph, random: Random) -> bool:
+    """Make some move; return false where there is none, or it does not go."""
+    move = some_move(graph, random)
+    return move is not None and graph.make(move)
+
+
 @settings(max_examples=80)
 @given(shops(), st.randoms(use_true_random=False))
 def test_every_move_leads_to_a_feasible_schedule_or_changes_nothing(model: cp_model.CpModel, random: Random) -> None:
@@ -100,9 +106,8 @@ def test_every_move_leads_to_a_feasible_schedule_or_changes_nothing(model: cp_mo
     except NothingToReadError:  # tasks that take no time, one after the other at one time
         return
     for _ in range(10):
-        move = some_move(graph, random)
         before = graph.generated()
-        if move is None or not graph.make(move):
+        if not move_somewhere(graph, random):
             assert graph.generated().begins == before.begins
         made = graph.generated()
         check_schedule(schedule, made)
@@ -114,9 +119,7 @@ def test_every_move_leads_to_a_feasible_schedule_or_changes_nothing(model: cp_mo
 def test_after_moves_the_graph_is_as_one_that_was_made_anew(model: cp_model.CpModel, random: Random) -> None:
     schedule, graph = graph_of(model)
     for _ in range(10):
-        move = some_move(graph, random)
-        if move is not None:
-            graph.make(move)
+        move_somewhere(graph, random)
         made = graph.generated()
         anew = DisjunctiveGraph(schedule, made.modes, made.begins)
         assert anew.generated().begins == made.begins
@@ -191,9 +194,7 @@ def test_the_longest_path_is_the_earliest_end_in_the_order(model: cp_model.CpMod
     """As CP-SAT says where each task comes behind those that the graph has before it."""
     schedule, graph = graph_of(model)
     for _ in range(5):
-        move = some_move(graph, random)
-        if move is not None:
-            graph.make(move)
+        move_somewhere(graph, random)
     made = graph.generated()
     ordered = model.clone()
     starts = [ordered.get_int_var_from_proto_index(task.start) for task in schedule.tasks]

@@ -113,15 +113,19 @@ def test_there_is_none_where_tasks_share_resources() -> None:
     assert case.passed_on == []
 
 
+def begun(workers: int) -> ScheduleSearch:
+    """Return the search of a job shop, with a first solution."""
+    read = PreparedModel(FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0).model)
+    assert read.objective is not None
+    search = ScheduleSearch(read, read.objective, Schedule.of(read), plain_solver().parameters, workers)
+    search.begin_by_rules(lambda: False)
+    return search
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_neighbourhoods_are_searched_with_any_number_of_workers(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_: iter(()))
-    model = FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0).model
-    read = PreparedModel(model)
-    assert read.objective is not None
-    parameters = plain_solver().parameters
-    search = ScheduleSearch(read, read.objective, Schedule.of(read), parameters, workers)
-    search.begin_by_rules(lambda: False)
+    search = begun(workers)
     before = search.reached
     assert before is not None
     with bounded():
@@ -135,11 +139,7 @@ def test_neighbourhoods_are_searched_with_any_number_of_workers(workers: int, mo
 def test_an_error_of_the_search_of_orders_reaches_who_asks_for_steps(
     workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0).model
-    read = PreparedModel(model)
-    assert read.objective is not None
-    search = ScheduleSearch(read, read.objective, Schedule.of(read), plain_solver().parameters, workers)
-    search.begin_by_rules(lambda: False)
+    search = begun(workers)
 
     def broken(*_: object) -> None:
         raise MemoryError("no room for moves")
