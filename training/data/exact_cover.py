@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import NNSearchError
+from nnsearch.interrupt import uninterrupted
 from nnsearch.problems.latin_square.problem import LatinSquare
 
 _NONE, _GIVEN_UP = -1, -2
@@ -169,7 +170,7 @@ def label_by_groups(
     first_group = np.concatenate([[0], np.cumsum(np.bincount(pairs[:, 1], minlength=num_candidates))])
     labels = np.zeros_like(assignment)
     structure = (pairs[:, 1].copy(), first_member, by_candidate[:, 0].copy(), first_group, exactly_one)
-    _label(structure, assignment, labels, failure_limit, np.random.default_rng(0))
+    uninterrupted(_label, structure, assignment, labels, failure_limit, np.random.default_rng(0))
     return labels
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,6 +10,7 @@ from latin_squares import latin_squares
 
 from nnsearch.errors import PoolError
 from nnsearch.problems.latin_square.problem import is_solution
+from training.data.pools import jacobson_matthews
 from training.data.pools.jacobson_matthews import JacobsonMatthews
 
 
@@ -89,3 +93,19 @@ def test_a_negative_seed_is_refused() -> None:
 def test_orders_out_of_range_are_refused(order: int) -> None:
     with pytest.raises(PoolError, match=f"expected an order from 1 to 255, got {order}"):
         JacobsonMatthews(order, seed=0)
+
+
+def test_compiled_functions_are_not_torn_apart_by_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To load them LLVM calls Python, where Ctrl-C would be lost."""
+    ended = []
+
+    def loaded(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        ended.append(len(arguments))
+
+    sampler = JacobsonMatthews(4, 1)
+    for name, call in (("_advance", lambda: JacobsonMatthews(4, 1)), ("_draw", lambda: sampler.sample(1))):
+        monkeypatch.setattr(jacobson_matthews, name, loaded)
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    assert ended == [3, 4]

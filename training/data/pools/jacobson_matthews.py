@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import PoolError
+from nnsearch.interrupt import uninterrupted
 
 _BURN_IN = 10  # draws thrown away before the first, so that nothing is left of the cyclic start
 
@@ -105,13 +106,13 @@ class JacobsonMatthews:
         self._cube = np.zeros((order, order, order), dtype=np.int8)
         self._cube[index[:, None], index, (index[:, None] + index) % order] = 1
         for _ in range(_BURN_IN if order > 1 else 0):  # one by one, because Ctrl-C is seen between calls only
-            _advance(self._cube, self.thinning, self._rng)
+            uninterrupted(_advance, self._cube, self.thinning, self._rng)
 
     def sample(self, count: int) -> npt.NDArray[np.uint8]:
         """Return the next ``count`` squares, uint8[count, order, order] of values 1..order."""
         squares = np.ones((count, self.order, self.order), dtype=np.uint8)
         if self.order > 1:
-            _draw(self._cube, squares, self.thinning, self._rng)
+            uninterrupted(_draw, self._cube, squares, self.thinning, self._rng)
         return squares
 
     def chunks(self, count: int, size: int = 1000) -> Iterator[npt.NDArray[np.uint8]]:

@@ -101,7 +101,7 @@ def test_a_search_that_is_stopped_goes_on(searched: Path, tmp_path: Path) -> Non
     def is_searching() -> bool:
         return output.exists() and output.read_text(encoding="utf-8").count("\n") > 2
 
-    # A process as users start it: a copy of one that has imported torch has died by signal 11 here, once under load.
+    # A process as users start it: it has yet to load what is compiled, which Ctrl-C once tore apart.
     with errors.open("w") as said:
         program = [sys.executable, "-m", "benchmarks", *map(str, command)]
         process = subprocess.Popen(program, stderr=said, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
