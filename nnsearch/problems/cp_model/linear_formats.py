@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from ortools.linear_solver.linear_solver_pb2 import MPModelProto
@@ -21,6 +22,7 @@ from nnsearch.problems.files.source import error, shown
 
 _STRUCTURE = re.compile(r"^(?:NAME|ROWS|OBJSENSE)\b", re.MULTILINE)
 _SENSE = re.compile(r"\s*(?:max|min)(?:imi[sz]e)?\b(?!\s*:\s*(?:true|false)\b)", re.IGNORECASE)
+_EXACT_DIGITS = 15  # of a decimal, which a double holds
 _COMMENTS = re.compile(r"^\s*(?:\*|\\|//)[^\n]*|/\*.*?\*/", re.MULTILINE | re.DOTALL)
 
 
@@ -111,10 +113,20 @@ def read_lp(path: Path, text: str) -> MixedIntegerProgram:
 
 
 def _range(lower: float, upper: float) -> tuple[float, float]:
-    """Return the bounds of a row; MPS has a width in place of the second one, and no double is the exact sum."""
-    if math.isinf(upper - lower):
+    """Return the bounds of a row as they are meant.
+
+    MPS has a width in place of one of them, and what the importer adds up in doubles is not the sum of the decimals:
+    -1 and 1.001 are .0009999999999998899. A bound is taken for a shorter decimal where that leads to the same double.
+    """
+    if math.isinf(upper - lower) or lower == upper:
         return lower, upper
-    return float(f"{lower:.15g}"), float(f"{upper:.15g}")
+    digits = _EXACT_DIGITS - 1 - math.floor(math.log10(max(abs(lower), abs(upper), upper - lower)))
+    least, most = round(lower, digits), round(upper, digits)
+    if most != upper and lower + float(Decimal(repr(most)) - Decimal(repr(lower))) == upper:
+        return lower, most
+    if least != lower and upper - float(Decimal(repr(upper)) - Decimal(repr(least))) == lower:
+        return least, upper
+    return lower, upper
 
 
 def _imported(statements: list[str]) -> MPModelProto | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from decimal import Decimal
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -73,7 +74,7 @@ def as_mps(program: MixedIntegerProgram) -> str:
         rows.append(f" {kind} {row.name}")
         sides += [] if free else [f" RHS {row.name} {(row.upper if kind == 'L' else row.lower)!r}"]
         if kind == "G" and row.upper < INFINITE:
-            ranges.append(f" RNG {row.name} {row.upper - row.lower!r}")
+            ranges.append(f" RNG {row.name} {Decimal(repr(row.upper)) - Decimal(repr(row.lower))}")
     for v, name in enumerate(program.names):
         columns.append(f" {name} cost {program.objective[v][1]!r}")
         columns += [f" {name} {row.name} {c!r}" for row in program.rows for w, c in row.terms if w == v]
@@ -128,8 +129,26 @@ def test_a_range_is_a_width_that_no_double_holds() -> None:
     """0.1 + 0.7 is less than 0.8 in floating-point numbers."""
     row = DecimalRow("r", 0.1, 0.8, [(0, 0.1)])
     program = MixedIntegerProgram(["x"], [0], [9], [True], [row], [(0, 1)], maximises=True)
-    text = as_mps(program).replace(repr(0.8 - 0.1), "0.7")
-    check_same(read_mps(Path("x.mps"), text).to_cp_model(), brute_force(program), True)
+    check_same(read_mps(Path("x.mps"), as_mps(program)).to_cp_model(), brute_force(program), True)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "kind"),
+    [
+        *((*bounds, kind) for bounds in ((-1.0, 0.001), (-2.8, 0.001), (-0.001, 1.0), (0.1, 0.8)) for kind in "GL"),
+        (1e-20, 1000.0, "G"),  # what is given stays, however small
+    ],
+)
+def test_a_bound_that_is_a_sum_is_the_decimal_that_is_meant(lower: float, upper: float, kind: str) -> None:
+    """-1 and a width of 1.001 are less than .001 in floating-point numbers."""
+    width = Decimal(repr(upper)) - Decimal(repr(lower))
+    row = DecimalRow("r0", lower, upper, [(0, 1.0)])
+    text = as_mps(MixedIntegerProgram(["x"], [0], [9], [True], [row], [(0, 1.0)]))
+    if kind == "L":
+        text = text.replace(" G r0", " L r0").replace(f" RHS r0 {lower!r}", f" RHS r0 {upper!r}")
+    assert f" RNG r0 {width}" in text
+    (read,) = read_mps(Path("x.mps"), text).rows
+    assert (read.lower, read.upper) == (lower, upper)
 
 
 @given(upper=st.integers(1, 9), first=st.integers(1, 5), second=st.integers(1, 5))
