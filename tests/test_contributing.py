@@ -64,6 +64,7 @@ def run(house: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=house, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_problem_of_the_template_is_read_solved_and_shown(house: Path) -> None:
     (house / "purse.coins").write_text("30\n1 2 7 20 50\n", encoding="utf-8")
     done = run(house, "-m", "nnsearch", "solve", "purse.coins", "--engine", "cp-sat")
@@ -73,6 +74,7 @@ def test_the_problem_of_the_template_is_read_solved_and_shown(house: Path) -> No
     assert refused == "error: purse.coins: expected an amount, then coins, got a list\n"
 
 
+@pytest.mark.slow
 def test_the_problem_of_the_template_is_generated(house: Path) -> None:
     script = """if True:
         from benchmarks.instances import instance_sets
@@ -100,6 +102,7 @@ def test_the_constraint_of_the_template_has_the_same_solutions(enforced: bool, m
     assert engine_solutions(translate(model)) == expected
 
 
+@pytest.mark.slow
 def test_the_scorer_of_the_template_is_taken_wherever_a_network_is(house: Path) -> None:
     script = """if True:
         import nnsearch
@@ -122,6 +125,7 @@ def test_the_scorer_of_the_template_is_taken_wherever_a_network_is(house: Path) 
     assert (done.returncode, done.stdout, done.stderr) == (0, "NothingToReadError\n", "")
 
 
+@pytest.mark.slow
 def test_the_training_task_of_the_template_learns_and_resumes(house: Path) -> None:
     script = """if True:
         from pathlib import Path
@@ -139,6 +143,7 @@ def test_the_training_task_of_the_template_learns_and_resumes(house: Path) -> No
     assert (done.returncode, done.stdout) == (0, "parts holds an average of other numbers; choose another folder\n")
 
 
+@pytest.mark.slow
 def test_the_suite_of_the_template_measures_once(house: Path) -> None:
     script = """if True:
         from pathlib import Path

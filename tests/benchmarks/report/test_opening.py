@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from benchmarks.records import Record, read_records
 from benchmarks.report.command import RESULTS
 from benchmarks.report.opening import opening
@@ -74,6 +76,7 @@ def test_what_one_arm_alone_has_run_is_no_comparison() -> None:
     assert opening({"optimise": [run("optimise", "cp-sat", "knapsack", 1.0)], "search": []}) == []
 
 
+@pytest.mark.slow
 def test_the_committed_results_open_with_optimisation_history_and_feasibility() -> None:
     content = payload({path: read_records(path) for path in sorted((ROOT / RESULTS).glob("*.jsonl"))})
     cards = content["opening"]

@@ -91,6 +91,7 @@ class Page(HTMLParser):
             self.scripts.append(data)
 
 
+@pytest.mark.slow
 def test_the_committed_results_make_one_small_page_that_loads_nothing(tmp_path: Path) -> None:
     output = tmp_path / "folder" / "report.html"
     write_page([ROOT / RESULTS], output)

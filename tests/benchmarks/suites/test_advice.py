@@ -50,6 +50,7 @@ def test_a_verdict_is_right_if_little_is_lost(
     assert advice.is_right(record) is right
 
 
+@pytest.mark.slow
 def test_each_verdict_stands_beside_seeds_that_it_has_not_seen(
     one_kind: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

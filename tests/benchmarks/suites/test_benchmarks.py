@@ -119,6 +119,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_feasibility_end_to_end(tmp_path: Path, network: NetworkFile, capsys: Capture) -> None:
     output, plot = tmp_path / "new" / "results.jsonl", tmp_path / "curves.svg"
     command = ["feasibility", "--order", 4, "--states", 64, "--models", network(4), "--output", output, "--plot", plot]
@@ -166,6 +167,7 @@ def test_feasibility_end_to_end(tmp_path: Path, network: NetworkFile, capsys: Ca
     assert [line["result"] for line in lines_of(output)] == [line["result"] for line in written]
 
 
+@pytest.mark.slow
 def test_search_end_to_end(tmp_path: Path, network: NetworkFile, capsys: Capture) -> None:
     output, plot = tmp_path / "results.jsonl", tmp_path / "cactus.png"
     file = tmp_path / "two.jsonl"
@@ -291,6 +293,7 @@ def test_bad_input_is_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_feasibility_of_networks_on_the_candidate_graph(
     tmp_path: Path, large: str, small: str, capsys: Capture
 ) -> None:
@@ -373,6 +376,7 @@ def test_significant_levels() -> None:
     assert feasibility.significant_levels(states, np.zeros(400))["levels_worse"] == []
 
 
+@pytest.mark.slow
 def test_labels_with_a_time_limit_are_those_without(monkeypatch: pytest.MonkeyPatch) -> None:
     squares = fresh_squares(6, 3, seed=2).astype(np.int64)
     grids = np.where(np.random.default_rng(0).random(squares.shape) < 0.5, 0, squares)
@@ -393,6 +397,7 @@ def test_labels_with_a_time_limit_are_those_without(monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(np.array(others), label_latin_squares(grids[1:]))
 
 
+@pytest.mark.slow
 def test_search_of_every_family(tmp_path: Path, large: str, small: str, capsys: Capture) -> None:
     folder, output = tmp_path / "squares", tmp_path / "results.jsonl"
     folder.mkdir()
@@ -631,6 +636,7 @@ def test_generated_holes(order: int, share: float, seed: int, uniform: bool) -> 
     assert (again[0].grid == instances[0].grid).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("order", "share", "count", "seed", "pattern", "digest"),
     [
@@ -729,6 +735,7 @@ def test_disagreement_is_an_error_and_timeouts_count() -> None:
     assert "0%" in row
 
 
+@pytest.mark.slow
 def test_limits_stop_every_arm() -> None:
     instance = fresh_quasigroups(30, 0.42, 1, seed=1)[0]
     suite = search.Search(repeats=1, time_limit=0.2, failure_limit=20)

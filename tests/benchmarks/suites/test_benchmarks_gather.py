@@ -15,6 +15,8 @@ from nnsearch.result import InferenceCount, SolveResult, Status
 
 Run = Callable[..., tuple[int, str, str, list[dict[str, Any]]]]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:

@@ -25,6 +25,7 @@ TINY = (Scale.TINY,)
 NETWORK = "models/bp.onnx"
 
 
+@pytest.mark.slow
 def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     output, plot = tmp_path / "optimise.jsonl", tmp_path / "gaps.svg"
     command = [

@@ -34,6 +34,7 @@ def purses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "find_streams", lambda texts, folder: found)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("purses")
 def test_end_to_end(tmp_path: Path, capsys: Capture) -> None:
     output, plot = tmp_path / "stream.jsonl", tmp_path / "stream.svg"

@@ -448,6 +448,7 @@ def test_inspect_a_network_on_the_candidate_graph(nnsearch: Nnsearch, installed:
     assert "  exported_blocks: 5\n" in nnsearch("inspect", "wider").out
 
 
+@pytest.mark.slow
 def test_the_demo(nnsearch: Nnsearch, monkeypatch: pytest.MonkeyPatch) -> None:
     solve = demo._solve
 
@@ -483,6 +484,7 @@ def test_in_a_process_of_its_own(folder: Path) -> None:
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["solve", "six.dzn", "--model", "none"], ["solve", "--help"]], ids=" ".join)
 def test_a_reader_that_goes_away_is_no_error(folder: Path, arguments: list[str]) -> None:
     process = start(*arguments, folder=folder)
@@ -493,6 +495,7 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path, arguments: list[str])
     assert process.wait(60) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -11,6 +11,7 @@ from stand_ins import ENVIRONMENT, ROOT
 DEMO = str(ROOT / "nnsearch" / "demo.dzn")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -52,6 +53,7 @@ def test_a_reader_of_help_may_go_away(package: str) -> None:
     assert process.wait(60) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "words", "imported"),
     [

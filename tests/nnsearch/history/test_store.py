@@ -187,6 +187,7 @@ def assert_recorded(store: Store, number: int, i: int) -> None:
     assert store.model(number) == some_model(i)
 
 
+@pytest.mark.slow
 def test_four_processes_record_at_once(store_location: str) -> None:
     recorders = [recorder(store_location, range(100 * i, 100 * i + 25)) for i in range(4)]
     pairs = [pair for _, receiver in recorders for pair in received(receiver)]
@@ -199,6 +200,7 @@ def test_four_processes_record_at_once(store_location: str) -> None:
             assert_recorded(store, number, i)
 
 
+@pytest.mark.slow
 def test_processes_make_a_store_at_once(tmp_path: Path) -> None:
     for attempt in range(10):
         path = str(tmp_path / f"{attempt}.db")

@@ -456,6 +456,7 @@ def test_ctrl_c_between_two_results_is_the_caller_s() -> None:
     assert len(list(solves)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_ctrl_c_ends_all(processes: int) -> None:
     script = f"""

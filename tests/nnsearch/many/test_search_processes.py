@@ -35,6 +35,8 @@ from nnsearch.many.search_task import AnyModel
 from nnsearch.many.solve_many import ManySolves
 from nnsearch.scorers.scorer import FloatArray, Scorer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[SearchProcesses]:

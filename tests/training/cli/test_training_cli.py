@@ -27,6 +27,8 @@ from training.tasks.dense_config import DenseConfig
 from training.tasks.graph_config import GraphConfig
 from training.tasks.model_graph_config import ModelGraphConfig
 
+pytestmark = pytest.mark.slow
+
 TOML = """
 name = "tiny"
 [problem]

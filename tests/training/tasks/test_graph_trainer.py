@@ -319,6 +319,7 @@ def test_measure_by_hand(tmp_path: Path) -> None:
     assert wrong["group"] > 5
 
 
+@pytest.mark.slow
 def test_the_export_of_an_untrained_network_gives_the_scores_of_torch(
     tmp_path: Path, whole: tuple[GraphOutcome, Path]
 ) -> None:

@@ -71,6 +71,7 @@ def config(folder: Path, steps: int, every: int = 4) -> ModelGraphConfig:
     return config_of(ModelGraphConfig, table)
 
 
+@pytest.mark.slow
 def test_the_network_learns_what_coefficients_decide_and_is_exported(folder: Path, tmp_path: Path) -> None:
     outcome = fit_model_graph(config(folder, 150, 50), tmp_path / "run")
     assert outcome.measured["right"] > 0.9  # all at 0 would be 2/3

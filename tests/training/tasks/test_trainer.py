@@ -297,6 +297,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, propagator: Any) -> None:
     assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("propagator")
 def test_kill_9_of_the_real_process(tmp_path: Path) -> None:
     """One run is killed after some checkpoints, the other one is left alone."""

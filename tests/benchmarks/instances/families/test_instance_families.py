@@ -66,6 +66,7 @@ def test_instances_are_the_same_in_every_process() -> None:
     assert run.stdout == "".join(f"{tiny(name, Part.TEST, 3, 2).model.proto}\n" for name in FAMILIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_size_has_four_times_the_variables(name: str) -> None:
     drawn = [FAMILIES[name].build(scale, Part.TEST, 0, 0).model for scale in (Scale.TINY, Scale.X1, Scale.X4)]

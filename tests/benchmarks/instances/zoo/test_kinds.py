@@ -197,6 +197,7 @@ def test_another_seed_is_another_instance() -> None:
     assert {kind for kind in KINDS if one[kind] == other[kind]} <= {"rods", "pigeons", "magic-square", "langford"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [Size.MEDIUM, Size.LARGE])
 def test_larger_models_are_larger_and_valid(size: Size) -> None:
     for kind in KINDS:

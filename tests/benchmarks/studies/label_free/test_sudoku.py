@@ -124,6 +124,7 @@ def test_puzzles_that_leave_nothing_open_are_refused() -> None:
         train.draw_sudokus(small(data__order="4", data__puzzles="2", data__least_candidates="64"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["plain", "bp"])
 def test_a_killed_training_ends_like_one_that_was_not(
     start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -205,6 +206,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_any_moment_ends_the_study_and_the_same_command_ends_like_one_that_was_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
