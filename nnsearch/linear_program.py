@@ -1,4 +1,4 @@
-"""Linear programs, and the simplex method of OR-Tools' MathOpt, which takes arrays.
+"""Linear programs, and the solvers of OR-Tools' MathOpt, which takes arrays.
 
 ``pywraplp`` and ``model_builder`` want a call for each term, or SciPy.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,12 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _POLL_SECONDS = 0.01
+_SIMPLEX_SECONDS = (
+    0.3  # most programs of some thousand columns take less, and a vertex says more than what lies between
+)
+_PRECISION = 1e-4
+_WHOLE = 1e-3  # within this of an integer is one, by a first-order method
+_TIES = 0.01  # of the usual cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +68,7 @@ class LinearAnswer(NamedTuple):
             lower bound, 0 or less at its upper one; NaN as the values are, and everywhere if none are known.
         objective: of the values. If there are none, ``inf`` says that there is no solution, ``-inf`` that there is no
             best one, and NaN that nothing is known.
-        optimal: whether the values are the best.
+        optimal: whether the values are the best, to four digits if a first-order method found them.
         seconds: what it took.
     """
 
@@ -73,7 +80,12 @@ class LinearAnswer(NamedTuple):
 
 
 def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], bool] | None = None) -> LinearAnswer:
-    """Solve a linear program by the dual simplex method of GLOP, on one thread.
+    """Solve a linear program by the dual simplex method of GLOP, and if that takes long by PDLP beside it.
+
+    PDLP is a first-order method (Applegate et al., "Practical large-scale linear programming using primal-dual hybrid
+    gradient", NeurIPS 2021). It is exact to four digits and ends between the best vertices, so ties are broken first by
+    small random costs; then most of its values are integers where those of a vertex are. Each has a thread, and the
+    first that has an answer ends the other.
 
     Args:
         program: The program.
@@ -84,56 +96,131 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
         KeyboardInterrupt: Ctrl-C, unless the caller has its own handler of it.
     """
     began = time.perf_counter()
-    # They take a tenth of a second to import, which only those pay who solve a program.
-    from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
-    from ortools.math_opt.core.python import solver as math_opt
-    from ortools.util.python.pybind_solve_interrupter import PySolveInterrupter
-
     if (program.lower > program.upper).any() or (program.row_lower > program.row_upper).any():
-        return _nothing(program, math.inf, began)
-    message = program_message(program)
-    parameters = parameters_pb2.SolveParametersProto(threads=1)
-    # Of the four families in :mod:`nnsearch.model.relaxation`, each takes two to nine times as long by the primal one.
-    parameters.glop.use_dual_simplex = parameters.glop.dual_price_prioritize_norm = True
-    left = seconds - (time.perf_counter() - began)
-    if left <= 0:
-        return _nothing(program, math.nan, began)
-    parameters.time_limit.FromMicroseconds(round(min(left, 1e9) * 1e6))
-    interrupter = PySolveInterrupter()
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(
-                math_opt.solve(
-                    message,
-                    parameters_pb2.SOLVER_TYPE_GLOP,
-                    parameters_pb2.SolverInitializerProto(),
-                    parameters,
-                    model_parameters_pb2.ModelSolveParametersProto(),
-                    None,
-                    callback_pb2.CallbackRegistrationProto(),
-                    None,
-                    interrupter,
-                )
-            )
-        except BaseException as error:
-            results.append(error)
-
-    # In a thread of its own, since Python sees Ctrl-C only after C++ has returned.
-    thread = threading.Thread(target=run, name="nnsearch-linear-program")
-    thread.start()
+        return _nothing(program, math.inf)
+    end = began + seconds
+    methods: list[_Method] = [_Simplex(program, end)]
+    answer = _nothing(program, math.nan)
     try:
-        while thread.is_alive():
-            thread.join(_POLL_SECONDS)
-            if stop is not None and stop():
+        while True:
+            methods[-1].join(_POLL_SECONDS)
+            answer = next((method.answer for method in methods if not math.isnan(method.answer.objective)), answer)
+            if not math.isnan(answer.objective) or (stop is not None and stop()):
+                break
+            alive = any(method.is_alive() for method in methods)
+            if len(methods) == 1 and (not alive or time.perf_counter() >= began + _SIMPLEX_SECONDS):
+                methods.append(_FirstOrder(program, end))
+            elif not alive:
                 break
     finally:
-        interrupter.interrupt()
-        thread.join()
-    if isinstance(results[0], BaseException):
-        raise results[0]
-    return _answer(results[0], program, began)
+        for method in methods:
+            method.end()
+    for method in methods:
+        if method.error is not None:
+            raise method.error
+    return answer._replace(seconds=time.perf_counter() - began)
+
+
+class _Method(threading.Thread):
+    """A solver in a thread of its own, since Python sees Ctrl-C only after C++ has returned.
+
+    Attributes:
+        answer: what it found; its objective is NaN as long as it knows nothing.
+        error: what it raised.
+    """
+
+    def __init__(self, program: LinearProgram, end: float) -> None:
+        # They take a tenth of a second to import, which only those pay who solve a program.
+        from ortools.math_opt import parameters_pb2
+        from ortools.util.python.pybind_solve_interrupter import PySolveInterrupter
+
+        super().__init__(name="nnsearch-linear-program")
+        self.answer = _nothing(program, math.nan)
+        self._program, self._end = program, end
+        self._parameters = parameters_pb2.SolveParametersProto(threads=1)
+        self._interrupter = PySolveInterrupter()
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.answer = self._solve()
+        except BaseException as error:
+            self.error = error
+
+    def end(self) -> None:
+        """Stop it, and wait until it has stopped."""
+        self._interrupter.interrupt()
+        self.join()
+
+    @abstractmethod
+    def _solve(self) -> LinearAnswer:
+        """Return what the solver says."""
+
+    def _solved(self, program: LinearProgram, solver: int) -> LinearAnswer:
+        from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
+        from ortools.math_opt.core.python import solver as math_opt
+
+        message = program_message(program)
+        left = self._end - time.perf_counter()
+        if left <= 0:
+            return self.answer
+        self._parameters.time_limit.FromMicroseconds(round(min(left, 1e9) * 1e6))
+        result = math_opt.solve(
+            message,
+            solver,
+            parameters_pb2.SolverInitializerProto(),
+            self._parameters,
+            model_parameters_pb2.ModelSolveParametersProto(),
+            None,
+            callback_pb2.CallbackRegistrationProto(),
+            None,
+            self._interrupter,
+        )
+        return _answer(result, program)
+
+
+class _Simplex(_Method):
+    def _solve(self) -> LinearAnswer:
+        from ortools.math_opt import parameters_pb2
+
+        # Of four families, each takes two to nine times as long by the primal one.
+        self._parameters.glop.use_dual_simplex = self._parameters.glop.dual_price_prioritize_norm = True
+        return self._solved(self._program, parameters_pb2.SOLVER_TYPE_GLOP)
+
+
+class _FirstOrder(_Method):
+    def _solve(self) -> LinearAnswer:
+        from ortools.math_opt import parameters_pb2
+
+        program, cost = self._program, _without_ties(self._program)
+        precise_enough = self._parameters.pdlp.termination_criteria.simple_optimality_criteria
+        precise_enough.eps_optimal_absolute = precise_enough.eps_optimal_relative = _PRECISION
+        found = self._solved(replace(program, cost=cost), parameters_pb2.SOLVER_TYPE_PDLP)
+        if not found.optimal:
+            return _nothing(program, math.nan)  # what it takes for infeasible may be so by little
+        values, whole = found.values, np.round(found.values)
+        near = np.abs(values - whole) <= _WHOLE
+        values[near] = np.clip(whole, program.lower, program.upper)[near]
+        added = cost - program.cost
+        reduced_costs = found.reduced_costs - added
+        reduced_costs[np.abs(reduced_costs) <= np.abs(added)] = 0.0
+        objective = float(program.cost @ np.where(program.cost != 0, values, 0.0))
+        return LinearAnswer(values, reduced_costs, objective, True, 0.0)
+
+
+def _without_ties(program: LinearProgram) -> FloatArray:
+    """Return costs, float64[V], of which hardly two are equal: what is added is small over the whole of a range."""
+    spread = program.upper - program.lower
+    bounded = np.isfinite(spread) & (spread > 0)
+    bounded[np.setdiff1d(np.arange(len(spread)), program.named())] = False
+    spread = np.where(bounded, spread, 1.0)
+    costly = bounded & (program.cost != 0)
+    if not costly.any():
+        return program.cost
+    usual = float(np.median(np.abs(program.cost[costly]) * spread[costly]))
+    added = np.random.default_rng(0).uniform(-0.5, 0.5, len(spread)) * _TIES * usual / spread
+    return np.where(bounded, program.cost + added, program.cost)
 
 
 def program_message(program: LinearProgram) -> Any:
@@ -160,15 +247,15 @@ def program_message(program: LinearProgram) -> Any:
     return message
 
 
-def _answer(result: Any, program: LinearProgram, began: float) -> LinearAnswer:
+def _answer(result: Any, program: LinearProgram) -> LinearAnswer:
     from ortools.math_opt import result_pb2, solution_pb2
 
     reason = result.termination.reason
     if reason == result_pb2.TERMINATION_REASON_INFEASIBLE:
-        return _nothing(program, math.inf, began)
+        return _nothing(program, math.inf)
     if reason == result_pb2.TERMINATION_REASON_UNBOUNDED:
-        return _nothing(program, -math.inf, began)
-    answer = _nothing(program, math.nan, began)
+        return _nothing(program, -math.inf)
+    answer = _nothing(program, math.nan)
     primal = result.solutions[0].primal_solution if result.solutions else None
     # The dual simplex method, stopped early, has values that break rows.
     if primal is None or primal.feasibility_status != solution_pb2.SOLUTION_STATUS_FEASIBLE:
@@ -180,6 +267,6 @@ def _answer(result: Any, program: LinearProgram, began: float) -> LinearAnswer:
     return answer._replace(objective=primal.objective_value, optimal=optimal)
 
 
-def _nothing(program: LinearProgram, objective: float, began: float) -> LinearAnswer:
+def _nothing(program: LinearProgram, objective: float) -> LinearAnswer:
     values, reduced_costs = (np.full(len(program.lower), np.nan) for _ in range(2))
-    return LinearAnswer(values, reduced_costs, objective, False, time.perf_counter() - began)
+    return LinearAnswer(values, reduced_costs, objective, False, 0.0)

@@ -1,8 +1,8 @@
 """The linear relaxation of a CP-SAT model: what is left of it where variables may be fractions.
 
-Seconds of a core, of set cover 1000 x 2000, a roster of 4,564, an assignment of 20,000, a location of 20,100 variables:
-reading .02 to .1, GLOP (dual simplex) .09, .27, .05, .56, HiGHS .10, .57, .08, .62, PDLP .30, .04, .28, 1.6. GLOP stops
-when told, as HiGHS does not, and ends in a vertex, as PDLP does not. Later states gain little from the root's basis.
+Seconds to solve one by the dual simplex method and by PDLP, of 2,000 to 7,500 variables and of four times as many:
+rosters .8 and .2, 7.2 and 1.3; set covers .3 and .2, 5.6 and .5; independent sets .3 and .1, 3.1 and .3; locations .3
+and .2, 2.3 and 1.8; bin packing .2 and .9, 2.1 and 9.2. HiGHS does not stop when told.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Relaxation:
 
         Returns:
             The answer, in the units that engines minimise: where it is optimal, no solution of the model has a lower
-            objective; ``inf`` says that the state has no solution.
+            objective (to four digits, on large models); ``inf`` says that the state has no solution.
         """
         program = self.program
         if lower is not None:
