@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ _SIMPLEX_SECONDS = (
 )
 _PRECISION = 1e-4
 _WHOLE = 1e-3  # within this of an integer is one, by a first-order method
-_TIES = 0.01  # of the usual cost
+_TIES = 0.01  # of a small cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,8 @@ class LinearAnswer(NamedTuple):
             lower bound, 0 or less at its upper one; NaN as the values are, and everywhere if none are known.
         objective: of the values. If there are none, ``inf`` says that there is no solution, ``-inf`` that there is no
             best one, and NaN that nothing is known.
-        optimal: whether the values are the best, to four digits if a first-order method found them.
+        optimal: whether the values are the best. Those of a first-order method are so to about a percent of small costs
+            (see :func:`solve_linear`), and their objective is no bound.
         seconds: what it took.
     """
 
@@ -83,9 +84,9 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
     """Solve a linear program by the dual simplex method of GLOP, and if that takes long by PDLP beside it.
 
     PDLP is a first-order method (Applegate et al., "Practical large-scale linear programming using primal-dual hybrid
-    gradient", NeurIPS 2021). It is exact to four digits and ends between the best vertices, so ties are broken first by
-    small random costs; then most of its values are integers where those of a vertex are. Each has a thread, and the
-    first that has an answer ends the other.
+    gradient", NeurIPS 2021). It is precise to four digits and ends between the best vertices, so ties are broken first
+    by small random costs; then most of its values are integers where those of a vertex are. Each has a thread, and the
+    first that has an answer ends the other, so which of them answers depends on the machine, too.
 
     Args:
         program: The program.
@@ -99,128 +100,148 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
     if (program.lower > program.upper).any() or (program.row_lower > program.row_upper).any():
         return _nothing(program, math.inf)
     end = began + seconds
-    methods: list[_Method] = [_Simplex(program, end)]
-    answer = _nothing(program, math.nan)
+    ended = threading.Event()
+    simplex = _Simplex(program, program_message(program), end, ended)
+    methods: list[_Method] = [simplex]
+    helps_from = time.perf_counter() + _SIMPLEX_SECONDS
     try:
-        while True:
-            methods[-1].join(_POLL_SECONDS)
-            answer = next((method.answer for method in methods if not math.isnan(method.answer.objective)), answer)
-            if not math.isnan(answer.objective) or (stop is not None and stop()):
-                break
+        simplex.start()
+        while not (stop is not None and stop()):
+            ended.wait(_POLL_SECONDS)
+            ended.clear()
             alive = any(method.is_alive() for method in methods)
-            if len(methods) == 1 and (not alive or time.perf_counter() >= began + _SIMPLEX_SECONDS):
-                methods.append(_FirstOrder(program, end))
+            if simplex.error is not None or any(method.knows for method in methods):
+                break
+            if len(methods) == 1 and (not alive or time.perf_counter() >= helps_from) and time.perf_counter() < end:
+                methods.append(_FirstOrder(program, simplex.message, end, ended))
+                methods[1].start()
             elif not alive:
                 break
     finally:
         for method in methods:
-            method.end()
-    for method in methods:
-        if method.error is not None:
-            raise method.error
+            method.interrupter.interrupt()
+        for method in methods:
+            if method.ident is not None:
+                method.join()
+    found = [method.answer for method in methods if method.knows]
+    errors = [method.error for method in methods if method.error is not None]
+    if errors and not found:
+        raise errors[0]
+    answer = found[0] if found else _nothing(program, math.nan)
     return answer._replace(seconds=time.perf_counter() - began)
 
 
-class _Method(threading.Thread):
+class _Method(threading.Thread, ABC):
     """A solver in a thread of its own, since Python sees Ctrl-C only after C++ has returned.
 
     Attributes:
-        answer: what it found; its objective is NaN as long as it knows nothing.
+        message: the program as MathOpt takes it.
+        answer: what it found.
         error: what it raised.
+        interrupter: ends it.
     """
 
-    def __init__(self, program: LinearProgram, end: float) -> None:
+    solver: str
+
+    def __init__(self, program: LinearProgram, message: Any, end: float, ended: threading.Event) -> None:
         # They take a tenth of a second to import, which only those pay who solve a program.
         from ortools.math_opt import parameters_pb2
         from ortools.util.python.pybind_solve_interrupter import PySolveInterrupter
 
         super().__init__(name="nnsearch-linear-program")
+        self.message = message
         self.answer = _nothing(program, math.nan)
-        self._program, self._end = program, end
-        self._parameters = parameters_pb2.SolveParametersProto(threads=1)
-        self._interrupter = PySolveInterrupter()
         self.error: BaseException | None = None
-        self.start()
+        self.interrupter = PySolveInterrupter()
+        self._program, self._end, self._ended = program, end, ended
+        self._parameters = parameters_pb2.SolveParametersProto(threads=1)
+
+    @property
+    def knows(self) -> bool:
+        """Whether it has an answer."""
+        return not math.isnan(self.answer.objective)
 
     def run(self) -> None:
         try:
             self.answer = self._solve()
         except BaseException as error:
             self.error = error
-
-    def end(self) -> None:
-        """Stop it, and wait until it has stopped."""
-        self._interrupter.interrupt()
-        self.join()
+        self._ended.set()
 
     @abstractmethod
     def _solve(self) -> LinearAnswer:
         """Return what the solver says."""
 
-    def _solved(self, program: LinearProgram, solver: int) -> LinearAnswer:
+    def _solved(self, message: Any) -> LinearAnswer:
         from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2
         from ortools.math_opt.core.python import solver as math_opt
 
-        message = program_message(program)
         left = self._end - time.perf_counter()
-        if left <= 0:
+        if left <= 0 or self.interrupter.interrupted:
             return self.answer
         self._parameters.time_limit.FromMicroseconds(round(min(left, 1e9) * 1e6))
         result = math_opt.solve(
             message,
-            solver,
+            getattr(parameters_pb2, self.solver),
             parameters_pb2.SolverInitializerProto(),
             self._parameters,
             model_parameters_pb2.ModelSolveParametersProto(),
             None,
             callback_pb2.CallbackRegistrationProto(),
             None,
-            self._interrupter,
+            self.interrupter,
         )
-        return _answer(result, program)
+        return _answer(result, self._program)
 
 
 class _Simplex(_Method):
-    def _solve(self) -> LinearAnswer:
-        from ortools.math_opt import parameters_pb2
+    solver = "SOLVER_TYPE_GLOP"
 
+    def _solve(self) -> LinearAnswer:
         # Of four families, each takes two to nine times as long by the primal one.
         self._parameters.glop.use_dual_simplex = self._parameters.glop.dual_price_prioritize_norm = True
-        return self._solved(self._program, parameters_pb2.SOLVER_TYPE_GLOP)
+        return self._solved(self.message)
 
 
 class _FirstOrder(_Method):
-    def _solve(self) -> LinearAnswer:
-        from ortools.math_opt import parameters_pb2
+    solver = "SOLVER_TYPE_PDLP"
 
-        program, cost = self._program, _without_ties(self._program)
+    def _solve(self) -> LinearAnswer:
+        program, named = self._program, self._program.named()
         precise_enough = self._parameters.pdlp.termination_criteria.simple_optimality_criteria
         precise_enough.eps_optimal_absolute = precise_enough.eps_optimal_relative = _PRECISION
-        found = self._solved(replace(program, cost=cost), parameters_pb2.SOLVER_TYPE_PDLP)
+        most = _TIES * _usual_costs(program)
+        added = np.random.default_rng(0).uniform(-0.5, 0.5, len(most)) * most
+        added[~np.isfinite(program.upper - program.lower)] = 0.0  # what has no bound might have no best value
+        message = type(self.message)()
+        message.CopyFrom(self.message)
+        costs = message.objective.linear_coefficients
+        costs.ids[:] = named.tolist()
+        costs.values[:] = (program.cost + added)[named].tolist()
+        found = self._solved(message)
         if not found.optimal:
             return _nothing(program, math.nan)  # what it takes for infeasible may be so by little
         values, whole = found.values, np.round(found.values)
         near = np.abs(values - whole) <= _WHOLE
         values[near] = np.clip(whole, program.lower, program.upper)[near]
-        added = cost - program.cost
         reduced_costs = found.reduced_costs - added
-        reduced_costs[np.abs(reduced_costs) <= np.abs(added)] = 0.0
+        is_sure = np.abs(reduced_costs) > most
+        is_sure &= np.where(reduced_costs > 0, values <= program.lower, values >= program.upper)
+        reduced_costs[np.isfinite(reduced_costs) & ~is_sure] = 0.0
         objective = float(program.cost @ np.where(program.cost != 0, values, 0.0))
         return LinearAnswer(values, reduced_costs, objective, True, 0.0)
 
 
-def _without_ties(program: LinearProgram) -> FloatArray:
-    """Return costs, float64[V], of which hardly two are equal: what is added is small over the whole of a range."""
-    spread = program.upper - program.lower
-    bounded = np.isfinite(spread) & (spread > 0)
-    bounded[np.setdiff1d(np.arange(len(spread)), program.named())] = False
-    spread = np.where(bounded, spread, 1.0)
-    costly = bounded & (program.cost != 0)
+def _usual_costs(program: LinearProgram) -> FloatArray:
+    """Return float64[V], above 0: for each column a cost of it that is small beside its own and those of others."""
+    span = program.upper - program.lower
+    span = np.where(np.isfinite(span) & (span > 0), span, 1.0)
+    costly = program.cost != 0
     if not costly.any():
-        return program.cost
-    usual = float(np.median(np.abs(program.cost[costly]) * spread[costly]))
-    added = np.random.default_rng(0).uniform(-0.5, 0.5, len(spread)) * _TIES * usual / spread
-    return np.where(bounded, program.cost + added, program.cost)
+        return np.ones(len(span))
+    usual = np.median(np.abs(program.cost[costly]) * span[costly]) / span
+    usual[costly] = np.minimum(usual[costly], np.abs(program.cost[costly]))
+    return usual
 
 
 def program_message(program: LinearProgram) -> Any:

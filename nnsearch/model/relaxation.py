@@ -94,8 +94,9 @@ class Relaxation:
             KeyboardInterrupt: Ctrl-C, unless the caller has its own handler of it.
 
         Returns:
-            The answer, in the units that engines minimise: where it is optimal, no solution of the model has a lower
-            objective (to four digits, on large models); ``inf`` says that the state has no solution.
+            The answer, in the units that engines minimise: where it is optimal, no solution of the model has an
+            objective that is much lower, or lower at all if the simplex method found it; ``inf`` says that the state
+            has no solution.
         """
         program = self.program
         if lower is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnsearch import linear_program
@@ -70,7 +71,7 @@ def test_it_finds_what_the_simplex_method_finds(drawn: LinearProgram) -> None:
         found = solve_linear(drawn, 5.0)
     assert found.optimal
     span = float(np.abs(drawn.cost) @ (drawn.upper - drawn.lower))
-    assert found.objective == pytest.approx(exact.objective, abs=0.02 * span + 1e-3)  # ties are broken by a hundredth
+    assert found.objective == pytest.approx(exact.objective, abs=0.01 * span + 1e-2)  # ties are broken by a hundredth
     known = np.isfinite(exact.values)
     assert (np.isfinite(found.values) == known).all()
     values = np.where(known, found.values, 0.0)
@@ -81,14 +82,25 @@ def test_it_finds_what_the_simplex_method_finds(drawn: LinearProgram) -> None:
     assert (sums <= drawn.row_upper + 0.05).all()
 
 
-@given(programs())
-def test_reduced_costs_have_the_sign_of_their_bound(drawn: LinearProgram) -> None:
-    with without_simplex():
-        found = solve_linear(drawn, 5.0)
-    assume(found.optimal)
-    inside = (found.values > drawn.lower + 0.01) & (found.values < drawn.upper - 0.01)
-    usual = float(np.abs(drawn.cost).max(initial=1.0))
-    assert (np.abs(found.reduced_costs[inside]) <= 0.05 * usual).all()
+@pytest.mark.usefixtures("by_first_order")
+def test_a_knapsack_by_hand() -> None:
+    """The weights are 2, 4 and 3, the worths 5, 6 and 1; there is room for 4."""
+    found = solve_linear(program([-5, -6, -1], [[2, 4, 3]], 0, 4), 5.0)
+    assert found.values == pytest.approx([1, 0.5, 0], abs=1e-3)
+    assert found.reduced_costs == pytest.approx([-2, 0, 3.5], abs=0.05)
+    assert found.reduced_costs[1] == 0, "between its bounds"
+    assert found.objective == pytest.approx(-8, rel=1e-3)
+
+
+@pytest.mark.usefixtures("by_first_order")
+def test_cheap_columns_beside_dear_ones_are_not_drowned() -> None:
+    """Of 200 times three columns of cost 1, 2 and 3 the cheapest is taken, though most columns cost 1000."""
+    groups, dear = 200, 700
+    matrix = np.zeros((groups, 3 * groups + dear))
+    for group in range(groups):
+        matrix[group, 3 * group : 3 * group + 3] = 1
+    costs = [*([1, 2, 3] * groups), *([1000] * dear)]
+    assert solve_linear(program(costs, matrix, 1, 1), 10.0).objective == pytest.approx(groups, rel=5e-3)
 
 
 @pytest.mark.usefixtures("by_first_order")
@@ -117,44 +129,86 @@ def test_it_says_nothing_of_what_it_takes_for_infeasible() -> None:
     assert not found.optimal
 
 
-@pytest.mark.usefixtures("by_first_order")
-def test_it_stops_when_told() -> None:
-    rng = np.random.default_rng(1)
-    matrix = rng.random((400, 500)) * (rng.random((400, 500)) < 0.3)
-    hard = program(rng.random(500), matrix, matrix.sum(1) / 3, np.inf)
-    asked: list[float] = []
+def waiting(method: Any) -> Any:
+    """Stand in for a solver that ends when it is told to."""
+    until = time.perf_counter() + 20
+    while not method.interrupter.interrupted:
+        assert time.perf_counter() < until, "not interrupted"
+        time.sleep(0.001)
+    return method.answer
+
+
+def running() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "nnsearch-linear-program"]
+
+
+SMALL = program([1, 2], [[1, 1]], 1, 1)
+
+
+@pytest.mark.parametrize("slow", ["_Simplex", "_FirstOrder"])
+def test_the_first_answer_ends_the_other(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_program, "_SIMPLEX_SECONDS", 0.0)
+    monkeypatch.setattr(getattr(linear_program, slow), "_solve", waiting)
+    found = solve_linear(SMALL, 60.0)
+    assert found.values == pytest.approx([1, 0], abs=1e-3)
+    assert running() == []
+
+
+def test_it_stops_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_program, "_SIMPLEX_SECONDS", 0.0)
+    for method in (linear_program._Simplex, linear_program._FirstOrder):
+        monkeypatch.setattr(method, "_solve", waiting)
+    asked: list[int] = []
 
     def stop() -> bool:
-        asked.append(time.perf_counter())
-        return len(asked) > 2
+        asked.append(len(running()))
+        return len(asked) > 3
 
-    assert not solve_linear(hard, 60.0, stop=stop).optimal
-    assert len(asked) <= 4
+    assert not solve_linear(SMALL, 60.0, stop=stop).optimal
+    assert asked[-1] == 2
+    assert running() == []
 
 
-@pytest.mark.parametrize("quick", ["_Simplex", "_FirstOrder"])
-def test_the_first_answer_ends_the_other(quick: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_helper_that_knows_nothing_is_waited_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_program, "_SIMPLEX_SECONDS", 0.0)
-    slow = {"_Simplex": linear_program._FirstOrder, "_FirstOrder": linear_program._Simplex}[quick]
-    ended: list[bool] = []
+    monkeypatch.setattr(linear_program._Simplex, "_solve", waiting)
+    monkeypatch.setattr(linear_program._FirstOrder, "_solve", lambda method: method.answer)
+    began, asked = time.perf_counter(), []
 
-    def wait(method: Any) -> Any:
-        while not method._interrupter.interrupted:
-            time.sleep(0.001)
-        ended.append(True)
-        return method.answer
+    def stop() -> bool:
+        asked.append(0)
+        return time.perf_counter() > began + 0.3
 
-    monkeypatch.setattr(slow, "_solve", wait)
-    assert solve_linear(program([1, 2], [[1, 1]], 1, 1), 60.0).values == pytest.approx([1, 0], abs=1e-3)
-    assert ended in ([], [True])  # the first-order method may not have begun
-    if quick == "_FirstOrder":
-        assert ended
+    solve_linear(SMALL, 60.0, stop=stop)
+    assert len(asked) < 100, "asked again and again without a pause"
 
 
-def test_what_a_solver_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Any) -> Any:
-        raise MemoryError("no room")
+def fail(_: Any) -> Any:
+    raise MemoryError("no room")
 
+
+def test_what_the_simplex_method_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_program._Simplex, "_solve", fail)
     with pytest.raises(MemoryError, match="no room"):
-        solve_linear(program([1, 2], [[1, 1]], 1, 1), 5.0)
+        solve_linear(SMALL, 5.0)
+
+
+def test_an_answer_counts_more_than_the_error_of_a_helper(monkeypatch: pytest.MonkeyPatch) -> None:
+    simplex = linear_program._Simplex._solve
+
+    def late(method: Any) -> Any:
+        time.sleep(0.1)
+        return simplex(method)
+
+    monkeypatch.setattr(linear_program, "_SIMPLEX_SECONDS", 0.0)
+    monkeypatch.setattr(linear_program._Simplex, "_solve", late)
+    monkeypatch.setattr(linear_program._FirstOrder, "_solve", fail)
+    assert solve_linear(SMALL, 5.0).values.tolist() == [1, 0]
+    monkeypatch.setattr(linear_program._Simplex, "_solve", lambda method: method.answer)
+    with pytest.raises(MemoryError, match="no room"):
+        solve_linear(SMALL, 5.0)
+
+
+def test_the_first_order_method_helps_a_slow_simplex_method_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_program._Simplex, "_solve", waiting)
+    assert solve_linear(SMALL, 60.0).optimal
