@@ -51,6 +51,7 @@ from nnsearch.scorers.network import Network
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
 _FOR_A_SOLUTION = 10  # times the head start
+_AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
 _CHECK_SECONDS = 0.05  # to check a solution that came in the last moment
 
 
@@ -287,8 +288,9 @@ class Race:
         """Let a past schedule or a scorer that knows objectives lead a search of neighbourhoods beside CP-SAT.
 
         The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops, but CP-SAT
-        goes on beside a past schedule that is hardly better. Where CP-SAT stops, it begins again from the best solution
-        after as long as the race has lasted by then, and there is another trial.
+        goes on for two more while it has no solution, or beside a past schedule that is hardly better. Where CP-SAT
+        stops, it begins again from the best solution after as long as the race has lasted by then, and there is another
+        trial.
 
         Args:
             first: CP-SAT at work.
@@ -326,7 +328,7 @@ class Race:
         left = self._time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         run, ends = first, time.perf_counter() + trial
-        patience = ends + 2 * trial  # for a proof by CP-SAT of what history had at once
+        patience = ends + 2 * trial  # for CP-SAT's presolve, or its proof of what history had at once
 
         def over() -> bool:
             nonlocal run, ends
@@ -339,7 +341,8 @@ class Race:
                     if not self._standing.is_ahead(reached):
                         return True
                     waits = run is first and start is not None and time.perf_counter() < patience
-                    if waits and reached is not None and self._standing.is_near(reached):
+                    is_near = waits and reached is not None and self._standing.is_near(reached)
+                    if is_near or (run is first and self._has_to_go_on(patience)):
                         ends = time.perf_counter() + trial
                         return False
                     run.stop()
@@ -358,6 +361,8 @@ class Race:
         if reached is not None and search.proved:
             run.stop()
             self._callbacks.pass_bound(reached)
+        elif run is first and self._has_to_go_on(0.0):
+            pass
         elif reached is not None and self._standing.is_ahead(reached) and not self._standing.is_near(reached):
             run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
         if not run.stopped:
@@ -378,6 +383,14 @@ class Race:
             own = run is first or answer.objective_value == self._followed
             return self._better(last, answer, None if own else self._credit.giver)
         return self._hand_over(answer, self._credit.giver)
+
+    def _has_to_go_on(self, patience: float) -> bool:
+        """Tell whether the first run of CP-SAT has no solution yet, and should not be stopped for one of others.
+
+        It may still presolve, which it would do again if it began again with that solution.
+        """
+        is_early = time.perf_counter() < patience
+        return not self._standing.has_solution() and (is_early or self._time_left() <= _AGAIN * self._seconds())
 
     def _first_of(self, beside: CpSatRun, known: cmh.CpSolverResponse, found: float) -> cmh.CpSolverResponse:
         """End the solve with a first solution, or with that of CP-SAT where it is as good.

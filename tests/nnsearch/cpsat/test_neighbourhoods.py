@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from silent_runs import LostHint, silence
+from ortools.sat.python import cp_model_helper as cmh
+from silent_runs import LostHint, SilentRun, silence
 from stand_ins import PATIENCE, models_read
 from stopping import bounded, stopped_after_the_first
 
@@ -420,6 +421,38 @@ class TestRace:
         assert is_solution(changed, list(solver.response_proto.solution))
         assert solver.race is not None
         assert solver.race.contribution in ("start", "solution"), solver.race
+
+    @pytest.mark.parametrize(("seconds", "runs"), [(1.2, 1), (600.0, 2)])
+    def test_cp_sat_that_has_no_solution_yet_begins_again_only_where_there_is_time(
+        self, seconds: float, runs: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may presolve for long, and would do so once more."""
+
+        class UntilItsLimit(SilentRun):
+            def __init__(self, _: object, parameters: cmh.SatParameters, **options: object) -> None:
+                super().__init__()
+                timer = threading.Timer(parameters.max_time_in_seconds, self.done.set)
+                timer.daemon = True
+                timer.start()
+
+        silence(monkeypatch, UntilItsLimit)
+
+        class Slow(Oracle):
+            def advise(self, alive: BoolArray) -> Advice:
+                time.sleep(0.6)
+                return super().advise(alive)
+
+        model = hard_covering()
+        solver = self.solver(Slow([1] * 121), neighbourhoods=Neighbourhoods(patience=0.1, fruitless=1))
+        solver.parameters.max_time_in_seconds = seconds
+        with bounded(), stopped_after_the_first(solver, 1.5) as note:
+            heard = Heard(note)
+            heard.first = model.get_bool_var_from_proto_index(0)
+            assert solver.solve(model, heard) in SOLVED
+        assert SilentRun.begun == runs
+        assert is_solution(model, list(solver.response_proto.solution))
+        assert solver.race is not None
+        assert solver.race.contribution in ("start", "solution")
 
     @pytest.mark.parametrize("past", [False, True])
     def test_with_a_history_the_model_is_read_once(
