@@ -23,6 +23,7 @@ _POLL_SECONDS = 0.01
 _SIMPLEX_SECONDS = (
     0.3  # most programs of some thousand columns take less, and a vertex says more than what lies between
 )
+_MANY_TERMS = 100_000  # rosters, covers of more take PDLP a tenth of the time, and two threads take it from others
 _PRECISION = 1e-4
 _WHOLE = 1e-3  # within this of an integer is one, by a first-order method
 _TIES = 0.01  # of a small cost
@@ -81,12 +82,13 @@ class LinearAnswer(NamedTuple):
 
 
 def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], bool] | None = None) -> LinearAnswer:
-    """Solve a linear program by the dual simplex method of GLOP, and if that takes long by PDLP beside it.
+    """Solve a linear program by the dual simplex method of GLOP or by PDLP.
 
     PDLP is a first-order method (Applegate et al., "Practical large-scale linear programming using primal-dual hybrid
     gradient", NeurIPS 2021). It is precise to four digits and ends between the best vertices, so ties are broken first
-    by small random costs; then most of its values are integers where those of a vertex are. Each has a thread, and the
-    first that has an answer ends the other, so which of them answers depends on the machine, too.
+    by small random costs; then most of its values are integers where those of a vertex are. A program of very many
+    terms is left to PDLP, unless it gives up. Of others the simplex method has .3 s; after that PDLP runs beside it,
+    and the first that has an answer ends the other, so which of them answers depends on the machine, too.
 
     Args:
         program: The program.
@@ -101,19 +103,21 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
         return _nothing(program, math.inf)
     end = began + seconds
     ended = threading.Event()
-    simplex = _Simplex(program, program_message(program), end, ended)
-    methods: list[_Method] = [simplex]
-    helps_from = time.perf_counter() + _SIMPLEX_SECONDS
+    message = program_message(program)
+    is_large = len(program.row) > _MANY_TERMS
+    order = (_FirstOrder, _Simplex) if is_large else (_Simplex, _FirstOrder)
+    methods: list[_Method] = [order[0](program, message, end, ended)]
+    helps_from = math.inf if is_large else time.perf_counter() + _SIMPLEX_SECONDS
     try:
-        simplex.start()
+        methods[0].start()
         while not (stop is not None and stop()):
             ended.wait(_POLL_SECONDS)
             ended.clear()
             alive = any(method.is_alive() for method in methods)
-            if simplex.error is not None or any(method.knows for method in methods):
+            if methods[0].error is not None or any(method.knows for method in methods):
                 break
             if len(methods) == 1 and (not alive or time.perf_counter() >= helps_from) and time.perf_counter() < end:
-                methods.append(_FirstOrder(program, simplex.message, end, ended))
+                methods.append(order[1](program, message, end, ended))
                 methods[1].start()
             elif not alive:
                 break
@@ -135,7 +139,6 @@ class _Method(threading.Thread, ABC):
     """A solver in a thread of its own, since Python sees Ctrl-C only after C++ has returned.
 
     Attributes:
-        message: the program as MathOpt takes it.
         answer: what it found.
         error: what it raised.
         interrupter: ends it.
@@ -149,11 +152,10 @@ class _Method(threading.Thread, ABC):
         from ortools.util.python.pybind_solve_interrupter import PySolveInterrupter
 
         super().__init__(name="nnsearch-linear-program")
-        self.message = message
         self.answer = _nothing(program, math.nan)
         self.error: BaseException | None = None
         self.interrupter = PySolveInterrupter()
-        self._program, self._end, self._ended = program, end, ended
+        self._program, self._message, self._end, self._ended = program, message, end, ended
         self._parameters = parameters_pb2.SolveParametersProto(threads=1)
 
     @property
@@ -200,7 +202,7 @@ class _Simplex(_Method):
     def _solve(self) -> LinearAnswer:
         # Of four families, each takes two to nine times as long by the primal one.
         self._parameters.glop.use_dual_simplex = self._parameters.glop.dual_price_prioritize_norm = True
-        return self._solved(self.message)
+        return self._solved(self._message)
 
 
 class _FirstOrder(_Method):
@@ -213,8 +215,8 @@ class _FirstOrder(_Method):
         most = _TIES * _usual_costs(program)
         added = np.random.default_rng(0).uniform(-0.5, 0.5, len(most)) * most
         added[~np.isfinite(program.upper - program.lower)] = 0.0  # what has no bound might have no best value
-        message = type(self.message)()
-        message.CopyFrom(self.message)
+        message = type(self._message)()
+        message.CopyFrom(self._message)
         costs = message.objective.linear_coefficients
         costs.ids[:] = named.tolist()
         costs.values[:] = (program.cost + added)[named].tolist()

@@ -212,3 +212,21 @@ def test_an_answer_counts_more_than_the_error_of_a_helper(monkeypatch: pytest.Mo
 def test_the_first_order_method_helps_a_slow_simplex_method_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_program._Simplex, "_solve", waiting)
     assert solve_linear(SMALL, 60.0).optimal
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_large_program_is_left_to_the_first_order_method_unless_that_gives_up(
+    knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for method in (linear_program._Simplex, linear_program._FirstOrder):
+
+        def noted(one: Any, name: str = method.__name__, solve: Any = method._solve) -> Any:
+            asked.append(name)
+            return one.answer if name == "_FirstOrder" and not knows else solve(one)
+
+        monkeypatch.setattr(method, "_solve", noted)
+    monkeypatch.setattr(linear_program, "_MANY_TERMS", 1)
+    monkeypatch.setattr(linear_program, "_SIMPLEX_SECONDS", 0.0)
+    assert solve_linear(SMALL, 60.0).optimal
+    assert asked == (["_FirstOrder"] if knows else ["_FirstOrder", "_Simplex"])
