@@ -100,6 +100,10 @@ def panels() -> list[tuple[str, dict[str, list[float]]]]:
                 distinct(chain(*map(read_records, sorted(RESULTS.glob("optimise*.jsonl"))))), "drop-in lp", "cp-sat"
             ),
         ),
+        (
+            "Solved again: primal integral over 4 or 5 s, CpSolver(history=)",
+            log_ratios(read_records(RESULTS / "stream.jsonl"), "history", "cold"),
+        ),
     ]
 
 

@@ -51,6 +51,9 @@ from nnsearch.scorers.network import Network
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
 _FOR_A_SOLUTION = 10  # times the head start
+_ASKED_SHARE = (
+    0.35  # of the time left, in which a scorer has to say how to lead; a relaxation of rosters may take longer
+)
 _AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
 _CHECK_SECONDS = 0.05  # to check a solution that came in the last moment
 
@@ -437,7 +440,12 @@ class Race:
         search: ScheduleSearch | None = schedule
         if self._error is not None:
             return search
-        stop = self._out_of_time(beside)
+        ends = time.perf_counter() + max(self._options.lead_trial, _ASKED_SHARE * self._time_left())
+        too_late = self._out_of_time(beside)
+
+        def stop() -> bool:
+            return too_late() or time.perf_counter() >= ends
+
         before = STOP.set(stop)  # for scorers that take long
         try:
             graph = self._prepared(stop).graph(stop=stop)

@@ -30,6 +30,7 @@ from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
+from nnsearch.limits import STOP
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.objective import read_objective
 from nnsearch.plain_solver import plain_solver
@@ -255,6 +256,16 @@ def hard_covering(sets: int = 120, things: int = 200) -> cp_model.CpModel:
     return covering(1, sets, things)
 
 
+class UntilItsLimit(SilentRun):
+    """CP-SAT that finds nothing within its limit."""
+
+    def __init__(self, _: object, parameters: cmh.SatParameters, **options: object) -> None:
+        super().__init__()
+        timer = threading.Timer(parameters.max_time_in_seconds, self.done.set)
+        timer.daemon = True
+        timer.start()
+
+
 class TestRace:
     """The drop-in with a scorer that knows objectives."""
 
@@ -428,20 +439,12 @@ class TestRace:
     ) -> None:
         """It may presolve for long, and would do so once more."""
 
-        class UntilItsLimit(SilentRun):
-            def __init__(self, _: object, parameters: cmh.SatParameters, **options: object) -> None:
-                super().__init__()
-                timer = threading.Timer(parameters.max_time_in_seconds, self.done.set)
-                timer.daemon = True
-                timer.start()
-
-        silence(monkeypatch, UntilItsLimit)
-
         class Slow(Oracle):
             def advise(self, alive: BoolArray) -> Advice:
                 time.sleep(0.6)
                 return super().advise(alive)
 
+        silence(monkeypatch, UntilItsLimit)
         model = hard_covering()
         solver = self.solver(Slow([1] * 121), neighbourhoods=Neighbourhoods(patience=0.1, fruitless=1))
         solver.parameters.max_time_in_seconds = seconds
@@ -453,6 +456,27 @@ class TestRace:
         assert is_solution(model, list(solver.response_proto.solution))
         assert solver.race is not None
         assert solver.race.contribution in ("start", "solution")
+
+    def test_a_scorer_that_takes_long_to_say_how_to_lead_is_stopped_well_before_the_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left: list[float] = []
+
+        class Endless(Oracle):
+            def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> Oracle:
+                stop, until = STOP.get(), time.perf_counter() + 3.0
+                assert stop is not None
+                while not stop():
+                    time.sleep(0.01)
+                left.append(until - time.perf_counter())
+                raise NothingToReadError("not in time")
+
+        silence(monkeypatch, UntilItsLimit)
+        solver = self.solver(Endless([]))
+        solver.parameters.max_time_in_seconds = 4
+        solver.solve(hard_covering())
+        assert left
+        assert left[0] > 0
 
     @pytest.mark.parametrize("past", [False, True])
     def test_with_a_history_the_model_is_read_once(
