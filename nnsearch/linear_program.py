@@ -97,6 +97,7 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
 
     Raises:
         KeyboardInterrupt: Ctrl-C, unless the caller has its own handler of it.
+        Exception: what a solver raises, if neither has done without.
     """
     began = time.perf_counter()
     if (program.lower > program.upper).any() or (program.row_lower > program.row_upper).any():
@@ -114,7 +115,7 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
             ended.wait(_POLL_SECONDS)
             ended.clear()
             alive = any(method.is_alive() for method in methods)
-            if methods[0].error is not None or any(method.knows for method in methods):
+            if any(method.knows for method in methods):
                 break
             if len(methods) == 1 and (not alive or time.perf_counter() >= helps_from) and time.perf_counter() < end:
                 methods.append(order[1](program, message, end, ended))
@@ -128,9 +129,9 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
             if method.ident is not None:
                 method.join()
     found = [method.answer for method in methods if method.knows]
-    errors = [method.error for method in methods if method.error is not None]
-    if errors and not found:
-        raise errors[0]
+    if not found and methods[0].error is not None and all(method.error is not None for method in methods):
+        raise methods[0].error
+    found.sort(key=lambda answer: math.isfinite(answer.objective) and not answer.optimal)  # cut off, if both have one
     answer = found[0] if found else _nothing(program, math.nan)
     return answer._replace(seconds=time.perf_counter() - began)
 

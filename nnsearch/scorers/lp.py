@@ -62,8 +62,10 @@ class LpScorer:
         relaxation = Relaxation.of(graph.model)
         root = relaxation.solve(self.seconds, stop=STOP.get())
         if np.isnan(root.objective):
-            text = f"the relaxation was not solved in {root.seconds:.2f} s"
-            _log.warning("lp: %s, so no value is preferred; LpScorer(seconds=%g) can be raised", text, self.seconds)
+            advice = f"; LpScorer(seconds={self.seconds:g}) can be raised" if root.seconds >= self.seconds else ""
+            _log.warning(
+                "lp: the relaxation was not solved in %.2f s, so no value is preferred%s", root.seconds, advice
+            )
         return PreparedLp(graph, relaxation, root, self.seconds)
 
 

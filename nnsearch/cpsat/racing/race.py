@@ -51,9 +51,7 @@ from nnsearch.scorers.network import Network
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
 _FOR_A_SOLUTION = 10  # times the head start
-_ASKED_SHARE = (
-    0.35  # of the time left, in which a scorer has to say how to lead; a relaxation of rosters may take longer
-)
+_ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lead
 _AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
 _CHECK_SECONDS = 0.05  # to check a solution that came in the last moment
 
@@ -291,9 +289,9 @@ class Race:
         """Let a past schedule or a scorer that knows objectives lead a search of neighbourhoods beside CP-SAT.
 
         The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops, but CP-SAT
-        goes on for two more while it has no solution, or beside a past schedule that is hardly better. Where CP-SAT
-        stops, it begins again from the best solution after as long as the race has lasted by then, and there is another
-        trial.
+        goes on for two more while it has no solution, or beside a past schedule that is hardly better, and is not
+        stopped at all where it has none and too little time to begin again. Where CP-SAT stops, it begins again from
+        the best solution after as long as the race has lasted by then, and there is another trial.
 
         Args:
             first: CP-SAT at work.
@@ -364,15 +362,17 @@ class Race:
         if reached is not None and search.proved:
             run.stop()
             self._callbacks.pass_bound(reached)
-        elif run is first and self._has_to_go_on(0.0):
-            pass
-        elif reached is not None and self._standing.is_ahead(reached) and not self._standing.is_near(reached):
-            run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
+        elif answer is not None and reached is not None:
+            if run is first and self._has_to_go_on(0.0):
+                self._wait(run, enough=lambda: self._standing.has_solution() or self._standing.proves(answer))
+            is_better = self._standing.is_ahead(reached) and not self._standing.is_near(reached)
+            if is_better or self._standing.proves(answer):
+                run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
         if not run.stopped:
-            self._credit.nothing = "CP-SAT was ahead"
             if run is first:
                 self._credit.withdraw("CP-SAT had as good a solution by itself")
             self._wait(run)
+            self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
         last = run.response()
         self._standing.note_bound(last)
         if answer is None:
@@ -456,7 +456,7 @@ class Race:
             if advice.target is not None:
                 search.begin_by_targets(advice.target[0], stop)
         except ReadingStoppedError:
-            self._credit.nothing = "CP-SAT answered first"
+            self._credit.nothing = "CP-SAT answered first" if too_late() else "the model was not read in time"
         except Exception as error:
             if search is None or not isinstance(error, NothingToReadError):
                 self._note_failure(error, self._scorer)
