@@ -20,9 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _POLL_SECONDS = 0.01
-_SIMPLEX_SECONDS = (
-    0.3  # most programs of some thousand columns take less, and a vertex says more than what lies between
-)
+_SIMPLEX_SECONDS = 0.3  # in which most programs of some thousand columns are solved, and a vertex says more
 _MANY_TERMS = 100_000  # rosters, covers of more take PDLP a tenth of the time, and two threads take it from others
 _PRECISION = 1e-4
 _WHOLE = 1e-3  # within this of an integer is one, by a first-order method
@@ -114,7 +112,7 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
         while not (stop is not None and stop()):
             ended.wait(_POLL_SECONDS)
             ended.clear()
-            alive = any(method.is_alive() for method in methods)
+            alive = any(method.is_alive() for method in methods)  # asked first: one that ends after this may know more
             if any(method.knows for method in methods):
                 break
             if len(methods) == 1 and (not alive or time.perf_counter() >= helps_from) and time.perf_counter() < end:
@@ -129,10 +127,15 @@ def solve_linear(program: LinearProgram, seconds: float, *, stop: Callable[[], b
             if method.ident is not None:
                 method.join()
     found = [method.answer for method in methods if method.knows]
-    if not found and methods[0].error is not None and all(method.error is not None for method in methods):
-        raise methods[0].error
-    found.sort(key=lambda answer: math.isfinite(answer.objective) and not answer.optimal)  # cut off, if both have one
-    answer = found[0] if found else _nothing(program, math.nan)
+    errors = [method.error for method in methods if method.error is not None]
+    if not found and len(errors) == len(methods):
+        raise errors[0]
+    # A method that was cut off may have a solution that is not the best.
+    answer = min(
+        found,
+        key=lambda one: math.isfinite(one.objective) and not one.optimal,
+        default=_nothing(program, math.nan),
+    )
     return answer._replace(seconds=time.perf_counter() - began)
 
 

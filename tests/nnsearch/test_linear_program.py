@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stand_ins import PATIENCE
 
 from nnsearch import linear_program
 from nnsearch.linear_program import FloatArray, LinearProgram, solve_linear
@@ -131,10 +132,9 @@ def test_it_says_nothing_of_what_it_takes_for_infeasible() -> None:
 
 def waiting(method: Any) -> Any:
     """Stand in for a solver that ends when it is told to."""
-    until = time.perf_counter() + 20
-    while not method.interrupter.interrupted:
-        assert time.perf_counter() < until, "not interrupted"
-        time.sleep(0.001)
+    told = threading.Event()
+    method.interrupter.add_interruption_callback(told.set)
+    assert told.wait(PATIENCE), "not interrupted"
     return method.answer
 
 

@@ -341,9 +341,10 @@ class Race:
                     reached = search.reached
                     if not self._standing.is_ahead(reached):
                         return True
-                    waits = run is first and start is not None and time.perf_counter() < patience
-                    is_near = waits and reached is not None and self._standing.is_near(reached)
-                    if is_near or (run is first and self._has_to_go_on(patience)):
+                    is_early = time.perf_counter() < patience
+                    is_near = start is not None and reached is not None and self._standing.is_near(reached)
+                    waits = is_early and (is_near or not self._standing.has_solution())
+                    if run is first and (waits or self._presolves_too_long()):
                         ends = time.perf_counter() + trial
                         return False
                     run.stop()
@@ -358,13 +359,14 @@ class Race:
         self._log(f"{leader} has {search.size} {search.things} in order")
         self._take_steps(search, over)
         self._callbacks.follow = None
-        answer, reached = search.answer, search.reached
-        if reached is not None and search.proved:
+        answer = search.answer
+        if answer is not None and search.proved:
             run.stop()
-            self._callbacks.pass_bound(reached)
-        elif answer is not None and reached is not None:
-            if run is first and self._has_to_go_on(0.0):
+            self._callbacks.pass_bound(answer.objective_value)
+        elif answer is not None:
+            if run is first and self._presolves_too_long():
                 self._wait(run, enough=lambda: self._standing.has_solution() or self._standing.proves(answer))
+            reached = answer.objective_value
             is_better = self._standing.is_ahead(reached) and not self._standing.is_near(reached)
             if is_better or self._standing.proves(answer):
                 run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
@@ -387,13 +389,9 @@ class Race:
             return self._better(last, answer, None if own else self._credit.giver)
         return self._hand_over(answer, self._credit.giver)
 
-    def _has_to_go_on(self, patience: float) -> bool:
-        """Tell whether the first run of CP-SAT has no solution yet, and should not be stopped for one of others.
-
-        It may still presolve, which it would do again if it began again with that solution.
-        """
-        is_early = time.perf_counter() < patience
-        return not self._standing.has_solution() and (is_early or self._time_left() <= _AGAIN * self._seconds())
+    def _presolves_too_long(self) -> bool:
+        """Tell whether CP-SAT has no solution yet, and could hardly presolve once more if it began again with one."""
+        return not self._standing.has_solution() and self._time_left() <= _AGAIN * self._seconds()
 
     def _first_of(self, beside: CpSatRun, known: cmh.CpSolverResponse, found: float) -> cmh.CpSolverResponse:
         """End the solve with a first solution, or with that of CP-SAT where it is as good.
@@ -440,12 +438,8 @@ class Race:
         search: ScheduleSearch | None = schedule
         if self._error is not None:
             return search
-        ends = time.perf_counter() + max(self._options.lead_trial, _ASKED_SHARE * self._time_left())
-        too_late = self._out_of_time(beside)
-
-        def stop() -> bool:
-            return too_late() or time.perf_counter() >= ends
-
+        asked_until = time.perf_counter() + max(self._options.lead_trial, _ASKED_SHARE * self._time_left())
+        stop = self._out_of_time(beside, asked_until)
         before = STOP.set(stop)  # for scorers that take long
         try:
             graph = self._prepared(stop).graph(stop=stop)
@@ -456,7 +450,8 @@ class Race:
             if advice.target is not None:
                 search.begin_by_targets(advice.target[0], stop)
         except ReadingStoppedError:
-            self._credit.nothing = "CP-SAT answered first" if too_late() else "the model was not read in time"
+            answered = self._is_past_help(beside)
+            self._credit.nothing = "CP-SAT answered first" if answered else "the model was not read in time"
         except Exception as error:
             if search is None or not isinstance(error, NothingToReadError):
                 self._note_failure(error, self._scorer)
@@ -523,8 +518,10 @@ class Race:
             self._read = PreparedModel(self._model, stop=stop) if self._past is None else self._past.prepared(stop)
         return self._read
 
-    def _out_of_time(self, beside: CpSatRun) -> Callable[[], bool]:
-        return lambda: self._is_past_help(beside) or self._time_left() <= 0
+    def _out_of_time(self, beside: CpSatRun, ends: float = math.inf) -> Callable[[], bool]:
+        """Return what tells whether an answer would be too late: after CP-SAT's, the end of the solve, or ``ends``."""
+        until = min(self._deadline, ends)
+        return lambda: self._is_past_help(beside) or time.perf_counter() >= until
 
     def _note_gift(self, start: cmh.CpSolverResponse) -> None:
         self._log(f"history: start with {self._credit.give(start.objective_value, self._seconds())}")

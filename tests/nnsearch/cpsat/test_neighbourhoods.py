@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ortools.sat.python import cp_model
-from ortools.sat.python import cp_model_helper as cmh
-from silent_runs import LostHint, SilentRun, silence
+from silent_runs import Awaited, LostHint, SilentRun, silence
 from stand_ins import PATIENCE, models_read
 from stopping import bounded, stopped_after_the_first
 
@@ -256,14 +255,12 @@ def hard_covering(sets: int = 120, things: int = 200) -> cp_model.CpModel:
     return covering(1, sets, things)
 
 
-class UntilItsLimit(SilentRun):
-    """CP-SAT that finds nothing within its limit."""
+class FoundNothing(SilentRun):
+    """CP-SAT that ends without a solution, as by its limit, when the race does nothing but wait for it."""
 
-    def __init__(self, _: object, parameters: cmh.SatParameters, **options: object) -> None:
+    def __init__(self, *arguments: object, **options: object) -> None:
         super().__init__()
-        timer = threading.Timer(parameters.max_time_in_seconds, self.done.set)
-        timer.daemon = True
-        timer.start()
+        self.done = Awaited()
 
 
 class TestRace:
@@ -433,21 +430,15 @@ class TestRace:
         assert solver.race is not None
         assert solver.race.contribution in ("start", "solution"), solver.race
 
-    @pytest.mark.parametrize(("seconds", "runs"), [(1.2, 1), (600.0, 2)])
+    @pytest.mark.parametrize(("again", "runs"), [(math.inf, 1), (race._AGAIN, 2)])
     def test_cp_sat_that_has_no_solution_yet_begins_again_only_where_there_is_time(
-        self, seconds: float, runs: int, monkeypatch: pytest.MonkeyPatch
+        self, again: float, runs: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It may presolve for long, and would do so once more."""
-
-        class Slow(Oracle):
-            def advise(self, alive: BoolArray) -> Advice:
-                time.sleep(0.6)
-                return super().advise(alive)
-
-        silence(monkeypatch, UntilItsLimit)
+        monkeypatch.setattr(race, "_AGAIN", again)
+        silence(monkeypatch, FoundNothing)
         model = hard_covering()
-        solver = self.solver(Slow([1] * 121), neighbourhoods=Neighbourhoods(patience=0.1, fruitless=1))
-        solver.parameters.max_time_in_seconds = seconds
+        solver = self.solver(Oracle([1] * 121), neighbourhoods=Neighbourhoods(patience=0.1, fruitless=1))
         with bounded(), stopped_after_the_first(solver, 1.5) as note:
             heard = Heard(note)
             heard.first = model.get_bool_var_from_proto_index(0)
@@ -460,23 +451,22 @@ class TestRace:
     def test_a_scorer_that_takes_long_to_say_how_to_lead_is_stopped_well_before_the_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        left: list[float] = []
+        monkeypatch.setattr(race, "_ASKED_SHARE", 0.0)  # so the trial's .2 of 120 s
+        told: list[str] = []
 
         class Endless(Oracle):
             def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> Oracle:
-                stop, until = STOP.get(), time.perf_counter() + 3.0
+                stop = STOP.get()
                 assert stop is not None
                 while not stop():
                     time.sleep(0.01)
-                left.append(until - time.perf_counter())
+                told.append("stopped")
                 raise NothingToReadError("not in time")
 
-        silence(monkeypatch, UntilItsLimit)
-        solver = self.solver(Endless([]))
-        solver.parameters.max_time_in_seconds = 4
-        solver.solve(hard_covering())
-        assert left
-        assert left[0] > 0
+        silence(monkeypatch, FoundNothing)
+        with bounded():
+            self.solver(Endless([])).solve(hard_covering())
+        assert told == ["stopped"]
 
     @pytest.mark.parametrize("past", [False, True])
     def test_with_a_history_the_model_is_read_once(
