@@ -473,7 +473,9 @@ class Race:
         try:
             model = self._prepared(stop)
             schedule = Schedule.of(model, stop=stop)
-            search = ScheduleSearch(model, self._objective, schedule, self._parameters, self._workers, self._tell)
+            search = ScheduleSearch(
+                model, self._objective, schedule, self._parameters, self._workers_left, self._tell
+            )
             if near is not None and self._past is not None:
                 self._begin_by_past(search, self._past, near.plan, stop)
             if self._leads and self._credit.giver != "history":
@@ -484,6 +486,11 @@ class Race:
             self._note_failure_of_search(error)
         useful = search is not None and search.answer is not None and (self._leads or self._credit.giver == "history")
         return search if useful else None
+
+    def _workers_left(self) -> int:
+        """Return how many workers CP-SAT leaves; beside it there is one."""
+        is_alone = self._running is None or self._running.done.is_set()
+        return self._workers if is_alone else 1
 
     def _begin_by_past(self, search: ScheduleSearch, past: PastOf, plan: Plan, stop: Callable[[], bool]) -> None:
         """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's."""

@@ -1,4 +1,4 @@
-"""Tabu search beside neighbourhoods: from the best schedule that anybody has, until told or of no use."""
+"""Tabu search from the best schedule that anybody has: as long as it brings something, and again after a rest."""
 
 from __future__ import annotations
 
@@ -29,16 +29,19 @@ _MOST_SECONDS = 1.0  # of a completion
 class OrderSearch(threading.Thread):
     """One worker that searches orders of tasks. Where tasks share a resource there is none to look for, and it ends.
 
+    It rests when nothing has come for as long as all before took, and goes on when somebody else has a better schedule,
+    or when it has rested for as long as it had searched in vain.
+
     Args:
         schedule: the schedule.
         incumbent: with a solution; the search begins with the best one again and again.
         complete: begins to make a solution of a schedule; None where that cannot go. The search goes on meanwhile, and
             ends where it does not go: then the model says more.
         seed: of the choice among equals.
-        alone: whether other workers wait for it: then it ends when nothing has come for as long as all before took.
 
     Attributes:
         told: ends the search.
+        rests: whether its worker may do something else.
         failed: the error that ended it; None where there was none.
     """
 
@@ -48,13 +51,12 @@ class OrderSearch(threading.Thread):
         incumbent: Incumbent,
         complete: Callable[[Generated], CpSatRun | None],
         seed: int,
-        *,
-        alone: bool,
     ) -> None:
         super().__init__(daemon=True)
         self.told = threading.Event()
+        self.rests = False
         self.failed: BaseException | None = None
-        self._schedule, self._incumbent, self._complete, self._alone = schedule, incumbent, complete, alone
+        self._schedule, self._incumbent, self._complete = schedule, incumbent, complete
         self._random = Random(seed)
         self._known: cmh.CpSolverResponse | None = None
         self._waiting: Generated | None = None
@@ -75,29 +77,42 @@ class OrderSearch(threading.Thread):
                 self._completion.stop()
 
     def _search(self) -> None:
+        patience = _LEAST_PATIENCE
+        while not (self._refused or self.told.is_set()):
+            patience = _LEAST_PATIENCE if self._work_and_rest(patience) else 2 * patience
+
+    def _work_and_rest(self, patience: float) -> bool:
+        """Search from the best solution, and rest where it still is the best; return whether something came of it.
+
+        Args:
+            patience: seconds that may pass in vain, if no more have passed before.
+        """
         graph = self._graph()
-        best = graph.length
-        began = improved = time.perf_counter()
+        best, began = graph.length, time.perf_counter()
+        improved = began
+
+        def is_best() -> bool:
+            self._pass_on()
+            return not (self._refused or self.told.is_set() or self._is_overtaken(graph.end, best))
 
         def over() -> bool:
-            self._pass_on()
-            now = time.perf_counter()
-            idle = self._alone and now - improved > max(improved - began, _LEAST_PATIENCE)
-            return self.told.is_set() or self._refused or idle or self._is_overtaken(graph.end, best)
+            return time.perf_counter() - improved > max(improved - began, patience) or not is_best()
 
-        while True:
-            for found in better_orders(graph, self._random, over):
-                best, improved = graph.length, time.perf_counter()
-                self._waiting = found
-            while (self._completion is not None or self._waiting is not None) and not self.told.wait(_POLL_SECONDS):
-                self._pass_on()
-            if self.told.is_set() or self._refused or not self._is_overtaken(graph.end, best):
-                return
-            graph = self._graph()
+        for found in better_orders(graph, self._random, over):
             best, improved = graph.length, time.perf_counter()
+            self._waiting = found
+        self.rests = True
+        rested = time.perf_counter() + max(time.perf_counter() - improved, patience)
+        while is_best() and (self._is_passing_on() or time.perf_counter() < rested):
+            self.told.wait(_POLL_SECONDS)
+        self.rests = False
+        return improved > began
+
+    def _is_passing_on(self) -> bool:
+        return self._completion is not None or self._waiting is not None
 
     def _graph(self) -> DisjunctiveGraph:
-        """Return the best solution."""
+        """Return the graph of the best solution."""
         self._known = self._incumbent.answer
         assert self._known is not None
         done = spans(self._schedule, list(self._known.solution))

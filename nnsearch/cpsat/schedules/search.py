@@ -3,7 +3,7 @@
 The first solution is what serial schedule generation makes of the best order. From then on a window of time is free,
 and elsewhere stays the order in which tasks share resources (D. Godard, P. Laborie, W. Nuijten, Randomized large
 neighborhood search for cumulative scheduling, 2005). Each worker has a neighbourhood of its own, but for one that goes
-on by tabu search where tasks take resources whole.
+on by tabu search as long as that succeeds, where tasks take resources whole.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ScheduleSearch(Incumbent):
         objective: its.
         schedule: what the model says of one.
         parameters: CP-SAT's, of which the seed and the limit of memory count: time is up to whoever asks for the steps.
-        workers: how many neighbourhoods are searched at a time.
+        workers: says how many neighbourhoods may be searched at a time, tabu search among them.
         on_solution: see :class:`Incumbent`.
 
     Attributes:
@@ -69,7 +69,7 @@ class ScheduleSearch(Incumbent):
         objective: Objective,
         schedule: Schedule,
         parameters: cmh.SatParameters,
-        workers: int,
+        workers: Callable[[], int],
         on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None,
     ) -> None:
         super().__init__(objective, on_solution)
@@ -157,18 +157,17 @@ class ScheduleSearch(Incumbent):
             self,
             lambda made: self._completing(self._plan(made)),
             int(self._random.integers(2**31)),
-            alone=self._workers == 1,
         )
         try:
             orders.start()
             while fruitless < _FRUITLESS and not over():
                 if orders.failed is not None:
                     raise orders.failed
-                while len(at_work) < self._workers - orders.is_alive():
+                while len(at_work) < self._workers() - (orders.is_alive() and not orders.rests):
                     if over():
                         return
                     at_work.append(self._neighbourhood())
-                ended = [one for one in at_work if one.run.done.wait(_POLL_SECONDS / self._workers)]
+                ended = [one for one in at_work if one.run.done.wait(_POLL_SECONDS / len(at_work))]
                 if not at_work:
                     orders.join(_POLL_SECONDS)
                 for one in ended:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
@@ -43,10 +45,15 @@ class Case:
         parameters.num_workers = 1
         return CpSatRun(model, parameters)
 
-    def run(self, *, alone: bool = True) -> None:
-        """Search in this thread until the search ends by itself."""
+    def run(self) -> None:
+        """Search until the search rests, or ends by itself."""
+        search = OrderSearch(self.schedule, self.incumbent, self.complete, 1)
         with bounded():
-            OrderSearch(self.schedule, self.incumbent, self.complete, 1, alone=alone).run()
+            search.start()
+            while search.is_alive() and not search.rests:
+                search.join(0.01)
+            search.told.set()
+            search.join()
 
     def optimum(self) -> cmh.CpSolverResponse:
         solver = plain_solver()
@@ -79,11 +86,11 @@ def test_it_ends_when_the_model_says_more_than_the_schedule(nothing: bool, monke
     case.goes = False
     if nothing:
         monkeypatch.setattr(case, "complete", lambda made: case.passed_on.append(made))
-    case.run(alone=False)
+    case.run()
     assert len(case.passed_on) == 1
 
 
-def test_it_goes_on_from_what_somebody_else_has_found() -> None:
+def test_it_goes_on_from_what_somebody_else_has_found(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case()
     best = case.optimum()
     complete = case.complete
@@ -92,24 +99,41 @@ def test_it_goes_on_from_what_somebody_else_has_found() -> None:
         case.incumbent.note(best)
         return complete(made)
 
-    with bounded():
-        OrderSearch(case.schedule, case.incumbent, overtaken, 1, alone=True).run()
+    monkeypatch.setattr(case, "complete", overtaken)
+    case.run()
     assert len(case.passed_on) == 1, "nothing is better than the optimum"
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_it_ends_when_told(alone: bool) -> None:
+def test_it_ends_when_told() -> None:
     case = Case()
-    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1, alone=alone)
+    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1)
     search.told.set()
     with bounded():
         search.run()
     assert case.passed_on == []
 
 
+def test_it_goes_on_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case()
+    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1)
+    rested: list[bool] = []
+
+    def nothing(*_: object) -> Iterator[Generated]:
+        rested.append(search.rests)
+        if len(rested) == 3:
+            search.told.set()
+        return iter(())
+
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", nothing)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 0.001)
+    with bounded():
+        search.run()
+    assert rested == [False, False, False], "it rests between two searches, not in one"
+
+
 def test_there_is_none_where_tasks_share_resources() -> None:
     case = Case("rcpsp")
-    case.run(alone=False)
+    case.run()
     assert case.passed_on == []
 
 
@@ -117,7 +141,7 @@ def begun(workers: int) -> ScheduleSearch:
     """Return the search of a job shop, with a first solution."""
     read = PreparedModel(FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0).model)
     assert read.objective is not None
-    search = ScheduleSearch(read, read.objective, Schedule.of(read), plain_solver().parameters, workers)
+    search = ScheduleSearch(read, read.objective, Schedule.of(read), plain_solver().parameters, lambda: workers)
     search.begin_by_rules(lambda: False)
     return search
 
@@ -147,3 +171,21 @@ def test_an_error_of_the_search_of_orders_reaches_who_asks_for_steps(
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", broken)
     with bounded(), pytest.raises(MemoryError, match="no room"):
         list(search.steps(lambda: False))
+
+
+def test_as_many_neighbourhoods_are_searched_as_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_: iter(()))
+    search = begun(3)
+    runs, at_work = list[CpSatRun](), list[int]()
+    run = search._run
+
+    def counted(model: cp_model.CpModel, seconds: float | None) -> CpSatRun:
+        runs.append(run(model, seconds))
+        at_work.append(sum(not one.done.is_set() for one in runs))
+        return runs[-1]
+
+    monkeypatch.setattr(search, "_run", counted)
+    with bounded():
+        for _ in search.steps(lambda: len(runs) >= 20):
+            pass
+    assert 1 < max(at_work) <= 3

@@ -46,7 +46,7 @@ def search_in(
     read = PreparedModel(model)
     assert read.objective is not None
     parameters = plain_solver().parameters
-    return ScheduleSearch(read, read.objective, Schedule.of(read), parameters, 2, lambda found: bool(tell(found)))
+    return ScheduleSearch(read, read.objective, Schedule.of(read), parameters, lambda: 2, lambda found: bool(tell(found)))
 
 
 def search_of(drawn: ZooModel) -> ScheduleSearch:
@@ -227,7 +227,7 @@ def test_each_run_keeps_to_the_limit_of_memory(monkeypatch: pytest.MonkeyPatch) 
     assert read.objective is not None
     parameters = plain_solver().parameters
     parameters.max_memory_in_mb = 12345
-    search = ScheduleSearch(read, read.objective, Schedule.of(read), parameters, 1)
+    search = ScheduleSearch(read, read.objective, Schedule.of(read), parameters, lambda: 1)
     search.begin_by_rules(lambda: False)
     list(search.steps(lambda: False))
     assert len(limits) > 1
