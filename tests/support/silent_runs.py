@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.racing import race
+from nnsearch.cpsat.racing import track
 from nnsearch.cpsat.run import CpSatRun
 
 
@@ -37,7 +37,7 @@ class SilentRun(CpSatRun):
 def silence(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any] = SilentRun) -> None:
     """Let the runs of the next race be these."""
     SilentRun.begun = 0
-    monkeypatch.setattr(race, "CpSatRun", run)
+    monkeypatch.setattr(track, "CpSatRun", run)
 
 
 class Awaited(threading.Event):

@@ -1,32 +1,61 @@
-"""What history or the learned search gave in a race, in words."""
+"""What history or the learned search gave in a race, or why it gave nothing, in words."""
 
 from __future__ import annotations
 
+import logging
+import traceback
+from collections.abc import Callable
 from typing import Literal
 
 from nnsearch.cpsat.past import PastOf
+from nnsearch.cpsat.racing.options import OnError
 from nnsearch.cpsat.racing.report import Contribution, Winner
+from nnsearch.errors import ModelFileError, NNSearchError, NothingToReadError, ScoreError
 from nnsearch.model.objective import Objective
+from nnsearch.result import SolveResult
 from nnsearch.scorers.network import Network
+
+_LOGGER = logging.getLogger("nnsearch")
 
 
 class Credit:
     """What those beside CP-SAT gave, or why they gave nothing.
 
     Args:
-        scorer: Of the learned search; None is none.
-        past: Of the model; None is no history.
-        objective: Of the model; None is none.
+        scorer: of the learned search; None is none.
+        past: of the model; None is no history.
+        objective: of the model; None is none.
+        on_error: what an exception of the scorer does.
+        log: takes a line.
+        leads: whether the scorer knows objectives, so that it leads a search.
+
+    Attributes:
+        giver: whose solution the race holds beside CP-SAT's.
+        nothing: why the learned search gave nothing.
+        forgotten: why history gave nothing.
+        learned: what the learned search did; None when it did not begin or did not end in order.
+        error: what ended it.
+        misfit: what the network cannot read in this model, if that was why the learned search stood aside.
     """
 
-    def __init__(self, scorer: Network | None, past: PastOf | None, objective: Objective | None) -> None:
+    def __init__(
+        self,
+        scorer: Network | None,
+        past: PastOf | None,
+        objective: Objective | None,
+        on_error: OnError,
+        log: Callable[[str], None],
+        *,
+        leads: bool,
+    ) -> None:
         self.giver: Literal["learned", "history"] = "learned"
-        """Whose solution the race holds beside CP-SAT's."""
-        self.nothing = ""
-        """Why the learned search gave nothing."""
-        self.forgotten = ""
-        """Why history gave nothing."""
+        self.nothing = self.forgotten = ""
+        self.leads = leads
+        self.learned: SolveResult | None = None
+        self.error: BaseException | None = None
+        self.misfit: ModelFileError | None = None
         self._scorer, self._past, self._objective = scorer, past, objective
+        self._on_error, self._log = on_error, log
         self._gift: str | None = None
 
     def give(self, objective: float, seconds: float) -> str:
@@ -46,6 +75,33 @@ class Credit:
     def give_nothing(self, why: str) -> None:
         """Note why neither history nor the learned search gave anything."""
         self.nothing = self.forgotten = why
+
+    def fail(self, error: Exception) -> None:
+        """Say why the learned search stands aside or what is wrong with it.
+
+        Args:
+            error: What it raised; it is raised again where the user wants to know.
+        """
+        if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
+            self.misfit = error if isinstance(error, ModelFileError) else None
+            self.nothing = str(error)
+            if isinstance(error, NothingToReadError) and self._scorer is not None:
+                self.nothing = f"{self._scorer.name} has nothing to read in this model"
+            self._log(f"the learned search stands aside: {error}")
+            return
+        self.error, self.nothing = error, f"it failed: {error!r}"
+        if self._on_error == "raise":
+            raise error
+        traceback.clear_frames(error.__traceback__)  # the report keeps the error, not the engine as well
+        _LOGGER.warning("the learned search failed; CP-SAT goes on alone", exc_info=error)
+        self._log(f"the learned search failed, CP-SAT goes on alone: {error!r}")
+
+    def fail_search(self, error: Exception) -> None:
+        """Note what failed in a search of neighbourhoods, by whom leads it: the scorer, or history."""
+        if self.leads:
+            self.fail(error)
+        elif self._past is not None:
+            self._past.fail(error)
 
     def contribution(self, winner: Winner, proof: bool) -> tuple[Contribution, str]:
         """Return what was added to CP-SAT, and that in words.

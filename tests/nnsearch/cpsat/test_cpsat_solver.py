@@ -31,7 +31,9 @@ from nnsearch.cp.restarts import Restarts
 from nnsearch.cp.search_options import SearchOptions
 from nnsearch.cpsat import CpSolver, Dives, RaceOptions, solve_by_dives
 from nnsearch.cpsat.hinted import hinted
-from nnsearch.cpsat.racing import learned_side, race, share
+from nnsearch.cpsat.racing import share, track
+from nnsearch.cpsat.racing.race import Race
+from nnsearch.cpsat.racing.sides import learned_side
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.encoding.candidate_graph import GraphState
 from nnsearch.errors import ConfigError, ModelFileError
@@ -124,7 +126,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
             super()._solve(*arguments)
 
     monkeypatch.setattr(learned_side.LearnedSide, "search", search_to_the_end)
-    monkeypatch.setattr(race, "CpSatRun", LateRun)
+    monkeypatch.setattr(track, "CpSatRun", LateRun)
 
 
 def variables_of(model: cp_model.CpModel) -> list[cp_model.IntVar]:
@@ -248,7 +250,7 @@ def test_the_first_solution_is_learned_and_cp_sat_goes_on_from_it(maximise: bool
 def test_a_learned_solution_is_returned_although_cp_sat_has_lost_the_hint(
     workers: int, maximise: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(race, "CpSatRun", LostHint)
+    monkeypatch.setattr(track, "CpSatRun", LostHint)
     model = market_split(True, maximise=maximise)
     solver, record = drop_in(workers), Record(model)
     assert solver.solve(model, record) == cp_model.FEASIBLE
@@ -507,7 +509,7 @@ def test_failures_are_heard_of() -> None:
 def test_nothing_is_looked_for_where_cp_sat_has_a_solution(
     run: type[SilentRun], head_start: float, watched: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(race, "CpSatRun", run)
+    monkeypatch.setattr(track, "CpSatRun", run)
     solver, model = drop_in(2, RaceOptions(head_start=head_start)), ordering(6)
     assert solver.solve(model, Record(model) if watched else None) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
     assert solver.race is not None
@@ -598,10 +600,10 @@ def test_a_solution_that_cp_sat_has_handed_to_itself_is_its_own(monkeypatch: pyt
     better, worse = (cmh.CpSolverResponse() for _ in range(2))
     better.status, better.objective_value = cp_model.FEASIBLE, 7.0
     worse.status = cp_model.UNKNOWN
-    one = race.Race(ordering(5), solver.parameters, None, AT_ONCE, "log")
-    monkeypatch.setattr(race.Race, "_start", lambda *_: LostHint())
+    one = Race(ordering(5), solver.parameters, None, AT_ONCE, "log")
+    monkeypatch.setattr(track.Track, "start", lambda *_: LostHint())
     monkeypatch.setattr(LostHint, "response", lambda _: worse)
-    one._hand_over(better, "cp-sat")
+    one._answers.hand_over(better, "cp-sat")
     assert one.report is not None
     assert (one.report.winner, one.report.contribution) == ("cp-sat", "nothing")
 
@@ -699,7 +701,7 @@ def test_a_network_of_preferences_is_waited_for_with_patience(monkeypatch: pytes
             time.sleep(0.1)
             return super().scores(state)
 
-    monkeypatch.setattr(race, "CpSatRun", AnsweredRun)
+    monkeypatch.setattr(track, "CpSatRun", AnsweredRun)
     options = RaceOptions(patience=0.05)
     solver, record = drop_in(2, options, Thinking()), Record(pairs())
     assert solver.solve(pairs(), record) == cp_model.OPTIMAL
@@ -1053,7 +1055,7 @@ def test_the_reading_ends_with_the_limit_of_time(workers: int, monkeypatch: pyte
         raise ReadingStoppedError
 
     monkeypatch.setattr(PreparedModel, "of", read_for_ever)
-    monkeypatch.setattr(race, "CpSatRun", LostHint)  # an answer would end the reading, too
+    monkeypatch.setattr(track, "CpSatRun", LostHint)  # an answer would end the reading, too
     solver = drop_in(workers, RaceOptions(head_start=0), on_error="raise")
     solver.parameters.max_time_in_seconds = 0.3
     assert solver.solve(market_split(False)) == cp_model.UNKNOWN
@@ -1078,7 +1080,7 @@ def test_the_reading_ends_when_cp_sat_answers(monkeypatch: pytest.MonkeyPatch) -
             super()._solve(*arguments)
 
     monkeypatch.setattr(PreparedModel, "of", read_for_ever)
-    monkeypatch.setattr(race, "CpSatRun", LaterRun)
+    monkeypatch.setattr(track, "CpSatRun", LaterRun)
     solver = drop_in(2, on_error="raise")
     assert solver.solve(queens(40)) == cp_model.OPTIMAL
     assert solver.race is not None

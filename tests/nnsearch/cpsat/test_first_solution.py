@@ -18,7 +18,8 @@ from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.families.feasibility import draw_quasigroup
 from benchmarks.instances.zoo.zoo_model import ZooModel
 from nnsearch.cpsat import CpSolver, RaceOptions
-from nnsearch.cpsat.racing import race
+from nnsearch.cpsat.racing import track
+from nnsearch.cpsat.racing.sides.lead import Lead
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.plain_solver import plain_solver
 
@@ -130,14 +131,14 @@ def test_where_both_have_one_the_better_is_the_answer(winner: str, monkeypatch: 
     assert first.solve(other) == cp_model.OPTIMAL
     drawn.model.proto.solution_hint.vars.extend(range(len(drawn.model.proto.variables)))
     drawn.model.proto.solution_hint.values.extend(list(first.response_proto.solution))
-    lead = race.Race._lead
+    lead = Lead.run
 
-    def late(self: race.Race, run: BegunLater, *arguments: Any) -> Any:
+    def late(self: Lead, run: BegunLater, *arguments: Any) -> Any:
         run.begin()
         return lead(self, run, *arguments)
 
-    monkeypatch.setattr(race, "CpSatRun", BegunLater)
-    monkeypatch.setattr(race.Race, "_lead", late)
+    monkeypatch.setattr(track, "CpSatRun", BegunLater)
+    monkeypatch.setattr(Lead, "run", late)
     solver = CpSolver("lp", options=RaceOptions(head_start=0), on_error="raise")
     solver.parameters.num_workers = 1
     solver.parameters.stop_after_first_solution = True

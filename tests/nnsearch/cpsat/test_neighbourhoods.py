@@ -24,9 +24,10 @@ from stopping import bounded, stopped_after_the_first
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, Step
-from nnsearch.cpsat.racing import race
+from nnsearch.cpsat.racing import track
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.racing.sides import lead
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
 from nnsearch.limits import STOP
@@ -314,7 +315,7 @@ class TestRace:
                 asked.set()
                 super().stop()
 
-        monkeypatch.setattr(race, "CpSatRun", Bounds)
+        monkeypatch.setattr(track, "CpSatRun", Bounds)
         solver = CpSolver(Oracle(values), on_error="raise", options=RaceOptions(lead_after=0, lead_trial=9 * PATIENCE))
         assert solver.solve(model) == cp_model.OPTIMAL
         assert solver.objective_value == solver.best_objective_bound == best
@@ -430,12 +431,12 @@ class TestRace:
         assert solver.race is not None
         assert solver.race.contribution in ("start", "solution"), solver.race
 
-    @pytest.mark.parametrize(("again", "runs"), [(math.inf, 1), (race._AGAIN, 2)])
+    @pytest.mark.parametrize(("again", "runs"), [(math.inf, 1), (lead._AGAIN, 2)])
     def test_cp_sat_that_has_no_solution_yet_begins_again_only_where_there_is_time(
         self, again: float, runs: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It may presolve for long, and would do so once more."""
-        monkeypatch.setattr(race, "_AGAIN", again)
+        monkeypatch.setattr(lead, "_AGAIN", again)
         silence(monkeypatch, FoundNothing)
         model = hard_covering()
         solver = self.solver(Oracle([1] * 121), neighbourhoods=Neighbourhoods(patience=0.1, fruitless=1))
@@ -451,7 +452,7 @@ class TestRace:
     def test_a_scorer_that_takes_long_to_say_how_to_lead_is_stopped_well_before_the_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(race, "_ASKED_SHARE", 0.0)  # so the trial's .2 of 120 s
+        monkeypatch.setattr(lead, "_ASKED_SHARE", 0.0)  # so the trial's .2 of 120 s
         told: list[str] = []
 
         class Endless(Oracle):
@@ -476,7 +477,7 @@ class TestRace:
         if past:
             CpSolver(None, history=path).solve(model)
         read = models_read(monkeypatch)
-        monkeypatch.setattr(race, "CpSatRun", LostHint)  # an answer would end the reading
+        monkeypatch.setattr(track, "CpSatRun", LostHint)  # an answer would end the reading
         how = RaceOptions(lead_after=0, head_start=0, start_seconds=PATIENCE)
         solver = CpSolver(Oracle([1] * 15), on_error="raise", history=path, options=how)
         assert solver.solve(model) in SOLVED

@@ -20,7 +20,7 @@ from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat import CpSolver, RaceOptions
 from nnsearch.cpsat import solver as solver_module
 from nnsearch.cpsat.past import PastOf
-from nnsearch.cpsat.racing import race
+from nnsearch.cpsat.racing import answers, track
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.errors import ConfigError
@@ -384,7 +384,7 @@ def test_cp_sat_goes_on_beside_a_past_schedule_that_is_hardly_better(
                 solver.stop_search()
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr(race, "CpSatRun", Noted)
+    monkeypatch.setattr(track, "CpSatRun", Noted)
     monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", lambda *_: True)
     monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_near", lambda *_: near)
     solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=trial, start_share=0))
@@ -485,7 +485,7 @@ def test_a_line_up_is_used_where_it_was_measured_to_help(
             used.append(list(parameters.subsolvers))
             super().__init__(model, parameters, **options)
 
-    monkeypatch.setattr(race, "CpSatRun", Watched)
+    monkeypatch.setattr(track, "CpSatRun", Watched)
     solver = with_history(path, family="shops", line_up=case != "not asked for")
     solver.parameters.num_workers = 2
     own = ["quick_restart"] if case == "own choice" else []
@@ -594,7 +594,7 @@ def test_a_start_that_is_checked_when_the_time_is_over_is_not_refused(
             return cp_model.UNKNOWN
 
     silence(monkeypatch, LostHint)
-    monkeypatch.setattr(race, "plain_solver", Slow)
+    monkeypatch.setattr(answers, "plain_solver", Slow)
     solver = with_history(path)
     assert solver.solve(packing(VALUES)) == cp_model.UNKNOWN
     assert 0 < granted[0] < PATIENCE

@@ -46,7 +46,9 @@ def search_in(
     read = PreparedModel(model)
     assert read.objective is not None
     parameters = plain_solver().parameters
-    return ScheduleSearch(read, read.objective, Schedule.of(read), parameters, lambda: 2, lambda found: bool(tell(found)))
+    return ScheduleSearch(
+        read, read.objective, Schedule.of(read), parameters, lambda: 2, lambda found: bool(tell(found))
+    )
 
 
 def search_of(drawn: ZooModel) -> ScheduleSearch:

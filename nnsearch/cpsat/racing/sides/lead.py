@@ -1,0 +1,244 @@
+"""A race in which a scorer that knows objectives, or a past schedule, leads a search beside CP-SAT."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.guess import Guess
+from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.neighbourhoods import NeighbourhoodSearch
+from nnsearch.cpsat.past import PastOf
+from nnsearch.cpsat.racing.answers import Answers
+from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.racing.sides.recall import Recall
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.schedules.search import ScheduleSearch
+from nnsearch.errors import NothingToReadError
+from nnsearch.limits import STOP
+from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.scorers.network import Network
+
+_ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lead
+_AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
+
+
+class Lead:
+    """The search of neighbourhoods beside CP-SAT, and the trials in which one of the two stops.
+
+    Args:
+        scorer: that leads; None, or another one, leaves the lead to a past schedule.
+        past: of the model; None is no history.
+        recall: what it gives.
+        options: of the race.
+        answers: of the race.
+    """
+
+    def __init__(
+        self,
+        scorer: Network | None,
+        past: PastOf | None,
+        recall: Recall,
+        options: RaceOptions,
+        answers: Answers,
+    ) -> None:
+        self._scorer, self._past, self._recall = scorer, past, recall
+        self._options, self._answers = options, answers
+        self._track, self._callbacks = answers.track, answers.callbacks
+        self._standing, self._credit = answers.standing, answers.credit
+        self._followed: float | None = None  # the objective of CP-SAT's solution that the search went on from
+
+    def run(
+        self, first: CpSatRun, schedule: ScheduleSearch | None, start: cmh.CpSolverResponse | None
+    ) -> cmh.CpSolverResponse:
+        """Let a past schedule or a scorer that knows objectives lead a search of neighbourhoods beside CP-SAT.
+
+        The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops, but CP-SAT
+        goes on for two more while it has no solution, or beside a past schedule that is hardly better, and is not
+        stopped at all where it has none and too little time to begin again. Where CP-SAT stops, it begins again from
+        the best solution after as long as the race has lasted by then, and there is another trial.
+
+        Args:
+            first: CP-SAT at work.
+            schedule: the search of a schedule, with a first solution.
+            start: from history by a replay; the search begins with it.
+        """
+        self._standing.know_a_bound()
+        if schedule is not None and self._credit.giver == "history" and self._recall.recalled is None:
+            start = schedule.answer
+        needless = self._track.wants_any and start is not None
+        search = self._leader(first, schedule) if self._credit.leads and not needless else schedule
+        if isinstance(search, ScheduleSearch):
+            self._follow(search)
+        if start is not None and self._past is not None and self._recall.recalled is not None:
+            if search is None:
+                return self._recall.go_on_from(start, self._past, self._recall.recalled, first)
+            self._recall.note_gift(start)
+            self._answers.show(start)
+            search.adopt(start)
+        if self._track.wants_any and search is not None and search.answer is not None:
+            if start is None:
+                self._credit.giver = "learned"
+            return self._first_of(first, search.answer, search.found)
+        # CP-SAT has had its chance when history has a better schedule.
+        chance = self._options.lead_after - self._track.seconds() if schedule is None or start is None else 0.0
+        if search is None or self._track.wait(first, chance):
+            self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
+            if start is not None:
+                self._credit.withdraw("the end came first" if self._track.is_stopped() else "CP-SAT answered first")
+            self._track.wait(first)
+            known = start if search is None else search.answer
+            if known is not None and known is not start and self._credit.leads:
+                self._credit.giver = "learned"
+            return (
+                self._answers.finish(first.response(), "cp-sat")
+                if known is None
+                else self._answers.better(first.response(), known)
+            )
+        left = self._track.time_left()
+        trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
+        run, ends = first, time.perf_counter() + trial
+        patience = ends + 2 * trial  # for CP-SAT's presolve, or its proof of what history had at once
+
+        def over() -> bool:
+            nonlocal run, ends
+            if search.answer is not None and self._standing.proves(search.answer):
+                run.stop()  # it may have the bound without the solution
+                return True
+            if time.perf_counter() >= ends and not self._track.is_over():
+                if not run.done.is_set():
+                    reached = search.reached
+                    if not self._standing.is_ahead(reached):
+                        return True
+                    is_early = time.perf_counter() < patience
+                    is_near = start is not None and reached is not None and self._standing.is_near(reached)
+                    waits = is_early and (is_near or not self._standing.has_solution())
+                    if run is first and (waits or self._presolves_too_long()):
+                        ends = time.perf_counter() + trial
+                        return False
+                    run.stop()
+                    self._standing.note_bound(run.response())
+                    ends = time.perf_counter() + self._track.seconds()
+                elif run.stopped and (best := search.best) is not None:
+                    self._track.log("CP-SAT is tried again")
+                    run, ends = self._track.start(hinted(self._track.model, best)), time.perf_counter() + trial
+            return self._track.is_over() or (run.done.is_set() and not run.stopped)
+
+        leader = (
+            f"learned search begins: {self._scorer.name}"
+            if self._credit.leads and self._scorer
+            else "history leads: it"
+        )
+        self._track.log(f"{leader} has {search.size} {search.things} in order")
+        self._take_steps(search, over)
+        self._callbacks.follow = None
+        answer = search.answer
+        if answer is not None and search.proved:
+            run.stop()
+            self._callbacks.pass_bound(answer.objective_value)
+        elif answer is not None:
+            if run is first and self._presolves_too_long():
+                self._track.wait(run, enough=lambda: self._standing.has_solution() or self._standing.proves(answer))
+            reached = answer.objective_value
+            is_better = self._standing.is_ahead(reached) and not self._standing.is_near(reached)
+            if is_better or self._standing.proves(answer):
+                run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
+        if not run.stopped:
+            if run is first:
+                self._credit.withdraw("CP-SAT had as good a solution by itself")
+            self._track.wait(run)
+            self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
+        last = run.response()
+        self._standing.note_bound(last)
+        if answer is None:
+            return self._answers.finish(last, "cp-sat")
+        if self._credit.leads and (start is None or self._standing.improves(answer, start)):
+            self._credit.giver = "learned"
+        if run is not first or self._standing.improves(answer, last):
+            self._credit.give(answer.objective_value, search.found - self._track.started)
+        if self._track.is_over() or self._standing.proves(answer) or not run.stopped:
+            # Of the first run an equal solution is its own; a later one began with the best that was known.
+            own = run is first or answer.objective_value == self._followed
+            return self._answers.better(last, answer, None if own else self._credit.giver)
+        return self._answers.hand_over(answer, self._credit.giver)
+
+    def _leader(self, beside: CpSatRun, schedule: ScheduleSearch | None) -> NeighbourhoodSearch | ScheduleSearch | None:
+        """Return the search that the scorer leads; None if it has nothing to say, or CP-SAT has answered.
+
+        Args:
+            beside: CP-SAT.
+            schedule: the search of a schedule, for which the scorer may have a better order.
+        """
+        assert self._scorer is not None
+        assert self._track.objective is not None
+        search: ScheduleSearch | None = schedule
+        if self._credit.error is not None:
+            return search
+        asked_until = time.perf_counter() + max(self._options.lead_trial, _ASKED_SHARE * self._track.time_left())
+        stop = self._track.out_of_time(beside, asked_until)
+        before = STOP.set(stop)  # for scorers that take long
+        try:
+            graph = self._recall.prepared(stop).graph(stop=stop)
+            advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
+            if search is None:
+                guess, how = Guess.of(advice, graph), self._options.neighbourhoods
+                return NeighbourhoodSearch(
+                    self._track.model, self._track.objective, guess, how, self._track.parameters, self._answers.tell
+                )
+            if advice.target is not None:
+                search.begin_by_targets(advice.target[0], stop)
+        except ReadingStoppedError:
+            answered = self._track.is_past_help(beside)
+            self._credit.nothing = "CP-SAT answered first" if answered else "the model was not read in time"
+        except Exception as error:
+            if search is None or not isinstance(error, NothingToReadError):
+                self._credit.fail(error)
+        finally:
+            STOP.reset(before)
+        return search
+
+    def _follow(self, search: ScheduleSearch) -> None:
+        """Let a search go on from CP-SAT's solutions where they are better."""
+
+        def follow(response: cmh.CpSolverResponse) -> None:
+            before = search.reached
+            search.note(response)
+            if search.reached != before:
+                self._followed = search.reached
+
+        self._callbacks.follow = follow
+
+    def _take_steps(self, search: NeighbourhoodSearch | ScheduleSearch, over: Callable[[], bool]) -> None:
+        """Search neighbourhoods to the end; what it has found stays where it fails."""
+        try:
+            for step in search.steps(over):
+                self._track.log(
+                    f"{step.fixed} of {search.size} {search.things} fixed, CP-SAT: {step.status.name} in "
+                    f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
+                )
+        except Exception as error:
+            self._credit.fail_search(error)
+
+    def _first_of(self, beside: CpSatRun, known: cmh.CpSolverResponse, found: float) -> cmh.CpSolverResponse:
+        """End the solve with a first solution, or with that of CP-SAT where it is as good.
+
+        Args:
+            beside: CP-SAT.
+            known: the solution.
+            found: when, of ``time.perf_counter``.
+        """
+        beside.stop()
+        own = beside.response()
+        if self._standing.improves(known, own):
+            self._credit.give(known.objective_value, found - self._track.started)
+        else:
+            self._credit.give_nothing("CP-SAT had a solution first")
+        return self._answers.better(own, known)
+
+    def _presolves_too_long(self) -> bool:
+        """Tell whether CP-SAT has no solution yet, and could hardly presolve once more if it began again with one."""
+        return not self._standing.has_solution() and self._track.time_left() <= _AGAIN * self._track.seconds()

@@ -1,0 +1,235 @@
+"""History's side of a race: a past solution leads to a start, or a past schedule to a search."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
+
+from nnsearch.cpsat.hinted import hinted
+from nnsearch.cpsat.parameters import leaves_subsolvers_open
+from nnsearch.cpsat.past import PastOf
+from nnsearch.cpsat.racing.answers import Answers
+from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.racing.report import Winner
+from nnsearch.cpsat.racing.standing import SOLVED
+from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.schedules.search import ScheduleSearch
+from nnsearch.cpsat.start import Start
+from nnsearch.errors import NothingToReadError
+from nnsearch.history.matching import Plan
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.schedules.reading import Schedule
+
+_POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
+
+
+class Recall:
+    """What the past gives beside CP-SAT; without a past, nothing.
+
+    Args:
+        past: of the model; None is no history.
+        options: of the race.
+        answers: of the race.
+
+    Attributes:
+        recalled: the start that a replay led to.
+    """
+
+    def __init__(
+        self,
+        past: PastOf | None,
+        options: RaceOptions,
+        answers: Answers,
+    ) -> None:
+        self.recalled: Start | None = None
+        self._past, self._options, self._answers = past, options, answers
+        self._track, self._callbacks = answers.track, answers.callbacks
+        self._standing, self._credit = answers.standing, answers.credit
+        self._read: PreparedModel | None = None
+
+    def look_back(self, beside: CpSatRun) -> None:
+        """Look for a past solution while CP-SAT has its head start, but not at once: both begin in Python."""
+        if self._past is not None and not self._track.wait(
+            beside, self._options.head_start / 2, self._standing.has_solution
+        ):
+            self._past.look(self._track.out_of_time(beside))
+
+    def recall(self, beside: CpSatRun, past: PastOf | None) -> cmh.CpSolverResponse | None:
+        """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has."""
+        if past is None:
+            return None
+        start = past.start(
+            time.perf_counter() + self._grant_of_past(),
+            self._track.out_of_time(beside),
+            self._track.parameters,
+            lambda found: self._track.wants_any or not self._standing.is_ahead(found.objective),
+        )
+        if start is None or past.near is None:
+            answered = beside.done.is_set() and not self._track.is_stopped()
+            self._credit.forgotten = "CP-SAT answered first" if answered else past.why_not
+            return None
+        if self._credit.leads and not self._standing.is_ahead(start.objective):
+            self._credit.forgotten = f"what solve {past.near.number} led to is no better than what CP-SAT had"
+            return None
+        response = self._answers.check(start.solution, None)
+        if response is None:
+            self._credit.forgotten = self._answers.why_not_checked()
+            return None
+        self._credit.giver, self.recalled = "history", start
+        response.status = cp_model.OPTIMAL if self._track.objective is None else cp_model.FEASIBLE
+        return response
+
+    def schedule_search(self, beside: CpSatRun) -> ScheduleSearch | None:
+        """Return the search of a schedule, with a first solution: in the past order, or else in that of priority rules.
+
+        The rules are for a scorer that leads. None is another model, or one in which the past order leads to nothing.
+        """
+        near = None if self._past is None or self._past.keeps else self._past.near
+        if self._track.objective is None or (near is None and not self._credit.leads):
+            return None
+        self._standing.know_a_bound()
+        stop = self._track.out_of_time(beside)
+        search: ScheduleSearch | None = None
+        try:
+            model = self.prepared(stop)
+            schedule = Schedule.of(model, stop=stop)
+            search = ScheduleSearch(
+                model,
+                self._track.objective,
+                schedule,
+                self._track.parameters,
+                self._track.workers_left,
+                self._answers.tell,
+            )
+            if near is not None and self._past is not None:
+                self._begin_by_past(search, self._past, near.plan, stop)
+            if self._credit.leads and self._credit.giver != "history":
+                search.begin_by_rules(stop)
+        except (NothingToReadError, ReadingStoppedError):
+            pass
+        except Exception as error:
+            self._credit.fail_search(error)
+        useful = (
+            search is not None and search.answer is not None and (self._credit.leads or self._credit.giver == "history")
+        )
+        return search if useful else None
+
+    def go_on_from(
+        self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
+    ) -> cmh.CpSolverResponse:
+        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
+
+        Where CP-SAT has one at once that is hardly better, the start is improved all the same for a moment, which is at
+        most as long as the race has lasted by then.
+        """
+        self._credit.nothing = "history had a start"
+        self.note_gift(start)
+        self._answers.show(start)
+        now = time.perf_counter()
+        left, moment = self._track.deadline - now, min(self._track.seconds(), self._options.trial_seconds)
+        window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
+
+        def over() -> bool:
+            tried = time.perf_counter() - now >= moment
+            hopeless = tried or not self._standing.is_near(start.objective_value)
+            return self._track.is_past_help(first) or (hopeless and self._standing.is_surpassed(start.objective_value))
+
+        for better in past.improved(found, now + min(window, left), over, self._track.parameters):
+            response = self._answers.check(better.solution, None)
+            if response is not None and self._standing.improves(response, start):
+                start = response
+                start.status = cp_model.FEASIBLE
+                self.note_gift(start)
+                self._answers.show(start)
+        self._track.wait(first, self._options.trial_seconds - (time.perf_counter() - now))
+        if not self._standing.has_solution():  # and may be about to have a better one
+            self._track.wait(first, self._track.seconds(), self._standing.has_solution)
+        if self._standing.is_surpassed(start.objective_value):
+            self._credit.withdraw("CP-SAT soon had a better solution")
+            self._track.wait(first)
+        elif self._standing.is_near(start.objective_value):
+            self._track.wait(first)  # to begin again would cost more than it gives; the start is kept all the same
+        ended = first.done.is_set()
+        first.stop()
+        before = first.response()
+        self._standing.note_bound(before)
+        if ended:
+            if not self._standing.improves(start, before):
+                self._credit.withdraw("CP-SAT had as good a solution by itself")
+            return self._answers.better(before, start)
+        own = before.status in SOLVED and self._standing.improves(before, start)
+        best = before if own else start
+        if self._track.is_over() or self._standing.proves(best):
+            return self._answers.better(before, start)
+        found_by: Winner = "cp-sat" if own else self._credit.giver
+        if self._may_search_neighbourhoods():
+            last = self._search_neighbourhoods(best)
+            self._standing.note_bound(last)
+            if self._track.is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                return self._answers.better(last, best, found_by)
+            if last.status in SOLVED and self._standing.improves(last, best):
+                best, found_by = last, "cp-sat"
+        return self._answers.hand_over(best, found_by)
+
+    def _may_search_neighbourhoods(self) -> bool:
+        """Tell whether CP-SAT may give all its workers to neighbourhoods; it does so from two workers on."""
+        return (
+            self._track.workers > 1
+            and self._track.parameters.use_lns
+            and leaves_subsolvers_open(self._track.parameters)
+        )
+
+    def _search_neighbourhoods(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+        """Let CP-SAT search large neighbourhoods of a solution and nothing else, as long as better ones come of it.
+
+        It ends when none has come for as long as the race had lasted by the last one: who waits for a proof waits
+        twice as long at most.
+        """
+        self._track.log(f"CP-SAT searches neighbourhoods: objective {best.objective_value:.12g}")
+        run = self._track.start(hinted(self._track.model, list(best.solution)), neighbourhoods_only=True)
+        reached, patience = self._callbacks.incumbent, self._track.seconds()
+        while not self._track.wait(run, _POLL_SECONDS) and self._track.seconds() < 2 * patience:
+            if self._callbacks.incumbent != reached:
+                reached, patience = self._callbacks.incumbent, self._track.seconds()
+        run.stop()
+        return run.response()
+
+    def note_gift(self, start: cmh.CpSolverResponse) -> None:
+        """Note that CP-SAT has history's solution to improve."""
+        self._track.log(f"history: start with {self._credit.give(start.objective_value, self._track.seconds())}")
+
+    def prepared(self, stop: Callable[[], bool]) -> PreparedModel:
+        """Return the model as it was read, once for everybody."""
+        if self._read is None:
+            self._read = (
+                PreparedModel(self._track.model, stop=stop) if self._past is None else self._past.prepared(stop)
+            )
+        return self._read
+
+    def _grant_of_past(self) -> float:
+        """Return the seconds that history may take to look for a start."""
+        left = self._track.time_left()
+        grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
+        return min(grant, left)
+
+    def _begin_by_past(self, search: ScheduleSearch, past: PastOf, plan: Plan, stop: Callable[[], bool]) -> None:
+        """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's."""
+        ends = time.perf_counter() + self._grant_of_past()
+        try:
+            target = np.where(plan.known, plan.values, np.nan)
+            search.begin_by_targets(target, lambda: stop() or time.perf_counter() >= ends)
+        except Exception as error:
+            past.fail(error)
+        if search.answer is None:
+            return
+        if not self._standing.is_ahead(search.reached):
+            self._credit.forgotten = "what the past order of tasks led to is no better than what CP-SAT had"
+        else:
+            self._credit.giver = "history"
+            self.note_gift(search.answer)
