@@ -16,25 +16,36 @@ from nnsearch.schedules.generation import Generated
 _TENURE = 10  # moves for which two tasks keep their order at least
 _LONGEST_TENURE = 14
 _FORGET = 1000  # moves after which what is no longer forbidden is forgotten
+_RANDOM_MOVES = 8
 _STUCK = 50  # longest paths in a row without a move
 
 
-def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool]) -> Iterator[Generated]:
+def better_orders(
+    graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool], *, elsewhere: bool = False
+) -> Iterator[Generated]:
     """Yield schedules, each with an earlier end than all before, until told or until there is no move.
 
     Args:
         graph: a schedule, from which others are made; it is changed.
         random: chooses among equals.
         stop: asked for each move that is looked at; true ends the search.
+        elsewhere: whether some moves at random come first, since the best ones have led to nothing from here.
     """
     best, number, stuck = graph.length, 0, 0
+    for _ in range(_RANDOM_MOVES if elsewhere else 0):
+        moves = _moves_until(graph, random, stop)
+        if moves is None:
+            return
+        if moves:
+            graph.make(random.choice(moves))
     keeps: dict[tuple[int, int], int] = {}  # up to which move a task stays before another one
     while stuck < _STUCK and not stop():
         number += 1
         open_moves, others = list[Move](), list[Move]()
-        for move in graph.moves(graph.critical_path(random)):
-            if stop():
-                return
+        moves = _moves_until(graph, random, stop)
+        if moves is None:
+            return
+        for move in moves:
             forbidden = move.length >= best and any(keeps.get(pair, 0) >= number for pair in _exchanged(move))
             (others if forbidden else open_moves).append(move)
         random.shuffle(open_moves)
@@ -53,6 +64,16 @@ def better_orders(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bo
         if graph.length < best:
             best = graph.length
             yield graph.generated()
+
+
+def _moves_until(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool]) -> list[Move] | None:
+    """Return the moves of a longest path; None if told to stop before all are known, which may take a while."""
+    moves: list[Move] = []
+    for move in graph.moves(graph.critical_path(random)):
+        if stop():
+            return None
+        moves.append(move)
+    return moves
 
 
 def _exchanged(move: Move) -> list[tuple[int, int]]:

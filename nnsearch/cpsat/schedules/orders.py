@@ -22,7 +22,7 @@ from nnsearch.schedules.tabu import better_orders
 
 _POLL_SECONDS = 0.005
 _MOVING = 2.0  # times as long as it takes to complete a schedule
-_LEAST_PATIENCE = 0.1  # seconds
+_LEAST_PATIENCE = 0.2  # seconds
 _MOST_SECONDS = 1.0  # of a completion
 
 
@@ -77,15 +77,15 @@ class OrderSearch(threading.Thread):
                 self._completion.stop()
 
     def _search(self) -> None:
-        patience = _LEAST_PATIENCE
+        elsewhere = False
         while not (self._refused or self.told.is_set()):
-            patience = _LEAST_PATIENCE if self._work_and_rest(patience) else 2 * patience
+            elsewhere = not self._work_and_rest(elsewhere)
 
-    def _work_and_rest(self, patience: float) -> bool:
+    def _work_and_rest(self, elsewhere: bool) -> bool:
         """Search from the best solution, and rest where it still is the best; return whether something came of it.
 
         Args:
-            patience: seconds that may pass in vain, if no more have passed before.
+            elsewhere: see :func:`nnsearch.schedules.tabu.better_orders`.
         """
         graph = self._graph()
         best, began = graph.length, time.perf_counter()
@@ -96,13 +96,13 @@ class OrderSearch(threading.Thread):
             return not (self._refused or self.told.is_set() or self._is_overtaken(graph.end, best))
 
         def over() -> bool:
-            return time.perf_counter() - improved > max(improved - began, patience) or not is_best()
+            return time.perf_counter() - improved > max(improved - began, _LEAST_PATIENCE) or not is_best()
 
-        for found in better_orders(graph, self._random, over):
+        for found in better_orders(graph, self._random, over, elsewhere=elsewhere):
             best, improved = graph.length, time.perf_counter()
             self._waiting = found
         self.rests = True
-        rested = time.perf_counter() + max(time.perf_counter() - improved, patience)
+        rested = time.perf_counter() + max(time.perf_counter() - improved, _LEAST_PATIENCE)
         while is_best() and (self._is_passing_on() or time.perf_counter() < rested):
             self.told.wait(_POLL_SECONDS)
         self.rests = False

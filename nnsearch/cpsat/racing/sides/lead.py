@@ -113,7 +113,10 @@ class Lead:
                 if not run.done.is_set():
                     reached = search.reached
                     if not self._standing.is_ahead(reached):
-                        return True
+                        if run is first or self._followed == reached or not isinstance(search, ScheduleSearch):
+                            return True
+                        ends = time.perf_counter() + self._track.seconds()  # nobody has found anything since
+                        return False
                     is_early = time.perf_counter() < patience
                     is_near = start is not None and reached is not None and self._standing.is_near(reached)
                     waits = is_early and (is_near or not self._standing.has_solution())

@@ -118,7 +118,7 @@ def test_it_goes_on_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     search = OrderSearch(case.schedule, case.incumbent, case.complete, 1)
     rested: list[bool] = []
 
-    def nothing(*_: object) -> Iterator[Generated]:
+    def nothing(*_: object, **__: object) -> Iterator[Generated]:
         rested.append(search.rests)
         if len(rested) == 3:
             search.told.set()
@@ -148,7 +148,7 @@ def begun(workers: int) -> ScheduleSearch:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_neighbourhoods_are_searched_with_any_number_of_workers(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_: iter(()))
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_, **__: iter(()))
     search = begun(workers)
     before = search.reached
     assert before is not None
@@ -165,7 +165,7 @@ def test_an_error_of_the_search_of_orders_reaches_who_asks_for_steps(
 ) -> None:
     search = begun(workers)
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise MemoryError("no room for moves")
 
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", broken)
@@ -174,7 +174,7 @@ def test_an_error_of_the_search_of_orders_reaches_who_asks_for_steps(
 
 
 def test_as_many_neighbourhoods_are_searched_as_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_: iter(()))
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_, **__: iter(()))
     search = begun(3)
     runs, at_work = list[CpSatRun](), list[int]()
     run = search._run
