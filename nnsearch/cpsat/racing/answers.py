@@ -34,6 +34,10 @@ class Answers:
         decides: whether the learned search decides what is shown, since the model does not.
 
     Attributes:
+        track: see above; so are the next three.
+        callbacks: see above.
+        standing: see above.
+        credit: see above.
         report: what came of the race, once it has ended.
     """
 

@@ -27,14 +27,13 @@ class Credit:
         objective: of the model; None is none.
         on_error: what an exception of the scorer does.
         log: takes a line.
-        leads: whether the scorer knows objectives, so that it leads a search.
 
     Attributes:
         giver: whose solution the race holds beside CP-SAT's.
         nothing: why the learned search gave nothing.
         forgotten: why history gave nothing.
         learned: what the learned search did; None when it did not begin or did not end in order.
-        error: what ended it.
+        error: the exception that ended the learned search.
         misfit: what the network cannot read in this model, if that was why the learned search stood aside.
     """
 
@@ -45,12 +44,9 @@ class Credit:
         objective: Objective | None,
         on_error: OnError,
         log: Callable[[str], None],
-        *,
-        leads: bool,
     ) -> None:
         self.giver: Literal["learned", "history"] = "learned"
         self.nothing = self.forgotten = ""
-        self.leads = leads
         self.learned: SolveResult | None = None
         self.error: BaseException | None = None
         self.misfit: ModelFileError | None = None
@@ -62,8 +58,8 @@ class Credit:
         """Note that CP-SAT was given a solution to improve; return that in words.
 
         Args:
-            objective: Of the solution.
-            seconds: Since the race began.
+            objective: of the solution.
+            seconds: since the race began.
         """
         self._gift = f"objective {objective:.12g} after {seconds:.2f} s"
         return self._gift
@@ -80,7 +76,7 @@ class Credit:
         """Say why the learned search stands aside or what is wrong with it.
 
         Args:
-            error: What it raised; it is raised again where the user wants to know.
+            error: what it raised; it is raised again where the user wants to know.
         """
         if isinstance(error, NNSearchError) and not isinstance(error, ScoreError):  # not a model for this scorer
             self.misfit = error if isinstance(error, ModelFileError) else None
@@ -96,19 +92,12 @@ class Credit:
         _LOGGER.warning("the learned search failed; CP-SAT goes on alone", exc_info=error)
         self._log(f"the learned search failed, CP-SAT goes on alone: {error!r}")
 
-    def fail_search(self, error: Exception) -> None:
-        """Note what failed in a search of neighbourhoods, by whom leads it: the scorer, or history."""
-        if self.leads:
-            self.fail(error)
-        elif self._past is not None:
-            self._past.fail(error)
-
     def contribution(self, winner: Winner, proof: bool) -> tuple[Contribution, str]:
         """Return what was added to CP-SAT, and that in words.
 
         Args:
-            winner: Whose answer is returned.
-            proof: It is that there is no solution.
+            winner: whose answer is returned.
+            proof: whether it is that there is no solution.
         """
         contribution: Contribution = "nothing"
         giver = "the learned search"

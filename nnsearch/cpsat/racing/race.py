@@ -71,7 +71,7 @@ class Race:
     ) -> None:
         started = time.perf_counter() if started is None else started
         objective = None if is_constant(model.proto) else read_objective(model.proto)
-        self._scorer, self._options, self._past = scorer, options, past
+        self._scorer, self._options = scorer, options
         leads = objective is not None and scorer is not None and scorer.purpose == "objective"
         self._callbacks = Callbacks(
             objective,
@@ -84,10 +84,17 @@ class Race:
         decides = objective is None and not parameters.stop_after_first_solution
         self._decides = decides and scorer is not None and scorer.purpose == "preferences"
         self._track = Track(
-            model, objective, parameters, self._callbacks, started, pools=past is not None, silent=self._decides
+            model,
+            objective,
+            parameters,
+            self._callbacks,
+            started,
+            pools=past is not None,
+            silent=self._decides,
+            leads=leads,
         )
         self._standing = Standing(model.proto, objective, self._callbacks, self._track.parameters)
-        self._credit = Credit(scorer, past, objective, on_error, self._track.log, leads=leads)
+        self._credit = Credit(scorer, past, objective, on_error, self._track.log)
         self._answers = Answers(
             self._track, self._callbacks, self._standing, self._credit, scorer, decides=self._decides
         )
@@ -122,7 +129,7 @@ class Race:
                 try:
                     response = self._run()
                 finally:
-                    self._callbacks.follow = None  # it leads back to this race
+                    self._callbacks.follow = None  # it leads back to the search
                     if self._track.running is not None:
                         self._track.running.stop()
                 if self._callbacks.error is not None:
@@ -141,18 +148,18 @@ class Race:
         if not self._decides and self._track.wait(first, self._options.head_start - self._track.seconds()):
             self._credit.give_nothing(self._why_not_begun(first))
         else:
-            search = self._recall.schedule_search(first)
+            search = self._lead.schedule_search(first)
             if self._credit.giver != "history" and not self._credit.forgotten:
-                answer = self._recall.recall(first, self._past)
-            if self._credit.leads or search is not None:
+                answer = self._recall.start(first)
+            if self._track.leads or search is not None:
                 return self._lead.run(first, search, answer)
             if answer is None and self._scorer is not None and not self._is_forestalled(first):
                 answer = self._learn(first, self._scorer)
         if answer is None:
             self._track.wait(first)
             return self._answers.finish(first.response(), "cp-sat")
-        if self._past is not None and self._recall.recalled is not None and self._track.objective is not None:
-            return self._recall.go_on_from(answer, self._past, self._recall.recalled, first)
+        if self._recall.recalled is not None and self._track.objective is not None:
+            return self._recall.go_on_from(answer, first)
         if self._track.objective is not None and answer.status != cp_model.INFEASIBLE and not self._track.wants_any:
             # Where CP-SAT is about to have one of its own, it would lose more by another presolve than this one gives.
             self._track.wait(first, self._options.trial_seconds, self._standing.has_solution)

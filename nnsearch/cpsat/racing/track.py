@@ -24,12 +24,13 @@ class Track:
 
     Args:
         model: the model; it is not changed.
-        objective: its; None where it has none that says anything.
+        objective: the model's objective; None where it has none that says anything.
         parameters: the user's.
         callbacks: of the race.
         started: when the solve began, of ``time.perf_counter``.
         pools: whether CP-SAT's other solutions are wanted, too.
         silent: whether nobody hears of CP-SAT's solutions while it is at work.
+        leads: whether the scorer knows objectives, so that it leads a search.
 
     Attributes:
         wants_any: whether the first solution is the answer, whatever its objective.
@@ -51,8 +52,9 @@ class Track:
         *,
         pools: bool,
         silent: bool,
+        leads: bool,
     ) -> None:
-        self.model, self.objective, self.started = model, objective, started
+        self.model, self.objective, self.started, self.leads = model, objective, started, leads
         self.parameters = cmh.SatParameters()
         self.parameters.copy_from(parameters)
         self.wants_any = parameters.stop_after_first_solution
@@ -95,7 +97,7 @@ class Track:
     def wait(self, run: CpSatRun, seconds: float = math.inf, enough: Callable[[], bool] | None = None) -> bool:
         """Wait for the end of a run, for some time or until it is enough; return whether it has ended.
 
-        A stop ends it.
+        If the race is stopped, the run is ended.
         """
         ends = time.perf_counter() + seconds
         while not run.done.wait(min(max(ends - time.perf_counter(), 0.0), _POLL_SECONDS)):
@@ -132,7 +134,7 @@ class Track:
         return lambda: self.is_past_help(beside) or time.perf_counter() >= until
 
     def workers_left(self) -> int:
-        """Return how many workers CP-SAT leaves; beside it there is one."""
+        """Return how many workers a search may have: all of them once CP-SAT has ended, and one beside it."""
         is_alone = self.running is None or self.running.done.is_set()
         return self.workers if is_alone else 1
 

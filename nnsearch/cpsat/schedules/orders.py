@@ -1,4 +1,4 @@
-"""Tabu search from the best schedule that anybody has: as long as it brings something, and again after a rest."""
+"""The worker that goes on from the best schedule that anybody has, by tabu search, as long as something comes of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnsearch.errors import NothingToReadError
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
 from nnsearch.schedules.reading import Schedule
-from nnsearch.schedules.tabu import better_orders
+from nnsearch.schedules.tabu import better_orders, wander
 
 _POLL_SECONDS = 0.005
 _MOVING = 2.0  # times as long as it takes to complete a schedule
@@ -29,8 +29,9 @@ _MOST_SECONDS = 1.0  # of a completion
 class OrderSearch(threading.Thread):
     """One worker that searches orders of tasks. Where tasks share a resource there is none to look for, and it ends.
 
-    It rests when nothing has come for as long as all before took, and goes on when somebody else has a better schedule,
-    or when it has rested for as long as it had searched in vain.
+    It searches from the best schedule until nothing has come for as long as all before took, and then it rests. It
+    goes on from a better schedule as soon as somebody else has one; or else, when it has rested for as long as it had
+    searched in vain, from the same one after some moves at random.
 
     Args:
         schedule: the schedule.
@@ -77,36 +78,39 @@ class OrderSearch(threading.Thread):
                 self._completion.stop()
 
     def _search(self) -> None:
-        elsewhere = False
+        overtaken = True
         while not (self._refused or self.told.is_set()):
-            elsewhere = not self._work_and_rest(elsewhere)
+            overtaken = self._work_and_rest(elsewhere=not overtaken)
 
-    def _work_and_rest(self, elsewhere: bool) -> bool:
-        """Search from the best solution, and rest where it still is the best; return whether something came of it.
+    def _work_and_rest(self, *, elsewhere: bool) -> bool:
+        """Search from the best solution, and rest while it still is the best; return whether somebody has a better one.
 
         Args:
-            elsewhere: see :func:`nnsearch.schedules.tabu.better_orders`.
+            elsewhere: whether to make some moves at random first, since all has been tried from there.
         """
         graph = self._graph()
-        best, began = graph.length, time.perf_counter()
-        improved = began
+        best = graph.length
 
-        def is_best() -> bool:
+        def goes_on() -> bool:
             self._pass_on()
             return not (self._refused or self.told.is_set() or self._is_overtaken(graph.end, best))
 
-        def over() -> bool:
-            return time.perf_counter() - improved > max(improved - began, _LEAST_PATIENCE) or not is_best()
+        if elsewhere:
+            wander(graph, self._random, lambda: not goes_on())
+        began = improved = time.perf_counter()
 
-        for found in better_orders(graph, self._random, over, elsewhere=elsewhere):
+        def over() -> bool:
+            return time.perf_counter() - improved > max(improved - began, _LEAST_PATIENCE) or not goes_on()
+
+        for found in better_orders(graph, self._random, over, best):
             best, improved = graph.length, time.perf_counter()
             self._waiting = found
         self.rests = True
         rested = time.perf_counter() + max(time.perf_counter() - improved, _LEAST_PATIENCE)
-        while is_best() and (self._is_passing_on() or time.perf_counter() < rested):
+        while goes_on() and (self._is_passing_on() or time.perf_counter() < rested):
             self.told.wait(_POLL_SECONDS)
-        self.rests = False
-        return improved > began
+        self.rests, self._waiting = False, None
+        return self._is_overtaken(graph.end, best)
 
     def _is_passing_on(self) -> bool:
         return self._completion is not None or self._waiting is not None

@@ -6,7 +6,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from ortools.sat.python import cp_model
 from silent_runs import LostHint, SilentRun, silence
 from stand_ins import PATIENCE, RandomGraphScorer
-from stopping import stopped_after_the_first
+from stopping import bounded, stopped_after_the_first
 
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat import CpSolver, RaceOptions
@@ -395,6 +395,49 @@ def test_cp_sat_goes_on_beside_a_past_schedule_that_is_hardly_better(
     assert solver.race is not None
     assert solver.value(end) == solver.objective_value
     assert (len(began) == 1) == near
+
+
+@pytest.mark.parametrize("surpassed", [False, True])
+def test_a_search_goes_on_as_long_as_cp_sat_is_not_ahead(
+    surpassed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CP-SAT is tried again, and both have an equal solution. While it is at work, the search has one worker."""
+    path = tmp_path / "plans.db"
+    with_history(path).solve(shop(random.Random(1), 3)[0])
+    runs: list[LostHint] = []
+    workers: set[tuple[bool, int]] = set()
+    trials, when_it_ended = itertools.count(1), list[int]()
+
+    class Noted(LostHint):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)
+            runs.append(self)
+
+    def is_ahead(*_: object) -> bool:
+        if len(runs) == 2 and not when_it_ended and next(trials) == 2:
+            solver.stop_search()
+        return len(runs) < 2
+
+    def steps(self: ScheduleSearch, over: Callable[[], bool]) -> Iterator[Any]:
+        while not over():
+            workers.add((runs[-1].done.is_set(), self._workers()))
+            time.sleep(0.001)
+        when_it_ended.append(next(trials) - 1)
+        return iter(())
+
+    silence(monkeypatch, Noted)
+    monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", is_ahead)
+    monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_surpassed", lambda *_: surpassed)
+    monkeypatch.setattr(ScheduleSearch, "steps", steps)
+    monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.has_solution", lambda *_: True)
+    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=0.01, start_share=0))
+    solver.parameters.num_workers = 2
+    changed, end = shop(random.Random(2), 3)
+    with bounded():
+        solver.solve(changed)
+    assert solver.objective_value == solver.value(end)
+    assert when_it_ended == [1 if surpassed else 2]
+    assert workers == {(False, 1), (True, 2)}
 
 
 def test_where_a_scorer_leads_a_failure_of_the_past_is_a_warning_and_none_of_the_scorer(

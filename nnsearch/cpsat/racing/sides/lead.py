@@ -19,8 +19,11 @@ from nnsearch.cpsat.racing.sides.recall import Recall
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.errors import NothingToReadError
+from nnsearch.history.matching import Plan
 from nnsearch.limits import STOP
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.schedules.reading import Schedule
 from nnsearch.scorers.network import Network
 
 _ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lead
@@ -50,7 +53,43 @@ class Lead:
         self._options, self._answers = options, answers
         self._track, self._callbacks = answers.track, answers.callbacks
         self._standing, self._credit = answers.standing, answers.credit
+        self._read: PreparedModel | None = None
         self._followed: float | None = None  # the objective of CP-SAT's solution that the search went on from
+
+    def schedule_search(self, beside: CpSatRun) -> ScheduleSearch | None:
+        """Return the search of a schedule, with a first solution: in the past order, or else in that of priority rules.
+
+        The rules are for a scorer that leads. None is another model, or one in which the past order leads to nothing.
+        """
+        near = None if self._past is None or self._past.keeps else self._past.near
+        if self._track.objective is None or (near is None and not self._track.leads):
+            return None
+        self._standing.know_a_bound()
+        stop = self._track.out_of_time(beside)
+        search: ScheduleSearch | None = None
+        try:
+            model = self._prepared(stop)
+            schedule = Schedule.of(model, stop=stop)
+            search = ScheduleSearch(
+                model,
+                self._track.objective,
+                schedule,
+                self._track.parameters,
+                self._track.workers_left,
+                self._answers.tell,
+            )
+            if near is not None and self._past is not None:
+                self._begin_by_past(search, self._past, near.plan, stop)
+            if self._track.leads and self._credit.giver != "history":
+                search.begin_by_rules(stop)
+        except (NothingToReadError, ReadingStoppedError):
+            pass
+        except Exception as error:
+            self._fail(error)
+        useful = (
+            search is not None and search.answer is not None and (self._track.leads or self._credit.giver == "history")
+        )
+        return search if useful else None
 
     def run(
         self, first: CpSatRun, schedule: ScheduleSearch | None, start: cmh.CpSolverResponse | None
@@ -60,7 +99,8 @@ class Lead:
         The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops, but CP-SAT
         goes on for two more while it has no solution, or beside a past schedule that is hardly better, and is not
         stopped at all where it has none and too little time to begin again. Where CP-SAT stops, it begins again from
-        the best solution after as long as the race has lasted by then, and there is another trial.
+        the best solution after as long as the race has lasted by then, and there is another trial. If both are equal
+        at its end, the search of a schedule goes on beside CP-SAT, and other searches end.
 
         Args:
             first: CP-SAT at work.
@@ -71,12 +111,12 @@ class Lead:
         if schedule is not None and self._credit.giver == "history" and self._recall.recalled is None:
             start = schedule.answer
         needless = self._track.wants_any and start is not None
-        search = self._leader(first, schedule) if self._credit.leads and not needless else schedule
+        search = self._leader(first, schedule) if self._track.leads and not needless else schedule
         if isinstance(search, ScheduleSearch):
             self._follow(search)
-        if start is not None and self._past is not None and self._recall.recalled is not None:
+        if start is not None and self._recall.recalled is not None:
             if search is None:
-                return self._recall.go_on_from(start, self._past, self._recall.recalled, first)
+                return self._recall.go_on_from(start, first)
             self._recall.note_gift(start)
             self._answers.show(start)
             search.adopt(start)
@@ -92,7 +132,7 @@ class Lead:
                 self._credit.withdraw("the end came first" if self._track.is_stopped() else "CP-SAT answered first")
             self._track.wait(first)
             known = start if search is None else search.answer
-            if known is not None and known is not start and self._credit.leads:
+            if known is not None and known is not start and self._track.leads:
                 self._credit.giver = "learned"
             return (
                 self._answers.finish(first.response(), "cp-sat")
@@ -113,9 +153,9 @@ class Lead:
                 if not run.done.is_set():
                     reached = search.reached
                     if not self._standing.is_ahead(reached):
-                        if run is first or self._followed == reached or not isinstance(search, ScheduleSearch):
+                        if run is first or not isinstance(search, ScheduleSearch) or self._is_behind(search):
                             return True
-                        ends = time.perf_counter() + self._track.seconds()  # nobody has found anything since
+                        ends = time.perf_counter() + self._track.seconds()  # both have the same
                         return False
                     is_early = time.perf_counter() < patience
                     is_near = start is not None and reached is not None and self._standing.is_near(reached)
@@ -132,9 +172,7 @@ class Lead:
             return self._track.is_over() or (run.done.is_set() and not run.stopped)
 
         leader = (
-            f"learned search begins: {self._scorer.name}"
-            if self._credit.leads and self._scorer
-            else "history leads: it"
+            f"learned search begins: {self._scorer.name}" if self._track.leads and self._scorer else "history leads: it"
         )
         self._track.log(f"{leader} has {search.size} {search.things} in order")
         self._take_steps(search, over)
@@ -159,7 +197,7 @@ class Lead:
         self._standing.note_bound(last)
         if answer is None:
             return self._answers.finish(last, "cp-sat")
-        if self._credit.leads and (start is None or self._standing.improves(answer, start)):
+        if self._track.leads and (start is None or self._standing.improves(answer, start)):
             self._credit.giver = "learned"
         if run is not first or self._standing.improves(answer, last):
             self._credit.give(answer.objective_value, search.found - self._track.started)
@@ -185,7 +223,7 @@ class Lead:
         stop = self._track.out_of_time(beside, asked_until)
         before = STOP.set(stop)  # for scorers that take long
         try:
-            graph = self._recall.prepared(stop).graph(stop=stop)
+            graph = self._prepared(stop).graph(stop=stop)
             advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
             if search is None:
                 guess, how = Guess.of(advice, graph), self._options.neighbourhoods
@@ -203,6 +241,11 @@ class Lead:
         finally:
             STOP.reset(before)
         return search
+
+    def _is_behind(self, search: ScheduleSearch) -> bool:
+        """Tell whether CP-SAT has found a better solution than the search, which may have gone on from that."""
+        reached = search.reached
+        return reached is None or self._followed == reached or self._standing.is_surpassed(reached)
 
     def _follow(self, search: ScheduleSearch) -> None:
         """Let a search go on from CP-SAT's solutions where they are better."""
@@ -224,7 +267,7 @@ class Lead:
                     f"{step.seconds:.2f} s" + (f", objective {search.reached:.12g}" if step.better else "")
                 )
         except Exception as error:
-            self._credit.fail_search(error)
+            self._fail(error)
 
     def _first_of(self, beside: CpSatRun, known: cmh.CpSolverResponse, found: float) -> cmh.CpSolverResponse:
         """End the solve with a first solution, or with that of CP-SAT where it is as good.
@@ -245,3 +288,34 @@ class Lead:
     def _presolves_too_long(self) -> bool:
         """Tell whether CP-SAT has no solution yet, and could hardly presolve once more if it began again with one."""
         return not self._standing.has_solution() and self._track.time_left() <= _AGAIN * self._track.seconds()
+
+    def _begin_by_past(self, search: ScheduleSearch, past: PastOf, plan: Plan, stop: Callable[[], bool]) -> None:
+        """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's."""
+        ends = time.perf_counter() + self._recall.grant()
+        try:
+            target = np.where(plan.known, plan.values, np.nan)
+            search.begin_by_targets(target, lambda: stop() or time.perf_counter() >= ends)
+        except Exception as error:
+            past.fail(error)
+        if search.answer is None:
+            return
+        if not self._standing.is_ahead(search.reached):
+            self._credit.forgotten = "what the past order of tasks led to is no better than what CP-SAT had"
+        else:
+            self._credit.giver = "history"
+            self._recall.note_gift(search.answer)
+
+    def _prepared(self, stop: Callable[[], bool]) -> PreparedModel:
+        """Return the model as it was read, once for everybody."""
+        if self._read is None:
+            self._read = (
+                PreparedModel(self._track.model, stop=stop) if self._past is None else self._past.prepared(stop)
+            )
+        return self._read
+
+    def _fail(self, error: Exception) -> None:
+        """Note what failed in a search, by whoever leads it: the scorer, or history."""
+        if self._track.leads:
+            self._credit.fail(error)
+        elif self._past is not None:
+            self._past.fail(error)

@@ -1,12 +1,10 @@
-"""History's side of a race: a past solution leads to a start, or a past schedule to a search."""
+"""History's side of a race: a past solution leads to a start, from which CP-SAT goes on."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 
-import numpy as np
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
@@ -18,13 +16,7 @@ from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.report import Winner
 from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.cpsat.start import Start
-from nnsearch.errors import NothingToReadError
-from nnsearch.history.matching import Plan
-from nnsearch.model.prepared import PreparedModel
-from nnsearch.model.stopping import ReadingStoppedError
-from nnsearch.schedules.reading import Schedule
 
 _POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
 
@@ -51,7 +43,6 @@ class Recall:
         self._past, self._options, self._answers = past, options, answers
         self._track, self._callbacks = answers.track, answers.callbacks
         self._standing, self._credit = answers.standing, answers.credit
-        self._read: PreparedModel | None = None
 
     def look_back(self, beside: CpSatRun) -> None:
         """Look for a past solution while CP-SAT has its head start, but not at once: both begin in Python."""
@@ -60,12 +51,13 @@ class Recall:
         ):
             self._past.look(self._track.out_of_time(beside))
 
-    def recall(self, beside: CpSatRun, past: PastOf | None) -> cmh.CpSolverResponse | None:
+    def start(self, beside: CpSatRun) -> cmh.CpSolverResponse | None:
         """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has."""
+        past = self._past
         if past is None:
             return None
         start = past.start(
-            time.perf_counter() + self._grant_of_past(),
+            time.perf_counter() + self.grant(),
             self._track.out_of_time(beside),
             self._track.parameters,
             lambda found: self._track.wants_any or not self._standing.is_ahead(found.objective),
@@ -74,7 +66,7 @@ class Recall:
             answered = beside.done.is_set() and not self._track.is_stopped()
             self._credit.forgotten = "CP-SAT answered first" if answered else past.why_not
             return None
-        if self._credit.leads and not self._standing.is_ahead(start.objective):
+        if self._track.leads and not self._standing.is_ahead(start.objective):
             self._credit.forgotten = f"what solve {past.near.number} led to is no better than what CP-SAT had"
             return None
         response = self._answers.check(start.solution, None)
@@ -85,49 +77,19 @@ class Recall:
         response.status = cp_model.OPTIMAL if self._track.objective is None else cp_model.FEASIBLE
         return response
 
-    def schedule_search(self, beside: CpSatRun) -> ScheduleSearch | None:
-        """Return the search of a schedule, with a first solution: in the past order, or else in that of priority rules.
-
-        The rules are for a scorer that leads. None is another model, or one in which the past order leads to nothing.
-        """
-        near = None if self._past is None or self._past.keeps else self._past.near
-        if self._track.objective is None or (near is None and not self._credit.leads):
-            return None
-        self._standing.know_a_bound()
-        stop = self._track.out_of_time(beside)
-        search: ScheduleSearch | None = None
-        try:
-            model = self.prepared(stop)
-            schedule = Schedule.of(model, stop=stop)
-            search = ScheduleSearch(
-                model,
-                self._track.objective,
-                schedule,
-                self._track.parameters,
-                self._track.workers_left,
-                self._answers.tell,
-            )
-            if near is not None and self._past is not None:
-                self._begin_by_past(search, self._past, near.plan, stop)
-            if self._credit.leads and self._credit.giver != "history":
-                search.begin_by_rules(stop)
-        except (NothingToReadError, ReadingStoppedError):
-            pass
-        except Exception as error:
-            self._credit.fail_search(error)
-        useful = (
-            search is not None and search.answer is not None and (self._credit.leads or self._credit.giver == "history")
-        )
-        return search if useful else None
-
-    def go_on_from(
-        self, start: cmh.CpSolverResponse, past: PastOf, found: Start, first: CpSatRun
-    ) -> cmh.CpSolverResponse:
+    def go_on_from(self, start: cmh.CpSolverResponse, first: CpSatRun) -> cmh.CpSolverResponse:
         """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
 
         Where CP-SAT has one at once that is hardly better, the start is improved all the same for a moment, which is at
         most as long as the race has lasted by then.
+
+        Args:
+            start: what :meth:`start` has returned.
+            first: CP-SAT at work.
         """
+        past, found = self._past, self.recalled
+        assert past is not None
+        assert found is not None
         self._credit.nothing = "history had a start"
         self.note_gift(start)
         self._answers.show(start)
@@ -204,32 +166,8 @@ class Recall:
         """Note that CP-SAT has history's solution to improve."""
         self._track.log(f"history: start with {self._credit.give(start.objective_value, self._track.seconds())}")
 
-    def prepared(self, stop: Callable[[], bool]) -> PreparedModel:
-        """Return the model as it was read, once for everybody."""
-        if self._read is None:
-            self._read = (
-                PreparedModel(self._track.model, stop=stop) if self._past is None else self._past.prepared(stop)
-            )
-        return self._read
-
-    def _grant_of_past(self) -> float:
+    def grant(self) -> float:
         """Return the seconds that history may take to look for a start."""
         left = self._track.time_left()
         grant = max(self._options.start_seconds, self._options.start_share * left if math.isfinite(left) else 0.0)
         return min(grant, left)
-
-    def _begin_by_past(self, search: ScheduleSearch, past: PastOf, plan: Plan, stop: Callable[[], bool]) -> None:
-        """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's."""
-        ends = time.perf_counter() + self._grant_of_past()
-        try:
-            target = np.where(plan.known, plan.values, np.nan)
-            search.begin_by_targets(target, lambda: stop() or time.perf_counter() >= ends)
-        except Exception as error:
-            past.fail(error)
-        if search.answer is None:
-            return
-        if not self._standing.is_ahead(search.reached):
-            self._credit.forgotten = "what the past order of tasks led to is no better than what CP-SAT had"
-        else:
-            self._credit.giver = "history"
-            self.note_gift(search.answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from ortools.sat.python import cp_model
@@ -113,22 +113,46 @@ def test_it_ends_when_told() -> None:
     assert case.passed_on == []
 
 
-def test_it_goes_on_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = Case()
-    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1)
-    rested: list[bool] = []
+def turns(case: Case, monkeypatch: pytest.MonkeyPatch, during: Callable[[int], bool]) -> list[bool]:
+    """Return of each turn of a search whether it began elsewhere.
 
-    def nothing(*_: object, **__: object) -> Iterator[Generated]:
-        rested.append(search.rests)
-        if len(rested) == 3:
+    Args:
+        case: with a schedule.
+        monkeypatch: lets the search find nothing by itself.
+        during: called in a turn with its number, from 1; true ends the search.
+    """
+    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1)
+    begun, wandered = list[bool](), list[int]()
+
+    def nothing(*_: object) -> Iterator[Generated]:
+        assert not search.rests, "it rests between two turns, not in one"
+        begun.append(len(begun) in wandered)
+        if during(len(begun)):
             search.told.set()
         return iter(())
 
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.wander", lambda *_: wandered.append(len(begun)))
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", nothing)
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 0.001)
     with bounded():
         search.run()
-    assert rested == [False, False, False], "it rests between two searches, not in one"
+    return begun
+
+
+def test_after_a_rest_it_begins_again_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert turns(Case(), monkeypatch, lambda number: number == 3) == [False, True, True]
+
+
+def test_it_begins_with_what_somebody_else_has_found_as_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case()
+    best = case.optimum()
+
+    def during(number: int) -> bool:
+        if number == 2:
+            case.incumbent.note(best)
+        return number == 4
+
+    assert turns(case, monkeypatch, during) == [False, True, False, True]
 
 
 def test_there_is_none_where_tasks_share_resources() -> None:
