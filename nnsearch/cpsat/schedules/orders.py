@@ -31,7 +31,7 @@ class OrderSearch(threading.Thread):
 
     It searches from the best schedule until nothing has come for as long as all before took, and then it rests. It
     goes on from a better schedule as soon as somebody else has one; or else, when it has rested for as long as it had
-    searched in vain, from the same one after some moves at random.
+    searched in vain, from the same one after some moves at random, and with twice the patience.
 
     Args:
         schedule: the schedule.
@@ -78,35 +78,37 @@ class OrderSearch(threading.Thread):
                 self._completion.stop()
 
     def _search(self) -> None:
-        overtaken = True
+        in_vain = 0
         while not (self._refused or self.told.is_set()):
-            overtaken = self._work_and_rest(elsewhere=not overtaken)
+            in_vain = 0 if self._work_and_rest(in_vain) else in_vain + 1
 
-    def _work_and_rest(self, *, elsewhere: bool) -> bool:
+    def _work_and_rest(self, in_vain: int) -> bool:
         """Search from the best solution, and rest while it still is the best; return whether somebody has a better one.
 
         Args:
-            elsewhere: whether to make some moves at random first, since all has been tried from there.
+            in_vain: how many searches in a row have ended in vain: this one is as much more patient, and makes some
+                moves at random first, since all has been tried from there.
         """
         graph = self._graph()
         best = graph.length
+        patience = _LEAST_PATIENCE * 2**in_vain
 
         def goes_on() -> bool:
             self._pass_on()
             return not (self._refused or self.told.is_set() or self._is_overtaken(graph.end, best))
 
-        if elsewhere:
+        if in_vain:
             wander(graph, self._random, lambda: not goes_on())
         began = improved = time.perf_counter()
 
         def over() -> bool:
-            return time.perf_counter() - improved > max(improved - began, _LEAST_PATIENCE) or not goes_on()
+            return time.perf_counter() - improved > max(improved - began, patience) or not goes_on()
 
         for found in better_orders(graph, self._random, over, best):
             best, improved = graph.length, time.perf_counter()
             self._waiting = found
         self.rests = True
-        rested = time.perf_counter() + max(time.perf_counter() - improved, _LEAST_PATIENCE)
+        rested = time.perf_counter() + max(time.perf_counter() - improved, patience)
         while goes_on() and (self._is_passing_on() or time.perf_counter() < rested):
             self.told.wait(_POLL_SECONDS)
         self.rests, self._waiting = False, None
