@@ -48,7 +48,7 @@ def better_orders(
         best: the earliest end before; None is that of the graph.
     """
     best = graph.length if best is None else best
-    if graph.length < best:
+    if graph.length < best and not stop():
         best = graph.length
         yield graph.generated()
     number, stuck = 0, 0

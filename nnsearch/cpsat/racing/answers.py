@@ -34,10 +34,10 @@ class Answers:
         decides: whether the learned search decides what is shown, since the model does not.
 
     Attributes:
-        track: see above; so are the next three.
-        callbacks: see above.
-        standing: see above.
-        credit: see above.
+        track: the argument; sides of the race read it here, and the next three.
+        callbacks: the argument.
+        standing: the argument.
+        credit: the argument.
         report: what came of the race, once it has ended.
     """
 

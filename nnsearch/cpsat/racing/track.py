@@ -33,6 +33,7 @@ class Track:
         leads: whether the scorer knows objectives, so that it leads a search.
 
     Attributes:
+        leads: the argument.
         wants_any: whether the first solution is the answer, whatever its objective.
         deadline: the end, of ``time.perf_counter``.
         workers: of CP-SAT.

@@ -1,4 +1,4 @@
-"""The worker that goes on from the best schedule that anybody has, by tabu search, as long as something comes of it."""
+"""The worker that goes on from the best schedule that anybody has, by tabu search, in turns of work and rest."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ _MOST_SECONDS = 1.0  # of a completion
 class OrderSearch(threading.Thread):
     """One worker that searches orders of tasks. Where tasks share a resource there is none to look for, and it ends.
 
-    It searches from the best schedule until nothing has come for as long as all before took, and then it rests. It
-    goes on from a better schedule as soon as somebody else has one; or else, when it has rested for as long as it had
-    searched in vain, from the same one after some moves at random, and with twice the patience.
+    In a turn it searches from the best schedule until nothing has come for as long as all before took, and then it
+    rests. As soon as somebody else has a better schedule, the next turn begins with that. Otherwise it begins when the
+    rest has been as long as the search in vain, from the same schedule after some moves at random, and the least time
+    that it searches in vain is twice as long.
 
     Args:
         schedule: the schedule.
@@ -78,26 +79,28 @@ class OrderSearch(threading.Thread):
                 self._completion.stop()
 
     def _search(self) -> None:
-        in_vain = 0
+        again = 0
         while not (self._refused or self.told.is_set()):
-            in_vain = 0 if self._work_and_rest(in_vain) else in_vain + 1
+            again = 0 if self._work_and_rest(again) else again + 1
 
-    def _work_and_rest(self, in_vain: int) -> bool:
+    def _work_and_rest(self, again: int) -> bool:
         """Search from the best solution, and rest while it still is the best; return whether somebody has a better one.
 
         Args:
-            in_vain: how many searches in a row have ended in vain: this one is as much more patient, and makes some
-                moves at random first, since all has been tried from there.
+            again: how many turns in a row have ended with nobody else ahead. Then all has been tried from here, so that
+                some moves at random come first, and the least patience has doubled each time.
         """
         graph = self._graph()
         best = graph.length
-        patience = _LEAST_PATIENCE * 2**in_vain
+        patience = _LEAST_PATIENCE * 2**again
 
         def goes_on() -> bool:
+            if self.told.is_set() or self._is_overtaken(graph.end, best):
+                return False
             self._pass_on()
-            return not (self._refused or self.told.is_set() or self._is_overtaken(graph.end, best))
+            return not self._refused
 
-        if in_vain:
+        if again:
             wander(graph, self._random, lambda: not goes_on())
         began = improved = time.perf_counter()
 

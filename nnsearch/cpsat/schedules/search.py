@@ -3,7 +3,7 @@
 The first solution is what serial schedule generation makes of the best order. From then on a window of time is free,
 and elsewhere stays the order in which tasks share resources (D. Godard, P. Laborie, W. Nuijten, Randomized large
 neighborhood search for cumulative scheduling, 2005). Each worker has a neighbourhood of its own, but for one that goes
-on by tabu search as long as that succeeds, where tasks take resources whole.
+on by tabu search, in turns, where tasks take resources whole.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class ScheduleSearch(Incumbent):
         Args:
             over: asked often; true ends the search.
         """
-        fruitless, at_work = 0, list[_Neighbourhood]()
+        fruitless, at_work, last_found = 0, list[_Neighbourhood](), self.found
         orders = OrderSearch(
             self._schedule,
             self,
@@ -174,7 +174,8 @@ class ScheduleSearch(Incumbent):
                     at_work.remove(one)
                     status = one.run.response().status
                     better = self.found > one.began
-                    fruitless = 0 if better else fruitless + 1
+                    fruitless = 0 if self.found != last_found else fruitless + 1  # tabu search may have found it
+                    last_found = self.found
                     yield Step(self.size - len(one.window.tasks), status, better, time.perf_counter() - one.began)
                     if status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                         if len(one.window.tasks) == self.size:

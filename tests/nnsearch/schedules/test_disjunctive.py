@@ -187,8 +187,10 @@ def test_from_elsewhere_only_what_is_better_than_before_counts(seed: int) -> Non
 
 def test_a_better_schedule_that_it_begins_with_is_the_first() -> None:
     _, graph = graph_of(random_shop(Random(1)))
+    before = graph.generated()
     made = next(better_orders(graph, Random(1), lambda: False, graph.length + 1))
-    assert made.cost == graph.length
+    assert (made.begins, made.cost) == (before.begins, before.cost)
+    assert list(better_orders(graph, Random(1), lambda: True, graph.length + 1)) == []
 
 
 def test_the_search_asks_for_each_move_that_it_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -155,6 +157,46 @@ def test_it_begins_with_what_somebody_else_has_found_as_that_is(monkeypatch: pyt
     assert turns(case, monkeypatch, during) == [False, True, False, True]
 
 
+class Clock:
+    """Stands in for the module time: each look is a hundredth of a second later."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 0.01
+        return self.now
+
+
+def test_it_searches_in_vain_for_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until somebody else has a better schedule. What counts as better is that schedule, whatever comes at random."""
+    case = Case()
+    search, best, clock = OrderSearch(case.schedule, case.incumbent, case.complete, 1), case.optimum(), Clock()
+    worked, asked_for = list[float](), list[float]()
+
+    def nothing(graph: object, random: object, over: Callable[[], bool], least: int) -> Iterator[Generated]:
+        began = clock.now
+        asked_for.append(float(least))
+        if len(worked) == 3:
+            case.incumbent.note(best)
+        while not over():
+            pass
+        worked.append(clock.now - began)
+        if len(worked) == 5:
+            search.told.set()
+        return iter(())
+
+    reached = case.incumbent.reached
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", nothing)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.time", clock)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._POLL_SECONDS", 0.0001)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 1.0)
+    with bounded():
+        search.run()
+    assert worked == pytest.approx([1, 2, 4, 0, 1], abs=0.1)
+    assert asked_for == [reached] * 4 + [best.objective_value]
+
+
 def test_there_is_none_where_tasks_share_resources() -> None:
     case = Case("rcpsp")
     case.run()
@@ -213,3 +255,32 @@ def test_as_many_neighbourhoods_are_searched_as_there_are_workers(monkeypatch: p
         for _ in search.steps(lambda: len(runs) >= 20):
             pass
     assert 1 < max(at_work) <= 3
+
+
+class Ended:
+    """A run that has shown that there is nothing better in its neighbourhood."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.done.set()
+
+    def response(self) -> cmh.CpSolverResponse:
+        answer = cmh.CpSolverResponse()
+        answer.status = cp_model.INFEASIBLE
+        return answer
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
+def test_what_tabu_search_finds_between_two_neighbourhoods_keeps_them_going(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_: iter(()))
+    monkeypatch.setattr("nnsearch.cpsat.schedules.search._FRUITLESS", 2)
+    search = begun(1)
+    monkeypatch.setattr(search, "_run", lambda *_: Ended())
+    with bounded():
+        steps = search.steps(lambda: False)
+        for _ in range(5):
+            next(steps)
+            search.found = time.perf_counter()
+        assert 1 <= len(list(steps)) <= 3
