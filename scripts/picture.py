@@ -101,7 +101,7 @@ def panels() -> list[tuple[str, dict[str, list[float]]]]:
             ),
         ),
         (
-            "Solved again: primal integral over 4 or 5 s, CpSolver(history=)",
+            "Solved again: primal integral over 4 or 10 s, CpSolver(history=)",
             log_ratios(read_records(RESULTS / "stream.jsonl"), "history", "cold"),
         ),
     ]
