@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from clocks import Ticks
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 from stopping import bounded
@@ -157,31 +158,20 @@ def test_it_begins_with_what_somebody_else_has_found_as_that_is(monkeypatch: pyt
     assert turns(case, monkeypatch, during) == [False, True, False, True]
 
 
-class Clock:
-    """Stands in for the module time: each look is a hundredth of a second later."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        self.now += 0.01
-        return self.now
-
-
 def test_it_searches_in_vain_for_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until somebody else has a better schedule. What counts as better is that schedule, whatever comes at random."""
     case = Case()
-    search, best, clock = OrderSearch(case.schedule, case.incumbent, case.complete, 1), case.optimum(), Clock()
+    search, best, clock = OrderSearch(case.schedule, case.incumbent, case.complete, 1), case.optimum(), Ticks(0.01)
     worked, asked_for = list[float](), list[float]()
 
     def nothing(graph: object, random: object, over: Callable[[], bool], least: int) -> Iterator[Generated]:
-        began = clock.now
+        began = clock.perf_counter()
         asked_for.append(float(least))
         if len(worked) == 3:
             case.incumbent.note(best)
         while not over():
             pass
-        worked.append(clock.now - began)
+        worked.append(clock.perf_counter() - began)
         if len(worked) == 5:
             search.told.set()
         return iter(())
