@@ -1,4 +1,4 @@
-"""A model with a solution to begin with."""
+"""A model with values to begin with."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from ortools.sat.python import cp_model
 
 
-def hinted(model: cp_model.CpModel, values: Sequence[int]) -> cp_model.CpModel:
-    """Return a copy of the model whose hint is a complete solution, and nothing else.
+def hinted(model: cp_model.CpModel, values: Sequence[int], variables: Sequence[int] | None = None) -> cp_model.CpModel:
+    """Return a copy of the model whose hint is these values, and nothing else.
 
     Args:
         model: the model; it is not changed.
-        values: of all variables, in the model's order.
+        values: of the variables.
+        variables: their indices; None is all, in the model's order.
     """
     copy = model.clone()
     hint = copy.proto.solution_hint
     hint.vars.clear()
     hint.values.clear()
-    hint.vars.extend(range(len(values)))
+    hint.vars.extend(range(len(values)) if variables is None else variables)
     hint.values.extend(values)
     return copy

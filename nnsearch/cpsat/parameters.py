@@ -43,3 +43,20 @@ def leaves_subsolvers_open(parameters: cmh.SatParameters) -> bool:
     """
     own = parameters
     return not any(map(len, (own.subsolvers, own.extra_subsolvers, own.ignore_subsolvers, own.filter_subsolvers)))
+
+
+def bare_parameters(asked: cmh.SatParameters | None) -> cmh.SatParameters:
+    """Return the parameters of a short solve in one thread, in which nothing is done before the search.
+
+    Args:
+        asked: the user's, of which the seed and the limit of memory count.
+    """
+    parameters = cmh.SatParameters()
+    parameters.num_workers = 1
+    parameters.cp_model_presolve = False
+    parameters.cp_model_probing_level = 0
+    parameters.symmetry_level = 0
+    parameters.catch_sigint_signal = False
+    if asked is not None:
+        parameters.random_seed, parameters.max_memory_in_mb = asked.random_seed, asked.max_memory_in_mb
+    return parameters

@@ -12,7 +12,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.start import Start, find_start, improved
+from nnsearch.cpsat.starts.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
 from nnsearch.history.matching import Plan
 from nnsearch.model.prepared import PreparedModel
@@ -167,7 +167,7 @@ class PastOf:
     def improved(
         self, start: Start, ends: float, stop: Callable[[], bool], parameters: cmh.SatParameters
     ) -> Iterator[Start]:
-        """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.start.improved`."""
+        """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.starts.start.improved`."""
         try:
             model = self.prepared(stop)
             yield from improved(model, start, ends, parameters=parameters, stop=stop)

@@ -22,7 +22,7 @@ from nnsearch.cpsat.neighbourhoods import Step
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.orders import OrderSearch
 from nnsearch.cpsat.schedules.window import Window, around, spans, window_of
-from nnsearch.cpsat.start import find_start
+from nnsearch.cpsat.starts.start import find_start
 from nnsearch.history.matching import Plan
 from nnsearch.model.lists import within
 from nnsearch.model.objective import Objective

@@ -16,7 +16,7 @@ from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.report import Winner
 from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.start import Start
+from nnsearch.cpsat.starts.start import Start
 
 _POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
 

@@ -1,0 +1,1 @@
+"""Complete feasible solutions from past ones."""
