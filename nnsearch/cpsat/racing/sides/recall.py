@@ -78,10 +78,11 @@ class Recall:
         return response
 
     def go_on_from(self, start: cmh.CpSolverResponse, first: CpSatRun) -> cmh.CpSolverResponse:
-        """Improve a start for a while, and begin CP-SAT again from it unless CP-SAT has a better solution.
+        """Begin CP-SAT again from a start, at once where it has something worse, and not where it has something better.
 
-        Where CP-SAT has one at once that is hardly better, the start is improved all the same for a moment, which is at
-        most as long as the race has lasted by then.
+        While CP-SAT has nothing, to begin again would be to presolve again, and the start is improved; so it is where
+        CP-SAT's solution is hardly worse or hardly better, for a moment, which is at most as long as the race has
+        lasted by then.
 
         Args:
             start: what :meth:`start` has returned.
@@ -98,9 +99,11 @@ class Recall:
         window = max(self._options.trial_seconds, self._options.start_share * left if math.isfinite(left) else 1.0)
 
         def over() -> bool:
+            if self._track.is_past_help(first) or self._is_clearly_better(start):
+                return True
             tried = time.perf_counter() - now >= moment
             hopeless = tried or not self._standing.is_near(start.objective_value)
-            return self._track.is_past_help(first) or (hopeless and self._standing.is_surpassed(start.objective_value))
+            return hopeless and self._standing.is_surpassed(start.objective_value)
 
         for better in past.improved(found, now + min(window, left), over, self._track.parameters):
             response = self._answers.check(better.solution, None)
@@ -109,7 +112,8 @@ class Recall:
                 start.status = cp_model.FEASIBLE
                 self.note_gift(start)
                 self._answers.show(start)
-        self._track.wait(first, self._options.trial_seconds - (time.perf_counter() - now))
+        trial = self._options.trial_seconds - (time.perf_counter() - now)
+        self._track.wait(first, trial, lambda: self._is_clearly_better(start))
         if not self._standing.has_solution():  # and may be about to have a better one
             self._track.wait(first, self._track.seconds(), self._standing.has_solution)
         if self._standing.is_surpassed(start.objective_value):
@@ -138,6 +142,12 @@ class Recall:
             if last.status in SOLVED and self._standing.improves(last, best):
                 best, found_by = last, "cp-sat"
         return self._answers.hand_over(best, found_by)
+
+    def _is_clearly_better(self, start: cmh.CpSolverResponse) -> bool:
+        """Tell whether CP-SAT has a solution, and a start is more than hardly better."""
+        reached = start.objective_value
+        has_worse = self._standing.has_solution() and self._standing.is_ahead(reached)
+        return has_worse and not self._standing.is_near(reached)
 
     def _may_search_neighbourhoods(self) -> bool:
         """Tell whether CP-SAT may give all its workers to neighbourhoods; it does so from two workers on."""
