@@ -39,10 +39,10 @@ class RaceOptions:
         start_seconds: Seconds that history may take to look for a start.
         start_share: Or this share of the time limit, where that is more.
         trial_seconds: Seconds that CP-SAT has to find a solution by itself when the learned search has the first one;
-            and at least to find one better than history's start. Until then, or for ``start_share`` of the time limit,
-            the start is improved in the past order as long as that succeeds; if what CP-SAT has by then is worse by
-            more than a fiftieth, it begins again from what came of it, with large neighbourhoods alone as long as
-            they bring something. A past schedule leads instead.
+            and to find one better than history's start, as long as it has none that is worse by more than a fiftieth.
+            Until then, or for ``start_share`` of the time limit, the start is improved as long as that succeeds; then
+            CP-SAT begins again from what came of it, with large neighbourhoods alone as long as they bring something.
+            A past schedule leads instead.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.
         lead_trial: Seconds from then on, or ``start_share`` of the time limit where that is more, in which it leads a

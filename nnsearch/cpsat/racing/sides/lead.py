@@ -105,7 +105,7 @@ class Lead:
         Args:
             first: CP-SAT at work.
             schedule: the search of a schedule, with a first solution.
-            start: from history by a replay; the search begins with it.
+            start: from history, where it is none of the schedule's search; the search begins with it.
         """
         self._standing.know_a_bound()
         if schedule is not None and self._credit.giver == "history" and self._recall.recalled is None:

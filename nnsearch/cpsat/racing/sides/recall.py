@@ -30,7 +30,7 @@ class Recall:
         answers: of the race.
 
     Attributes:
-        recalled: the start that a replay led to.
+        recalled: the start that the past solution led to.
     """
 
     def __init__(

@@ -3,8 +3,7 @@ from __future__ import annotations
 import functools
 import itertools
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -15,9 +14,10 @@ from stand_ins import PATIENCE
 from stopping import bounded
 
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
-from nnsearch.cpsat import start as start_module
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.start import Start, find_start, improved
+from nnsearch.cpsat.starts import start as start_module
+from nnsearch.cpsat.starts.replay import Order, Roles, Way
+from nnsearch.cpsat.starts.start import Start, find_start, improved
 from nnsearch.history.matching import Plan, match
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
@@ -55,7 +55,9 @@ def test_a_plan_that_still_holds_leads_to_a_start_as_good_as_itself(kind: str) -
     check(model, prepared, start)
     objective = prepared.objective
     if objective is not None and start.objective is not None:
-        assert not objective.better(objective.value_of(solution), start.objective)
+        # Of a remainder CP-SAT makes variables that no plan knows, and local search begins a little beside it.
+        allowed = 0.001 * abs(start.objective) if any(kind == "int_mod" for _, kind, _ in prepared.others) else 0.0
+        assert not objective.better(objective.value_of(solution) + allowed, start.objective)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,28 +133,64 @@ def packed(places: list[int], bins: int) -> Plan:
     return Plan(values, np.ones(len(values), dtype=bool))
 
 
-def test_where_a_past_choice_does_not_go_the_objective_has_the_choice() -> None:
+def test_a_past_packing_that_does_not_go_is_mended() -> None:
     """To say no to all that was not chosen leaves the last bin, whatever it costs."""
     start = start_of(PreparedModel(packing([6, 5, 4], 6)), packed([0, 0, 1], 6), 2)
     assert start is not None
     assert start.objective == 2
 
 
-def test_no_other_way_is_tried_where_a_better_solution_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = start_module._replay
+def moved(durations: list[list[int]]) -> tuple[PreparedModel, Plan, float]:
+    """Return a shop, and a plan that all comes too late, whose order of tasks is good."""
+    model = shop(durations)[0]
+    plan, before = planned(model, model)
+    return PreparedModel(model), Plan(plan.values + 1000, plan.known), before
+
+
+def test_no_other_way_is_tried_where_a_better_schedule_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     ways: list[object] = []
 
-    def noted(model: PreparedModel, order: Any, *more: Any) -> Any:
+    def noted(model: PreparedModel, copy: cp_model.CpModel, order: Order, *more: Any, **how: Any) -> Any:
         ways.append(order.way)
-        return found(model, order, *more)
+        return found(model, copy, order, *more, **how)
 
-    monkeypatch.setattr(start_module, "_replay", noted)
-    model, plan = PreparedModel(packing([6, 5, 4], 6)), packed([0, 0, 1], 6)
+    found = start_module._solutions
+    monkeypatch.setattr(start_module, "_solutions", noted)
+    model, plan, _ = moved([[3, 4, 5], [4, 2, 6], [7, 1, 2]])
     ends = time.perf_counter() + PATIENCE
-    assert find_start(model, plan, ends, before=1, beaten=lambda start: start.objective == 2) is not None
+    assert find_start(model, plan, ends, before=1, beaten=lambda _: True) is not None
     assert len(ways) == 1
-    assert find_start(model, plan, ends, before=1, beaten=lambda start: start.objective != 2) is not None
-    assert len(ways) == 3
+    assert find_start(model, plan, ends, before=1, beaten=lambda _: False) is not None
+    assert len(ways) == 4
+
+
+def test_local_search_goes_on_while_a_better_solution_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_by_one(*_: Any, **__: Any) -> Iterator[Start]:
+        for objective in (7.0, 5.0, 4.0, 3.0):
+            yield Start([], objective, None)
+
+    monkeypatch.setattr(start_module, "_solutions", one_by_one)
+    model, plan = PreparedModel(packing([6, 5, 4], 6)), packed([0, 0, 1], 6)
+    for known, reached in ((8, 7), (4.5, 4), (2, 3)):
+        ends = time.perf_counter() + PATIENCE
+        start = find_start(model, plan, ends, beaten=lambda one: one.objective is None or one.objective > known)  # noqa: B023
+        assert start is not None
+        assert start.objective == reached
+
+
+def test_what_local_search_does_not_find_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Blind(CpSatRun):
+        def __init__(self, model: cp_model.CpModel, parameters: Any, **more: Any) -> None:
+            if parameters.use_ls_only:
+                model = cp_model.CpModel()
+                model.add(model.new_int_var(0, 1, "") > 1)
+            super().__init__(model, parameters, **more)
+
+    monkeypatch.setattr(start_module, "CpSatRun", Blind)
+    start = start_of(PreparedModel(packing([6, 5, 4], 6)), packed([0, 1, 0], 6))
+    assert start is not None
+    assert start.order is not None
+    assert start.objective == 2
 
 
 def test_a_replay_decides_and_does_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,8 +203,8 @@ def test_a_replay_decides_and_does_nothing_else(monkeypatch: pytest.MonkeyPatch)
             runs.append(self)
 
     monkeypatch.setattr(start_module, "CpSatRun", Noted)
-    model = PreparedModel(packing([3, 2, 4, 1] * 10, 20))
-    assert start_of(model, packed([b for b in range(10) for _ in range(4)], 20), 10) is not None
+    model, plan, before = moved([[3, 4, 5], [4, 2, 6], [7, 1, 2]])
+    assert start_of(model, plan, before) is not None
     assert runs
     for run in runs:
         assert run.response().num_branches <= len(model.names)
@@ -218,15 +256,17 @@ def test_the_replay_of_a_large_plan_is_given_up_while_it_is_written(
     """Each variable that is no Boolean takes a distance, two rows and some microseconds."""
     model = cp_model.CpModel()
     x = [model.new_int_var(0, 9, f"x{i}") for i in range(2000)]
+    model.new_fixed_size_interval_var(x[0], 1, "")
     model.minimize(x[0])
     plan = Plan(np.full(2000, 5), np.ones(2000, dtype=bool))
-    begun = start_of(PreparedModel(model), plan)
-    assert begun is not None
-    begun = replace(begun, order=begun.order._replace(way=start_module._Way(leftmost=False, objective_at_best=False)))
+    prepared = PreparedModel(model)
+    order = Order(Roles.of(prepared, plan), Way(leftmost=False, objective_at_best=False))
+    begun = Start([5] * 2000, 5.0, order)
+    monkeypatch.setattr(Roles, "ways", lambda *_: [order.way])
     monkeypatch.setattr(start_module, "CpSatRun", lambda *_, **__: pytest.fail("CP-SAT began"))
     runs: tuple[Callable[[Callable[[], bool]], object], ...] = (
-        lambda stop: find_start(PreparedModel(model), plan, time.perf_counter() + PATIENCE, stop=stop),
-        lambda stop: next(improved(PreparedModel(model), begun, time.perf_counter() + PATIENCE, stop=stop), None),
+        lambda stop: find_start(prepared, plan, time.perf_counter() + PATIENCE, stop=stop),
+        lambda stop: next(improved(prepared, begun, time.perf_counter() + PATIENCE, stop=stop), None),
     )
     for run in runs:
         times = itertools.count(1)
