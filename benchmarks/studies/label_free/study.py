@@ -255,7 +255,7 @@ def _measure(config: LabelFreeConfig, runs: Path, test: SearchTest, progress: st
     name = f"{config.network.start}-{config.loss.knowledge}-{config.seed}"
     outcome = fit(config, runs / name, name)
     sys.stderr.write(f"\n{name}: network {progress}, {outcome.seconds:.0f} s of training; now it searches\n")
-    (network,) = load_networks(list(map(str, outcome.files.values())), "cpu", 1)
+    (network,) = load_networks([str(outcome.file)], "cpu", 1)
     return {
         **outcome.record,
         "root": _root(network, test),

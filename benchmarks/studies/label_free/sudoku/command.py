@@ -27,7 +27,7 @@ def run_label_free_sudoku(
 
     A weight-tied network on the candidate graph is trained on puzzles with the clause loss of Yang, Lee and Park
     (2022). Recorded for each seed: the shares of held-out boards that it completes at once and by iterated inference,
-    as deep as it was trained and twice as deep, beside singles alone and belief propagation; then of larger boards.
+    beside singles alone and belief propagation; then of larger boards.
     With --labels, solutions of a share of the same puzzles add their cross-entropy.
 
     A training that was interrupted, by Ctrl-C or kill -9, goes on from its last checkpoint in --runs. Networks may be

@@ -29,13 +29,10 @@ def _table(kind: str, records: Sequence[Record]) -> Table:
     count = records[0]["config"]["test"]["count"]
     rows: list[TableRow] = []
     for arm, runs in by_arm(records).items():
-        for depth, name in (("boards", arm), ("twice_as_deep", f"{arm}, twice as deep")):
-            boards = [one for run in runs for one in run["result"].get(depth, []) if one["kind"] == kind]
-            if not boards:
-                continue
-            if not rows:
-                rows.append(_row("singles alone", "singles", boards[:1], ("singles", "singles"), count))
-            rows.append(_row(name, arm, boards, ("at_once", "iterated"), count))
+        boards = [one for run in runs for one in run["result"]["boards"] if one["kind"] == kind]
+        if not rows:
+            rows.append(_row("singles alone", "singles", boards[:1], ("singles", "singles"), count))
+        rows.append(_row(arm, arm, boards, ("at_once", "iterated"), count))
     return Table(
         kind,
         ["arm", "at once", "iterated", "at once, each seed", "iterated, each seed"],

@@ -164,18 +164,14 @@ def _measure_bp(test: SudokuTest) -> dict[str, Any]:
 
 
 def _measure(config: SudokuConfig, folder: Path, test: SudokuTest, progress: str) -> dict[str, Any]:
-    """Train a network, or go on with its training, and let it complete sudokus: as trained, and twice as deep."""
+    """Train a network, or go on with its training, and let it complete sudokus."""
     torch.set_num_threads(1)
-    name, blocks = folder.name, config.network.blocks
+    name = folder.name
     sys.stderr.write(f"\n{name}: network {progress}, which first needs {config.data.puzzles:,} sudokus\n")
-    outcome = fit_sudoku(config, folder, name, [blocks, 2 * blocks])
+    outcome = fit_sudoku(config, folder, name)
     sys.stderr.write(f"\n{name}: {outcome.seconds:.0f} s of training; now it completes boards\n")
-    as_trained, deeper = load_networks([str(file) for file in outcome.files.values()], "cpu", 1)
-    return {
-        **outcome.record,
-        "boards": _boards(test, as_trained.scorer),
-        "twice_as_deep": _boards(test, deeper.scorer),
-    }
+    (network,) = load_networks([str(outcome.file)], "cpu", 1)
+    return {**outcome.record, "boards": _boards(test, network.scorer)}
 
 
 def _boards(test: SudokuTest, network: Network) -> list[dict[str, Any]]:

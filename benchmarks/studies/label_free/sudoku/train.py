@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,8 +26,8 @@ from training.losses.cnf import Cnf
 from training.tasks.graph import block_loss
 
 
-def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[int]) -> LabelFreeOutcome:
-    """Train a network on sudokus and export it with these numbers of blocks; see :func:`fit_network`."""
+def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
+    """Train a network on sudokus and export it; see :func:`fit_network`."""
     torch.manual_seed(config.seed)
     network = untrained_network(config.network)
     least, most = min(config.train.least_blocks, config.network.blocks), config.network.blocks
@@ -60,7 +59,6 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str, blocks: Sequence[
         Sudoku.problem,
         run_dir,
         name,
-        {number: run_dir / f"{name}-{number}-blocks.onnx" for number in blocks},
         Measuring(measured, config.train.measure_every),
         config.train.average,
     )

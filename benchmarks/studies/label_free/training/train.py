@@ -40,14 +40,14 @@ class LabelFreeOutcome:
     """What a training ended with.
 
     Attributes:
-        files: the exported network by number of blocks, the first as deep as it was trained.
+        file: the exported network.
         parameters: how many numbers were trained.
         steps: of the training.
         kept: the step whose weights were exported.
         seconds: of all its parts.
     """
 
-    files: dict[int, Path]
+    file: Path
     parameters: int
     steps: int
     kept: int
@@ -61,7 +61,7 @@ class LabelFreeOutcome:
             "kept_step": self.kept,
             "seconds": round(self.seconds, 1),
             "parameters": self.parameters,
-            "model_sha256": file_digest(next(iter(self.files.values()))),
+            "model_sha256": file_digest(self.file),
             "torch": torch.__version__,
         }
 
@@ -90,7 +90,6 @@ def fit(config: LabelFreeConfig, run_dir: Path, name: str) -> LabelFreeOutcome:
         LatinSquare.name,
         run_dir,
         name,
-        {config.network.blocks: run_dir / f"{name}.onnx"},
     )
 
 
@@ -103,7 +102,6 @@ def fit_network(
     problem: str,
     run_dir: Path,
     name: str,
-    files: dict[int, Path],
     measuring: Measuring | None = None,
     average: float = 0.0,
 ) -> LabelFreeOutcome:
@@ -119,8 +117,7 @@ def fit_network(
         settings: the whole config, whose ``seed`` is that of the batches.
         problem: for the metadata.
         run_dir: the folder.
-        name: of the run, for its progress.
-        files: where to export the network, by number of blocks.
+        name: of the run, for its progress and the exported file.
         measuring: what is looked at on the way.
         average: decay of the moving average of the weights, see :class:`training.loop.Task`.
 
@@ -166,8 +163,7 @@ def fit_network(
         training={"config": json.loads(json.dumps(settings)), "steps": kept},
         kinds=TRAINED_KINDS,
     )
-    for blocks, file in files.items():
-        network.blocks = blocks
-        export_graph(network.eval(), metadata, [one.state for one in states[:_EXAMPLES]], file)
+    file = run_dir / f"{name}.onnx"
+    export_graph(network.eval(), metadata, [one.state for one in states[:_EXAMPLES]], file)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return LabelFreeOutcome(files, parameters, trained.step, kept, trained.seconds)
+    return LabelFreeOutcome(file, parameters, trained.step, kept, trained.seconds)

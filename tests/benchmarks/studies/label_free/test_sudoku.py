@@ -133,7 +133,7 @@ def test_a_killed_training_ends_like_one_that_was_not(
     monkeypatch.setattr(shared, "export_graph", lambda network, *_: exported.append(network.state_dict()))
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     config = small(network__start=start)
-    train.fit_sudoku(config, tmp_path / "whole", "network", [2])
+    train.fit_sudoku(config, tmp_path / "whole", "network")
     left = iter(range(4))
 
     def dying(*arguments: Any) -> Any:
@@ -143,8 +143,8 @@ def test_a_killed_training_ends_like_one_that_was_not(
     with monkeypatch.context() as patched:
         patched.setattr(shared, "draw_batch", dying)
         with pytest.raises(StopIteration):
-            train.fit_sudoku(config, tmp_path / "parts", "network", [2])
-    train.fit_sudoku(config, tmp_path / "parts", "network", [2])
+            train.fit_sudoku(config, tmp_path / "parts", "network")
+    train.fit_sudoku(config, tmp_path / "parts", "network")
     whole, parts = exported
     assert all(torch.equal(parts[name], tensor) for name, tensor in whole.items())
     for part in ("whole", "parts"):
@@ -176,7 +176,7 @@ def test_weights_are_chosen_by_the_rules_and_not_by_solutions(tmp_path: Path, mo
 
     monkeypatch.setattr(train.HeldOut, "measure", measured)
     monkeypatch.setattr(shared, "export_graph", lambda network, *_: exported.append(network.state_dict()))
-    outcome = train.fit_sudoku(small(), tmp_path, "network", [2])
+    outcome = train.fit_sudoku(small(), tmp_path, "network")
     assert (outcome.kept, outcome.steps) == (3, 6)
     (kept,) = exported
     assert all(torch.equal(kept[name], tensor) for name, tensor in seen[0].items())
@@ -300,7 +300,7 @@ def test_the_study_records_shares_and_a_network_that_solves(tmp_path: Path) -> N
         for board in record["result"]["boards"]:
             assert 0 <= board["singles"] <= board["at_once"] <= 1
             assert board["singles"] <= board["iterated"] <= 1
-    (file,) = (tmp_path / "tiny" / "bp-0-0").glob("*-4-blocks.onnx")
+    (file,) = (tmp_path / "tiny" / "bp-0-0").glob("*.onnx")
     model, _ = Sudoku("", np.zeros((4, 4), dtype=np.int64)).build()
     solver = CpSolver(str(file))
     assert solver.solve(model) == cp_model.OPTIMAL
