@@ -131,6 +131,29 @@ def test_from_the_start_cp_sat_searches_neighbourhoods_and_then_the_whole_model(
     assert "solve 1 of the history" in solver.race.why
 
 
+def test_cp_sat_begins_again_at_once_where_what_it_has_is_clearly_worse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start is improved only where to begin again may cost more than it gives."""
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing(VALUES))
+    asked: list[bool] = []
+
+    def improved(_: PastOf, start: Any, ends: float, stop: Callable[[], bool], *more: Any) -> Iterator[Any]:
+        asked.append(stop())
+        return iter(())
+
+    silence(monkeypatch)
+    monkeypatch.setattr(PastOf, "improved", improved)
+    for name, answer in (("has_solution", True), ("is_ahead", True), ("is_near", False), ("is_surpassed", False)):
+        monkeypatch.setattr(f"nnsearch.cpsat.racing.standing.Standing.{name}", lambda *_, answer=answer: answer)
+    solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, trial_seconds=PATIENCE))
+    solver.parameters.num_workers = 1
+    solver.parameters.max_time_in_seconds = PATIENCE / 2
+    assert solver.solve(packing([9, 9, *VALUES[2:]])) == cp_model.OPTIMAL
+    assert asked == [True]
+
+
 @pytest.mark.parametrize("maximise", [True, False])
 def test_the_answer_is_never_worse_than_the_start(
     maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
