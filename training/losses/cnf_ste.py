@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -68,6 +69,8 @@ class ClauseMatrix:
         absolute_transposed: sparse float[n, M].
         width: float[M, 1], literals of each clause.
         negative: float[M, 1], negated literals of each clause.
+        part: int64[M], 0..P-1, the part of each clause. Each part has terms of its own, whose mean counts.
+        num_parts: P.
     """
 
     signed: Tensor
@@ -76,10 +79,26 @@ class ClauseMatrix:
     absolute_transposed: Tensor
     width: Tensor
     negative: Tensor
+    part: Tensor
+    num_parts: int
 
     @classmethod
-    def of(cls, cnf: Cnf, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> ClauseMatrix:
-        """Build the matrices on a device, with the dtype of the network's outputs."""
+    def of(
+        cls,
+        cnf: Cnf,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        part: npt.NDArray[np.int64] | None = None,
+    ) -> ClauseMatrix:
+        """Build the matrices.
+
+        Args:
+            cnf: the clauses.
+            device: of the matrices.
+            dtype: of the network's outputs.
+            part: int64[M], 0..P-1, where the clauses are those of several examples side by side: the example of each;
+                None is one.
+        """
         clause = np.repeat(np.arange(cnf.num_clauses), cnf.width)
         atom = np.abs(cnf.literals) - 1
         sign = np.sign(cnf.literals)
@@ -98,7 +117,14 @@ class ClauseMatrix:
             sparse(atom, clause, np.abs(sign), turned),
             torch.from_numpy(cnf.width).to(device, dtype).unsqueeze(1),
             torch.from_numpy(negative).to(device, dtype).unsqueeze(1),
+            torch.from_numpy(np.zeros(cnf.num_clauses, dtype=np.int64) if part is None else part).to(device),
+            1 if part is None else int(part.max(initial=0)) + 1,
         )
+
+    def count(self, told: Tensor) -> Tensor:
+        """Return float[P, B], of how many clauses of each part it is true; bool[M, B]."""
+        zeros = self.width.new_zeros(self.num_parts, told.shape[1])
+        return zeros.index_add(0, self.part, told.to(zeros.dtype))
 
 
 @dataclass(frozen=True)
@@ -185,19 +211,20 @@ class _Terms(torch.autograd.Function):
         sat = ~unsat
         if counted is not None:
             unsat, sat, deduce = unsat & counted, sat & counted, deduce & counted
-        num_unsat, num_sat = unsat.sum(0), sat.sum(0)  # [B]
+        num_unsat, num_sat = clauses.count(unsat), clauses.count(sat)  # [P, B]
         ctx.save_for_backward(values, true, unsat, sat, deduce, num_unsat, num_sat)
         ctx.clauses = clauses
         zero = values.new_zeros(values.shape[0])
-        return (unsat & deduce).sum(0).to(values.dtype), (num_unsat > 0).to(values.dtype), zero
+        num_deduced = (unsat & deduce).sum(0).to(values.dtype)
+        return num_deduced / clauses.num_parts, (num_unsat > 0).to(values.dtype).mean(0), zero
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         values, true, unsat, sat, deduce, num_unsat, num_sat = ctx.saved_tensors
         clauses: ClauseMatrix = ctx.clauses
-        of_deduce, of_unsat, of_keep = gradients  # [B] each
-        share_unsat = of_unsat / num_unsat.clamp(min=1)
-        share_sat = of_keep / num_sat.clamp(min=1)
+        of_deduce, of_unsat, of_keep = (gradient / clauses.num_parts for gradient in gradients)  # [B] each
+        share_unsat = (of_unsat / num_unsat.clamp(min=1)).index_select(0, clauses.part)  # [M, B]
+        share_sat = (of_keep / num_sat.clamp(min=1)).index_select(0, clauses.part)
         # The derivative by literal j of clause i is base_i + change_i * L_ij: of a false literal, and what differs for
         # a true one. A deducing clause also feels its literal when that is the only true one.
         base = sat * share_sat - unsat * (share_unsat + deduce * of_deduce)  # [M, B]

@@ -111,6 +111,27 @@ def test_batch_equals_stacked_singles(case: tuple[Cnf, Tensor, Tensor]) -> None:
 
 @few
 @given(cases())
+def test_examples_side_by_side_equal_a_batch(case: tuple[Cnf, Tensor, Tensor]) -> None:
+    cnf, logits, facts = case
+    rows = len(logits)
+    shifted = [
+        [a + row * cnf.num_atoms * (1 if a > 0 else -1) for a in clause]
+        for row in range(rows)
+        for clause in cnf.clauses()
+    ]
+    union = Cnf.from_clauses(rows * cnf.num_atoms, shifted)
+    part = np.repeat(np.arange(rows), cnf.num_clauses)
+    x = logits.sigmoid().requires_grad_()
+    values = with_facts(facts, binarise(x))
+    batch = loss_of(cnf, values, facts).total(deduce_weight=3.0)
+    matrix = ClauseMatrix.of(union, dtype=values.dtype, part=part)
+    side_by_side = cnf_loss(values.reshape(1, -1), facts.reshape(1, -1), matrix).total(deduce_weight=3.0)
+    torch.testing.assert_close(side_by_side, batch)
+    torch.testing.assert_close(torch.autograd.grad(side_by_side, x, retain_graph=True), torch.autograd.grad(batch, x))
+
+
+@few
+@given(cases())
 def test_it_is_zero_exactly_when_the_clauses_hold(case: tuple[Cnf, Tensor, Tensor]) -> None:
     cnf, logits, facts = case
     values = with_facts(facts, (logits >= 0).double())

@@ -19,7 +19,7 @@ class SudokuDataConfig(Section, name="data"):
 
     order: Annotated[int, Rule(f"one of {', '.join(map(str, BOX_SHAPES))}", BOX_SHAPES.__contains__)] = 9
     """Of the puzzles; singles complete nearly all of order 4 and 6."""
-    puzzles: Annotated[int, at_least(1)] = 6000
+    puzzles: Annotated[int, at_least(1)] = 3000
     """Minimal puzzles to draw."""
     easier: Annotated[tuple[float, ...], each("shares from 0 to 1", lambda share: 0 <= share <= 1)] = (0.0, 0.05, 0.15)
     """Each minimal puzzle gives one for each of these shares of its holes that are shown as well."""

@@ -34,7 +34,7 @@ def fit_sudoku(config: SudokuConfig, run_dir: Path, name: str) -> LabelFreeOutco
     held_out = functools.cache(lambda: HeldOut.draw(config))
 
     def loss(drawn: list[TrainingState], batch: GraphBatch, rng: np.random.Generator) -> Tensor:
-        of_clauses = clause_loss(disjoint_union([one.state for one in drawn]), config.loss.bound)
+        of_clauses = clause_loss([one.state for one in drawn], config.loss.bound)
 
         def of_block(scores: Tensor) -> Tensor:
             return of_clauses(scores) + label_loss(scores, batch)

@@ -35,7 +35,7 @@ def batch_loss(
     """Return the loss of a batch under the knowledge of a config; ``agn`` and ``sbr`` remove the same pairs."""
     match config.knowledge:
         case "clauses":
-            return clause_loss(disjoint_union([one.state for one in states]), config.bound)
+            return clause_loss([one.state for one in states], config.bound)
         case "planted":
             return lambda scores: graph_loss(scores, batch, _PLANTED)
         case "sbr":
@@ -44,14 +44,17 @@ def batch_loss(
             return removed_pair_loss(batch, rng, 0.0)
 
 
-def clause_loss(union: GraphState, weight_of_bound: float) -> BatchLoss:
+def clause_loss(states: Sequence[GraphState], weight_of_bound: float) -> BatchLoss:
     """Return L_cnf + weight * L_bound (Yang, Lee and Park 2022, equations 5 to 9): no solution takes part.
 
-    Probabilities are a softmax over the open values of each variable, binarised at one half. All states of the batch
-    are one example, whose averages run over the clauses of all; the deduce term is 0, for propagation leaves no clause
-    with one open literal.
+    Probabilities are a softmax over the open values of each variable, binarised at one half. Each state is an example,
+    so its averages run over its own clauses: one that is nearly right weighs as much as one that is all wrong. The
+    deduce term is 0, for propagation leaves no clause with one open literal.
     """
-    matrix = ClauseMatrix.of(clauses_of(union))
+    union = disjoint_union(states)
+    clauses = clauses_of(union)
+    state_of = np.repeat(np.arange(len(states)), [state.num_candidates for state in states])
+    matrix = ClauseMatrix.of(clauses, part=state_of[np.abs(clauses.literals[clauses.offset[:-1]]) - 1])
     facts = torch.zeros(1, union.num_candidates)  # what is known is not among the open candidates
     variable = torch.from_numpy(variable_group(union))  # [N]
     num_groups = len(union.group_features)

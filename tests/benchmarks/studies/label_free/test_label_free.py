@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.studies.label_free.training import train
 from benchmarks.studies.label_free.training.clauses import clauses_of, variable_group
 from benchmarks.studies.label_free.training.config import KNOWLEDGE, LabelFreeConfig, read_label_free
-from benchmarks.studies.label_free.training.knowledge import batch_loss
+from benchmarks.studies.label_free.training.knowledge import batch_loss, clause_loss
 from benchmarks.studies.label_free.training.message_passing import MessagePassing
 from benchmarks.studies.label_free.training.partial_squares import draw_batch, draw_squares
 from nnsearch.encoding.candidate_graph import disjoint_union, encode
@@ -103,12 +103,26 @@ def test_the_loss_of_clauses_and_no_other_is_the_same_without_solutions(
     assert (loss == other and torch.equal(gradient, other_gradient)) == (knowledge == "clauses")
 
 
+def test_the_loss_of_clauses_is_the_mean_over_states(states: list[TrainingState]) -> None:
+    scores = torch.linspace(-3, 3, sum(one.state.num_candidates for one in states)).requires_grad_()
+    together = clause_loss([one.state for one in states], 0.0)(scores)
+    (gradient,) = torch.autograd.grad(together, scores)
+    parts = torch.split(scores.detach(), [one.state.num_candidates for one in states])
+    alone = []
+    for one, part in zip(states, parts, strict=True):
+        own = part.clone().requires_grad_()
+        loss = clause_loss([one.state], 0.0)(own)
+        alone.append((loss.detach(), torch.autograd.grad(loss, own)[0]))
+    torch.testing.assert_close(together.detach(), torch.stack([loss for loss, _ in alone]).mean())
+    torch.testing.assert_close(gradient, torch.cat([of_state for _, of_state in alone]) / len(states))
+
+
 def test_clauses_are_satisfied_by_scores_of_the_solution_alone(states: list[TrainingState]) -> None:
     batch = batch_of(states, CPU)
     config = small(loss__bound="0.0").loss
     loss = batch_loss(config, states, batch, np.random.default_rng(0))
     assert loss(20 * batch.holds).item() == 0
-    assert loss(-20 * batch.holds).item() == 1
+    assert 0 < loss(-20 * batch.holds).item() < 1  # of some states another solution holds all that this one does not
 
 
 def test_the_level_of_a_variables_scores_is_nothing_to_clauses(states: list[TrainingState]) -> None:
