@@ -201,16 +201,33 @@ class TestNeighbourhoods:
 
     def test_a_good_guess_is_found_at_once(self) -> None:
         model = covering(3)
-        step, best = searched(
-            model, everything(model, best_of(model)[1]), Neighbourhoods(fixed=1.0, patience=math.inf), 1
-        )[0]
-        assert (step.fixed, step.status, best) == (15, cp_model.OPTIMAL, best_of(model)[1])
+        (_, mended), (step, best) = searched(
+            model, everything(model, best_of(model)[1]), Neighbourhoods(fixed=1.0, patience=math.inf), 2
+        )
+        assert mended == best == best_of(model)[1]
+        assert (step.fixed, step.status) == (15, cp_model.OPTIMAL)
 
-    def test_a_guess_without_a_solution_is_taken_back(self) -> None:
+    def test_a_guess_without_a_solution_is_mended(self) -> None:
         model = covering(3)
-        steps = searched(model, everything(model, [0] * 15), Neighbourhoods(fixed=1.0, widen=0.5, patience=math.inf), 2)
-        assert [(step.fixed, step.better) for step, _ in steps] == [(15, False), (7, True)]
-        assert steps[0][0].status == cp_model.INFEASIBLE
+        steps = searched(model, everything(model, [0] * 15), Neighbourhoods(fixed=1.0, patience=math.inf), 3)
+        assert [step.better for step, _ in steps[:2]] == [True, False]
+        assert steps[0][1] is not None
+        assert (steps[1][0].fixed, steps[1][0].status) == (15, cp_model.INFEASIBLE)
+        assert steps[2][0].status != cp_model.INFEASIBLE, "around the solution, not the guess"
+
+    def test_a_guess_that_cannot_be_mended_is_taken_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Blind(CpSatRun):
+            def __init__(self, model: cp_model.CpModel, parameters: Any, **more: Any) -> None:
+                if parameters.use_ls_only:
+                    parameters.max_deterministic_time = 0.0
+                    more["solution_callback"] = None
+                super().__init__(model, parameters, **more)
+
+        monkeypatch.setattr("nnsearch.cpsat.neighbourhoods.CpSatRun", Blind)
+        model = covering(3)
+        steps = searched(model, everything(model, [0] * 15), Neighbourhoods(fixed=1.0, widen=0.5, patience=math.inf), 3)
+        assert [(step.fixed, step.better) for step, _ in steps] == [(0, False), (15, False), (7, True)]
+        assert steps[1][0].status == cp_model.INFEASIBLE
 
     def test_without_any_solution_it_ends(self) -> None:
         model = covering(3)
