@@ -1,11 +1,11 @@
 """Large neighbourhood search (Shaw 1998) that a scorer leads: what it is sure of is fixed, CP-SAT solves the rest.
 
-First of all local search mends the guess, which gives a solution in some hundredths of a second where one is near. The
-first neighbourhood is the model with the surest part of the guess fixed; as long as no solution is known, one that has
-none is widened. From then on most variables are fixed at the best solution. Free are those that the scorer is least
-sure of, and those in which the solution differs from what it thinks, as in RINS (Danna, Rothberg, Le Pape 2005) with
-the guess in place of the relaxation; noise makes the next neighbourhood another one. One that is solved to its end was
-too small and the next is wider; one that brings nothing in its time was too large.
+The first neighbourhood is the model with the surest part of a guess fixed. Beside it local search mends the guess: that
+gives a solution in some hundredths of a second where one is near. As long as there is none, a neighbourhood without a
+solution is widened. From then on most variables are fixed at the best solution. Free are those that the
+scorer is least sure of, and those in which the solution differs from what it thinks, as in RINS (Danna, Rothberg,
+Le Pape 2005) with the guess in place of the relaxation; noise makes the next neighbourhood another one. One that is
+solved to its end was too small and the next is wider; one that brings nothing in its time was too large.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ _NARROW, _WIDE = 0.8, 1.5  # what the free share is multiplied by
 _NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
 _UNLIKELY = 0.3  # added to the rank of a variable that is not as guessed, in every other neighbourhood
 _LONGER = 1.1
-_MEND_SECONDS, _STALL_SECONDS = 0.5, 0.1  # of local search, and of it without a better solution
 
 
 @dataclass(frozen=True)
@@ -130,11 +129,26 @@ class NeighbourhoodSearch(Incumbent):
         Args:
             over: asked often; true ends the search.
         """
+        begun = self.answer is not None
+        mending = None if begun else self._mend()
+        try:
+            for step in self._neighbourhoods(begun, over):
+                if mending is not None and self.answer is not None:
+                    mending.stop()
+                yield step
+        finally:
+            if mending is not None:
+                mending.stop()
+
+    def _mend(self) -> CpSatRun:
+        """Return a local search near the guess, at work."""
+        model = hinted(self._model, self._guess.values.tolist(), self._guess.variables.tolist())
+        return CpSatRun(model, local_search(self._parameters), solution_callback=self.listener())
+
+    def _neighbourhoods(self, begun: bool, over: Callable[[], bool]) -> Iterator[Step]:
+        """Search neighbourhoods of the guess until there is a solution, and then of the best one."""
         how = self._how
         share, fruitless, number = how.fixed, 0, 0
-        begun = self.answer is not None
-        if not begun:
-            yield self._mend(over)
         while fruitless < how.fruitless and not over():
             count = int(share * len(self._rank))
             best = self.best
@@ -166,20 +180,6 @@ class NeighbourhoodSearch(Incumbent):
             elif not step.better:
                 share = 1 - (1 - share) * _NARROW
                 self._patience *= _LONGER
-
-    def _mend(self, over: Callable[[], bool]) -> Step:
-        """Look for solutions near the guess, as long as they come."""
-        started, guess = time.perf_counter(), self._guess
-        model = hinted(self._model, guess.values.tolist(), guess.variables.tolist())
-        run = CpSatRun(model, local_search(self._parameters), solution_callback=self.listener())
-
-        def enough() -> bool:
-            now = time.perf_counter()
-            stalled = self.answer is not None and now - self.found >= _STALL_SECONDS
-            return stalled or now - started >= _MEND_SECONDS or over()
-
-        run.wait(enough)
-        return Step(0, run.response().status, self.answer is not None, time.perf_counter() - started)
 
     def _around(self, best: list[int], count: int, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the variables of the next neighbourhood that are fixed, and their values in the best solution."""
