@@ -1,8 +1,8 @@
 """Large neighbourhood search (Shaw 1998) that a scorer leads: what it is sure of is fixed, CP-SAT solves the rest.
 
-The first neighbourhood is the model with the surest part of a guess fixed. Beside it local search mends the guess: that
-gives a solution in some hundredths of a second where one is near. As long as there is none, a neighbourhood without a
-solution is widened. From then on most variables are fixed at the best solution. Free are those that the
+Local search mends a guess: that gives a solution in some hundredths of a second where one is near. Beside it the first
+neighbourhood is the model with the surest part of the guess fixed; as long as there is no solution, one that has none
+is widened. From then on most variables are fixed at the best solution. Free are those that the
 scorer is least sure of, and those in which the solution differs from what it thinks, as in RINS (Danna, Rothberg,
 Le Pape 2005) with the guess in place of the relaxation; noise makes the next neighbourhood another one. One that is
 solved to its end was too small and the next is wider; one that brings nothing in its time was too large.
@@ -32,6 +32,7 @@ _NARROW, _WIDE = 0.8, 1.5  # what the free share is multiplied by
 _NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
 _UNLIKELY = 0.3  # added to the rank of a variable that is not as guessed, in every other neighbourhood
 _LONGER = 1.1
+_ALONE_SECONDS, _POLL_SECONDS = 0.5, 0.01  # for a first solution by local search, before anything else
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,10 @@ class NeighbourhoodSearch(Incumbent):
         begun = self.answer is not None
         mending = None if begun else self._mend()
         try:
+            alone = time.perf_counter() + _ALONE_SECONDS
+            while mending is not None and self.answer is None and time.perf_counter() < alone and not over():
+                if mending.done.wait(_POLL_SECONDS):
+                    break
             for step in self._neighbourhoods(begun, over):
                 if mending is not None and self.answer is not None:
                     mending.stop()
