@@ -44,9 +44,9 @@ class Incumbent:
         """The objective of the best solution."""
         return None if self.answer is None else float(self.answer.objective_value)
 
-    def listener(self) -> cp_model.CpSolverSolutionCallback:
+    def listener(self) -> Listener:
         """Return a callback of one solve that notes its solutions, and ends it where no more are wanted."""
-        return _Listener(self)
+        return Listener(self)
 
     def adopt(self, response: cmh.CpSolverResponse) -> None:
         """Go on from a solution that is known from elsewhere, unless a better one is known by now; nobody is told."""
@@ -70,11 +70,25 @@ class Incumbent:
             return self._ended
 
 
-class _Listener(cp_model.CpSolverSolutionCallback):
+class Listener(cp_model.CpSolverSolutionCallback):
+    """A callback of one solve among several; see :meth:`Incumbent.listener`.
+
+    Attributes:
+        reached: the objective of this solve's last solution that was the best by then; None before.
+        found: when that was, of ``time.perf_counter``; before, when this was made.
+    """
+
     def __init__(self, incumbent: Incumbent) -> None:
         super().__init__()
         self._incumbent = incumbent
+        self.reached: float | None = None
+        self.found = time.perf_counter()
 
     def on_solution_callback(self) -> None:
-        if self._incumbent.note(self.response_proto):
+        """Note a solution."""
+        before = self._incumbent.reached
+        ended = self._incumbent.note(self.response_proto)
+        if self._incumbent.reached != before:
+            self.reached, self.found = self._incumbent.reached, time.perf_counter()
+        if ended:
             self.stop_search()

@@ -2,10 +2,11 @@
 
 Local search mends a guess: that gives a solution in some hundredths of a second where one is near. Beside it the first
 neighbourhood is the model with the surest part of the guess fixed; as long as there is no solution, one that has none
-is widened. From then on most variables are fixed at the best solution. Free are those that the
-scorer is least sure of, and those in which the solution differs from what it thinks, as in RINS (Danna, Rothberg,
-Le Pape 2005) with the guess in place of the relaxation; noise makes the next neighbourhood another one. One that is
-solved to its end was too small and the next is wider; one that brings nothing in its time was too large.
+is widened. Local search goes on as long as it is ahead. From then on most variables are fixed at the best solution.
+Free are those that the scorer is least sure of, and those in which the solution differs from what it thinks, as in RINS
+(Danna, Rothberg, Le Pape 2005) with the guess in place of the relaxation; noise makes the next neighbourhood another
+one. One that is solved to its end was too small and the next is wider; one that brings nothing in its time was too
+large.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
-from nnsearch.cpsat.incumbent import Incumbent
+from nnsearch.cpsat.incumbent import Incumbent, Listener
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.local_search import local_search
 from nnsearch.errors import ConfigError
@@ -131,24 +132,25 @@ class NeighbourhoodSearch(Incumbent):
             over: asked often; true ends the search.
         """
         begun = self.answer is not None
-        mending = None if begun else self._mend()
+        heard = self.listener()
+        mending = None if begun else self._mend(heard)
         try:
             alone = time.perf_counter() + _ALONE_SECONDS
             while mending is not None and self.answer is None and time.perf_counter() < alone and not over():
                 if mending.done.wait(_POLL_SECONDS):
                     break
             for step in self._neighbourhoods(begun, over):
-                if mending is not None and self.answer is not None:
+                if mending is not None and self.reached != heard.reached:
                     mending.stop()
                 yield step
         finally:
             if mending is not None:
                 mending.stop()
 
-    def _mend(self) -> CpSatRun:
+    def _mend(self, heard: Listener) -> CpSatRun:
         """Return a local search near the guess, at work."""
         model = hinted(self._model, self._guess.values.tolist(), self._guess.variables.tolist())
-        return CpSatRun(model, local_search(self._parameters), solution_callback=self.listener())
+        return CpSatRun(model, local_search(self._parameters), solution_callback=heard)
 
     def _neighbourhoods(self, begun: bool, over: Callable[[], bool]) -> Iterator[Step]:
         """Search neighbourhoods of the guess until there is a solution, and then of the best one."""
@@ -203,13 +205,13 @@ class NeighbourhoodSearch(Incumbent):
         values: npt.NDArray[np.int64],
         over: Callable[[], bool],
     ) -> Step:
-        started, before = time.perf_counter(), self.reached
+        started = time.perf_counter()
         model = self._model.clone() if best is None else hinted(self._model, best)
         for variable, value in zip(variables.tolist(), values.tolist(), strict=True):
             fix(model.proto.variables[variable], value)
-        begun = time.perf_counter()
-        run = CpSatRun(model, self._parameters, solution_callback=self.listener())
-        run.wait(lambda: over() or time.perf_counter() - max(begun, self.found) >= self._patience)
+        heard = self.listener()
+        run = CpSatRun(model, self._parameters, solution_callback=heard)
+        run.wait(lambda: over() or time.perf_counter() - heard.found >= self._patience)
         self._parameters.random_seed = (self._parameters.random_seed + 1) % 2**31
         status = run.response().status
-        return Step(len(variables), status, self.reached != before, time.perf_counter() - started)
+        return Step(len(variables), status, heard.reached is not None, time.perf_counter() - started)

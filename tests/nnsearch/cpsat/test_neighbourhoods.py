@@ -212,8 +212,8 @@ class TestNeighbourhoods:
         """What comes next is around the solution, and not the guess."""
         found = NeighbourhoodSearch._mend
 
-        def first(search: NeighbourhoodSearch) -> CpSatRun:
-            run = found(search)
+        def first(search: NeighbourhoodSearch, *heard: Any) -> CpSatRun:
+            run = found(search, *heard)
             ends = time.perf_counter() + PATIENCE
             while search.answer is None and time.perf_counter() < ends:
                 time.sleep(0.001)
