@@ -23,6 +23,7 @@ from stopping import bounded, stopped_after_the_first
 
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
+from nnsearch.cpsat.incumbent import Listener
 from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, Step
 from nnsearch.cpsat.racing import track
 from nnsearch.cpsat.racing.callbacks import Callbacks
@@ -226,6 +227,38 @@ class TestNeighbourhoods:
         assert steps[0][1] is not None
         assert steps[1][0].fixed == 15
         assert steps[1][0].status in SOLVED
+
+    @pytest.mark.parametrize("ahead", [False, True])
+    def test_local_search_goes_on_as_long_as_it_is_ahead(self, ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Ahead(Listener):
+            """As if all that is known came from it."""
+
+            @property
+            def reached(self) -> float | None:
+                return self._incumbent.reached
+
+            @reached.setter
+            def reached(self, _: float | None) -> None:
+                pass
+
+        SilentRun.begun = 0
+        mending = SilentRun()
+        monkeypatch.setattr(NeighbourhoodSearch, "_mend", lambda *_: mending)
+        monkeypatch.setattr("nnsearch.cpsat.neighbourhoods._ALONE_SECONDS", 0.0)
+        if ahead:
+            monkeypatch.setattr(NeighbourhoodSearch, "listener", lambda search: Ahead(search))
+        model = covering(3)
+        objective = read_objective(model.proto)
+        assert objective is not None
+        search = NeighbourhoodSearch(
+            model, objective, everything(model, [1] * 15), Neighbourhoods(fixed=0.5), plain_solver().parameters
+        )
+        steps = search.steps(lambda: False)
+        next(steps)
+        assert search.answer is not None
+        assert mending.stopped != ahead
+        steps.close()  # type: ignore[attr-defined]
+        assert mending.stopped
 
     def test_a_guess_that_cannot_be_mended_is_taken_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Blind(CpSatRun):
