@@ -27,7 +27,8 @@ MeasuredT = TypeVar("MeasuredT")
 class Outcome(Generic[NetworkT, DataT, MeasuredT]):
     """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
 
-    ``measured`` is that measurement, as the task's ``measure`` returns it; the others are as those of
+    ``measured`` is that measurement, as the task's ``measure`` returns it, empty if Ctrl-C came before the first one;
+    the others are as those of
     :class:`training.tasks.dense.DenseOutcome`.
     """
 
@@ -46,7 +47,7 @@ class Outcome(Generic[NetworkT, DataT, MeasuredT]):
         return cls(
             network=network.cpu().eval(),
             data=data,
-            measured=progress.best["entry"]["measured"],
+            measured=progress.best["entry"].get("measured", {}),
             steps=progress.step,
             best_step=progress.best["step"],
             seconds=progress.seconds,

@@ -82,7 +82,7 @@ class Credit:
             self.misfit = error if isinstance(error, ModelFileError) else None
             self.nothing = str(error)
             if isinstance(error, NothingToReadError) and self._scorer is not None:
-                self.nothing = f"{self._scorer.name} has nothing to read in this model"
+                self.nothing = f"{self._scorer.name} has nothing to say about this model"
             self._log(f"the learned search stands aside: {error}")
             return
         self.error, self.nothing = error, f"it failed: {error!r}"

@@ -1014,8 +1014,8 @@ def modulo() -> cp_model.CpModel:
     ("build", "reason"),
     [
         (wide, "huge is wider"),
-        (only_a_row, "bp has nothing to read in this model"),
-        (no_groups, "bp has nothing to read in this model"),
+        (only_a_row, "bp has nothing to say about this model"),
+        (no_groups, "bp has nothing to say about this model"),
         (modulo, "divisor"),
     ],
     ids=["wide", "row", "graph", "divisor"],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,29 @@ def test_a_killed_run_ends_as_one_that_was_not(folder: Path, tmp_path: Path, mon
     assert (again.steps, again.measured) == (12, whole.measured)
     weights = zip(again.network.parameters(), whole.network.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in weights)
+
+
+def test_a_run_that_is_interrupted_before_it_was_measured(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def batch_and_stop(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == held_out + 2:
+            signal.raise_signal(signal.SIGINT)
+        return model_batch_of(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "model_batch_of", batch_and_stop)
+        held_out = len(trainer.prepare_models(config(folder, 12)).validation)
+        calls = 0
+        outcome = fit_model_graph(config(folder, 12, every=6), tmp_path / "run")
+    assert (outcome.interrupted, outcome.measured) == (True, {})
+    assert 0 < outcome.steps < 6
+    again = fit_model_graph(config(folder, 12, every=6), tmp_path / "run")
+    assert (again.interrupted, again.steps) == (False, 12)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class Recall:
         past, found = self._past, self.recalled
         assert past is not None
         assert found is not None
-        self._credit.nothing = "history had a start"
+        self._credit.nothing = "history had a start before it began"
         self.note_gift(start)
         self._answers.show(start)
         now = time.perf_counter()
