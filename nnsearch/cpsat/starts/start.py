@@ -27,7 +27,7 @@ from nnsearch.model.stopping import ReadingStoppedError, StopCheck
 
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
-_FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
+_FIRST_SHARE, _LOCAL_SHARE = 0.7, 0.4  # of the time that is left, for a replay or local search that others come after
 _LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 
 
@@ -59,8 +59,8 @@ def find_start(
     """Return a complete solution near a past one, or None if there was none in time.
 
     A model with intervals is replayed in up to three ways (see :class:`nnsearch.cpsat.starts.replay.Way`) until a start
-    is about as good as the plan was, and the best start counts. Of any other model the first solution of a local search
-    is the start, or the first replay where that finds none.
+    is about as good as the plan was, and the best start counts. Of any other model the start is the first solution of a
+    local search, or of a replay at the past values where that finds none; without an objective the replay comes first.
 
     Args:
         model: the model.
@@ -79,12 +79,14 @@ def find_start(
     roles = Roles.of(model, plan)
     orders: list[Order | None] = [Order(roles, way) for way in roles.ways(is_schedule)]
     if not is_schedule:
-        orders.insert(0, None)
+        # Without an objective all is in the constraints, and those that leave little open are none for local search.
+        orders.insert(len(orders) if model.objective is None else 0, None)
     for place, order in enumerate(orders, start=1):
         if best is not None and (not is_schedule or _is_about(model, best, before) or (beaten and beaten(best))):
             break
         now = time.perf_counter()
-        over = _over(now + (ends - now) * (_FIRST_SHARE if place < len(orders) else 1.0), stop)
+        share = 1.0 if place == len(orders) else _LOCAL_SHARE if order is None else _FIRST_SHARE
+        over = _over(now + (ends - now) * share, stop)
         if over():
             break
         for start in _begun(model, plan, order, over, parameters):

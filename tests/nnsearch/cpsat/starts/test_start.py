@@ -178,6 +178,24 @@ def test_local_search_goes_on_while_a_better_solution_is_known(monkeypatch: pyte
         assert start.objective == reached
 
 
+def test_without_an_objective_a_plan_is_replayed_first() -> None:
+    """A square that leaves little open is nothing for local search, which would take all the time that there is."""
+    order = 20
+    square = (np.arange(order)[:, None] + np.arange(order)) % order
+    model = cp_model.CpModel()
+    x = [[model.new_int_var(0, order - 1, f"x{i},{j}") for j in range(order)] for i in range(order)]
+    for i in range(order):
+        model.add_all_different(x[i])
+        model.add_all_different([row[i] for row in x])
+    model.add(x[0][0] != 0)
+    start = start_of(PreparedModel(model), Plan(square.ravel(), np.ones(order**2, dtype=bool)))
+    assert start is not None
+    assert start.order is not None
+    filled = np.array(start.solution).reshape(order, order)
+    assert filled[0, 0] != 0
+    assert all(len(set(line)) == order for line in [*filled.tolist(), *filled.T.tolist()])
+
+
 def test_what_local_search_does_not_find_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Blind(CpSatRun):
         def __init__(self, model: cp_model.CpModel, parameters: Any, **more: Any) -> None:
