@@ -140,6 +140,8 @@ class PastOf:
         stop: Callable[[], bool],
         parameters: cmh.SatParameters,
         beaten: Callable[[Start], bool],
+        *,
+        any_will_do: bool,
     ) -> Start | None:
         """Return a complete solution near the nearest past one; None if there is none in time.
 
@@ -148,13 +150,23 @@ class PastOf:
             stop: asked often; true gives up.
             parameters: CP-SAT's, of which the seed and the limit of memory count.
             beaten: tells of a solution whether a better one is known.
+            any_will_do: whether the first solution is enough.
         """
         if self.near is None:
             return None
         try:
             model = self.prepared(stop)
             plan, before = self.near.plan, self.near.objective
-            start = find_start(model, plan, ends, before=before, parameters=parameters, stop=stop, beaten=beaten)
+            start = find_start(
+                model,
+                plan,
+                ends,
+                before=before,
+                parameters=parameters,
+                stop=stop,
+                beaten=beaten,
+                any_will_do=any_will_do,
+            )
         except ReadingStoppedError:
             start = None
         except Exception as error:
@@ -167,7 +179,7 @@ class PastOf:
     def improved(
         self, start: Start, ends: float, stop: Callable[[], bool], parameters: cmh.SatParameters
     ) -> Iterator[Start]:
-        """Return better solutions in the order of a start; see :func:`nnsearch.cpsat.starts.start.improved`."""
+        """Return better solutions that come of a start; see :func:`nnsearch.cpsat.starts.start.improved`."""
         try:
             model = self.prepared(stop)
             yield from improved(model, start, ends, parameters=parameters, stop=stop)

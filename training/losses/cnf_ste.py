@@ -96,8 +96,8 @@ class ClauseMatrix:
             cnf: the clauses.
             device: of the matrices.
             dtype: of the network's outputs.
-            part: int64[M], 0..P-1, where the clauses are those of several examples side by side: the example of each;
-                None is one.
+            part: int64[M], 0..P-1, where the clauses are those of several examples side by side: the example of each,
+                which has at least one; None is one example.
         """
         clause = np.repeat(np.arange(cnf.num_clauses), cnf.width)
         atom = np.abs(cnf.literals) - 1
@@ -133,7 +133,8 @@ class CnfLoss:
 
     Attributes:
         deduce: how many clauses are false of which the facts leave one literal: they say what it has to be.
-        unsat: mean of 1 over the false clauses: 1, or 0 when there is none.
+        unsat: mean of 1 over the false clauses: 1, or 0 when there is none. Of clauses in parts both are means over the
+            parts.
         keep: 0; its gradient holds the literals of true clauses where they are, averaged over these clauses.
     """
 

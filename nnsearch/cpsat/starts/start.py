@@ -27,7 +27,7 @@ from nnsearch.model.stopping import ReadingStoppedError, StopCheck
 
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
-_FIRST_SHARE, _LOCAL_SHARE = 0.7, 0.4  # of the time that is left, for a replay or local search that others come after
+_FIRST_SHARE, _LOCAL_SHARE = 0.7, 0.3  # of the time that is left, for a replay or local search that others come after
 _LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 
 
@@ -55,6 +55,7 @@ def find_start(
     parameters: cmh.SatParameters | None = None,
     stop: Callable[[], bool] | None = None,
     beaten: Callable[[Start], bool] | None = None,
+    any_will_do: bool = False,
 ) -> Start | None:
     """Return a complete solution near a past one, or None if there was none in time.
 
@@ -71,6 +72,7 @@ def find_start(
         stop: asked often; true gives up.
         beaten: tells of a solution whether a better one is known; then no other way is tried, and local search
             goes on.
+        any_will_do: whether the first solution is enough.
     """
     if not plan.known.any() or (model.domains.sizes == 0).any():
         return None
@@ -82,7 +84,8 @@ def find_start(
         # Without an objective all is in the constraints, and those that leave little open are none for local search.
         orders.insert(len(orders) if model.objective is None else 0, None)
     for place, order in enumerate(orders, start=1):
-        if best is not None and (not is_schedule or _is_about(model, best, before) or (beaten and beaten(best))):
+        enough = any_will_do or not is_schedule
+        if best is not None and (enough or _is_about(model, best, before) or (beaten and beaten(best))):
             break
         now = time.perf_counter()
         share = 1.0 if place == len(orders) else _LOCAL_SHARE if order is None else _FIRST_SHARE
@@ -92,7 +95,7 @@ def find_start(
         for start in _begun(model, plan, order, over, parameters):
             if best is None or _better(model, start, best):
                 best = start
-            if order is not None or beaten is None or not beaten(start):
+            if order is not None or any_will_do or beaten is None or not beaten(start):
                 break
     return best
 
@@ -107,8 +110,8 @@ def improved(
 ) -> Iterator[Start]:
     """Go on from a start for better solutions, and return them as they come, until none has come for a while.
 
-    A local search goes on from its solution. After a replay clause learning takes back what stands in the way of a
-    better objective, and leaves the rest in the past order.
+    A local search goes on from its solution, which comes back first. After a replay clause learning takes back what
+    stands in the way of a better objective, and leaves the rest in the past order.
 
     Args:
         model: a model with an objective.
@@ -119,7 +122,7 @@ def improved(
     """
     copy = hinted(model.model, start.solution) if start.order is None else model.model.clone()
     best = start
-    for better in _solutions(model, copy, start.order, _over(ends, stop), parameters, patient=False):
+    for better in _solutions(model, copy, start.order, _over(ends, stop), parameters, patient=start.order is None):
         if _better(model, better, best):
             best = better
             yield better
@@ -134,7 +137,7 @@ def _begun(
         copy = hinted(model.model, plan.values[known].tolist(), known.tolist())
     else:
         copy = without_objective(model.model)
-    return _solutions(model, copy, order, over, asked, patient=True)
+    return _solutions(model, copy, order, over, asked, patient=True, first=True)
 
 
 def _solutions(
@@ -145,6 +148,7 @@ def _solutions(
     asked: cmh.SatParameters | None,
     *,
     patient: bool,
+    first: bool = False,
 ) -> Iterator[Start]:
     """Return what CP-SAT finds as it comes, until it ends, until told, or until nothing has come for a while.
 
@@ -155,6 +159,7 @@ def _solutions(
         over: asked often; true ends it.
         asked: CP-SAT's parameters, of which the seed and the limit of memory count.
         patient: whether the first one may take any time.
+        first: whether it is looked for, and not a better one.
     """
     if order is not None:
         try:
@@ -162,19 +167,19 @@ def _solutions(
         except ReadingStoppedError:
             return
     found = _Found()
-    parameters = local_search(asked) if order is None else fixed_search(order, asked, first=patient)
+    parameters = local_search(asked) if order is None else fixed_search(order, asked, first=first)
     run = CpSatRun(copy, parameters, solution_callback=found)
     begun = last = time.perf_counter()
     try:
         while not over():
             ended = run.done.is_set()
-            solution = found.latest()
+            solution = found.latest(0.0 if ended else _POLL_SECONDS)
             now = time.perf_counter()
             if solution is not None:
                 last, patient = now, False
                 values = solution[: len(model.names)]  # without the distances
                 yield Start(values, None if model.objective is None else model.objective.value_of(values), order)
-            elif ended or (not patient and now - last > max(_STALL_SECONDS, (last - begun) / 2)):
+            elif ended or (not patient and now - last > max(_STALL_SECONDS, last - begun)):
                 return
     finally:
         run.stop()
@@ -190,11 +195,11 @@ class _Found(cp_model.CpSolverSolutionCallback):
     def on_solution_callback(self) -> None:
         self._solutions.put(list(self.response_proto.solution))
 
-    def latest(self) -> list[int] | None:
-        """Wait a moment for a solution, and return the latest one; None is none."""
+    def latest(self, seconds: float) -> list[int] | None:
+        """Wait for a solution, and return the latest one; None is none."""
         solution = None
         with suppress(Empty):
-            solution = self._solutions.get(timeout=_POLL_SECONDS)
+            solution = self._solutions.get(block=seconds > 0, timeout=seconds)
             while True:
                 solution = self._solutions.get_nowait()
         return solution

@@ -20,6 +20,7 @@ from training.export.export import export_model_graph, model_graph_metadata
 from training.tasks import model_graph as trainer
 from training.tasks.model_graph import fit_model_graph
 from training.tasks.model_graph_config import ModelGraphConfig
+from training.tasks.model_graph_source import prepare_models
 
 
 class Killed(BaseException):
@@ -121,7 +122,7 @@ def test_a_run_that_is_interrupted_before_it_was_measured(
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "model_batch_of", batch_and_stop)
-        held_out = len(trainer.prepare_models(config(folder, 12)).validation)
+        held_out = len(prepare_models(config(folder, 12)).validation)
         calls = 0
         outcome = fit_model_graph(config(folder, 12, every=6), tmp_path / "run")
     assert (outcome.interrupted, outcome.measured) == (True, {})

@@ -60,7 +60,8 @@ class Recall:
             time.perf_counter() + self.grant(),
             self._track.out_of_time(beside),
             self._track.parameters,
-            lambda found: self._track.wants_any or not self._standing.is_ahead(found.objective),
+            lambda found: not self._standing.is_ahead(found.objective),
+            any_will_do=self._track.wants_any,
         )
         if start is None or past.near is None:
             answered = beside.done.is_set() and not self._track.is_stopped()
@@ -81,8 +82,8 @@ class Recall:
         """Begin CP-SAT again from a start, at once where it has something worse, and not where it has something better.
 
         While CP-SAT has nothing, to begin again would be to presolve again, and the start is improved; so it is where
-        CP-SAT's solution is hardly worse or hardly better, for a moment, which is at most as long as the race has
-        lasted by then.
+        CP-SAT's solution is hardly worse, and for a moment where it is hardly better. The moment is at most as long as
+        the race has lasted by then.
 
         Args:
             start: what :meth:`start` has returned.
