@@ -171,15 +171,16 @@ def _solutions(
     run = CpSatRun(copy, parameters, solution_callback=found)
     begun = last = time.perf_counter()
     try:
-        while not over():
-            ended = run.done.is_set()
+        ended = False
+        while not ended:
+            ended = over() or run.done.is_set()
             solution = found.latest(0.0 if ended else _POLL_SECONDS)
             now = time.perf_counter()
             if solution is not None:
                 last, patient = now, False
                 values = solution[: len(model.names)]  # without the distances
                 yield Start(values, None if model.objective is None else model.objective.value_of(values), order)
-            elif ended or (not patient and now - last > max(_STALL_SECONDS, last - begun)):
+            elif not patient and now - last > max(_STALL_SECONDS, last - begun):
                 return
     finally:
         run.stop()

@@ -362,7 +362,7 @@ def test_improvements_are_solutions_each_better_than_the_one_before(kind: str) -
 
 def test_improving_ends_where_nothing_comes_any_more() -> None:
     rng = Random(2)
-    jobs = [[rng.randint(20, 99) for _ in range(10)] for _ in range(15)]  # too hard to prove
+    jobs = [[rng.randint(20, 99) for _ in range(15)] for _ in range(15)]  # too hard to prove
     plan, before = planned(shop(jobs)[0], shop(jobs)[0])
     model = PreparedModel(shop(jobs)[0])
     start = start_of(model, plan, before)
