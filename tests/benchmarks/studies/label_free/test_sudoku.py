@@ -201,8 +201,8 @@ MOMENTS = {
     "test boards": (study, "minimal_puzzle", 2),
     "puzzles": (train, "state_of", 3),
     "steps": (shared, "draw_batch", 3),
-    "export": (shared, "export_graph", 2),
-    "boards": (study, "iterated", 5),
+    "export": (shared, "export_graph", 1),
+    "boards": (study, "iterated", 2),
 }
 
 
