@@ -152,6 +152,8 @@ def _solutions(
 ) -> Iterator[Start]:
     """Return what CP-SAT finds as it comes, until it ends, until told, or until nothing has come for a while.
 
+    What has come by then is returned, too.
+
     Args:
         model: the model.
         copy: of it, to be solved; it is changed.
@@ -166,6 +168,8 @@ def _solutions(
             set_order(copy, order, StopCheck(over))
         except ReadingStoppedError:
             return
+    elif over():
+        return
     found = _Found()
     parameters = local_search(asked) if order is None else fixed_search(order, asked, first=first)
     run = CpSatRun(copy, parameters, solution_callback=found)
