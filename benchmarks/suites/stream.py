@@ -44,6 +44,7 @@ from benchmarks.rendering.curves import gaps_over_time
 from benchmarks.rendering.ends import ends, solves_line, who_answered, wrong_table
 from benchmarks.rendering.parts import Cell, Chart, Group, Table, TableRow
 from benchmarks.statistics import best_known, by_arm, geometric_mean
+from nnsearch.cpsat.hinted import hinted
 from nnsearch.errors import ConfigError
 from nnsearch.history.line_up import best_line_up
 from nnsearch.model.variables import all_variables
@@ -323,12 +324,9 @@ def _with_history(store: Path, yesterday: Yesterday | None) -> cp_model.CpSolver
 
 def _hinted(model: cp_model.CpModel, yesterday: Yesterday) -> cp_model.CpModel:
     """Return a copy of the model with the values of the variables that yesterday's had by the same name as hint."""
-    hinted, values = model.clone(), yesterday.by_name()
-    hinted.clear_hints()
-    for variable in all_variables(hinted):
-        if variable.name in values:
-            hinted.add_hint(variable, values[variable.name])
-    return hinted
+    values = yesterday.by_name()
+    known = [variable for variable in all_variables(model) if variable.name in values]
+    return hinted(model, [values[variable.name] for variable in known], [variable.index for variable in known])
 
 
 @functools.lru_cache(maxsize=8)

@@ -131,21 +131,22 @@ class NeighbourhoodSearch(Incumbent):
         Args:
             over: asked often; true ends the search.
         """
-        begun = self.answer is not None
+        if self.answer is not None:
+            yield from self._neighbourhoods(True, over)
+            return
         heard = self.listener()
-        mending = None if begun else self._mend(heard)
+        mending = self._mend(heard)
         try:
             alone = time.perf_counter() + _ALONE_SECONDS
-            while mending is not None and self.answer is None and time.perf_counter() < alone and not over():
+            while self.answer is None and time.perf_counter() < alone and not over():
                 if mending.done.wait(_POLL_SECONDS):
                     break
-            for step in self._neighbourhoods(begun, over):
-                if mending is not None and self.reached != heard.reached:
+            for step in self._neighbourhoods(False, over):
+                if self.reached != heard.reached:
                     mending.stop()
                 yield step
         finally:
-            if mending is not None:
-                mending.stop()
+            mending.stop()
 
     def _mend(self, heard: Listener) -> CpSatRun:
         """Return a local search near the guess, at work."""

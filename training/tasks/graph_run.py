@@ -28,8 +28,7 @@ class Outcome(Generic[NetworkT, DataT, MeasuredT]):
     """What a run ended with: the network with the weights of the best measurement, on the CPU, in evaluation mode.
 
     ``measured`` is that measurement, as the task's ``measure`` returns it, empty if Ctrl-C came before the first one;
-    the others are as those of
-    :class:`training.tasks.dense.DenseOutcome`.
+    the others are as those of :class:`training.tasks.dense.DenseOutcome`.
     """
 
     network: NetworkT

@@ -22,7 +22,6 @@ from nnsearch.model.stopping import StopCheck
 IntArray = npt.NDArray[np.int64]
 
 _NO_LIMIT = 2**62
-_BOLD_CONFLICTS = 300  # of a way that others come after
 _WIDEST = 2**60  # of a domain; distances have to be numbers that CP-SAT can hold
 
 
@@ -163,16 +162,14 @@ def set_order(model: cp_model.CpModel, order: Order, check: StopCheck) -> None:
     strategy.variables.extend(order.roles.decisions(order.way, proto, check))
 
 
-def fixed_search(order: Order, asked: cmh.SatParameters | None, *, first: bool) -> cmh.SatParameters:
+def fixed_search(asked: cmh.SatParameters | None) -> cmh.SatParameters:
     """Return the parameters of a search in an order.
 
     Whatever is done before its first decision costs more than it gives: CP-SAT's inprocessing alone takes ten times as
     long as a replay.
 
     Args:
-        order: of the search.
         asked: the user's, of which the seed and the limit of memory count.
-        first: whether it looks for a first solution.
     """
     parameters = bare_parameters(asked)
     parameters.search_branching = cp_model.FIXED_SEARCH
@@ -180,6 +177,4 @@ def fixed_search(order: Order, asked: cmh.SatParameters | None, *, first: bool) 
     parameters.inprocessing_dtime_ratio = 0
     parameters.inprocessing_probing_dtime = 0
     parameters.inprocessing_minimization_dtime = 0
-    if first and order.way.bold:
-        parameters.max_number_of_conflicts = _BOLD_CONFLICTS
     return parameters

@@ -28,6 +28,7 @@ from nnsearch.model.stopping import ReadingStoppedError, StopCheck
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
 _FIRST_SHARE, _LOCAL_SHARE = 0.7, 0.3  # of the time that is left, for a replay or local search that others come after
+_BOLD_CONFLICTS = 300  # of a way that others come after
 _LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 
 
@@ -120,9 +121,12 @@ def improved(
         parameters: CP-SAT's, of which the seed and the limit of memory count.
         stop: asked often; true gives up.
     """
-    copy = hinted(model.model, start.solution) if start.order is None else model.model.clone()
-    best = start
-    for better in _solutions(model, copy, start.order, _over(ends, stop), parameters, patient=start.order is None):
+    order, over, best = start.order, _over(ends, stop), start
+    if order is None:
+        found = _solutions(model, hinted(model.model, start.solution), None, local_search(parameters), over)
+    else:
+        found = _solutions(model, model.model.clone(), order, fixed_search(parameters), over, patient=False)
+    for better in found:
         if _better(model, better, best):
             best = better
             yield better
@@ -135,20 +139,21 @@ def _begun(
     if order is None:
         known = np.flatnonzero(plan.known)
         copy = hinted(model.model, plan.values[known].tolist(), known.tolist())
-    else:
-        copy = without_objective(model.model)
-    return _solutions(model, copy, order, over, asked, patient=True, first=True)
+        return _solutions(model, copy, None, local_search(asked), over)
+    parameters = fixed_search(asked)
+    if order.way.bold:
+        parameters.max_number_of_conflicts = _BOLD_CONFLICTS
+    return _solutions(model, without_objective(model.model), order, parameters, over)
 
 
 def _solutions(
     model: PreparedModel,
     copy: cp_model.CpModel,
     order: Order | None,
+    parameters: cmh.SatParameters,
     over: Callable[[], bool],
-    asked: cmh.SatParameters | None,
     *,
-    patient: bool,
-    first: bool = False,
+    patient: bool = True,
 ) -> Iterator[Start]:
     """Return what CP-SAT finds as it comes, until it ends, until told, or until nothing has come for a while.
 
@@ -158,10 +163,9 @@ def _solutions(
         model: the model.
         copy: of it, to be solved; it is changed.
         order: of decisions; None is a local search from the hint of the copy.
+        parameters: of the search.
         over: asked often; true ends it.
-        asked: CP-SAT's parameters, of which the seed and the limit of memory count.
         patient: whether the first one may take any time.
-        first: whether it is looked for, and not a better one.
     """
     if order is not None:
         try:
@@ -171,7 +175,6 @@ def _solutions(
     elif over():
         return
     found = _Found()
-    parameters = local_search(asked) if order is None else fixed_search(order, asked, first=first)
     run = CpSatRun(copy, parameters, solution_callback=found)
     begun = last = time.perf_counter()
     try:

@@ -27,8 +27,8 @@ def run_label_free_sudoku(
 
     A weight-tied network on the candidate graph is trained on puzzles with the clause loss of Yang, Lee and Park
     (2022). Recorded for each seed: the shares of held-out boards that it completes at once and by iterated inference,
-    beside singles alone and belief propagation; then of larger boards.
-    With --labels, solutions of a share of the same puzzles add their cross-entropy.
+    beside singles alone and belief propagation; then of larger boards. With --labels, solutions of a share of the same
+    puzzles add their cross-entropy.
 
     A training that was interrupted, by Ctrl-C or kill -9, goes on from its last checkpoint in --runs. Networks may be
     trained one at a time: a call with all of their --seeds and --labels prints them together.

@@ -122,7 +122,9 @@ def test_clauses_are_satisfied_by_scores_of_the_solution_alone(states: list[Trai
     config = small(loss__bound="0.0").loss
     loss = batch_loss(config, states, batch, np.random.default_rng(0))
     assert loss(20 * batch.holds).item() == 0
-    assert 0 < loss(-20 * batch.holds).item() < 1  # of some states another solution holds all that this one does not
+    wrong = [clause_loss([one.state], 0.0)(-20 * torch.from_numpy(one.holds).float()).item() for one in states]
+    assert {*wrong} == {0, 1}, "of some states another solution holds all that this one does not"
+    assert loss(-20 * batch.holds).item() == pytest.approx(np.mean(wrong))
 
 
 def test_the_level_of_a_variables_scores_is_nothing_to_clauses(states: list[TrainingState]) -> None:

@@ -201,7 +201,7 @@ def test_local_search_goes_on_from_a_start(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_local_search_hears_a_stop_soon() -> None:
-    """It hears one only between two batches, and one of CP-SAT's own length takes half a second."""
+    """It hears one only between two batches; their length is counted in work that no machine changes."""
     model = cp_model.CpModel()
     rng = Random(1)
     x = [model.new_bool_var("") for _ in range(50)]
