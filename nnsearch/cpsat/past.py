@@ -134,6 +134,28 @@ class PastOf:
             return ()
         return found.subsolvers if found is not None and found.helps else ()
 
+    def promise(self, stop: Callable[[], bool]) -> float | None:
+        """Return what the nearest past solution is worth with today's data, feasible or not; None without an objective.
+
+        What is new counts at its best.
+
+        Args:
+            stop: asked often; true gives up, and then nothing is known, either.
+        """
+        try:
+            model = self.prepared(stop)
+        except ReadingStoppedError:
+            return None
+        if self.near is None or model.objective is None:
+            return None
+        plan, domains = self.near.plan, model.proto.variables
+        values = plan.values.tolist()
+        for variable, coefficient in model.objective.terms:
+            if not plan.known[variable]:
+                domain = domains[variable].domain
+                values[variable] = domain[0 if coefficient > 0 else -1]
+        return model.objective.value_of(values)
+
     def start(
         self,
         ends: float,

@@ -7,6 +7,7 @@ better one: justification (V. Valls, F. Ballestin, S. Quintanilla, 2005).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -57,8 +58,11 @@ class Generator:
         for rank, (_, v, _) in enumerate(schedule.arcs):
             self._rank[v] = rank + 1
         self._forward = _Direction(schedule, self._rank, backward=False)
-        self._backward = _Direction(schedule, [-rank for rank in self._rank], backward=True)
         self._priced = [(v, c) for v, c in enumerate(schedule.cost.tolist()) if c]
+
+    @functools.cached_property
+    def _backward(self) -> _Direction:
+        return _Direction(self._schedule, [-rank for rank in self._rank], backward=True)
 
     def ordered(self, times: Sequence[float]) -> list[int]:
         """Return the tasks in the order of times, none before one that it waits for.

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,7 @@ Arc = tuple[int, int, int]
 """(u, v, w): in every solution v is at least u + w."""
 
 
-@dataclass(frozen=True)
-class Mode:
+class Mode(NamedTuple):
     """One way to do a task: an interval.
 
     Attributes:
@@ -48,8 +47,7 @@ class Mode:
     uses: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class ScheduleTask:
+class ScheduleTask(NamedTuple):
     """What has to be done.
 
     Attributes:
@@ -117,10 +115,10 @@ class Schedule:
         check.now()
         if model.objective is None:
             raise NothingToReadError("expected a schedule with an objective, got none")
-        intervals = {index: constraint for index, kind, constraint in model.others if kind == "interval"}
-        if not intervals:  # as most models: every solve with a history asks
+        if all(kind != "interval" for _, kind, _ in model.others):  # as in most models: every solve with a history asks
             raise NothingToReadError("expected intervals that share a resource, got none")
         low, high = _bounds(model)
+        intervals = dict(_intervals(model, low, high, check))
         cost = np.zeros(len(low))
         for variable, coefficient in model.objective.terms:
             cost[variable] += coefficient
@@ -150,6 +148,22 @@ class Schedule:
         return most
 
 
+class _Interval(NamedTuple):
+    """One of the model's, as it may be at least.
+
+    Attributes:
+        start: the variable that it begins at, and what is added to it; ``NOBODY`` of a constant, None of anything else.
+        end: the same of its end.
+        duration: the least.
+        literals: it is present where all of them are true.
+    """
+
+    start: tuple[int, int] | None
+    end: tuple[int, int] | None
+    duration: int
+    literals: list[int]
+
+
 def _bounds(model: PreparedModel) -> tuple[IntArray, IntArray]:
     """Return int64[V] twice, the least and the largest values."""
     domains, rows = model.domains, model.rows
@@ -174,17 +188,30 @@ def _bounds(model: PreparedModel) -> tuple[IntArray, IntArray]:
     return low, high
 
 
+def _intervals(
+    model: PreparedModel, low: IntArray, high: IntArray, check: StopCheck
+) -> Iterator[tuple[int, _Interval]]:
+    """Yield the intervals with their places in the model."""
+    for index, kind, constraint in model.others:
+        check.step()
+        if kind == "interval":
+            said = constraint.interval
+            duration = max(least_of(said.size, low, high), 0)
+            yield index, _Interval(_affine(said.start), _affine(said.end), duration, constraint.enforcement_literal[:])
+
+
 def _affine(expression: Any) -> tuple[int, int] | None:
     """Return the variable and the constant of an expression ``variable + constant``, ``NOBODY`` for no variable."""
-    if not len(expression.vars):
+    variables: list[int] = expression.vars[:]
+    if not variables:
         return NOBODY, expression.offset
-    if len(expression.vars) == 1 and expression.coeffs[0] == 1 and expression.vars[0] >= 0:
-        return expression.vars[0], expression.offset
+    if len(variables) == 1 and variables[0] >= 0 and expression.coeffs[0] == 1:
+        return variables[0], expression.offset
     return None
 
 
 def _resources(
-    model: PreparedModel, intervals: dict[int, Any], low: IntArray, high: IntArray, check: StopCheck
+    model: PreparedModel, intervals: dict[int, _Interval], low: IntArray, high: IntArray, check: StopCheck
 ) -> tuple[tuple[Resource, ...], dict[int, list[tuple[int, int]]]]:
     """Return the resources, and what each interval uses of them."""
     resources: list[Resource] = []
@@ -202,13 +229,12 @@ def _resources(
             demands = [max(least_of(demand, low, high), 0) for demand in body.demands]
         taken = []
         for member, demand in zip(members, demands, strict=True):
-            interval = intervals[member].interval
-            if demand and not len(interval.start.vars):
-                if all(_holds(literal, low, high) for literal in intervals[member].enforcement_literal):
-                    begin = interval.start.offset
-                    duration = max(least_of(interval.size, low, high), 0)
-                    taken.append((begin, begin + duration, min(demand, capacity)))
-            elif demand and (kind == "no_overlap" or least_of(interval.size, low, high) > 0):
+            interval = intervals[member]
+            if demand and interval.start is not None and interval.start[0] == NOBODY:
+                if all(_holds(literal, low, high) for literal in interval.literals):
+                    begin = interval.start[1]
+                    taken.append((begin, begin + interval.duration, min(demand, capacity)))
+            elif demand and (kind == "no_overlap" or interval.duration > 0):
                 uses[member].append((len(resources), min(demand, capacity)))
         resources.append(Resource(index, capacity, tuple(taken)))
     return tuple(resources), uses
@@ -216,7 +242,7 @@ def _resources(
 
 def _tasks(
     model: PreparedModel,
-    intervals: dict[int, Any],
+    intervals: dict[int, _Interval],
     uses: dict[int, list[tuple[int, int]]],
     low: IntArray,
     high: IntArray,
@@ -224,20 +250,22 @@ def _tasks(
 ) -> tuple[ScheduleTask, ...]:
     """Return the tasks: intervals by their starts."""
     by_start: dict[int, list[int]] = defaultdict(list)
-    for index, constraint in intervals.items():
-        check.step()
-        start = _affine(constraint.interval.start)
-        if start is not None and start[0] != NOBODY and len(constraint.enforcement_literal) <= 1:
-            by_start[start[0]].append(index)
+    for index, interval in intervals.items():
+        if interval.start is not None and interval.start[0] != NOBODY and len(interval.literals) <= 1:
+            by_start[interval.start[0]].append(index)
     choices = _choices(model.rows, low, high)
     tasks = []
     for variable, members in by_start.items():
+        check.step()
         always, maybe = list[Mode](), list[Mode]()
         for i in members:
-            mode = _mode(intervals[i], uses[i], low, high)
+            mode = _mode(intervals[i], uses[i])
             present = mode.literal is None or _holds(mode.literal, low, high)
             if present is not False:
                 (always if present else maybe).append(mode)
+        if len(always) == len(members) == 1:  # as most are
+            tasks.append(ScheduleTask(variable, (always[0],)))
+            continue
         shared = tuple(use for mode in always for use in mode.uses)
         longest = max((mode.duration for mode in always), default=0)
         by_literal: dict[int | None, Mode] = {}
@@ -254,13 +282,13 @@ def _tasks(
     return tuple(tasks)
 
 
-def _mode(constraint: Any, uses: list[tuple[int, int]], low: IntArray, high: IntArray) -> Mode:
-    interval, literals = constraint.interval, constraint.enforcement_literal
-    end = _affine(interval.end)
-    if end is None or end[0] in (NOBODY, interval.start.vars[0]):
+def _mode(interval: _Interval, uses: list[tuple[int, int]]) -> Mode:
+    assert interval.start is not None
+    literal = interval.literals[0] if interval.literals else None
+    end, start = interval.end, interval.start
+    if end is None or end[0] in (NOBODY, start[0]):
         end = NOBODY, 0
-    duration = max(least_of(interval.size, low, high), 0)
-    return Mode(literals[0] if len(literals) else None, duration, interval.start.offset, *end, tuple(uses))
+    return Mode(literal, interval.duration, start[1], *end, tuple(dict.fromkeys(uses)))
 
 
 def _joined(mode: Mode, uses: tuple[tuple[int, int], ...], duration: int) -> Mode:
@@ -296,18 +324,28 @@ def _choices(rows: Rows, low: IntArray, high: IntArray) -> set[frozenset[int]]:
 def _arcs(model: PreparedModel) -> Iterator[Arc]:
     """Yield what rows of two variables and maxima say."""
     rows = model.rows
-    for row in rows.take(
+    pairs = rows.take(
         np.flatnonzero((rows.kind == LINEAR_ROW) & (rows.entries.sizes == 2) & (rows.enforcement.sizes == 0))
-    ):
-        if sorted(row.coefficients) != [-1, 1] or min(row.entries) < 0 or row.entries[0] == row.entries[1]:
-            continue
-        if not row.domain:
-            raise NothingToReadError(f"expected a sum that can hold, got constraint {row.constraint} without a value")
-        v, u = row.entries if row.coefficients[0] == 1 else row.entries[::-1]
-        if row.domain[0] > -_FAR:
-            yield u, v, row.domain[0]
-        if row.domain[-1] < _FAR:
-            yield v, u, -row.domain[-1]
+    )
+    entries, factors = pairs.entries.items.reshape(-1, 2), pairs.coefficients.reshape(-1, 2)
+    differences = np.flatnonzero(
+        (np.sort(factors, axis=1) == (-1, 1)).all(axis=1)
+        & (entries >= 0).all(axis=1)
+        & (entries[:, 0] != entries[:, 1])
+    )
+    nothing = differences[pairs.domain.sizes[differences] == 0]
+    if len(nothing):
+        constraint = pairs.constraint[nothing[0]]
+        raise NothingToReadError(f"expected a sum that can hold, got constraint {constraint} without a value")
+    positive = np.where(factors[differences, 0] == 1, 0, 1)
+    later, earlier = entries[differences, positive].tolist(), entries[differences, 1 - positive].tolist()
+    least = pairs.domain.items[pairs.domain.offset[differences]].tolist()
+    most = pairs.domain.items[pairs.domain.offset[differences + 1] - 1].tolist()
+    for u, v, low, high in zip(earlier, later, least, most, strict=True):
+        if low > -_FAR:
+            yield u, v, low
+        if high < _FAR:
+            yield v, u, -high
     for _, kind, constraint in model.others:
         if kind == "lin_max" and not len(constraint.enforcement_literal):
             target = _affine(constraint.lin_max.target)

@@ -21,6 +21,7 @@ from nnsearch.cpsat import CpSolver, RaceOptions
 from nnsearch.cpsat import solver as solver_module
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing import answers, track
+from nnsearch.cpsat.racing.standing import Standing
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.errors import ConfigError
@@ -492,18 +493,49 @@ def _unused(*arguments: object, **options: object) -> None:
     raise AssertionError("a schedule needs no replay")
 
 
-def test_a_past_schedule_that_is_worse_than_what_cp_sat_has_is_left(
+def test_a_search_goes_on_from_a_past_schedule_that_is_worse_than_what_cp_sat_has_by_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It soon does more than CP-SAT, which may have been lucky once."""
     path = tmp_path / "plans.db"
     with_history(path).solve(shop(random.Random(1), 3)[0])
-    monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", lambda *_: False)
+    ahead, calls = Standing.is_ahead, itertools.count()
+    monkeypatch.setattr(Standing, "is_ahead", lambda *of: next(calls) > 0 and ahead(*of))
     monkeypatch.setattr("nnsearch.cpsat.past.find_start", _unused)
+    silence(monkeypatch)
     solver = with_history(path)
     assert solver.solve(shop(random.Random(2), 3)[0]) == cp_model.OPTIMAL
+    assert SilentRun.begun == 1, "the search of windows has the proof"
     assert solver.race is not None
-    assert (solver.race.winner, solver.race.contribution) == ("cp-sat", "nothing")
-    assert solver.race.why.startswith("history gave nothing: ")
+    assert solver.race.contribution == "solution"
+    assert solver.race.why.startswith("solve 1 of the history led to the solution, objective ")
+
+
+@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("maximise", [True, False])
+def test_no_start_is_looked_for_where_cp_sat_has_something_better_than_the_past_solution_could_be(
+    maximise: bool, new: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The past solution counts with today's data, and what is new at its best, since it may be worth anything."""
+    path = tmp_path / "plans.db"
+    first = with_history(path)
+    first.solve(packing(VALUES, maximise=maximise))
+    better = [value + 1 for value in VALUES] + [50] * new
+    worth = sum(value for value, taken in zip(better, first.response_proto.solution, strict=False) if taken) + 50 * new
+    promised: list[float] = []
+
+    def is_surpassed(_: Standing, reached: float) -> bool:
+        promised.append(reached)
+        return True
+
+    monkeypatch.setattr(Standing, "is_surpassed", is_surpassed)
+    silence(monkeypatch, LostHint)
+    solver = with_history(path)
+    with bounded():
+        assert solver.solve(packing(better, maximise=maximise)) == cp_model.UNKNOWN
+    assert set(promised) == {worth if maximise else 100 - worth}
+    assert solver.race is not None
+    assert "history gave nothing: CP-SAT had a better solution than that of solve 1" in solver.race.why
 
 
 def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_before(tmp_path: Path) -> None:

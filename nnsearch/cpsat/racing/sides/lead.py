@@ -80,16 +80,13 @@ class Lead:
             )
             if near is not None and self._past is not None:
                 self._begin_by_past(search, self._past, near.plan, stop)
-            if self._track.leads and self._credit.giver != "history":
+            if self._track.leads and not self._standing.is_ahead(search.reached):
                 search.begin_by_rules(stop)
         except (NothingToReadError, ReadingStoppedError):
             pass
         except Exception as error:
             self._fail(error)
-        useful = (
-            search is not None and search.answer is not None and (self._track.leads or self._credit.giver == "history")
-        )
-        return search if useful else None
+        return search if search is not None and search.answer is not None else None
 
     def run(
         self, first: CpSatRun, schedule: ScheduleSearch | None, start: cmh.CpSolverResponse | None
@@ -290,7 +287,10 @@ class Lead:
         return not self._standing.has_solution() and self._track.time_left() <= _AGAIN * self._track.seconds()
 
     def _begin_by_past(self, search: ScheduleSearch, past: PastOf, plan: Plan, stop: Callable[[], bool]) -> None:
-        """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's."""
+        """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's by now.
+
+        If it is not, the search goes on from it all the same: windows and tabu search soon do more than CP-SAT.
+        """
         ends = time.perf_counter() + self._recall.grant()
         try:
             target = np.where(plan.known, plan.values, np.nan)
@@ -299,11 +299,13 @@ class Lead:
             past.fail(error)
         if search.answer is None:
             return
-        if not self._standing.is_ahead(search.reached):
-            self._credit.forgotten = "what the past order of tasks led to is no better than what CP-SAT had"
-        else:
-            self._credit.giver = "history"
+        ahead = self._standing.is_ahead(search.reached)
+        if ahead:
             self._recall.note_gift(search.answer)
+        else:  # for now
+            self._credit.forgotten = "what the past order of tasks led to is no better than what CP-SAT had"
+        if ahead or not self._track.leads:
+            self._credit.giver = "history"
 
     def _prepared(self, stop: Callable[[], bool]) -> PreparedModel:
         """Return the model as it was read, once for everybody."""

@@ -52,20 +52,32 @@ class Recall:
             self._past.look(self._track.out_of_time(beside))
 
     def start(self, beside: CpSatRun) -> cmh.CpSolverResponse | None:
-        """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has."""
+        """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has.
+
+        None is looked for once CP-SAT has something better than the past solution would be if it were feasible.
+        """
         past = self._past
         if past is None:
             return None
+        out_of_time = self._track.out_of_time(beside)
+        promise = past.promise(out_of_time)
+
+        def is_late() -> bool:
+            return promise is not None and self._standing.is_surpassed(promise)
+
         start = past.start(
             time.perf_counter() + self.grant(),
-            self._track.out_of_time(beside),
+            lambda: out_of_time() or is_late(),
             self._track.parameters,
             lambda found: not self._standing.is_ahead(found.objective),
             any_will_do=self._track.wants_any,
         )
         if start is None or past.near is None:
-            answered = beside.done.is_set() and not self._track.is_stopped()
-            self._credit.forgotten = "CP-SAT answered first" if answered else past.why_not
+            self._credit.forgotten = past.why_not
+            if beside.done.is_set() and not self._track.is_stopped():
+                self._credit.forgotten = "CP-SAT answered first"
+            elif past.near is not None and is_late():
+                self._credit.forgotten = f"CP-SAT had a better solution than that of solve {past.near.number}"
             return None
         if self._track.leads and not self._standing.is_ahead(start.objective):
             self._credit.forgotten = f"what solve {past.near.number} led to is no better than what CP-SAT had"
