@@ -23,7 +23,8 @@ class RaceOptions:
 
     Args:
         head_start: Seconds for CP-SAT before the learned search begins, so that easy models cost nothing more; ten
-            times as many for a first solution where there is an objective, since CP-SAT mostly has one by then.
+            times as many for a first solution where there is an objective, since CP-SAT mostly has one by then. A start
+            from history does not wait.
         grant: Seconds that the learned search may take at once, for each processor. To read the model counts.
         full_grant: The same, of a model all of whose constraints are candidates and groups, until ``full_failures``:
             there learned orders are at their best, and a search that soon fails shows that this is another model.

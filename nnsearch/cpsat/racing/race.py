@@ -144,8 +144,9 @@ class Race:
     def _run(self) -> cmh.CpSolverResponse:
         first = self._track.start(self._track.model)
         answer = None
-        self._recall.look_back(first)
-        if not self._decides and self._track.wait(first, self._options.head_start - self._track.seconds()):
+        # A start soon pays for its time; the learned search leaves easy models alone.
+        at_once = self._recall.look_back(first) or self._decides
+        if not at_once and self._track.wait(first, self._options.head_start - self._track.seconds()):
             self._credit.give_nothing(self._why_not_begun(first))
         else:
             search = self._lead.schedule_search(first)
@@ -232,9 +233,10 @@ class Race:
 
     def _is_forestalled(self, beside: CpSatRun) -> bool:
         """Tell whether CP-SAT leaves no first solution to find; with an objective it has a longer head start."""
-        if self._track.objective is None:
+        if self._decides:
             return False
-        seconds = _FOR_A_SOLUTION * self._options.head_start - self._track.seconds()
+        times = 1 if self._track.objective is None else _FOR_A_SOLUTION
+        seconds = times * self._options.head_start - self._track.seconds()
         ended = self._track.wait(beside, seconds, self._standing.has_solution)
         if ended or self._standing.has_solution():
             self._credit.nothing = self._why_not_begun(beside)

@@ -184,6 +184,21 @@ def test_without_an_objective_the_start_is_the_answer(tmp_path: Path, monkeypatc
     assert (solver.race.winner, solver.race.contribution) == ("history", "solution")
 
 
+@pytest.mark.parametrize("objective", [False, True])
+def test_a_start_does_not_wait_for_the_head_start_of_the_learned_search(
+    objective: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    model = packing(VALUES) if objective else rows(8)
+    with_history(path).solve(model)
+    silence(monkeypatch)
+    solver = CpSolver(None, history=path, options=RaceOptions(head_start=2 * PATIENCE, trial_seconds=0))
+    with bounded():
+        assert solver.solve(model) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert "solve 1 of the history" in solver.race.why
+
+
 def test_changes_are_told_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     with_history(path).solve(packing([9, 1, 1, 1], weight=20))

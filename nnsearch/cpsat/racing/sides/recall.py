@@ -18,6 +18,7 @@ from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.start import Start
 
+_FOR_CP_SAT = 0.002  # seconds until it is at work
 _POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
 
 
@@ -44,12 +45,16 @@ class Recall:
         self._track, self._callbacks = answers.track, answers.callbacks
         self._standing, self._credit = answers.standing, answers.credit
 
-    def look_back(self, beside: CpSatRun) -> None:
-        """Look for a past solution while CP-SAT has its head start, but not at once: both begin in Python."""
-        if self._past is not None and not self._track.wait(
-            beside, self._options.head_start / 2, self._standing.has_solution
-        ):
-            self._past.look(self._track.out_of_time(beside))
+    def look_back(self, beside: CpSatRun) -> bool:
+        """Look for a past solution, and return whether there is one.
+
+        CP-SAT presolves in one thread meanwhile, but both begin in Python, so CP-SAT comes first.
+        """
+        seconds = min(_FOR_CP_SAT, self._options.head_start)
+        if self._past is None or self._track.wait(beside, seconds, self._standing.has_solution):
+            return False
+        self._past.look(self._track.out_of_time(beside))
+        return self._past.near is not None
 
     def start(self, beside: CpSatRun) -> cmh.CpSolverResponse | None:
         """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has.
