@@ -18,7 +18,11 @@ from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.start import Start
 
-_FOR_CP_SAT = 0.002  # seconds until it is at work
+_FOR_CP_SAT, _FOR_SMALL = (
+    0.002,
+    0.01,
+)  # seconds until it is at work, and until it mostly has a solution of a small model
+_SMALL = 200  # variables
 _POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
 
 
@@ -50,8 +54,11 @@ class Recall:
 
         CP-SAT presolves in one thread meanwhile, but both begin in Python, so CP-SAT comes first.
         """
-        seconds = min(_FOR_CP_SAT, self._options.head_start)
-        if self._past is None or self._track.wait(beside, seconds, self._standing.has_solution):
+        if self._past is None:
+            return False
+        is_small = len(self._track.model.proto.variables) < _SMALL
+        seconds = min(_FOR_SMALL if is_small else _FOR_CP_SAT, self._options.head_start)
+        if self._track.wait(beside, seconds, self._standing.has_solution):
             return False
         self._past.look(self._track.out_of_time(beside))
         return self._past.near is not None
