@@ -43,10 +43,10 @@ def optimise(
     knows the data and not the model, and all arms against each other; wrong answers are listed, and the exit code is 1.
 
     cp-sat is CP-SAT; cp-sat-again has another seed: what it differs by is noise; cp-sat-level-2 has
-    linearization_level = 2, the first thing that an expert tries on sums; highs is OR-Tools' own HiGHS, on families
-    that are linear; its log says when it found what. For each --scorer there is the drop-in solver
-    with it; all FAMILY=PATH together are one arm, on the families that have a network. --history is the drop-in solver
-    with a copy of a store of past solves.
+    linearization_level = 2, the first thing that an expert tries on sums; cp-sat-local-search has use_ls_only, which
+    often has the first solutions of a large model; highs is OR-Tools' own HiGHS, on families that are linear; its log
+    says when it found what. For each --scorer there is the drop-in solver with it; all FAMILY=PATH together are one
+    arm, on the families that have a network. --history is the drop-in solver with a copy of a store of past solves.
 
     Printed, over all families and for each with its size: primal integral and last gap, geometric means, as ratios to
     those of cp-sat with bootstrap intervals; how many pairs are worse, and by more than noise; first solutions, proofs,

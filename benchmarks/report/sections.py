@@ -57,8 +57,9 @@ BY_SUITE: dict[str, tuple[str, str, _Find]] = {
     "optimise": (
         "Models with an objective: new instances of families",
         "Families of instances that a network may have learned from, and new ones that it never saw. cp-sat: CP-SAT; "
-        "cp-sat-again: with another seed, which is noise; cp-sat-level-2: with linearization_level = 2; highs: HiGHS, "
-        "on linear families; drop-in NAME: nnsearch.cpsat.CpSolver with that scorer. Same workers and seconds.",
+        "cp-sat-again: with another seed, which is noise; cp-sat-level-2: with linearization_level = 2; "
+        "cp-sat-local-search: with use_ls_only; highs: HiGHS, on linear families; drop-in NAME: nnsearch.cpsat.CpSolver"
+        " with that scorer. Same workers and seconds.",
         _blocks(optimise.summary),
     ),
     "policies": (

@@ -56,8 +56,8 @@ from nnsearch.trial.pairs import rotated
 from training.running.fan_out import Needs
 from training.running.network_file import file_digest
 
-ArmName = Literal["cp-sat", "cp-sat-again", "cp-sat-level-2", "highs"]
-BASELINE, NOISE, LEVEL_2, HIGHS = get_args(ArmName)
+ArmName = Literal["cp-sat", "cp-sat-again", "cp-sat-level-2", "cp-sat-local-search", "highs"]
+BASELINE, NOISE, LEVEL_2, LOCAL_SEARCH, HIGHS = get_args(ArmName)
 
 REFERENCES = ("reference", "reference-highs")
 """The long runs of CP-SAT and HiGHS, which are in no comparison: their solution may be the best known."""
@@ -95,7 +95,7 @@ class OptimiseSuite:
     seeds: tuple[int, ...] = (1, 2, 3)
     workers: int = 2
     seconds: float = 10.0
-    arms: tuple[ArmName, ...] = ("cp-sat", "cp-sat-again", "cp-sat-level-2", "highs")
+    arms: tuple[ArmName, ...] = get_args(ArmName)
     scorers: tuple[str, ...] = ()
     history: Path | None = None
     reference: float = 60.0
@@ -334,6 +334,7 @@ def _with_cp_sat(
     solver = plain_solver()
     if arm == LEVEL_2:
         solver.parameters.linearization_level = 2
+    solver.parameters.use_ls_only = arm == LOCAL_SEARCH
     return _run(solver, model, seed + OTHER_SEED * (arm == NOISE), workers, seconds)
 
 

@@ -94,25 +94,28 @@ def test_arms_differ_in_what_they_say(tmp_path: Path, monkeypatch: pytest.Monkey
     asked: list[Any] = []
 
     def run(solver: cp_model.CpSolver, model: Any, seed: int, workers: int, seconds: float) -> Any:
-        asked.append((type(solver).__name__, solver.parameters.linearization_level, seed))
+        asked.append(
+            (type(solver).__name__, solver.parameters.linearization_level, solver.parameters.use_ls_only, seed)
+        )
         return really(solver, model, seed, workers, seconds)
 
     really = optimise._run
     monkeypatch.setattr(optimise, "_run", run)
     monkeypatch.setattr(optimise, "warm_up", lambda arm: None)
-    arms: Any = ("cp-sat", "cp-sat-again", "cp-sat-level-2")
+    arms: Any = ("cp-sat", "cp-sat-again", "cp-sat-level-2", "cp-sat-local-search")
     suite = OptimiseSuite(("knapsack",), TINY, instances=1, seeds=(1,), workers=1, arms=arms, history=store)
     jobs = optimise.jobs(suite)
     before = len(sqlite3.connect(store).serialize())
     whys = [job.measure()["why"] for job in jobs]
     assert asked == [
-        ("CpSolver", 1, 1),
-        ("CpSolver", 1, 1 + OTHER_SEED),
-        ("CpSolver", 2, 1),
-        ("CpSolver", 1, 1),
-        ("CpSolver", 1, 1),
+        ("CpSolver", 1, False, 1),
+        ("CpSolver", 1, False, 1 + OTHER_SEED),
+        ("CpSolver", 2, False, 1),
+        ("CpSolver", 1, True, 1),
+        ("CpSolver", 1, False, 1),
+        ("CpSolver", 1, False, 1),
     ]
-    assert [why is None for why in whys] == [True, True, True, False, True]
+    assert [why is None for why in whys] == [True, True, True, True, False, True]
     assert len(sqlite3.connect(store).serialize()) == before  # it is a copy that is written to
 
 
