@@ -135,26 +135,35 @@ class PastOf:
         return found.subsolvers if found is not None and found.helps else ()
 
     def promise(self, stop: Callable[[], bool]) -> float | None:
-        """Return what the nearest past solution is worth with today's data, feasible or not; None without an objective.
+        """Return the objective that the Booleans of the nearest past solution leave, feasible or not.
 
-        What is new counts at its best.
+        Other variables of the objective count with their best values, whether they are new or not: costs, delays and
+        ends mostly follow from others, by today's data.
 
         Args:
-            stop: asked often; true gives up, and then nothing is known, either.
+            stop: asked often; true gives up.
+
+        Returns:
+            The objective; None without one, without a past solution, or where it was given up or failed.
         """
+        if self.near is None:
+            return None
         try:
             model = self.prepared(stop)
+            if model.objective is None or (model.domains.sizes == 0).any():
+                return None
+            plan, variables = self.near.plan, model.proto.variables
+            values = plan.values.tolist()
+            for variable, coefficient in model.objective.terms:
+                domain = variables[variable].domain
+                if not plan.known[variable] or not 0 <= domain[0] <= domain[-1] <= 1:
+                    values[variable] = domain[0 if coefficient > 0 else -1]
+            return model.objective.value_of(values)
         except ReadingStoppedError:
             return None
-        if self.near is None or model.objective is None:
+        except Exception as error:
+            self.fail(error)
             return None
-        plan, domains = self.near.plan, model.proto.variables
-        values = plan.values.tolist()
-        for variable, coefficient in model.objective.terms:
-            if not plan.known[variable]:
-                domain = domains[variable].domain
-                values[variable] = domain[0 if coefficient > 0 else -1]
-        return model.objective.value_of(values)
 
     def start(
         self,

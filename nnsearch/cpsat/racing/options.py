@@ -24,7 +24,7 @@ class RaceOptions:
     Args:
         head_start: Seconds for CP-SAT before the learned search begins, so that easy models cost nothing more; ten
             times as many for a first solution where there is an objective, since CP-SAT mostly has one by then. A start
-            from history does not wait.
+            from history waits for a hundredth of a second at most.
         grant: Seconds that the learned search may take at once, for each processor. To read the model counts.
         full_grant: The same, of a model all of whose constraints are candidates and groups, until ``full_failures``:
             there learned orders are at their best, and a search that soon fails shows that this is another model.
@@ -49,7 +49,7 @@ class RaceOptions:
         lead_trial: Seconds from then on, or ``start_share`` of the time limit where that is more, in which it leads a
             search beside CP-SAT; at their end the one that is behind stops. CP-SAT that has no solution goes on three
             times as long, and to the end if it has had more than half of what is left. A past schedule leads as soon as
-            it has a better solution; beside it CP-SAT goes on three times as long if it is worse by a fiftieth at most.
+            it is a solution; beside it CP-SAT goes on three times as long if it is worse by a fiftieth at most.
             What a scorer has to say at the beginning it says within a quarter of the time left, or these seconds.
 
     Raises:

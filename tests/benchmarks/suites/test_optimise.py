@@ -103,7 +103,9 @@ def test_arms_differ_in_what_they_say(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(optimise, "_run", run)
     monkeypatch.setattr(optimise, "warm_up", lambda arm: None)
     arms: Any = ("cp-sat", "cp-sat-again", "cp-sat-level-2", "cp-sat-local-search")
-    suite = OptimiseSuite(("knapsack",), TINY, instances=1, seeds=(1,), workers=1, arms=arms, history=store)
+    suite = OptimiseSuite(
+        ("knapsack",), TINY, instances=1, seeds=(1,), workers=1, seconds=1.0, arms=arms, history=store
+    )
     jobs = optimise.jobs(suite)
     before = len(sqlite3.connect(store).serialize())
     whys = [job.measure()["why"] for job in jobs]

@@ -19,7 +19,8 @@ from stopping import bounded, stopped_after_the_first
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat import CpSolver, RaceOptions
 from nnsearch.cpsat import solver as solver_module
-from nnsearch.cpsat.past import PastOf
+from nnsearch.cpsat.keeping import few_changes
+from nnsearch.cpsat.past import Past, PastOf
 from nnsearch.cpsat.racing import answers, track
 from nnsearch.cpsat.racing.standing import Standing
 from nnsearch.cpsat.run import CpSatRun
@@ -528,10 +529,10 @@ def test_a_search_goes_on_from_a_past_schedule_that_is_worse_than_what_cp_sat_ha
 
 @pytest.mark.parametrize("new", [False, True])
 @pytest.mark.parametrize("maximise", [True, False])
-def test_no_start_is_looked_for_where_cp_sat_has_something_better_than_the_past_solution_could_be(
+def test_no_start_is_looked_for_where_cp_sat_has_something_better_than_the_past_solution_promises(
     maximise: bool, new: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The past solution counts with today's data, and what is new at its best, since it may be worth anything."""
+    """The past solution counts with today's data, and a new variable at its best, since it may be worth anything."""
     path = tmp_path / "plans.db"
     first = with_history(path)
     first.solve(packing(VALUES, maximise=maximise))
@@ -550,7 +551,56 @@ def test_no_start_is_looked_for_where_cp_sat_has_something_better_than_the_past_
         assert solver.solve(packing(better, maximise=maximise)) == cp_model.UNKNOWN
     assert set(promised) == {worth if maximise else 100 - worth}
     assert solver.race is not None
-    assert "history gave nothing: CP-SAT had a better solution than that of solve 1" in solver.race.why
+    assert "history gave nothing: CP-SAT had a better solution than solve 1 promised" in solver.race.why
+
+
+def priced(prices: list[int], least: int, kind: str) -> cp_model.CpModel:
+    """Take some things, at prices, and what is missing costs 10 each: the worth of a plan is in Booleans and a sum."""
+    model = cp_model.CpModel()
+    x = [model.new_bool_var(f"x{i}") for i in range(len(prices))]
+    missing = model.new_int_var(0, 9, "missing")
+    model.add(sum(x) + missing >= least)
+    cost = sum(price * v for price, v in zip(prices, x, strict=True)) + 10 * missing
+    if kind == "floating":
+        model.minimize(0.5 * cost + 0.25)
+    elif kind == "negated":
+        model.maximize(sum(price * v.negated() for price, v in zip(prices, x, strict=True)) - 10 * missing)
+    else:
+        model.minimize(cost + 7)
+    return model
+
+
+@pytest.mark.parametrize(("kind", "promise"), [("whole", 14 + 7), ("floating", 7.25), ("negated", 5 + 40)])
+def test_what_a_past_solution_promises(kind: str, promise: float, tmp_path: Path) -> None:
+    """What Booleans cost today, and the best of other variables, which follow from them by today's data."""
+    path = tmp_path / "plans.db"
+    with_history(path).solve(priced([1, 2, 30, 40], 3, kind))  # the first two, and one is missing
+    past = Past(path, None).of(priced([9, 5, 5, 40], 3, kind))
+    assert past.promise(lambda: False) is None, "nothing was looked for"
+    past.look(lambda: False)
+    assert past.promise(lambda: False) == promise
+    kept = past.within(few_changes(priced([9, 5, 5, 40], 3, kind), past.near.plan, 1, None))  # type: ignore[union-attr]
+    assert kept.promise(lambda: False) == promise
+    assert past.promise(lambda: True) == promise, "it was read before"
+
+
+def test_a_past_of_which_nothing_can_be_said_promises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing(VALUES))
+
+    def fail(*_: object, **more: object) -> None:
+        raise RuntimeError("no model can be read")
+
+    past = Past(path, None).of(packing(VALUES))
+    past.look(lambda: False)
+    assert past.promise(lambda: False) is not None
+    monkeypatch.setattr(PastOf, "prepared", fail)
+    assert past.promise(lambda: False) is None
+    assert past.why_not == "it failed: RuntimeError('no model can be read')"
+    assert with_history(path).solve(packing(VALUES)) == cp_model.OPTIMAL
+    assert "no model can be read" in caplog.text
 
 
 def test_the_callback_reads_one_solution_at_a_time_each_better_than_the_one_before(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ class Lead:
             )
             if near is not None and self._past is not None:
                 self._begin_by_past(search, self._past, near.plan, stop)
-            if self._track.leads and not self._standing.is_ahead(search.reached):
+            if self._track.leads and self._credit.giver != "history":
+                self._leave_the_head_start(beside)
                 search.begin_by_rules(stop)
         except (NothingToReadError, ReadingStoppedError):
             pass
@@ -93,11 +94,12 @@ class Lead:
     ) -> cmh.CpSolverResponse:
         """Let a past schedule or a scorer that knows objectives lead a search of neighbourhoods beside CP-SAT.
 
-        The search begins when CP-SAT has had its chance; at the end of a trial the one that is behind stops, but CP-SAT
-        goes on for two more while it has no solution, or beside a past schedule that is hardly better, and is not
-        stopped at all where it has none and too little time to begin again. Where CP-SAT stops, it begins again from
-        the best solution after as long as the race has lasted by then, and there is another trial. If both are equal
-        at its end, the search of a schedule goes on beside CP-SAT, and other searches end.
+        A scorer's search begins when CP-SAT has had its chance, that of a past schedule at once. At the end of a trial
+        the one that is behind stops, but CP-SAT goes on for two more while it has no solution, or beside a past
+        schedule that is hardly better, and is not stopped at all where it has none and too little time to begin again.
+        Where CP-SAT stops, it begins again from the best solution after as long as the race has lasted by then, and
+        there is another trial. If both are equal at its end, the search of a schedule goes on beside CP-SAT, and other
+        searches end.
 
         Args:
             first: CP-SAT at work.
@@ -121,7 +123,7 @@ class Lead:
             if start is None:
                 self._credit.giver = "learned"
             return self._first_of(first, search.answer, search.found)
-        # CP-SAT has had its chance when history has a better schedule.
+        # A past schedule does not leave CP-SAT a chance first.
         chance = self._options.lead_after - self._track.seconds() if schedule is None or start is None else 0.0
         if search is None or self._track.wait(first, chance):
             self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
@@ -190,6 +192,8 @@ class Lead:
                 self._credit.withdraw("CP-SAT had as good a solution by itself")
             self._track.wait(run)
             self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
+            if not self._track.leads:
+                self._credit.nothing = "history had a start before it began"
         last = run.response()
         self._standing.note_bound(last)
         if answer is None:
@@ -216,6 +220,7 @@ class Lead:
         search: ScheduleSearch | None = schedule
         if self._credit.error is not None:
             return search
+        self._leave_the_head_start(beside)
         asked_until = time.perf_counter() + max(self._options.lead_trial, _ASKED_SHARE * self._track.time_left())
         stop = self._track.out_of_time(beside, asked_until)
         before = STOP.set(stop)  # for scorers that take long
@@ -254,6 +259,12 @@ class Lead:
                 self._followed = search.reached
 
         self._callbacks.follow = follow
+        if self._callbacks.latest is not None:
+            follow(self._callbacks.latest)
+
+    def _leave_the_head_start(self, beside: CpSatRun) -> None:
+        """Wait until CP-SAT has had it, also where a start from history came before."""
+        self._track.wait(beside, self._options.head_start - self._track.seconds())
 
     def _take_steps(self, search: NeighbourhoodSearch | ScheduleSearch, over: Callable[[], bool]) -> None:
         """Search neighbourhoods to the end; what it has found stays where it fails."""
@@ -302,7 +313,7 @@ class Lead:
         ahead = self._standing.is_ahead(search.reached)
         if ahead:
             self._recall.note_gift(search.answer)
-        else:  # for now
+        else:  # unless the search finds something better
             self._credit.forgotten = "what the past order of tasks led to is no better than what CP-SAT had"
         if ahead or not self._track.leads:
             self._credit.giver = "history"

@@ -18,10 +18,8 @@ from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.start import Start
 
-_FOR_CP_SAT, _FOR_SMALL = (
-    0.002,
-    0.01,
-)  # seconds until it is at work, and until it mostly has a solution of a small model
+_FOR_CP_SAT = 0.002  # seconds until it is at work
+_FOR_SMALL = 0.01  # seconds until it mostly has a solution of a small model
 _SMALL = 200  # variables
 _POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
 
@@ -58,7 +56,7 @@ class Recall:
             return False
         is_small = len(self._track.model.proto.variables) < _SMALL
         seconds = min(_FOR_SMALL if is_small else _FOR_CP_SAT, self._options.head_start)
-        if self._track.wait(beside, seconds, self._standing.has_solution):
+        if self._track.wait(beside, seconds):
             return False
         self._past.look(self._track.out_of_time(beside))
         return self._past.near is not None
@@ -66,20 +64,22 @@ class Recall:
     def start(self, beside: CpSatRun) -> cmh.CpSolverResponse | None:
         """Return a start from history in CP-SAT's words; None if there is none that is better than what CP-SAT has.
 
-        None is looked for once CP-SAT has something better than the past solution would be if it were feasible.
+        The search for one ends as soon as CP-SAT has a solution that is better than the past one promises to be.
         """
         past = self._past
         if past is None:
             return None
         out_of_time = self._track.out_of_time(beside)
-        promise = past.promise(out_of_time)
+        promise, late = past.promise(out_of_time), False
 
-        def is_late() -> bool:
-            return promise is not None and self._standing.is_surpassed(promise)
+        def over() -> bool:
+            nonlocal late
+            late = late or (promise is not None and self._standing.is_surpassed(promise))
+            return late or out_of_time()
 
         start = past.start(
             time.perf_counter() + self.grant(),
-            lambda: out_of_time() or is_late(),
+            over,
             self._track.parameters,
             lambda found: not self._standing.is_ahead(found.objective),
             any_will_do=self._track.wants_any,
@@ -88,8 +88,8 @@ class Recall:
             self._credit.forgotten = past.why_not
             if beside.done.is_set() and not self._track.is_stopped():
                 self._credit.forgotten = "CP-SAT answered first"
-            elif past.near is not None and is_late():
-                self._credit.forgotten = f"CP-SAT had a better solution than that of solve {past.near.number}"
+            elif past.near is not None and late:
+                self._credit.forgotten = f"CP-SAT had a better solution than solve {past.near.number} promised"
             return None
         if self._track.leads and not self._standing.is_ahead(start.objective):
             self._credit.forgotten = f"what solve {past.near.number} led to is no better than what CP-SAT had"
