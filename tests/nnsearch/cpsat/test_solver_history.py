@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import random
 import sqlite3
 import threading
@@ -28,6 +29,7 @@ from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.errors import ConfigError
 from nnsearch.history.line_up import LineUp
 from nnsearch.history.store import Store
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.result import Status
 
@@ -552,6 +554,59 @@ def test_no_start_is_looked_for_where_cp_sat_has_something_better_than_the_past_
     assert set(promised) == {worth if maximise else 100 - worth}
     assert solver.race is not None
     assert "history gave nothing: CP-SAT had a better solution than solve 1 promised" in solver.race.why
+
+
+def test_the_rules_of_a_leading_scorer_begin_where_a_past_schedule_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(shop(random.Random(1), 3)[0])
+    ahead, calls, begun = Standing.is_ahead, itertools.count(), list[ScheduleSearch]()
+    by_rules = ScheduleSearch.begin_by_rules
+
+    def noted(self: ScheduleSearch, over: Callable[[], bool]) -> None:
+        begun.append(self)
+        by_rules(self, over)
+
+    monkeypatch.setattr(ScheduleSearch, "begin_by_rules", noted)
+    monkeypatch.setattr(Standing, "is_ahead", lambda *of: next(calls) > 0 and ahead(*of))
+    silence(monkeypatch)
+    solver = CpSolver("lp", on_error="raise", history=path, options=RaceOptions(head_start=0, lead_after=0))
+    solver.parameters.num_workers = 1
+    assert solver.solve(shop(random.Random(2), 3)[0]) == cp_model.OPTIMAL
+    assert len(begun) == 1
+    assert solver.race is not None
+    assert (solver.race.winner, solver.race.contribution) == ("learned", "solution")
+
+
+@pytest.mark.parametrize(("scorer", "objective"), [("bp", False), ("lp", True)])
+def test_where_the_past_leads_to_nothing_the_learned_search_leaves_cp_sat_its_head_start(
+    scorer: str, objective: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, model = tmp_path / "plans.db", packing(VALUES) if objective else rows(8)
+    with_history(path).solve(model)
+    waits: list[float] = []
+    wait, graph = track.Track.wait, PreparedModel.graph
+
+    def noted(self: track.Track, run: CpSatRun, seconds: float = math.inf, enough: Any = None) -> bool:
+        waits.append(seconds)
+        return wait(self, run, seconds if seconds == math.inf else 0.0, enough)
+
+    def read(self: PreparedModel, **how: Any) -> Any:
+        assert max(waits) > PATIENCE, "before anything is read for a scorer"
+        return graph(self, **how)
+
+    silence(monkeypatch)
+    monkeypatch.setattr(PastOf, "start", lambda *_, **how: None)
+    monkeypatch.setattr(track.Track, "wait", noted)
+    monkeypatch.setattr(PreparedModel, "graph", read)
+    options = RaceOptions(head_start=2 * PATIENCE, lead_after=0)
+    solver = CpSolver(scorer, on_error="raise", history=path, options=options)
+    solver.parameters.num_workers = 1
+    with bounded():
+        assert solver.solve(model) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
 
 
 def priced(prices: list[int], least: int, kind: str) -> cp_model.CpModel:
