@@ -151,7 +151,8 @@ class NeighbourhoodSearch(Incumbent):
     def _mend(self, heard: Listener) -> CpSatRun:
         """Return a local search near the guess, at work."""
         model = hinted(self._model, self._guess.values.tolist(), self._guess.variables.tolist())
-        return CpSatRun(model, local_search(self._parameters), solution_callback=heard)
+        parameters = local_search(self._parameters, len(self._model.proto.variables), far=True)
+        return CpSatRun(model, parameters, solution_callback=heard)
 
     def _neighbourhoods(self, begun: bool, over: Callable[[], bool]) -> Iterator[Step]:
         """Search neighbourhoods of the guess until there is a solution, and then of the best one."""

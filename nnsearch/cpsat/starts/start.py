@@ -123,7 +123,9 @@ def improved(
     """
     order, over, best = start.order, _over(ends, stop), start
     if order is None:
-        found = _solutions(model, hinted(model.model, start.solution), None, local_search(parameters), over)
+        found = _solutions(
+            model, hinted(model.model, start.solution), None, local_search(parameters, len(model.names)), over
+        )
     else:
         found = _solutions(model, model.model.clone(), order, fixed_search(parameters), over, patient=False)
     for better in found:
@@ -139,7 +141,7 @@ def _begun(
     if order is None:
         known = np.flatnonzero(plan.known)
         copy = hinted(model.model, plan.values[known].tolist(), known.tolist())
-        return _solutions(model, copy, None, local_search(asked), over)
+        return _solutions(model, copy, None, local_search(asked, len(model.names)), over)
     parameters = fixed_search(asked)
     if order.way.bold:
         parameters.max_number_of_conflicts = _BOLD_CONFLICTS

@@ -21,8 +21,10 @@ from silent_runs import Awaited, LostHint, SilentRun, silence
 from stand_ins import PATIENCE, models_read
 from stopping import bounded, stopped_after_the_first
 
+from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
+from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.incumbent import Listener
 from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, Step
 from nnsearch.cpsat.racing import track
@@ -30,11 +32,14 @@ from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.sides import lead
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.starts.local_search import local_search
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
 from nnsearch.limits import STOP
 from nnsearch.model.graph import BoolArray, CandidateGraph
 from nnsearch.model.objective import read_objective
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
+from nnsearch.scorers.lp import LpScorer
 from nnsearch.scorers.scorer import Advice
 
 SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
@@ -545,6 +550,18 @@ class TestRace:
         assert solver.race is not None
         assert solver.race.winner in ("learned", "history")
         assert read == [model]
+
+
+def test_a_guess_of_a_large_model_is_mended() -> None:
+    """One batch has to reach a solution, and a guess may violate much; the work is the same on every machine."""
+    model = FAMILIES["automaton-rosters"].build(Scale.X4, Part.TRAINING, 0, 0).model
+    graph = PreparedModel(model).graph()
+    guess = Guess.of(LpScorer().prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_)), graph)
+    solver = plain_solver()
+    solver.parameters.copy_from(local_search(None, len(model.proto.variables), far=True))
+    solver.parameters.max_deterministic_time = 1.0
+    solver.parameters.stop_after_first_solution = True
+    assert solver.solve(hinted(model, guess.values.tolist(), guess.variables.tolist())) == cp_model.FEASIBLE
 
 
 def test_a_search_that_begins_with_all_fixed_is_widened() -> None:

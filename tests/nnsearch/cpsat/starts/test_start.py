@@ -209,7 +209,7 @@ def test_local_search_hears_a_stop_soon() -> None:
         model.add(cp_model.LinearExpr.weighted_sum(x, [rng.randint(1, 99) for _ in x]) <= 1000)
     model.maximize(cp_model.LinearExpr.weighted_sum(x, [rng.randint(1, 99) for _ in x]))
     first = plain_solver()
-    first.parameters.copy_from(local_search(None))
+    first.parameters.copy_from(local_search(None, len(x)))
     first.parameters.stop_after_first_solution = True
     assert first.solve(model) == cp_model.FEASIBLE
     assert first.response_proto.deterministic_time < 0.05
