@@ -4,10 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.encoding.candidate_graph import disjoint_union
 from nnsearch.encoding.one_hot import OneHot
 from nnsearch.inference.pretrained import DEFAULT_MODEL
 from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.problems import PartialLatinSquare, Problem, graph_colouring, n_queens, sudoku
 from nnsearch.scorers.onnx import OnnxScorer
 
@@ -26,9 +28,9 @@ def test_the_compared_networks_had_equal_budgets() -> None:
 every_model = pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 
 
-def test_both_kinds_are_shipped() -> None:
+def test_all_kinds_are_shipped() -> None:
     encoders = {OnnxScorer(path).metadata.encoder for path in MODELS}
-    assert encoders == {"one_hot", "candidate_graph"}
+    assert encoders == {"one_hot", "candidate_graph", "model_graph"}
     assert DEFAULT_MODEL in [path.stem for path in MODELS]
 
 
@@ -50,6 +52,14 @@ def test_card_and_metadata_agree(path: Path) -> None:
         assert f"{training['validation_feasibility']:.4f}" in card
         assert f"python -m training fit training/configs/{path.stem}.toml" in card
         assert (ROOT / "training" / "configs" / f"{path.stem}.toml").is_file()
+    elif scorer.metadata.encoder == "model_graph":
+        right, confident = (f"{100 * training['validation'][share]:.1f} %" for share in ("right", "confident"))
+        for number in (f"{training['models']} models", f"{training['solutions']:,} good", f"{training['steps']:,}"):
+            assert number in card
+        assert f"step {training['best_step']:,} was kept" in card
+        assert f"{right} of decisions" in card
+        assert f"of the surest 80 % {confident}" in card
+        assert "python -m training fit --models" in card
     elif "algorithm" in training:
         assert training["algorithm"] in card.lower()
         assert re.search(rf"\b{training['iterations']} (rounds|iterations)\b", card)
@@ -72,6 +82,17 @@ def test_files_are_small_and_batches_equal_singles(path: Path) -> None:
         np.testing.assert_allclose(scorer.run({"assignment": states}), singles, rtol=1e-4, atol=1e-4)
         return
     assert path.stat().st_size < 1_000_000
+    if scorer.metadata.encoder == "model_graph":
+        family = FAMILIES[path.stem]
+        models = [family.build(Scale.TINY, Part.TEST, 0, number).model for number in range(3)]
+        read = [PreparedModel(model).graph() for model in models]
+        advice = [scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=bool)) for graph in read]
+        for graph, said in zip(read, advice, strict=True):
+            assert said.scores.shape == (1, graph.num_candidates)
+            assert np.isfinite(said.scores).all()
+            twice = scorer.prepare(graph).advise(np.ones((2, graph.num_candidates), dtype=bool))
+            np.testing.assert_allclose(twice.scores, np.repeat(said.scores, 2, axis=0), rtol=1e-4, atol=1e-4)
+        return
     problems: list[Problem] = [
         n_queens.generate(8, 2, 1, 0)[0][0],
         sudoku.generate(3, 0.6, 1, 0)[0][0],

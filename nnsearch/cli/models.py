@@ -22,13 +22,13 @@ def models() -> int:
         raise NNSearchError(
             f"expected pretrained networks in {pretrained.models_dir()}, found none; install nnsearch again"
         )
-    sys.stdout.write(f"{'name':20} {'problem':14} {'variables x values':>18}  how it was made\n")
+    sys.stdout.write(f"{'name':20} {'problem':18} {'variables x values':>18}  how it was made\n")
     for name, path in known.items():
         metadata = OnnxScorer(path, "cpu").metadata
         size = "any" if metadata.num_variables is None else f"{metadata.num_variables} x {metadata.num_values}"
-        sys.stdout.write(f"{name:20} {metadata.problem:14} {size:>18}  {metadata.how_made}\n")
+        sys.stdout.write(f"{name:20} {metadata.problem:18} {size:>18}  {metadata.how_made}\n")
     sys.stdout.write(
-        f"{LP:20} {'any':14} {'any':>18}  linear relaxation of a model with an objective, nothing trained\n"
+        f"{LP:20} {'any':18} {'any':>18}  linear relaxation of a model with an objective, nothing trained\n"
     )
     sys.stdout.write("what each was measured to do: models/README.md\n")
     return 0

@@ -133,7 +133,7 @@ def load_scorer(scorer: str | Path | Scorer, provider: Provider = "auto") -> Net
         'bp'
         >>> nnsearch.load_scorer("no-such-network")
         Traceback (most recent call last):
-        nnsearch.errors.ModelFileError: unknown model 'no-such-network': expected one of bp, ...
+        nnsearch.errors.ModelFileError: unknown model 'no-such-network': expected one of ...
     """
     if isinstance(scorer, str) and scorer == LP:
         if LP in pretrained_models():
