@@ -13,7 +13,7 @@ from nnsearch.cpsat.parameters import bare_parameters
 # Of deterministic time, for each variable: a batch has to reach a solution from the hint, or the next one begins
 # elsewhere. But CP-SAT hears a stop only between two batches, and tells of solutions then.
 _PAST_BATCH, _GUESS_BATCH = 1.5e-6, 7e-6
-_LEAST_BATCH = 0.01
+_LEAST_BATCH, _MOST_BATCH = 0.01, 0.3
 
 
 def local_search(asked: cmh.SatParameters | None, variables: int, *, far: bool = False) -> cmh.SatParameters:
@@ -26,5 +26,6 @@ def local_search(asked: cmh.SatParameters | None, variables: int, *, far: bool =
     """
     parameters = bare_parameters(asked)
     parameters.use_ls_only = True
-    parameters.feasibility_jump_batch_dtime = max(_LEAST_BATCH, (_GUESS_BATCH if far else _PAST_BATCH) * variables)
+    batch = variables * (_GUESS_BATCH if far else _PAST_BATCH)
+    parameters.feasibility_jump_batch_dtime = min(max(batch, _LEAST_BATCH), _MOST_BATCH)
     return parameters

@@ -215,6 +215,14 @@ def test_local_search_hears_a_stop_soon() -> None:
     assert first.response_proto.deterministic_time < 0.05
 
 
+@pytest.mark.parametrize("far", [False, True])
+def test_a_batch_of_local_search_grows_with_the_model_as_long_as_a_stop_is_heard_in_time(far: bool) -> None:
+    batches = [local_search(None, 10**power, far=far).feasibility_jump_batch_dtime for power in range(8)]
+    assert batches == sorted(batches)
+    assert len(set(batches)) > 2
+    assert 0 < batches[0] < batches[-1] < 0.5
+
+
 def test_without_an_objective_a_plan_is_replayed_first() -> None:
     """A square that leaves little open is nothing for local search, which would take all the time that there is."""
     order = 20
