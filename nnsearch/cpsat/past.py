@@ -137,8 +137,8 @@ class PastOf:
     def promise(self, stop: Callable[[], bool]) -> float | None:
         """Return the objective that the Booleans of the nearest past solution leave, feasible or not.
 
-        Other variables of the objective count with their best values, whether they are new or not: costs, delays and
-        ends mostly follow from others, by today's data.
+        A Boolean that is fixed today counts as that. Other variables of the objective count with their best values,
+        whether they are new or not: costs, delays and ends mostly follow from others, by today's data.
 
         Args:
             stop: asked often; true gives up.
@@ -152,13 +152,14 @@ class PastOf:
             model = self.prepared(stop)
             if model.objective is None or (model.domains.sizes == 0).any():
                 return None
-            plan, variables = self.near.plan, model.proto.variables
-            values = plan.values.tolist()
-            for variable, coefficient in model.objective.terms:
-                domain = variables[variable].domain
-                if not plan.known[variable] or not 0 <= domain[0] <= domain[-1] <= 1:
-                    values[variable] = domain[0 if coefficient > 0 else -1]
-            return model.objective.value_of(values)
+            plan, domains = self.near.plan, model.domains
+            low, high = domains.items[domains.offset[:-1]], domains.items[domains.offset[1:] - 1]
+            values = np.clip(plan.values, low, high)
+            costs = np.zeros(len(values))
+            np.add.at(costs, list(model.objective.variables), [cost for _, cost in model.objective.terms])
+            best = ~plan.known | (low < 0) | (high > 1)
+            values[best] = np.where(costs > 0, low, high)[best]
+            return model.objective.value_of(values.tolist())
         except ReadingStoppedError:
             return None
         except Exception as error:

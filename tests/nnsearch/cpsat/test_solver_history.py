@@ -30,6 +30,7 @@ from nnsearch.errors import ConfigError
 from nnsearch.history.line_up import LineUp
 from nnsearch.history.store import Store
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.variables import fix
 from nnsearch.plain_solver import plain_solver
 from nnsearch.result import Status
 
@@ -637,6 +638,12 @@ def test_what_a_past_solution_promises(kind: str, promise: float, tmp_path: Path
     kept = past.within(few_changes(priced([9, 5, 5, 40], 3, kind), past.near.plan, 1, None))  # type: ignore[union-attr]
     assert kept.promise(lambda: False) == promise
     assert past.promise(lambda: True) == promise, "it was read before"
+    fixed = priced([9, 5, 5, 40], 3, kind)
+    fix(fixed.proto.variables[0], 0)
+    past = Past(path, None).of(fixed)
+    past.look(lambda: False)
+    of_the_first = 4.5 if kind == "floating" else 9
+    assert past.promise(lambda: False) == promise + (of_the_first if kind == "negated" else -of_the_first)
 
 
 def test_a_past_of_which_nothing_can_be_said_promises_nothing(

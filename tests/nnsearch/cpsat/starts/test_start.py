@@ -216,7 +216,7 @@ def test_local_search_hears_a_stop_soon() -> None:
 
 
 @pytest.mark.parametrize("far", [False, True])
-def test_a_batch_of_local_search_grows_with_the_model_as_long_as_a_stop_is_heard_in_time(far: bool) -> None:
+def test_a_batch_of_local_search_grows_with_the_model_up_to_what_a_stop_can_wait(far: bool) -> None:
     batches = [local_search(None, 10**power, far=far).feasibility_jump_batch_dtime for power in range(8)]
     assert batches == sorted(batches)
     assert len(set(batches)) > 2
