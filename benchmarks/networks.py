@@ -61,7 +61,9 @@ class LoadedNetwork:
 
 
 def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int) -> list[LoadedNetwork]:
-    """Load networks by names of pretrained ones or paths of ``.onnx`` files; None is every pretrained network.
+    """Load networks by names of pretrained ones or paths of ``.onnx`` files.
+
+    None is every pretrained one that is for any solution; those for objectives are in suites of their own.
 
     Raises:
         ModelFileError: a file cannot be used, or is a one-hot network for anything but Latin squares.
@@ -72,6 +74,8 @@ def load_networks(specs: Sequence[str] | None, provider: Provider, threads: int)
     networks: list[LoadedNetwork] = []
     for spec in pretrained_models() if specs is None else specs:
         scorer = OnnxScorer(spec, provider, threads)
+        if specs is None and scorer.purpose == "objective":
+            continue
         if scorer.name in (network.name for network in networks):
             raise ConfigError(f"two networks are named {scorer.name!r}, which mixes up their results; rename one")
         _run_once(scorer)

@@ -57,9 +57,9 @@ def test_latency_of_a_large_state(
         pytest.skip("a network of one size")
     graph, alive = large
     state = network.prepare(graph).encoding.encode(alive)
-    benchmark.extra_info.update(model=network.name, provider=network.provider, candidates=state.num_candidates)
+    benchmark.extra_info.update(model=network.name, provider=network.provider, candidates=state.num_scores)
 
     (scores,) = benchmark(network.score, [state])
 
-    assert scores.shape == (state.num_candidates,)
+    assert scores.shape == (state.num_scores,)
     assert np.isfinite(scores).all()

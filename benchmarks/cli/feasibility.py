@@ -67,7 +67,7 @@ def feasibility(
         compare: two of the networks, the first less the second on each state
         pool: a training pool that must hold no test square
         plot: draw the curves (.svg or .png)
-        models: names or .onnx files (default: all pretrained)
+        models: names or .onnx files (default: all pretrained that are for any solution)
         provider: where networks run
         threads: CPU threads of an inference
         ray: measure on a Ray cluster (default: in this process)

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 Models = Annotated[list[str] | None, Parameter(metavar="MODEL")]
-"""Names or .onnx files of networks; None is all pretrained ones."""
+"""Names or .onnx files of networks; None is all pretrained ones that are for any solution."""
 
 Pair = Annotated[tuple[str, str] | None, Parameter(metavar="NAME")]
 

@@ -49,7 +49,7 @@ def search(
         suite: what every arm is given
         compare: two networks or arms: the ratio of their failures on the same instances
         plot: draw the cactus plots (.svg or .png)
-        models: names or .onnx files (default: all pretrained)
+        models: names or .onnx files (default: all pretrained that are for any solution)
         provider: where networks run
         threads: CPU threads of an inference
         ray: measure on a Ray cluster (default: in this process)
