@@ -15,6 +15,7 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.starts.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
 from nnsearch.history.matching import Plan
+from nnsearch.model.domains import bounds_of
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 
@@ -152,13 +153,10 @@ class PastOf:
             model = self.prepared(stop)
             if model.objective is None or (model.domains.sizes == 0).any():
                 return None
-            plan, domains = self.near.plan, model.domains
-            low, high = domains.items[domains.offset[:-1]], domains.items[domains.offset[1:] - 1]
+            plan, (low, high) = self.near.plan, bounds_of(model.domains)
             values = np.clip(plan.values, low, high)
-            costs = np.zeros(len(values))
-            np.add.at(costs, list(model.objective.variables), [cost for _, cost in model.objective.terms])
             best = ~plan.known | (low < 0) | (high > 1)
-            values[best] = np.where(costs > 0, low, high)[best]
+            values[best] = np.where(model.costs > 0, low, high)[best]
             return model.objective.value_of(values.tolist())
         except ReadingStoppedError:
             return None

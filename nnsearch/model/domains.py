@@ -8,9 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.model.graph import MAX_VALUES
-from nnsearch.model.lists import BoolArray, Lists, ranges, within
+from nnsearch.model.lists import BoolArray, IntArray, Lists, ranges, within
 from nnsearch.model.rows import LINEAR_ROW, Rows
 from nnsearch.model.stopping import StopCheck
+
+
+def bounds_of(domains: Lists) -> tuple[IntArray, IntArray]:
+    """Return int64[V] twice, the least and the largest value of each domain; none may be empty."""
+    return domains.items[domains.offset[:-1]], domains.items[domains.offset[1:] - 1]
 
 
 def values_of(domains: Lists) -> tuple[Lists, BoolArray]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ortools.sat import cp_model_pb2
 from ortools.sat.python import cp_model
 
@@ -87,6 +88,15 @@ class PreparedModel:
     def objective(self) -> Objective | None:
         """The objective."""
         return read_objective(self.model.proto)
+
+    @functools.cached_property
+    def costs(self) -> npt.NDArray[np.float64]:
+        """float64[V], what is to be minimised for each unit of a variable; to be read only."""
+        costs = np.zeros(len(self.names))
+        if self.objective is not None and self.objective.terms:
+            variables, coefficients = zip(*self.objective.terms, strict=True)
+            np.add.at(costs, np.array(variables), np.array(coefficients, dtype=np.float64))
+        return costs
 
     def without_objective(self, *, stop: Callable[[], bool] | None = None) -> PreparedModel:
         """Return the model that asks for any solution; its graph has this one as its model, so scorers know more.

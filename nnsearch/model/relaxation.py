@@ -63,7 +63,7 @@ class Relaxation:
         check = StopCheck(stop)
         check.now()
         lower, upper = _hulls(model.domains)
-        cost = _costs(model)
+        cost = model.costs
         if not (cost[upper > lower] != 0).any():
             raise NothingToReadError("expected an objective for a linear relaxation, got none")
         program, exact = _read(model, lower, upper, cost, check)
@@ -180,15 +180,6 @@ def _hulls(domains: Lists) -> tuple[FloatArray, FloatArray]:
     lower[some] = domains.items[domains.offset[some]]
     upper[some] = domains.items[domains.offset[some + 1] - 1]
     return np.where(lower <= -_UNBOUNDED, -np.inf, lower), np.where(upper >= _UNBOUNDED, np.inf, upper)
-
-
-def _costs(model: PreparedModel) -> FloatArray:
-    """Return float64[V], what a unit of each variable costs."""
-    cost = np.zeros(len(model.names))
-    if model.objective is not None and model.objective.terms:
-        variables, coefficients = zip(*model.objective.terms, strict=True)
-        np.add.at(cost, np.array(variables), np.array(coefficients, dtype=np.float64))
-    return cost
 
 
 def _signs(references: IntArray) -> FloatArray:

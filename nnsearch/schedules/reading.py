@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import NothingToReadError
-from nnsearch.model.domains import least_of, most_of
+from nnsearch.model.domains import bounds_of, least_of, most_of
 from nnsearch.model.lists import IntArray
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.rows import AND_ROW, EXACTLY_ONE_ROW, LINEAR_ROW, OR_ROW, Rows
@@ -119,15 +119,12 @@ class Schedule:
             raise NothingToReadError("expected intervals that share a resource, got none")
         low, high = _bounds(model)
         intervals = dict(_intervals(model, low, high, check))
-        cost = np.zeros(len(low))
-        for variable, coefficient in model.objective.terms:
-            cost[variable] += coefficient
         resources, uses = _resources(model, intervals, low, high, check)
         tasks = _tasks(model, intervals, uses, low, high, check)
         if not any(mode.uses for task in tasks for mode in task.modes):
             raise NothingToReadError("expected intervals that share a resource, got none")
         arcs = _ordered(_without_returns([*_arcs(model), *_durations(tasks)]), len(low))
-        schedule = cls(tasks, resources, arcs, low, high, cost)
+        schedule = cls(tasks, resources, arcs, low, high, model.costs)
         tails = schedule.tails()
         if all(tails[task.start] == -math.inf for task in tasks):
             raise NothingToReadError("expected an objective that grows with the times of tasks, got another one")
@@ -169,7 +166,7 @@ def _bounds(model: PreparedModel) -> tuple[IntArray, IntArray]:
     domains, rows = model.domains, model.rows
     if (domains.sizes == 0).any():
         raise NothingToReadError("expected a value in each domain, got an empty one")
-    low, high = domains.items[domains.offset[:-1]].copy(), domains.items[domains.offset[1:] - 1].copy()
+    low, high = (bound.copy() for bound in bounds_of(domains))
     single = rows.take(
         np.flatnonzero((rows.kind == LINEAR_ROW) & (rows.entries.sizes == 1) & (rows.enforcement.sizes == 0))
     )

@@ -53,7 +53,6 @@ class Callbacks:
         self.incumbent: float | None = None  # the objective of CP-SAT's best solution so far
         self.improvements: Counter[str] = Counter()  # how many of its better solutions each subsolver brought
         self.follow: Callable[[cmh.CpSolverResponse], object] | None = None  # called with CP-SAT's solutions
-        self.latest: cmh.CpSolverResponse | None = None  # CP-SAT's last solution, where they are shown while it runs
         self.seen: float | None = None  # the objective that the solution callback can read now
         self.bound = self.no_bound = -math.inf if objective is None else objective.no_bound
         self.lines: list[str] = []
@@ -251,10 +250,6 @@ class _Note(cp_model.CpSolverSolutionCallback):
         response = self.response_proto
         callbacks.note_solution(self.objective_value, response.solution_info)
         callbacks.show(response)
-        if callbacks.reads_copies:
-            latest = cmh.CpSolverResponse()
-            latest.copy_from(response)
-            callbacks.latest = latest
         follow = callbacks.follow  # which another thread may take away at any time
         if follow is not None:
             follow(response)

@@ -16,6 +16,7 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.parameters import bare_parameters
 from nnsearch.history.matching import Plan
+from nnsearch.model.domains import bounds_of
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import StopCheck
 
@@ -71,14 +72,10 @@ class Roles:
     @classmethod
     def of(cls, model: PreparedModel, plan: Plan) -> Roles:
         """Read the roles of a model's variables in a plan."""
-        domains = model.domains
-        low, high = domains.items[domains.offset[:-1]], domains.items[domains.offset[1:] - 1]
+        low, high = bounds_of(model.domains)
         boolean = (low >= 0) & (high <= 1)
         values = np.clip(plan.values, low, high)
-        cost = np.zeros(len(low), dtype=np.float64)
-        if model.objective is not None:
-            for variable, coefficient in model.objective.terms:
-                cost[variable] += coefficient
+        cost = model.costs
         booleans = [np.flatnonzero(plan.known & boolean & (values == value)) for value in (1, 0)]
         others = np.flatnonzero(plan.known & ~boolean)
         others = others[np.argsort(plan.values[others], kind="stable")]

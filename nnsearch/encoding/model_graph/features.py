@@ -65,11 +65,7 @@ class ItemFeatures:
 
     def __init__(self, items: Items, model: PreparedModel, relaxed: Relaxed) -> None:
         self._items = items
-        cost = np.zeros(len(items.low))
-        if model.objective is not None:
-            for variable, coefficient in model.objective.terms:
-                cost[variable] += coefficient
-        scaled = items.scaled(cost)
+        scaled = items.scaled(model.costs)
         size = np.abs(scaled)
         mean = float(size[size > 0].mean()) if (size > 0).any() else 1.0
         self.fixed = np.zeros((len(items), len(ITEM_FEATURES)), dtype=np.float32)

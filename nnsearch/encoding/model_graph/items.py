@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nnsearch.model.domains import bounds_of
 from nnsearch.model.graph import BoolArray, CandidateGraph, IntArray
 from nnsearch.model.lists import Lists, ranges
 
@@ -59,8 +60,7 @@ class Items:
         sizes = np.diff(graph.offset)
         few = np.flatnonzero(sizes)
         first, last = graph.offset[few], graph.offset[few + 1] - 1
-        low = domains.items[domains.offset[:-1]].astype(np.float64)
-        high = domains.items[domains.offset[1:] - 1].astype(np.float64)
+        low, high = (bound.astype(np.float64) for bound in bounds_of(domains))
         low[few], high[few] = graph.values[first], graph.values[last]
         boolean = (sizes == 2) & (low == 0) & (high == 1)
         quantity = (sizes == 0) | (sizes > MAX_CANDIDATES)

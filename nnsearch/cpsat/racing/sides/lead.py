@@ -55,12 +55,21 @@ class Lead:
         self._standing, self._credit = answers.standing, answers.credit
         self._read: PreparedModel | None = None
         self._followed: float | None = None  # the objective of CP-SAT's solution that the search went on from
+        self._latest: cmh.CpSolverResponse | None = None  # CP-SAT's last solution before that
+        if past is not None or answers.track.leads:
+            answers.callbacks.follow = self._remember  # until it is known whether there is a schedule to search
 
     def schedule_search(self, beside: CpSatRun) -> ScheduleSearch | None:
         """Return the search of a schedule, with a first solution: in the past order, or else in that of priority rules.
 
         The rules are for a scorer that leads. None is another model, or one in which the past order leads to nothing.
         """
+        search = self._schedule_search(beside)
+        if search is None:
+            self._callbacks.follow = None
+        return search
+
+    def _schedule_search(self, beside: CpSatRun) -> ScheduleSearch | None:
         near = None if self._past is None or self._past.keeps else self._past.near
         if self._track.objective is None or (near is None and not self._track.leads):
             return None
@@ -259,8 +268,14 @@ class Lead:
                 self._followed = search.reached
 
         self._callbacks.follow = follow
-        if self._callbacks.latest is not None:
-            follow(self._callbacks.latest)
+        if self._latest is not None:
+            follow(self._latest)
+
+    def _remember(self, response: cmh.CpSolverResponse) -> None:
+        """Keep a copy of CP-SAT's solution."""
+        latest = cmh.CpSolverResponse()
+        latest.copy_from(response)
+        self._latest = latest
 
     def _leave_the_head_start(self, beside: CpSatRun) -> None:
         """Wait until CP-SAT has had it, also where a start from history came before."""
