@@ -146,7 +146,7 @@ class Race:
         answer = None
         # A start soon pays for its time; the learned search leaves easy models alone.
         at_once = self._recall.look_back(first) or self._decides
-        if not at_once and self._track.wait(first, self._options.head_start - self._track.seconds()):
+        if not at_once and self._track.wait_until(first, self._options.head_start):
             self._credit.give_nothing(self._why_not_begun(first))
         else:
             search = self._lead.schedule_search(first)
@@ -236,8 +236,7 @@ class Race:
         if self._decides:
             return False
         times = 1 if self._track.objective is None else _FOR_A_SOLUTION
-        seconds = times * self._options.head_start - self._track.seconds()
-        ended = self._track.wait(beside, seconds, self._standing.has_solution)
+        ended = self._track.wait_until(beside, times * self._options.head_start, self._standing.has_solution)
         if ended or self._standing.has_solution():
             self._credit.nothing = self._why_not_begun(beside)
             return True

@@ -109,6 +109,10 @@ class Track:
                 return False
         return True
 
+    def wait_until(self, run: CpSatRun, seconds: float, enough: Callable[[], bool] | None = None) -> bool:
+        """Wait as :meth:`wait` does, until the race has lasted so many seconds."""
+        return self.wait(run, seconds - self.seconds(), enough)
+
     def is_stopped(self) -> bool:
         """Tell whether somebody has ended the race, or the one solution that was asked for is shown."""
         return self.stopped or self._callbacks.over or (self.wants_any and self.has_any) or self.interrupted()

@@ -512,14 +512,19 @@ def _unused(*arguments: object, **options: object) -> None:
     raise AssertionError("a schedule needs no replay")
 
 
+def _behind_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let CP-SAT be ahead when that is first asked."""
+    ahead, calls = Standing.is_ahead, itertools.count()
+    monkeypatch.setattr(Standing, "is_ahead", lambda *of: next(calls) > 0 and ahead(*of))
+
+
 def test_a_search_goes_on_from_a_past_schedule_that_is_worse_than_what_cp_sat_has_by_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It soon does more than CP-SAT, which may have been lucky once."""
     path = tmp_path / "plans.db"
     with_history(path).solve(shop(random.Random(1), 3)[0])
-    ahead, calls = Standing.is_ahead, itertools.count()
-    monkeypatch.setattr(Standing, "is_ahead", lambda *of: next(calls) > 0 and ahead(*of))
+    _behind_at_first(monkeypatch)
     monkeypatch.setattr("nnsearch.cpsat.past.find_start", _unused)
     silence(monkeypatch)
     solver = with_history(path)
@@ -562,15 +567,14 @@ def test_the_rules_of_a_leading_scorer_begin_where_a_past_schedule_is_behind(
 ) -> None:
     path = tmp_path / "plans.db"
     with_history(path).solve(shop(random.Random(1), 3)[0])
-    ahead, calls, begun = Standing.is_ahead, itertools.count(), list[ScheduleSearch]()
-    by_rules = ScheduleSearch.begin_by_rules
+    by_rules, begun = ScheduleSearch.begin_by_rules, list[ScheduleSearch]()
 
     def noted(self: ScheduleSearch, over: Callable[[], bool]) -> None:
         begun.append(self)
         by_rules(self, over)
 
     monkeypatch.setattr(ScheduleSearch, "begin_by_rules", noted)
-    monkeypatch.setattr(Standing, "is_ahead", lambda *of: next(calls) > 0 and ahead(*of))
+    _behind_at_first(monkeypatch)
     silence(monkeypatch)
     solver = CpSolver("lp", on_error="raise", history=path, options=RaceOptions(head_start=0, lead_after=0))
     solver.parameters.num_workers = 1

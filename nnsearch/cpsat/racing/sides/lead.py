@@ -90,7 +90,7 @@ class Lead:
             if near is not None and self._past is not None:
                 self._begin_by_past(search, self._past, near.plan, stop)
             if self._track.leads and self._credit.giver != "history":
-                self._leave_the_head_start(beside)
+                self._track.wait_until(beside, self._options.head_start)
                 search.begin_by_rules(stop)
         except (NothingToReadError, ReadingStoppedError):
             pass
@@ -133,8 +133,8 @@ class Lead:
                 self._credit.giver = "learned"
             return self._first_of(first, search.answer, search.found)
         # A past schedule does not leave CP-SAT a chance first.
-        chance = self._options.lead_after - self._track.seconds() if schedule is None or start is None else 0.0
-        if search is None or self._track.wait(first, chance):
+        chance = self._options.lead_after if schedule is None or start is None else 0.0
+        if search is None or self._track.wait_until(first, chance):
             self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
             if start is not None:
                 self._credit.withdraw("the end came first" if self._track.is_stopped() else "CP-SAT answered first")
@@ -229,7 +229,7 @@ class Lead:
         search: ScheduleSearch | None = schedule
         if self._credit.error is not None:
             return search
-        self._leave_the_head_start(beside)
+        self._track.wait_until(beside, self._options.head_start)
         asked_until = time.perf_counter() + max(self._options.lead_trial, _ASKED_SHARE * self._track.time_left())
         stop = self._track.out_of_time(beside, asked_until)
         before = STOP.set(stop)  # for scorers that take long
@@ -276,10 +276,6 @@ class Lead:
         latest = cmh.CpSolverResponse()
         latest.copy_from(response)
         self._latest = latest
-
-    def _leave_the_head_start(self, beside: CpSatRun) -> None:
-        """Wait until CP-SAT has had it, also where a start from history came before."""
-        self._track.wait(beside, self._options.head_start - self._track.seconds())
 
     def _take_steps(self, search: NeighbourhoodSearch | ScheduleSearch, over: Callable[[], bool]) -> None:
         """Search neighbourhoods to the end; what it has found stays where it fails."""
