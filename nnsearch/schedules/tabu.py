@@ -16,7 +16,7 @@ from nnsearch.schedules.generation import Generated
 _TENURE = 10  # moves for which two tasks keep their order at least
 _LONGEST_TENURE = 14
 _FORGET = 1000  # moves after which what is no longer forbidden is forgotten
-_RANDOM_MOVES = 8  # 16 were worse on shops of 15 x 15 and 20 x 20, and so was none
+_RANDOM_MOVES = (4, 8, 16, 32)  # one of these at random was better than always 8, and that better than 16 or none
 _STUCK = 50  # longest paths in a row without a move
 
 
@@ -28,7 +28,7 @@ def wander(graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool]) ->
         random: chooses the moves.
         stop: asked for each move that is looked at; true ends it.
     """
-    for _ in range(_RANDOM_MOVES):
+    for _ in range(random.choice(_RANDOM_MOVES)):
         moves = _moves_until(graph, random, stop)
         if moves is None:
             return

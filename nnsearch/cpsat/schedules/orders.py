@@ -29,16 +29,17 @@ _MOST_SECONDS = 1.0  # of a completion
 class OrderSearch(threading.Thread):
     """One worker that searches orders of tasks. Where tasks share a resource there is none to look for, and it ends.
 
-    In a turn it searches from the best schedule until nothing has come for as long as all before took, and then it
-    rests. As soon as somebody else has a better schedule, the next turn begins with that. Otherwise it begins when the
-    rest has been as long as the search in vain, from the same schedule after some moves at random, and the least time
-    that it searches in vain is twice as long.
+    In a turn it searches from the best schedule until nothing has come for as long as all before took. As soon as
+    somebody else has a better schedule, the next turn begins with that, and otherwise with the same schedule after some
+    moves at random, and the least time that it searches in vain is twice as long. Where it is the only worker, or has
+    run out of moves, it rests between two turns, as long as it has searched in vain.
 
     Args:
         schedule: the schedule.
         incumbent: with a solution; the search begins with the best one again and again.
         complete: begins to make a solution of a schedule; None where that cannot go. The search goes on meanwhile, and
             ends where it does not go: then the model says more.
+        workers: says how many there are, this one among them.
         seed: of the choice among equals.
 
     Attributes:
@@ -52,6 +53,7 @@ class OrderSearch(threading.Thread):
         schedule: Schedule,
         incumbent: Incumbent,
         complete: Callable[[Generated], CpSatRun | None],
+        workers: Callable[[], int],
         seed: int,
     ) -> None:
         super().__init__(daemon=True)
@@ -59,6 +61,7 @@ class OrderSearch(threading.Thread):
         self.rests = False
         self.failed: BaseException | None = None
         self._schedule, self._incumbent, self._complete = schedule, incumbent, complete
+        self._workers = workers
         self._random = Random(seed)
         self._known: cmh.CpSolverResponse | None = None
         self._waiting: Generated | None = None
@@ -110,8 +113,9 @@ class OrderSearch(threading.Thread):
         for found in better_orders(graph, self._random, over, best):
             best, improved = graph.length, time.perf_counter()
             self._waiting = found
-        self.rests = True
-        rested = time.perf_counter() + max(time.perf_counter() - improved, patience)
+        self.rests = self._workers() == 1 or not over()
+        now = time.perf_counter()
+        rested = now + max(now - improved, patience) if self.rests else now
         while goes_on() and (self._is_passing_on() or time.perf_counter() < rested):
             self.told.wait(_POLL_SECONDS)
         self.rests, self._waiting = False, None

@@ -156,6 +156,7 @@ class ScheduleSearch(Incumbent):
             self._schedule,
             self,
             lambda made: self._completing(self._plan(made)),
+            self._workers,
             int(self._random.integers(2**31)),
         )
         try:

@@ -48,9 +48,12 @@ class Case:
         parameters.num_workers = 1
         return CpSatRun(model, parameters)
 
+    def search(self, workers: int = 1) -> OrderSearch:
+        return OrderSearch(self.schedule, self.incumbent, self.complete, lambda: workers, 1)
+
     def run(self) -> None:
         """Search until the search rests, or ends by itself."""
-        search = OrderSearch(self.schedule, self.incumbent, self.complete, 1)
+        search = self.search()
         with bounded():
             search.start()
             while search.is_alive() and not search.rests:
@@ -109,7 +112,7 @@ def test_it_goes_on_from_what_somebody_else_has_found(monkeypatch: pytest.Monkey
 
 def test_it_ends_when_told() -> None:
     case = Case()
-    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1)
+    search = case.search()
     search.told.set()
     with bounded():
         search.run()
@@ -124,7 +127,7 @@ def turns(case: Case, monkeypatch: pytest.MonkeyPatch, during: Callable[[int], b
         monkeypatch: lets the search find nothing by itself.
         during: called in a turn with its number, from 1; true ends the search.
     """
-    search = OrderSearch(case.schedule, case.incumbent, case.complete, 1)
+    search = case.search()
     begun, wandered = list[bool](), list[int]()
 
     def nothing(*_: object) -> Iterator[Generated]:
@@ -161,7 +164,7 @@ def test_it_begins_with_what_somebody_else_has_found_as_that_is(monkeypatch: pyt
 def test_it_searches_in_vain_for_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until somebody else has a better schedule. What counts as better is that schedule, whatever comes at random."""
     case = Case()
-    search, best, clock = OrderSearch(case.schedule, case.incumbent, case.complete, 1), case.optimum(), Ticks(0.01)
+    search, best, clock = case.search(), case.optimum(), Ticks(0.01)
     worked, asked_for = list[float](), list[float]()
 
     def nothing(graph: object, random: object, over: Callable[[], bool], least: int) -> Iterator[Generated]:
@@ -185,6 +188,36 @@ def test_it_searches_in_vain_for_twice_as_long_each_time(monkeypatch: pytest.Mon
         search.run()
     assert worked == pytest.approx([1, 2, 4, 0, 1], abs=0.1)
     assert asked_for == [reached] * 4 + [best.objective_value]
+
+
+@pytest.mark.parametrize(("workers", "moves", "rests"), [(1, True, True), (2, True, False), (2, False, True)])
+def test_it_rests_where_it_is_alone_or_has_run_out_of_moves(
+    workers: int, moves: bool, rests: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case()
+    search, rested = case.search(workers), list[bool]()
+
+    def nothing(graph: object, random: object, over: Callable[[], bool], least: int) -> Iterator[Generated]:
+        while moves and not over():
+            pass
+        return iter(())
+
+    def noted(seconds: float) -> bool:
+        rested.append(search.rests)
+        return search.told.is_set()
+
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", nothing)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 0.01)
+    monkeypatch.setattr(search.told, "wait", noted)
+    with bounded():
+        search.start()
+        while not rested and rests:
+            search.join(0.01)
+        search.join(0.1)
+        search.told.set()
+        search.join()
+    assert rested.count(True) == len(rested)
+    assert bool(rested) == rests
 
 
 def test_there_is_none_where_tasks_share_resources() -> None:
