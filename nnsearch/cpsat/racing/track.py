@@ -71,17 +71,23 @@ class Track:
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
 
-    def start(self, model: cp_model.CpModel, *, neighbourhoods_only: bool = False) -> CpSatRun:
+    def start(
+        self, model: cp_model.CpModel, *, neighbourhoods_only: bool = False, spares_one: bool = False
+    ) -> CpSatRun:
         """Return a run of CP-SAT on the model, or on one that differs in its hint, with the time that is left.
 
         Args:
             model: the model.
             neighbourhoods_only: whether all workers search large neighbourhoods.
+            spares_one: whether one of several workers is left to the search beside it.
         """
         parameters = cmh.SatParameters()
         parameters.copy_from(self.parameters)
         parameters.use_lns_only = parameters.use_lns_only or neighbourhoods_only
         parameters.fill_additional_solutions_in_response = self._pools
+        if spares_one and self.workers > 1:
+            parameters.num_search_workers = 0
+            parameters.num_workers = self.workers - 1
         if self._own_interrupt:
             parameters.catch_sigint_signal = False
         if math.isfinite(self.deadline):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model_helper as cmh
 from silent_runs import LostHint, SilentRun, silence
 from stand_ins import PATIENCE, RandomGraphScorer
 from stopping import bounded, stopped_after_the_first
@@ -443,47 +444,54 @@ def test_cp_sat_goes_on_beside_a_past_schedule_that_is_hardly_better(
     assert (len(began) == 1) == near
 
 
-@pytest.mark.parametrize("surpassed", [False, True])
-def test_a_search_goes_on_as_long_as_cp_sat_is_not_ahead(
-    surpassed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("surpassed", "workers", "trials"), [(False, 2, 2), (True, 2, 2), (False, 1, 2), (True, 1, 1)])
+def test_a_search_goes_on_beside_cp_sat_that_is_tried_again(
+    surpassed: bool, workers: int, trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CP-SAT is tried again, and both have an equal solution. While it is at work, the search has one worker."""
+    """CP-SAT leaves it one of several workers, and goes on with all of them once the search has ended by itself."""
     path = tmp_path / "plans.db"
     with_history(path).solve(shop(random.Random(1), 3)[0])
     runs: list[LostHint] = []
-    workers: set[tuple[bool, int]] = set()
-    trials, when_it_ended = itertools.count(1), list[int]()
+    its, cp_sats = set[tuple[bool, int]](), list[int]()
+    asked, asked_by_the_end = itertools.count(1), list[int]()
 
     class Noted(LostHint):
-        def __init__(self, *arguments: object, **options: object) -> None:
-            super().__init__(*arguments, **options)
+        def __init__(self, model: cp_model.CpModel, parameters: cmh.SatParameters, **options: object) -> None:
+            super().__init__(model, parameters, **options)
+            cp_sats.append(parameters.num_workers)
             runs.append(self)
+            if len(runs) == 3:
+                solver.stop_search()
 
     def is_ahead(*_: object) -> bool:
-        if len(runs) == 2 and not when_it_ended and next(trials) == 2:
-            solver.stop_search()
+        if len(runs) == 2 and not asked_by_the_end and next(asked) == 2:
+            ended.set()
         return len(runs) < 2
 
     def steps(self: ScheduleSearch, over: Callable[[], bool]) -> Iterator[Any]:
-        while not over():
-            workers.add((runs[-1].done.is_set(), self._workers()))
+        while not over() and not ended.is_set():
+            its.add((runs[-1].done.is_set(), self._workers()))
             time.sleep(0.001)
-        when_it_ended.append(next(trials) - 1)
+        asked_by_the_end.append(next(asked) - 1)
+        if workers == 1:  # CP-SAT has it already, and goes on
+            solver.stop_search()
         return iter(())
 
+    ended = threading.Event()
     silence(monkeypatch, Noted)
     monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", is_ahead)
     monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_surpassed", lambda *_: surpassed)
     monkeypatch.setattr(ScheduleSearch, "steps", steps)
     monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.has_solution", lambda *_: True)
     solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=0.01, start_share=0))
-    solver.parameters.num_workers = 2
+    solver.parameters.num_workers = workers
     changed, end = shop(random.Random(2), 3)
     with bounded():
         solver.solve(changed)
     assert solver.objective_value == solver.value(end)
-    assert when_it_ended == [1 if surpassed else 2]
-    assert workers == {(False, 1), (True, 2)}
+    assert asked_by_the_end == [trials]
+    assert its == {(False, 1), (True, workers)}
+    assert cp_sats == ([2, 1, 2] if workers == 2 else [1, 1])
 
 
 def test_where_a_scorer_leads_a_failure_of_the_past_is_a_warning_and_none_of_the_scorer(

@@ -107,8 +107,8 @@ class Lead:
         the one that is behind stops, but CP-SAT goes on for two more while it has no solution, or beside a past
         schedule that is hardly better, and is not stopped at all where it has none and too little time to begin again.
         Where CP-SAT stops, it begins again from the best solution after as long as the race has lasted by then, and
-        there is another trial. If both are equal at its end, the search of a schedule goes on beside CP-SAT, and other
-        searches end.
+        there is another trial. Beside the search of a schedule CP-SAT leaves it one of several workers then, and both
+        go on at the end of the trial unless the search is ahead; other searches end.
 
         Args:
             first: CP-SAT at work.
@@ -149,6 +149,7 @@ class Lead:
             )
         left = self._track.time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
+        shares = isinstance(search, ScheduleSearch)
         run, ends = first, time.perf_counter() + trial
         patience = ends + 2 * trial  # for CP-SAT's presolve, or its proof of what history had at once
 
@@ -161,9 +162,9 @@ class Lead:
                 if not run.done.is_set():
                     reached = search.reached
                     if not self._standing.is_ahead(reached):
-                        if run is first or not isinstance(search, ScheduleSearch) or self._is_behind(search):
+                        if run is first or not shares or (self._track.workers == 1 and self._is_behind(search)):
                             return True
-                        ends = time.perf_counter() + self._track.seconds()  # both have the same
+                        ends = time.perf_counter() + self._track.seconds()
                         return False
                     is_early = time.perf_counter() < patience
                     is_near = start is not None and reached is not None and self._standing.is_near(reached)
@@ -176,7 +177,8 @@ class Lead:
                     ends = time.perf_counter() + self._track.seconds()
                 elif run.stopped and (best := search.best) is not None:
                     self._track.log("CP-SAT is tried again")
-                    run, ends = self._track.start(hinted(self._track.model, best)), time.perf_counter() + trial
+                    run = self._track.start(hinted(self._track.model, best), spares_one=shares)
+                    ends = time.perf_counter() + trial
             return self._track.is_over() or (run.done.is_set() and not run.stopped)
 
         leader = (
@@ -194,8 +196,9 @@ class Lead:
                 self._track.wait(run, enough=lambda: self._standing.has_solution() or self._standing.proves(answer))
             reached = answer.objective_value
             is_better = self._standing.is_ahead(reached) and not self._standing.is_near(reached)
-            if is_better or self._standing.proves(answer):
-                run.stop()  # the search had nothing more to try, and CP-SAT would go on from a worse solution
+            spares_one = shares and run is not first and self._track.workers > 1
+            if is_better or self._standing.proves(answer) or spares_one:
+                run.stop()  # the search had nothing more to try; CP-SAT goes on from the best, with all workers
         if not run.stopped:
             if run is first:
                 self._credit.withdraw("CP-SAT had as good a solution by itself")
@@ -211,11 +214,12 @@ class Lead:
             self._credit.giver = "learned"
         if run is not first or self._standing.improves(answer, last):
             self._credit.give(answer.objective_value, search.found - self._track.started)
+        is_cp_sats = answer.objective_value == self._followed
         if self._track.is_over() or self._standing.proves(answer) or not run.stopped:
             # Of the first run an equal solution is its own; a later one began with the best that was known.
-            own = run is first or answer.objective_value == self._followed
+            own = run is first or is_cp_sats
             return self._answers.better(last, answer, None if own else self._credit.giver)
-        return self._answers.hand_over(answer, self._credit.giver)
+        return self._answers.hand_over(answer, "cp-sat" if is_cp_sats else self._credit.giver)
 
     def _leader(self, beside: CpSatRun, schedule: ScheduleSearch | None) -> NeighbourhoodSearch | ScheduleSearch | None:
         """Return the search that the scorer leads; None if it has nothing to say, or CP-SAT has answered.
@@ -253,7 +257,7 @@ class Lead:
             STOP.reset(before)
         return search
 
-    def _is_behind(self, search: ScheduleSearch) -> bool:
+    def _is_behind(self, search: NeighbourhoodSearch | ScheduleSearch) -> bool:
         """Tell whether CP-SAT has found a better solution than the search, which may have gone on from that."""
         reached = search.reached
         return reached is None or self._followed == reached or self._standing.is_surpassed(reached)
