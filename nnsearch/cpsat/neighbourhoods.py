@@ -3,10 +3,10 @@
 Local search mends a guess: that gives a solution in some hundredths of a second where one is near. Beside it the first
 neighbourhood is the model with the surest part of the guess fixed; as long as there is no solution, one that has none
 is widened. Local search goes on as long as it is ahead. From then on most variables are fixed at the best solution.
-Free are those that the scorer is least sure of, and those in which the solution differs from what it thinks, as in RINS
-(Danna, Rothberg, Le Pape 2005) with the guess in place of the relaxation; noise makes the next neighbourhood another
-one. One that is solved to its end was too small and the next is wider; one that brings nothing in its time was too
-large.
+Free are in turns those that the scorer is least sure of, with those in which the solution differs from what it thinks,
+as in RINS (Danna, Rothberg, Le Pape 2005) with the guess in place of the relaxation, and a region around a variable
+that costs; noise makes the next neighbourhood another one. One that is solved to its end was too small and the next of
+its kind is wider; one that brings nothing in its time was too large.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.incumbent import Incumbent, Listener
+from nnsearch.cpsat.regions import Regions
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.local_search import local_search
 from nnsearch.errors import ConfigError
 from nnsearch.model.objective import Objective
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.variables import fix
 
 _NARROW, _WIDE = 0.8, 1.5  # what the free share is multiplied by
 _NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
-_UNLIKELY = 0.3  # added to the rank of a variable that is not as guessed, in every other neighbourhood
+_UNLIKE, _REGION = 0, 1  # kinds of neighbourhoods, in turns
 _LONGER = 1.1
 _ALONE_SECONDS, _POLL_SECONDS = 0.5, 0.01  # for a first solution by local search, before anything else
 
@@ -101,7 +103,7 @@ class NeighbourhoodSearch(Incumbent):
 
     def __init__(
         self,
-        model: cp_model.CpModel,
+        model: PreparedModel,
         objective: Objective,
         guess: Guess,
         how: Neighbourhoods,
@@ -109,7 +111,7 @@ class NeighbourhoodSearch(Incumbent):
         on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None,
     ) -> None:
         super().__init__(objective, on_solution)
-        self._model, self._guess, self._how = model, guess, how
+        self._model, self._guess, self._how = model.model, guess, how
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._parameters.max_time_in_seconds = cmh.SatParameters().max_time_in_seconds
@@ -118,6 +120,9 @@ class NeighbourhoodSearch(Incumbent):
         self._parameters.catch_sigint_signal = False  # Ctrl-C is heard by whoever asks for the steps
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)
+        self._regions = Regions(model, self._random)
+        self._guessed = np.zeros(len(model.names), dtype=np.bool_)
+        self._guessed[guess.variables] = True
         self._patience = how.patience
 
     @property
@@ -157,13 +162,14 @@ class NeighbourhoodSearch(Incumbent):
     def _neighbourhoods(self, begun: bool, over: Callable[[], bool]) -> Iterator[Step]:
         """Search neighbourhoods of the guess until there is a solution, and then of the best one."""
         how = self._how
-        share, fruitless, number = how.fixed, 0, 0
+        shares, fruitless, turn = [how.fixed, how.fixed], 0, 0
         while fruitless < how.fruitless and not over():
-            count = int(share * len(self._rank))
+            kind = turn % 2 if begun else _UNLIKE
+            count = int(shares[kind] * len(self._rank))
             best = self.best
             if begun and best is not None:
-                fixed, values = self._around(best, count, number)
-                number += 1
+                fixed, values = self._around(np.array(best, dtype=np.int64), count, kind)
+                turn += 1
             else:
                 fixed, values = self._guess.variables[:count], self._guess.values[:count]
             step = self._solve(best, fixed, values, over)
@@ -175,7 +181,7 @@ class NeighbourhoodSearch(Incumbent):
                 if not begun and count == 0:
                     return
                 if not begun:
-                    share *= how.widen
+                    shares[kind] *= how.widen
                 if step.status == cp_model.UNKNOWN:
                     self._patience *= 2
                 elif begun:
@@ -185,20 +191,23 @@ class NeighbourhoodSearch(Incumbent):
             if step.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                 if count == 0:
                     return
-                share = max(0.0, 1 - max(1 - share, 1 / len(self._rank)) * _WIDE)
+                shares[kind] = max(0.0, 1 - max(1 - shares[kind], 1 / len(self._rank)) * _WIDE)
             elif not step.better:
-                share = 1 - (1 - share) * _NARROW
+                shares[kind] = 1 - (1 - shares[kind]) * _NARROW
                 self._patience *= _LONGER
 
-    def _around(self, best: list[int], count: int, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _around(
+        self, best: npt.NDArray[np.int64], count: int, kind: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the variables of the next neighbourhood that are fixed, and their values in the best solution."""
         variables = self._guess.variables
-        values = np.array(best, dtype=np.int64)[variables]
-        unlikely = _UNLIKELY if number % 2 else np.inf
-        key = self._rank + _NOISE * self._random.random(len(self._rank))
-        key[values != self._guess.values] += unlikely
-        chosen = np.argsort(key, kind="stable")[:count]
-        return variables[chosen], values[chosen]
+        if kind == _REGION:
+            fixed = variables[~self._regions.grow(best, self._guessed, len(variables) - count)[variables]]
+        else:
+            key = self._rank + _NOISE * self._random.random(len(self._rank))
+            key[best[variables] != self._guess.values] = np.inf
+            fixed = variables[np.argsort(key, kind="stable")[:count]]
+        return fixed, best[fixed]
 
     def _solve(
         self,

@@ -106,7 +106,7 @@ def searched(
         told.append(response.objective_value)
         return False
 
-    search = NeighbourhoodSearch(model, objective, guess, how, parameters, tell)
+    search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, parameters, tell)
     steps = []
     for step in itertools.islice(search.steps(lambda: False), stop):
         steps.append((step, search.best))
@@ -199,7 +199,9 @@ class TestNeighbourhoods:
 
         how, parameters = Neighbourhoods(fixed=0.01, patience=math.inf), plain_solver().parameters
         parameters.num_workers = 1
-        search = NeighbourhoodSearch(model, objective, everything(model, [1] * 121), how, parameters, tell)
+        search = NeighbourhoodSearch(
+            PreparedModel(model), objective, everything(model, [1] * 121), how, parameters, tell
+        )
         for _ in search.steps(lambda: len(told) >= 3):
             pass
         assert len(told) == 3
@@ -255,7 +257,11 @@ class TestNeighbourhoods:
         objective = read_objective(model.proto)
         assert objective is not None
         search = NeighbourhoodSearch(
-            model, objective, everything(model, [1] * 15), Neighbourhoods(fixed=0.5), plain_solver().parameters
+            PreparedModel(model),
+            objective,
+            everything(model, [1] * 15),
+            Neighbourhoods(fixed=0.5),
+            plain_solver().parameters,
         )
         steps = search.steps(lambda: False)
         next(steps)

@@ -238,12 +238,13 @@ class Lead:
         stop = self._track.out_of_time(beside, asked_until)
         before = STOP.set(stop)  # for scorers that take long
         try:
-            graph = self._prepared(stop).graph(stop=stop)
+            model = self._prepared(stop)
+            graph = model.graph(stop=stop)
             advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
             if search is None:
                 guess, how = Guess.of(advice, graph), self._options.neighbourhoods
                 return NeighbourhoodSearch(
-                    self._track.model, self._track.objective, guess, how, self._track.parameters, self._answers.tell
+                    model, self._track.objective, guess, how, self._track.parameters, self._answers.tell
                 )
             if advice.target is not None:
                 search.begin_by_targets(advice.target[0], stop)
