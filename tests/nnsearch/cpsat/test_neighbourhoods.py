@@ -290,6 +290,31 @@ class TestNeighbourhoods:
         steps = searched(model, everything(model, [1] * 15), Neighbourhoods(patience=math.inf))
         assert (steps[-1][0].fixed, steps[-1][0].status) == (0, cp_model.INFEASIBLE)
 
+    def test_the_two_kinds_of_neighbourhoods_grow_and_shrink_by_themselves(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first kind is solved to its end each time, the other one never."""
+        model = covering(3)
+        turns, fixed = itertools.count(), list[int]()
+
+        def solved(search: NeighbourhoodSearch, best: Any, variables: Any, values: Any, over: Any) -> Step:
+            assert (np.array(best)[variables] == values).all()
+            fixed.append(len(variables))
+            status = cp_model.UNKNOWN if next(turns) % 2 else cp_model.OPTIMAL
+            return Step(len(variables), status, False, 0.1)
+
+        monkeypatch.setattr(NeighbourhoodSearch, "_solve", solved)
+        prepared, how = PreparedModel(model), Neighbourhoods(fixed=0.8, fruitless=6)
+        assert prepared.objective is not None
+        guess = everything(model, [1] * 15)
+        search = NeighbourhoodSearch(prepared, prepared.objective, guess, how, plain_solver().parameters)
+        solver = plain_solver()
+        assert solver.solve(model) == cp_model.OPTIMAL
+        search.adopt(solver.response_proto)
+        assert len(list(search.steps(lambda: False))) == 6
+        assert fixed[0::2] == [12, 10, 8]
+        assert fixed[1::2] == [12, 12, 13]
+
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
