@@ -11,6 +11,7 @@ its kind is wider; one that brings nothing in its time was too large.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from nnsearch.model.variables import fix
 
 _NARROW, _WIDE = 0.8, 1.5  # what the free share is multiplied by
 _NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
-_UNLIKE, _REGION = 0, 1  # kinds of neighbourhoods, in turns
+_UNSURE, _REGION = 0, 1  # kinds of neighbourhoods, in turns
 _LONGER = 1.1
 _ALONE_SECONDS, _POLL_SECONDS = 0.5, 0.01  # for a first solution by local search, before anything else
 
@@ -111,7 +112,7 @@ class NeighbourhoodSearch(Incumbent):
         on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None,
     ) -> None:
         super().__init__(objective, on_solution)
-        self._model, self._guess, self._how = model.model, guess, how
+        self._model, self._guess, self._how = model, guess, how
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._parameters.max_time_in_seconds = cmh.SatParameters().max_time_in_seconds
@@ -120,10 +121,13 @@ class NeighbourhoodSearch(Incumbent):
         self._parameters.catch_sigint_signal = False  # Ctrl-C is heard by whoever asks for the steps
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)
-        self._regions = Regions(model, self._random)
         self._guessed = np.zeros(len(model.names), dtype=np.bool_)
         self._guessed[guess.variables] = True
         self._patience = how.patience
+
+    @functools.cached_property
+    def _regions(self) -> Regions:
+        return Regions(self._model, int(self._random.integers(2**31)))
 
     @property
     def size(self) -> int:
@@ -155,8 +159,8 @@ class NeighbourhoodSearch(Incumbent):
 
     def _mend(self, heard: Listener) -> CpSatRun:
         """Return a local search near the guess, at work."""
-        model = hinted(self._model, self._guess.values.tolist(), self._guess.variables.tolist())
-        parameters = local_search(self._parameters, len(self._model.proto.variables), far=True)
+        model = hinted(self._model.model, self._guess.values.tolist(), self._guess.variables.tolist())
+        parameters = local_search(self._parameters, len(self._model.names), far=True)
         return CpSatRun(model, parameters, solution_callback=heard)
 
     def _neighbourhoods(self, begun: bool, over: Callable[[], bool]) -> Iterator[Step]:
@@ -164,11 +168,11 @@ class NeighbourhoodSearch(Incumbent):
         how = self._how
         shares, fruitless, turn = [how.fixed, how.fixed], 0, 0
         while fruitless < how.fruitless and not over():
-            kind = turn % 2 if begun else _UNLIKE
+            kind = turn % 2 if begun else _UNSURE
             count = int(shares[kind] * len(self._rank))
             best = self.best
             if begun and best is not None:
-                fixed, values = self._around(np.array(best, dtype=np.int64), count, kind)
+                fixed, values = self._around(np.array(best, dtype=np.int64), count, kind, over)
                 turn += 1
             else:
                 fixed, values = self._guess.variables[:count], self._guess.values[:count]
@@ -197,12 +201,12 @@ class NeighbourhoodSearch(Incumbent):
                 self._patience *= _LONGER
 
     def _around(
-        self, best: npt.NDArray[np.int64], count: int, kind: int
+        self, best: npt.NDArray[np.int64], count: int, kind: int, over: Callable[[], bool]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the variables of the next neighbourhood that are fixed, and their values in the best solution."""
         variables = self._guess.variables
         if kind == _REGION:
-            fixed = variables[~self._regions.grow(best, self._guessed, len(variables) - count)[variables]]
+            fixed = variables[~self._regions.grow(best, self._guessed, len(variables) - count, over)[variables]]
         else:
             key = self._rank + _NOISE * self._random.random(len(self._rank))
             key[best[variables] != self._guess.values] = np.inf
@@ -217,7 +221,7 @@ class NeighbourhoodSearch(Incumbent):
         over: Callable[[], bool],
     ) -> Step:
         started = time.perf_counter()
-        model = self._model.clone() if best is None else hinted(self._model, best)
+        model = self._model.model.clone() if best is None else hinted(self._model.model, best)
         for variable, value in zip(variables.tolist(), values.tolist(), strict=True):
             fix(model.proto.variables[variable], value)
         heard = self.listener()

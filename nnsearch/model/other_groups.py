@@ -21,13 +21,13 @@ def add_other_groups(
     for index, name, constraint in others:
         check.now()
         kind = name or "an empty constraint"
-        scope = list(dict.fromkeys(_scope(constraint, kind, constraints)))
-        if any(groups.too_large[v] for v in scope):
+        named = list(dict.fromkeys(scope(constraint, kind, constraints)))
+        if any(groups.too_large[v] for v in named):
             groups.ignore(index, kind)
         elif _encode(groups, index, kind, constraint):
             groups.num_encoded += 1
         else:
-            connected.append((index, kind, scope))
+            connected.append((index, kind, named))
     indices, kinds, scopes = zip(*connected, strict=True) if connected else ((), (), ())
     groups.connect(np.array(indices, dtype=np.int64), kinds, Lists.of(scopes))
 
@@ -94,7 +94,7 @@ INTERVALS = {  # those that hold indices of intervals
 }
 
 
-def _scope(constraint: Any, kind: str, constraints: Sequence[Any]) -> Iterator[int]:
+def scope(constraint: Any, kind: str, constraints: Sequence[Any]) -> Iterator[int]:
     """Yield the variables that a constraint names, itself or by its intervals, repetitions included."""
     for literal in constraint.enforcement_literal:
         yield _variable(literal)
@@ -108,7 +108,7 @@ def _scope(constraint: Any, kind: str, constraints: Sequence[Any]) -> Iterator[i
             yield _variable(reference)
     for name in INTERVALS.get(kind, ()):
         for interval in getattr(body, name):
-            yield from _scope(constraints[interval], "interval", constraints)
+            yield from scope(constraints[interval], "interval", constraints)
 
 
 def _variable(reference: int) -> int:

@@ -49,8 +49,8 @@ class RaceOptions:
         lead_trial: Seconds from then on, or ``start_share`` of the time limit where that is more, in which it leads a
             search beside CP-SAT; at their end the one that is behind stops. CP-SAT that has no solution goes on three
             times as long, and to the end if it has had more than half of what is left. A past schedule leads as soon as
-            it has led to a solution; beside it CP-SAT goes on three times as long if it is worse by a fiftieth at most,
-            and leaves it one of several workers when it begins again.
+            it has led to a solution; beside it CP-SAT goes on three times as long if it is worse by a fiftieth at most.
+            When CP-SAT begins again beside the search of a schedule, it leaves that one of several workers.
             What a scorer has to say at the beginning it says within a quarter of the time left, or these seconds.
 
     Raises:

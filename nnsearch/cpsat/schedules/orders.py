@@ -1,4 +1,4 @@
-"""The worker that goes on from the best schedule that anybody has, by tabu search, in turns of work and rest."""
+"""The worker that goes on from the best schedule that anybody has, by tabu search, in turns."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ class OrderSearch(threading.Thread):
     def _search(self) -> None:
         again = 0
         while not (self._refused or self.told.is_set()):
-            again = 0 if self._work_and_rest(again) else again + 1
+            again = 0 if self._take_turn(again) else again + 1
 
-    def _work_and_rest(self, again: int) -> bool:
-        """Search from the best solution, and rest while it still is the best; return whether somebody has a better one.
+    def _take_turn(self, again: int) -> bool:
+        """Search from the best solution, and rest if need be; return whether somebody has a better one.
 
         Args:
             again: how many turns in a row have ended with nobody else ahead. Then all has been tried from here, so that
@@ -113,7 +113,8 @@ class OrderSearch(threading.Thread):
         for found in better_orders(graph, self._random, over, best):
             best, improved = graph.length, time.perf_counter()
             self._waiting = found
-        self.rests = self._workers() == 1 or not over()
+        has_run_out_of_moves = not over()
+        self.rests = self._workers() == 1 or has_run_out_of_moves
         now = time.perf_counter()
         rested = now + max(now - improved, patience) if self.rests else now
         while goes_on() and (self._is_passing_on() or time.perf_counter() < rested):

@@ -31,6 +31,7 @@ from nnsearch.cpsat.racing import track
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.sides import lead
+from nnsearch.cpsat.regions import Regions
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.local_search import local_search
 from nnsearch.errors import ConfigError, NothingToReadError, ScoreError
@@ -295,15 +296,24 @@ class TestNeighbourhoods:
     ) -> None:
         """The first kind is solved to its end each time, the other one never."""
         model = covering(3)
-        turns, fixed = itertools.count(), list[int]()
+        turns, fixed, regions = itertools.count(), list[int](), list[set[int]]()
+        grow = Regions.grow
+
+        def grown(*arguments: Any) -> Any:
+            region = grow(*arguments)
+            regions.append(set(np.flatnonzero(region).tolist()))
+            return region
 
         def solved(search: NeighbourhoodSearch, best: Any, variables: Any, values: Any, over: Any) -> Step:
             assert (np.array(best)[variables] == values).all()
             fixed.append(len(variables))
             status = cp_model.UNKNOWN if next(turns) % 2 else cp_model.OPTIMAL
+            if status == cp_model.UNKNOWN:
+                assert set(variables.tolist()) == set(search._guess.variables.tolist()) - regions[-1]
             return Step(len(variables), status, False, 0.1)
 
         monkeypatch.setattr(NeighbourhoodSearch, "_solve", solved)
+        monkeypatch.setattr(Regions, "grow", grown)
         prepared, how = PreparedModel(model), Neighbourhoods(fixed=0.8, fruitless=6)
         assert prepared.objective is not None
         guess = everything(model, [1] * 15)
@@ -314,6 +324,7 @@ class TestNeighbourhoods:
         assert len(list(search.steps(lambda: False))) == 6
         assert fixed[0::2] == [12, 10, 8]
         assert fixed[1::2] == [12, 12, 13]
+        assert len(regions) == 3
 
     @pytest.mark.parametrize(
         ("wrong", "message"),

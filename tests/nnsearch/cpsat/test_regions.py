@@ -28,9 +28,9 @@ def islands(count: int, size: int) -> cp_model.CpModel:
 
 
 def region(model: cp_model.CpModel, solution: list[int], size: int, seed: int = 0) -> list[int]:
-    regions = Regions(PreparedModel(model), np.random.default_rng(seed))
+    regions = Regions(PreparedModel(model), seed)
     counted = np.ones(len(solution), dtype=np.bool_)
-    return np.flatnonzero(regions.grow(np.array(solution), counted, size)).tolist()
+    return np.flatnonzero(regions.grow(np.array(solution), counted, size, lambda: False)).tolist()
 
 
 @pytest.mark.parametrize("maximise", [False, True])
@@ -52,14 +52,41 @@ def test_a_region_begins_where_something_is_to_be_gained(maximise: bool, seed: i
 def test_a_region_has_as_many_variables_that_count_as_were_asked_for(family: str, seed: int) -> None:
     chance = random.Random(seed)
     model = PreparedModel(FAMILIES[family].build(Scale.TINY, Part.TEST, 0, 0).model)
-    regions = Regions(model, np.random.default_rng(seed))
+    regions = Regions(model, seed)
     counted = np.array([chance.random() < 0.7 for _ in model.names])
     solution = np.array([chance.choice([low, high]) for low, *_, high in model.domains])
     size = chance.randint(0, int(counted.sum()))
-    assert (regions.grow(solution, counted, size) & counted).sum() == size
+    assert (regions.grow(solution, counted, size, lambda: False) & counted).sum() == size
 
 
 def test_without_costs_a_region_is_anywhere() -> None:
     model = islands(6, 3)
-    found = {tuple(region(model, [0] * 18, 3, seed)) for seed in range(20)}
+    found = {tuple(region(model, [0] * 18, 3, seed)) for seed in range(99)}
     assert found == {tuple(range(first, first + 3)) for first in range(0, 18, 3)}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("most", [40, 10**6])
+def test_where_the_objective_is_a_variable_what_it_is_made_of_costs(sign: int, most: int) -> None:
+    """The value of a variable with many values is no candidate, and a row that has all variables ties none together."""
+    model = islands(4, 5)
+    cost = model.new_int_var(-most, most, "cost")
+    model.add(cost == sign * sum(model.get_bool_var_from_proto_index(index) for index in range(20)))
+    model.clear_objective()
+    (model.minimize if sign == 1 else model.maximize)(cost)
+    solution = [0] * 20 + [sign]
+    solution[7] = 1
+    assert all(region(model, solution, 5, seed) == [5, 6, 7, 8, 9] for seed in range(5))
+
+
+def test_a_region_without_constraints_has_those_that_cost() -> None:
+    model = islands(20, 1)
+    solution = [0] * 20
+    for variable in (3, 8, 11):
+        solution[variable] = 1
+    assert region(model, solution, 3) == [3, 8, 11]
+
+
+def test_it_ends_when_told() -> None:
+    regions = Regions(PreparedModel(islands(4, 5)), 0)
+    assert not regions.grow(np.zeros(20, dtype=np.int64), np.ones(20, dtype=np.bool_), 9, lambda: True).any()

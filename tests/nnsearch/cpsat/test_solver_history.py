@@ -444,11 +444,17 @@ def test_cp_sat_goes_on_beside_a_past_schedule_that_is_hardly_better(
     assert (len(began) == 1) == near
 
 
-@pytest.mark.parametrize(("surpassed", "workers", "trials"), [(False, 2, 2), (True, 2, 2), (False, 1, 2), (True, 1, 1)])
+@pytest.mark.parametrize(
+    ("surpassed", "late", "workers", "trials"),
+    [(False, False, 2, 2), (False, True, 2, 2), (True, False, 2, 2), (False, False, 1, 2), (True, False, 1, 1)],
+)
 def test_a_search_goes_on_beside_cp_sat_that_is_tried_again(
-    surpassed: bool, workers: int, trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    surpassed: bool, late: bool, workers: int, trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CP-SAT leaves it one of several workers, and goes on with all of them once the search has ended by itself."""
+    """CP-SAT leaves it one of several workers, and goes on with all of them once the search has ended by itself.
+
+    What CP-SAT has found by then is not lost, though the search no longer follows it.
+    """
     path = tmp_path / "plans.db"
     with_history(path).solve(shop(random.Random(1), 3)[0])
     runs: list[LostHint] = []
@@ -462,6 +468,9 @@ def test_a_search_goes_on_beside_cp_sat_that_is_tried_again(
             runs.append(self)
             if len(runs) == 3:
                 solver.stop_search()
+
+        def response(self) -> cmh.CpSolverResponse:
+            return best if late and runs.index(self) == 1 else super().response()
 
     def is_ahead(*_: object) -> bool:
         if len(runs) == 2 and not asked_by_the_end and next(asked) == 2:
@@ -486,9 +495,16 @@ def test_a_search_goes_on_beside_cp_sat_that_is_tried_again(
     solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=0.01, start_share=0))
     solver.parameters.num_workers = workers
     changed, end = shop(random.Random(2), 3)
+    plain = cp_model.CpSolver()
+    assert plain.solve(changed) == cp_model.OPTIMAL
+    best = plain.response_proto
+    best.status, best.best_objective_bound = cp_model.FEASIBLE, 0
+    best.objective_value -= 1  # the search has the optimum
     with bounded():
         solver.solve(changed)
-    assert solver.objective_value == solver.value(end)
+    assert solver.objective_value == solver.value(end) - late
+    assert solver.race is not None
+    assert (solver.objective_value == best.objective_value) == (solver.race.winner == "cp-sat") == late
     assert asked_by_the_end == [trials]
     assert its == {(False, 1), (True, workers)}
     assert cp_sats == ([2, 1, 2] if workers == 2 else [1, 1])

@@ -16,6 +16,7 @@ from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.answers import Answers
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.sides.recall import Recall
+from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.errors import NothingToReadError
@@ -108,7 +109,8 @@ class Lead:
         schedule that is hardly better, and is not stopped at all where it has none and too little time to begin again.
         Where CP-SAT stops, it begins again from the best solution after as long as the race has lasted by then, and
         there is another trial. Beside the search of a schedule CP-SAT leaves it one of several workers then, and both
-        go on at the end of the trial unless the search is ahead; other searches end.
+        go on at the end of the trial unless the search is ahead. With one worker it ends if CP-SAT is ahead; other
+        searches end unless they are ahead.
 
         Args:
             first: CP-SAT at work.
@@ -196,8 +198,8 @@ class Lead:
                 self._track.wait(run, enough=lambda: self._standing.has_solution() or self._standing.proves(answer))
             reached = answer.objective_value
             is_better = self._standing.is_ahead(reached) and not self._standing.is_near(reached)
-            spares_one = shares and run is not first and self._track.workers > 1
-            if is_better or self._standing.proves(answer) or spares_one:
+            has_spared_one = shares and run is not first and self._track.workers > 1
+            if is_better or self._standing.proves(answer) or has_spared_one:
                 run.stop()  # the search had nothing more to try; CP-SAT goes on from the best, with all workers
         if not run.stopped:
             if run is first:
@@ -219,6 +221,8 @@ class Lead:
             # Of the first run an equal solution is its own; a later one began with the best that was known.
             own = run is first or is_cp_sats
             return self._answers.better(last, answer, None if own else self._credit.giver)
+        if last.status in SOLVED and self._standing.improves(last, answer):
+            return self._answers.hand_over(last, "cp-sat")  # it was found after the search had ended
         return self._answers.hand_over(answer, "cp-sat" if is_cp_sats else self._credit.giver)
 
     def _leader(self, beside: CpSatRun, schedule: ScheduleSearch | None) -> NeighbourhoodSearch | ScheduleSearch | None:

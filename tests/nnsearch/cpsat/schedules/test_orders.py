@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -195,9 +196,11 @@ def test_it_rests_where_it_is_alone_or_has_run_out_of_moves(
     workers: int, moves: bool, rests: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = Case()
-    search, rested = case.search(workers), list[bool]()
+    search, rested, turns = case.search(workers), list[bool](), itertools.count()
 
     def nothing(graph: object, random: object, over: Callable[[], bool], least: int) -> Iterator[Generated]:
+        if next(turns) == 3:
+            search.told.set()
         while moves and not over():
             pass
         return iter(())
@@ -210,12 +213,9 @@ def test_it_rests_where_it_is_alone_or_has_run_out_of_moves(
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 0.01)
     monkeypatch.setattr(search.told, "wait", noted)
     with bounded():
-        search.start()
-        while not rested and rests:
-            search.join(0.01)
-        search.join(0.1)
-        search.told.set()
-        search.join()
+        search.run()
+    assert search.failed is None
+    assert next(turns) == 4
     assert rested.count(True) == len(rested)
     assert bool(rested) == rests
 
