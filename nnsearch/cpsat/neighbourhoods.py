@@ -121,13 +121,11 @@ class NeighbourhoodSearch(Incumbent):
         self._parameters.catch_sigint_signal = False  # Ctrl-C is heard by whoever asks for the steps
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
         self._rank = np.arange(len(guess.variables)) / len(guess.variables)
-        self._guessed = np.zeros(len(model.names), dtype=np.bool_)
-        self._guessed[guess.variables] = True
         self._patience = how.patience
 
     @functools.cached_property
     def _regions(self) -> Regions:
-        return Regions(self._model, int(self._random.integers(2**31)))
+        return Regions(self._model, self._guess.variables, int(self._random.integers(2**31)))
 
     @property
     def size(self) -> int:
@@ -206,7 +204,7 @@ class NeighbourhoodSearch(Incumbent):
         """Return the variables of the next neighbourhood that are fixed, and their values in the best solution."""
         variables = self._guess.variables
         if kind == _REGION:
-            fixed = variables[~self._regions.grow(best, self._guessed, len(variables) - count, over)[variables]]
+            fixed = variables[~self._regions.grow(best, len(variables) - count, over)[variables]]
         else:
             key = self._rank + _NOISE * self._random.random(len(self._rank))
             key[best[variables] != self._guess.values] = np.inf

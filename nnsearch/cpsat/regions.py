@@ -11,6 +11,7 @@ from itertools import chain
 from random import Random
 
 import numpy as np
+import numpy.typing as npt
 
 from nnsearch.model.domains import bounds_of
 from nnsearch.model.lists import BoolArray, IntArray, Lists
@@ -26,11 +27,13 @@ class Regions:
 
     Args:
         model: the model.
+        counted: the variables that count, by their indices.
         seed: of where regions begin, and how they grow.
     """
 
-    def __init__(self, model: PreparedModel, seed: int) -> None:
+    def __init__(self, model: PreparedModel, counted: IntArray, seed: int) -> None:
         count = len(model.names)
+        self._counted = np.isin(np.arange(count), counted)
         rows = model.rows.entries.followed_by(model.rows.enforcement)
         others = (list(scope(body, kind, model.proto.constraints)) for _, kind, body in model.others if kind)
         self._members = [
@@ -45,7 +48,7 @@ class Regions:
         self._costs, (self._low, self._high) = _costs_of(model), bounds_of(model.domains)
         self._random, self._choice = Random(seed), np.random.default_rng(seed)
 
-    def grow(self, solution: IntArray, counted: BoolArray, size: int, over: Callable[[], bool]) -> BoolArray:
+    def grow(self, solution: IntArray, size: int, over: Callable[[], bool]) -> BoolArray:
         """Return bool[V], the variables of a region.
 
         It begins with a variable that costs more than it might, the more it costs the more often, and so it does again
@@ -53,13 +56,12 @@ class Regions:
 
         Args:
             solution: int64[V], a value for each variable.
-            counted: bool[V], the variables that count.
-            size: how many of these the region has, not more than there are.
+            size: how many variables that count the region has, not more than there are.
             over: asked often; true ends it, with fewer.
         """
-        inside, counts, left = bytearray(len(solution)), bytearray(counted), size
+        inside, counts, left = bytearray(len(solution)), bytearray(self._counted), size
         seen = bytearray(len(self._members))
-        beginnings = iter(self._beginnings(solution, counted).tolist())
+        beginnings = iter(self._beginnings(solution).tolist())
         frontier = list[int]()
         while left > 0 and not over():
             if frontier:
@@ -83,16 +85,16 @@ class Regions:
                     break
         return np.frombuffer(inside, dtype=np.bool_)
 
-    def _beginnings(self, solution: IntArray, counted: BoolArray) -> IntArray:
+    def _beginnings(self, solution: IntArray) -> IntArray:
         """Return the variables with which a region may begin, in an order at random, those that cost first."""
         lost = np.where(self._costs > 0, self._costs * (solution - self._low), self._costs * (solution - self._high))
         costly = np.flatnonzero(lost > 0)
         # To sort exponential variables of these rates is to draw one after the other, by what each loses.
         drawn = costly[np.argsort(self._choice.exponential(size=len(costly)) / lost[costly])]
-        return np.concatenate([drawn, self._choice.permutation(np.flatnonzero(counted & (lost <= 0)))])
+        return np.concatenate([drawn, self._choice.permutation(np.flatnonzero(self._counted & (lost <= 0)))])
 
 
-def _costs_of(model: PreparedModel) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _costs_of(model: PreparedModel) -> npt.NDArray[np.float64]:
     """Return float64[V], what each variable costs: where the objective is one that a row defines, those of the row."""
     costs, rows = model.costs, model.rows
     priced = np.flatnonzero(costs)

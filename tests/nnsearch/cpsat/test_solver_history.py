@@ -495,7 +495,7 @@ def test_a_search_goes_on_beside_cp_sat_that_is_tried_again(
     solver = CpSolver(None, history=path, options=RaceOptions(head_start=0, lead_trial=0.01, start_share=0))
     solver.parameters.num_workers = workers
     changed, end = shop(random.Random(2), 3)
-    plain = cp_model.CpSolver()
+    plain = plain_solver()
     assert plain.solve(changed) == cp_model.OPTIMAL
     best = plain.response_proto
     best.status, best.best_objective_bound = cp_model.FEASIBLE, 0
