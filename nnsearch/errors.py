@@ -45,3 +45,7 @@ class PoolError(NNSearchError):
 
 class HistoryError(NNSearchError):
     """A history cannot be used: damaged, foreign, locked, read-only, unreachable, full, or of a newer format."""
+
+
+class CompilerError(NNSearchError):
+    """What numba compiles cannot be had."""

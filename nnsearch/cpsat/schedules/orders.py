@@ -14,7 +14,8 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.window import spans
-from nnsearch.errors import NothingToReadError
+from nnsearch.errors import CompilerError, NothingToReadError
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
 from nnsearch.schedules.reading import Schedule
@@ -73,7 +74,7 @@ class OrderSearch(threading.Thread):
         """Search until told, or until there is no use for it."""
         try:
             self._search()
-        except NothingToReadError:
+        except (NothingToReadError, CompilerError, ReadingStoppedError):
             pass
         except BaseException as error:
             self.failed = error
@@ -93,7 +94,9 @@ class OrderSearch(threading.Thread):
             again: how many turns in a row have ended with nobody else ahead. Then all has been tried from here, so that
                 some moves at random come first, and the least patience has doubled each time.
         """
+        self.rests = self._known is None
         graph = self._graph()
+        self.rests = False
         best = graph.length
         patience = _LEAST_PATIENCE * 2**again
 
@@ -104,7 +107,7 @@ class OrderSearch(threading.Thread):
             return not self._refused
 
         if again:
-            wander(graph, self._random, lambda: not goes_on())
+            wander(graph, self._random)
         began = improved = time.perf_counter()
 
         def over() -> bool:
@@ -126,12 +129,12 @@ class OrderSearch(threading.Thread):
         return self._completion is not None or self._waiting is not None
 
     def _graph(self) -> DisjunctiveGraph:
-        """Return the graph of the best solution."""
+        """Return the graph of the best solution. The first one may wait for what it needs."""
         self._known = self._incumbent.answer
         assert self._known is not None
         done = spans(self._schedule, list(self._known.solution))
         modes = [task.modes.index(span.mode) for task, span in zip(self._schedule.tasks, done, strict=True)]
-        return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done])
+        return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done], self.told.is_set)
 
     def _pass_on(self) -> None:
         """Have the last schedule completed, one after the other; between two the processors are for moves."""

@@ -21,6 +21,7 @@ from nnsearch.cpsat.schedules.search import ScheduleSearch
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.schedules.generation import Generated
+from nnsearch.schedules.loading import compiled
 from nnsearch.schedules.reading import Schedule
 
 
@@ -53,11 +54,11 @@ class Case:
         return OrderSearch(self.schedule, self.incumbent, self.complete, lambda: workers, 1)
 
     def run(self) -> None:
-        """Search until the search rests, or ends by itself."""
+        """Search until the search rests after it has found something, or ends by itself."""
         search = self.search()
         with bounded():
             search.start()
-            while search.is_alive() and not search.rests:
+            while search.is_alive() and not (search.rests and self.passed_on):
                 search.join(0.01)
             search.told.set()
             search.join()
@@ -72,7 +73,8 @@ class Case:
 
 @pytest.fixture(autouse=True)
 def more_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may take longer than usual to make its first move."""
+    """A busy machine may take longer than usual to load moves and to make the first one."""
+    compiled()
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 1.0)
 
 

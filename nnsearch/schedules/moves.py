@@ -1,0 +1,489 @@
+"""Moves of tasks in a disjunctive graph, and tabu search among them, compiled by numba.
+
+Only :mod:`nnsearch.schedules.loading` imports it, because numba takes a third of a second to import, and some ten
+seconds to compile this, the first time on a machine. It is one file because numba looks at the date of a function's
+own file to see whether what it has compiled is up to date. Functions that Python calls have no underscore.
+
+A use is a task that takes a resource; uses of a resource are a chain, in the order in which they take it. See E. Balas,
+A. Vazacopoulos, Guided local search with shifting bottleneck for job shop scheduling, 1998, for the moves and what they
+would lead to, E. Nowicki, C. Smutnicki, A fast taboo search algorithm for the job shop problem, 1996, and C. Zhang,
+P. Li, Z. Guan, Y. Rao, A tabu search algorithm with a new neighborhood structure for the job shop scheduling problem,
+2007, for the search.
+"""
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+import numba
+
+from nnsearch.schedules.arrays import Graph, new_keeps, new_state
+
+BETTER, GOES_ON, OUT_OF_MOVES = 1, 0, -1
+"""How :func:`improve` has ended."""
+
+_NOTHING = -1  # no use, no task
+_NEVER = -(2**62)
+_REACH = 30  # tasks of a stretch
+_TENURE = 10  # moves for which two tasks keep their order at least
+_LONGEST_TENURE = 14
+_STUCK = 50  # longest paths in a row without a move
+_SPREAD = 2654435761  # multiplies a number so that neighbours lie far from each other (D. Knuth)
+
+# Nothing is allocated here, so that arrays need no count of who refers to them: a third of the time.
+_called = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+_jit = numba.njit(
+    cache=True, nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
+
+
+def load() -> None:
+    """Compile all that Python calls, or load it where it has been compiled."""
+    graph = Graph.of_lists([], [], [], [], [], [])
+    settle(graph)
+    longest(graph)
+    move_at_random(graph, new_state(0), 0)
+    improve(graph, new_keeps(), new_state(0), 0, 0)
+
+
+@_called
+def settle(graph) -> bool:
+    """Bring the order of tasks, heads and tails up to date with all chains; false where tasks wait for each other."""
+    if not _sort(graph, 0, len(graph.places) - 1):
+        return False
+    _pass_forward(graph, 0)
+    _pass_backward(graph, len(graph.places) - 1)
+    return True
+
+
+@_called
+def longest(graph) -> int:
+    """Return the length of the longest path."""
+    length = _NEVER
+    for task in graph.ending:
+        length = max(length, graph.tasks[task].head + graph.tasks[task].least_tail)
+    return length
+
+
+@_called
+def move_at_random(graph, state, count) -> None:
+    """Make moves at random.
+
+    Args:
+        graph: it is changed.
+        state: of the search.
+        count: how many, at most.
+    """
+    for _ in range(count):
+        moves = _find_moves(graph, state)
+        if moves:
+            move = graph.moves[_below(state, moves)]
+            _make(graph, move.first, move.last, move.later)
+
+
+@_called
+def improve(graph, keeps, state, best, work) -> int:
+    """Search until the longest path is shorter than the best one before, or until much work is done.
+
+    Args:
+        graph: it is changed.
+        keeps: int64[power of two]; at the number of a pair of uses, up to which move the one stays before the other.
+            Numbers may be the same, which forbids some moves more than it should.
+        state: of the search, changed: so it goes on where it has ended.
+        best: length.
+        work: in tasks that are looked at. One move more is always made.
+
+    Returns:
+        ``BETTER``, ``GOES_ON``, or ``OUT_OF_MOVES``.
+    """
+    state[0].work = 0
+    while state[0].work < work:
+        state[0].number += 1
+        moves = _find_moves(graph, state)
+        for place in range(moves):
+            move = graph.moves[place]
+            move.forbidden = move.length >= best and _undoes(graph, move, keeps, state[0].number)
+        made = False
+        while moves and not made:
+            chosen = _choose(graph, state, moves)
+            move = graph.moves[chosen]
+            state[0].work += len(graph.places)
+            made = _make(graph, move.first, move.last, move.later)
+            if made:
+                _keep(graph, move, keeps, state)
+            else:
+                moves -= 1
+                graph.moves[chosen] = graph.moves[moves]
+        state[0].stuck = 0 if made else state[0].stuck + 1
+        if state[0].stuck == _STUCK:
+            return OUT_OF_MOVES
+        if made and longest(graph) < best:
+            return BETTER
+    return GOES_ON
+
+
+@_jit
+def _choose(graph, state, moves):
+    """Return a shortest one of the open moves, or any one where none is open."""
+    chosen, equals = _NOTHING, 0
+    for place in range(moves):
+        move = graph.moves[place]
+        if not move.forbidden:
+            if chosen == _NOTHING or move.length < graph.moves[chosen].length:
+                chosen, equals = place, 1
+            elif move.length == graph.moves[chosen].length:
+                equals += 1
+                if _below(state, equals) == 0:
+                    chosen = place
+    return _below(state, moves) if chosen == _NOTHING else chosen
+
+
+@_jit
+def _undoes(graph, move, keeps, number):
+    """Tell whether a move exchanges two tasks that are to keep their order."""
+    uses, last = graph.uses, len(keeps) - 1
+    use = uses[move.first].following if move.later else move.first
+    for _ in range(move.size - 1):
+        one, other = (move.first, use) if move.later else (use, move.last)
+        if keeps[(one * _SPREAD + other) & last] >= number:
+            return True
+        use = uses[use].following
+    return False
+
+
+@_jit
+def _keep(graph, move, keeps, state):
+    """Note which tasks a move, which is made, has exchanged."""
+    uses, last = graph.uses, len(keeps) - 1
+    until = state[0].number + _TENURE + _below(state, _LONGEST_TENURE - _TENURE + 1)
+    use = move.first if move.later else move.last
+    for _ in range(move.size - 1):
+        use = uses[use].last if move.later else uses[use].following
+        one, other = (use, move.first) if move.later else (move.last, use)
+        keeps[(one * _SPREAD + other) & last] = until
+
+
+@_jit
+def _below(state, count):
+    """Return a random number below a count, by a linear congruential generator (D. Knuth)."""
+    state[0].random = state[0].random * 6364136223846793005 + 1442695040888963407
+    return ((state[0].random >> 33) & 0x3FFFFFFF) % count
+
+
+@_jit
+def _opened(graph, task, time):
+    """Return the first time from one on at which a task fits between times at which its resources are taken."""
+    tasks, closed = graph.tasks, graph.closed
+    for place in range(tasks[task].first_closed, tasks[task + 1].first_closed):
+        if time < closed[place].end and time + tasks[task].duration > closed[place].begin:
+            time = closed[place].end
+    return time
+
+
+@_jit
+def _ready(graph, task):
+    """Return when a task could begin if there were no fixed intervals."""
+    tasks, uses, before = graph.tasks, graph.uses, graph.before
+    head = tasks[task].least
+    for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
+        head = max(head, tasks[before[arc].task].head + before[arc].weight)
+    for use in range(tasks[task].first_use, tasks[task + 1].first_use):
+        if uses[use].last != _NOTHING:
+            other = uses[uses[use].last].task
+            head = max(head, tasks[other].head + tasks[other].duration)
+    return head
+
+
+@_jit
+def _pass_forward(graph, first):
+    """Bring the heads up to date from a place in the order on."""
+    for place in range(first, len(graph.places)):
+        task = graph.places[place].task
+        graph.tasks[task].head = _opened(graph, task, _ready(graph, task))
+
+
+@_jit
+def _pass_backward(graph, last):
+    """Bring the tails up to date from a place in the order back."""
+    tasks, uses, after = graph.tasks, graph.uses, graph.after
+    for place in range(last, -1, -1):
+        task = graph.places[place].task
+        tail = tasks[task].least_tail
+        for arc in range(tasks[task].first_after, tasks[task + 1].first_after):
+            tail = max(tail, tasks[after[arc].task].tail + after[arc].weight)
+        for use in range(tasks[task].first_use, tasks[task + 1].first_use):
+            if uses[use].following != _NOTHING:
+                tail = max(tail, tasks[uses[uses[use].following].task].tail + tasks[task].duration)
+        tasks[task].tail = tail
+
+
+@_jit
+def _find_path(graph, state):
+    """Write the tasks of a longest path, any of them, to the places' ``path``; return how many they are.
+
+    Where one waits for a fixed interval, the path begins with the task that has the resource before that, or else goes
+    on with what the task came too late for.
+    """
+    tasks, places, uses, before = graph.tasks, graph.places, graph.uses, graph.before
+    length, equals, task = longest(graph), 0, _NOTHING
+    for other in graph.ending:
+        if tasks[other].head + tasks[other].least_tail == length:
+            equals += 1
+            if _below(state, equals) == 0:
+                task = other
+    size = 0
+    while task != _NOTHING:
+        places[size].path = task
+        size += 1
+        ready, holder, equals = _ready(graph, task), _NOTHING, 0
+        if tasks[task].head > ready and _below(state, 2):
+            for use in range(tasks[task].first_use, tasks[task + 1].first_use):
+                if uses[use].last != _NOTHING:
+                    places[size].path = uses[uses[use].last].task
+                    size += 1
+                    break
+        else:
+            for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
+                if tasks[before[arc].task].head + before[arc].weight == ready:
+                    equals += 1
+                    if _below(state, equals) == 0:
+                        holder = before[arc].task
+            for use in range(tasks[task].first_use, tasks[task + 1].first_use):
+                if uses[use].last != _NOTHING:
+                    other = uses[uses[use].last].task
+                    if tasks[other].head + tasks[other].duration == ready:
+                        equals += 1
+                        if _below(state, equals) == 0:
+                            holder = other
+        task = holder
+    for place in range(size // 2):
+        task = places[place].path
+        places[place].path = places[size - 1 - place].path
+        places[size - 1 - place].path = task
+    return size
+
+
+@_jit
+def _find_moves(graph, state):
+    """Write the moves that may make a longest path shorter to ``graph.moves``; return how many they are.
+
+    A task is moved behind the last one or before the first one of its block, the stretch of the path on one resource,
+    and the first two and the last two are exchanged.
+    """
+    tasks, places, uses = graph.tasks, graph.places, graph.uses
+    path = _find_path(graph, state)
+    state[0].work += path
+    held = 0  # the path before it stays as long, whatever is moved behind it
+    for place in range(path):
+        task = places[place].path
+        is_closed = tasks[task].first_closed < tasks[task + 1].first_closed
+        if is_closed and tasks[task].head > _ready(graph, task):
+            held = place
+    count, begin, size, first, last = 0, 0, 1, _NOTHING, _NOTHING  # of a block: its place, and its uses
+    for place in range(1, path + 1):
+        follows = _NOTHING
+        if place < path:
+            task = places[place - 1].path
+            for use in range(tasks[task].first_use, tasks[task + 1].first_use):
+                after = uses[use].following
+                if follows == _NOTHING and after != _NOTHING and uses[after].task == places[place].path:
+                    follows = use
+        if follows != _NOTHING and follows == last:
+            last = uses[last].following
+            size += 1
+        else:
+            count = _find_block_moves(graph, state, count, begin, size, first, last, held)
+            begin, size, first, last = place - 1, 1, _NOTHING, _NOTHING
+            if follows != _NOTHING:
+                size, first, last = 2, follows, uses[follows].following
+    return count
+
+
+@_jit
+def _find_block_moves(graph, state, count, begin, size, first, last, held):
+    near, far = first, first
+    for number in range(1, size):
+        near, far = far, graph.uses[far].following
+        for kind in range(3):
+            move = graph.moves[count]
+            if kind == 0:
+                fits = number == 1 and size > 2
+                move.first, move.last, move.size, move.later, reached = first, far, 2, 1, 2
+            elif kind == 1:
+                fits = size - number < _REACH
+                move.first, move.last, move.size, move.later, reached = near, last, size - number + 1, 1, size
+            else:
+                fits = 2 <= number < _REACH
+                move.first, move.last, move.size, move.later, reached = first, far, number + 1, 0, number + 1
+            if fits and not _leads_back(graph, move.first, move.last, move.later):
+                state[0].mark += 1
+                state[0].work += move.size
+                move.length = _estimated(graph, move.first, move.last, move.later, state[0].mark)
+                if begin + reached <= held:  # the path behind a fixed interval stays
+                    move.length = max(move.length, longest(graph))
+                count += 1
+    return count
+
+
+@_jit
+def _leads_back(graph, first, last, later):
+    """Tell whether the task that is moved may wait for those that it is moved across, by its arcs."""
+    tasks, uses, before, after = graph.tasks, graph.uses, graph.before, graph.after
+    one, other = uses[first].task, uses[last].task
+    if later:
+        end, tail = tasks[other].head + tasks[other].duration, tasks[other].tail
+        for arc in range(tasks[one].first_after, tasks[one + 1].first_after):
+            behind = after[arc].task
+            if tasks[behind].head < end and tasks[behind].tail > tail:
+                return True
+        return False
+    end = tasks[one].head + tasks[one].duration
+    for arc in range(tasks[other].first_before, tasks[other + 1].first_before):
+        if tasks[before[arc].task].head + before[arc].weight > end:
+            return True
+    return False
+
+
+@_jit
+def _estimated(graph, first, last, later, mark):
+    """Return the length of the longest path through one of the tasks of a stretch in another order.
+
+    What lies behind them keeps its tails, so that it is an estimate. Tasks that have the mark have a ``begin`` in the
+    new order.
+    """
+    tasks, uses, before, after = graph.tasks, graph.uses, graph.before, graph.after
+    ready = _NEVER
+    if uses[first].last != _NOTHING:
+        other = uses[uses[first].last].task
+        ready = tasks[other].head + tasks[other].duration
+    use = uses[first].following if later else last
+    end = first if later else uses[last].last
+    while True:
+        task = uses[use].task
+        head = max(tasks[task].least, ready)
+        for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
+            other = before[arc].task
+            time = tasks[other].begin if tasks[other].mark == mark else tasks[other].head
+            head = max(head, time + before[arc].weight)
+        for also in range(tasks[task].first_use, tasks[task + 1].first_use):
+            if also != use and uses[also].last != _NOTHING:
+                other = uses[uses[also].last].task
+                time = tasks[other].begin if tasks[other].mark == mark else tasks[other].head
+                head = max(head, time + tasks[other].duration)
+        head = _opened(graph, task, head)
+        tasks[task].begin = head
+        tasks[task].mark = mark
+        ready = head + tasks[task].duration
+        if use == end:
+            break
+        use = first if use == last else uses[use].following
+    follows, length = _NEVER, _NEVER
+    if uses[last].following != _NOTHING:
+        follows = tasks[uses[uses[last].following].task].tail
+    use = end
+    end = uses[first].following if later else last
+    while True:
+        task = uses[use].task
+        tail = max(tasks[task].least_tail, follows + tasks[task].duration)
+        for arc in range(tasks[task].first_after, tasks[task + 1].first_after):
+            tail = max(tail, tasks[after[arc].task].tail + after[arc].weight)
+        for also in range(tasks[task].first_use, tasks[task + 1].first_use):
+            if also != use and uses[also].following != _NOTHING:
+                tail = max(tail, tasks[uses[uses[also].following].task].tail + tasks[task].duration)
+        length = max(length, tasks[task].begin + tail)
+        follows = tail
+        if use == end:
+            break
+        use = last if use == first else uses[use].last
+    return length
+
+
+@_jit
+def _make(graph, first, last, later):
+    """Move the first of a stretch behind its last, or the last before its first.
+
+    Returns:
+        False, with nothing changed, where tasks would wait for each other then.
+    """
+    tasks, uses = graph.tasks, graph.uses
+    begin, end = tasks[uses[first].task].place, tasks[uses[last].task].place
+    second, last_but_one = uses[first].following, uses[last].last
+    if later:
+        _put_behind(graph, first, last)
+    else:
+        _put_before(graph, last, first)
+    if not _sort(graph, begin, end):
+        if later:
+            _put_before(graph, first, second)
+        else:
+            _put_behind(graph, last, last_but_one)
+        return False
+    _pass_forward(graph, begin)
+    _pass_backward(graph, end)
+    return True
+
+
+@_jit
+def _put_behind(graph, use, other):
+    _link(graph, graph.uses[use].last, graph.uses[use].following)
+    _link(graph, use, graph.uses[other].following)
+    _link(graph, other, use)
+
+
+@_jit
+def _put_before(graph, use, other):
+    _link(graph, graph.uses[use].last, graph.uses[use].following)
+    _link(graph, graph.uses[other].last, use)
+    _link(graph, use, other)
+
+
+@_jit
+def _link(graph, one, other):
+    if one != _NOTHING:
+        graph.uses[one].following = other
+    if other != _NOTHING:
+        graph.uses[other].last = one
+
+
+@_jit
+def _sort(graph, first, last):
+    """Bring the tasks from one place in the order to another into a topological one; false where there is none."""
+    tasks, places = graph.tasks, graph.places
+    for place in range(first, last + 1):
+        tasks[places[place].task].waits = 0
+    more, count, done = 1, 0, 0
+    for place in range(first, last + 1):
+        count = _count_waits(graph, places[place].task, first, last, more, count)
+    for place in range(first, last + 1):
+        if tasks[places[place].task].waits == 0:
+            places[count].sorted = places[place].task
+            count += 1
+    more = -1
+    while done < count:
+        count = _count_waits(graph, places[done].sorted, first, last, more, count)
+        done += 1
+    if count <= last - first:
+        return False
+    for place in range(count):
+        task = places[place].sorted
+        places[first + place].task = task
+        tasks[task].place = first + place
+    return True
+
+
+@_jit
+def _count_waits(graph, task, first, last, more, count):
+    """Count that those that follow a task wait for one more, or for one less: for none, they are the next sorted."""
+    tasks, uses, after = graph.tasks, graph.uses, graph.after
+    arcs = tasks[task + 1].first_after - tasks[task].first_after
+    for number in range(arcs + tasks[task + 1].first_use - tasks[task].first_use):
+        if number < arcs:
+            other = after[tasks[task].first_after + number].task
+        else:
+            use = uses[tasks[task].first_use + number - arcs].following
+            other = uses[use].task if use != _NOTHING else task
+        if other != task and first <= tasks[other].place <= last:
+            tasks[other].waits += more
+            if tasks[other].waits == 0:
+                graph.places[count].sorted = other
+                count += 1
+    return count
