@@ -12,7 +12,7 @@ from nnsearch.schedules.arrays import new_keeps, new_state
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
 
-_RANDOM_MOVES = (4, 8, 16, 32)  # one of these at random was better than always 8, and that better than 16 or none
+_RANDOM_MOVES = (2, 4, 8)  # one of these at random; two to four times as many were worse
 _WORK = 100_000  # tasks looked at between two looks at the clock: some milliseconds
 
 
@@ -26,22 +26,40 @@ def wander(graph: DisjunctiveGraph, random: Random) -> None:
     graph.compiled.move_at_random(graph.arrays, new_state(random.getrandbits(62)), random.choice(_RANDOM_MOVES))
 
 
-def better_orders(
-    graph: DisjunctiveGraph, random: Random, stop: Callable[[], bool], best: int | None = None
-) -> Iterator[Generated]:
-    """Yield schedules, each with an earlier end than all before, until told or until there is no move.
+class TabuSearch:
+    """A search for earlier ends than one, from one schedule.
 
     Args:
-        graph: a schedule, from which others are made; it is changed.
+        graph: the schedule, from which others are made; it is changed.
         random: chooses among equals.
-        stop: asked every few milliseconds; true ends the search.
         best: the earliest end before; None is that of the graph.
+
+    Attributes:
+        best: the earliest end, found or before.
+        is_out_of_moves: whether the search has ended because there are none.
     """
-    best = graph.length if best is None else best
-    keeps, state = new_keeps(), new_state(random.getrandbits(62))
-    while not stop():
-        if graph.length < best:
-            best = graph.length
-            yield graph.generated()
-        elif graph.compiled.improve(graph.arrays, keeps, state, best, _WORK) == graph.compiled.OUT_OF_MOVES:
-            return
+
+    def __init__(self, graph: DisjunctiveGraph, random: Random, best: int | None = None) -> None:
+        self.is_out_of_moves = False
+        self.best = graph.length if best is None else best
+        self._graph = graph
+        self._keeps, self._state = new_keeps(), new_state(random.getrandbits(62))
+
+    def better(self, patience: int, stop: Callable[[], bool]) -> Iterator[Generated]:
+        """Yield schedules, each with an earlier end than all before, until nothing comes any more.
+
+        Args:
+            patience: moves in vain, one after the other, that end the search, or soon after.
+            stop: asked every few milliseconds; true ends the search, too.
+        """
+        graph, found_at = self._graph, self._moves()
+        while not stop() and not self.is_out_of_moves and self._moves() < found_at + patience:
+            if graph.length < self.best:
+                self.best, found_at = graph.length, self._moves()
+                yield graph.generated()
+            else:
+                ended = graph.compiled.improve(graph.arrays, self._keeps, self._state, self.best, _WORK)
+                self.is_out_of_moves = ended == graph.compiled.OUT_OF_MOVES
+
+    def _moves(self) -> int:
+        return int(self._state["number"][0])

@@ -19,21 +19,23 @@ from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
 from nnsearch.schedules.reading import Schedule
-from nnsearch.schedules.tabu import better_orders, wander
+from nnsearch.schedules.tabu import TabuSearch, wander
 
 _POLL_SECONDS = 0.005
 _MOVING = 2.0  # times as long as it takes to complete a schedule
-_LEAST_PATIENCE = 0.2  # seconds
+_PATIENCE = 5000.0  # moves in vain that end a turn
+_LONGER = 1.1  # times as many after each turn in vain
+_MOST_PATIENCE = 1e6
+_LEAST_REST = 0.2  # seconds
 _MOST_SECONDS = 1.0  # of a completion
 
 
 class OrderSearch(threading.Thread):
     """One worker that searches orders of tasks. Where tasks share a resource there is none to look for, and it ends.
 
-    In a turn it searches from the best schedule until nothing has come for as long as all before took. As soon as
-    somebody else has a better schedule, the next turn begins with that, and otherwise with the same schedule after some
-    moves at random, and the least time that it searches in vain is twice as long. Where it is the only worker, or has
-    run out of moves, it rests between two turns, as long as it has searched in vain.
+    In a turn it searches from the best schedule until some thousand moves have been in vain. As soon as somebody else
+    has a better schedule, the next turn begins with that, and otherwise with the best one after some moves at random.
+    Where it is the only worker, or has run out of moves, it rests between two turns, for as long as all was in vain.
 
     Args:
         schedule: the schedule.
@@ -67,7 +69,8 @@ class OrderSearch(threading.Thread):
         self._known: cmh.CpSolverResponse | None = None
         self._waiting: Generated | None = None
         self._completion: CpSatRun | None = None
-        self._begun = self._free_until = -math.inf
+        self._begun = self._free_until = self._in_vain_from = -math.inf
+        self._patience = _PATIENCE
         self._refused = False
 
     def run(self) -> None:
@@ -83,47 +86,39 @@ class OrderSearch(threading.Thread):
                 self._completion.stop()
 
     def _search(self) -> None:
-        again = 0
+        self._in_vain_from = time.perf_counter()
         while not (self._refused or self.told.is_set()):
-            again = 0 if self._take_turn(again) else again + 1
+            self._take_turn()
 
-    def _take_turn(self, again: int) -> bool:
-        """Search from the best solution, and rest if need be; return whether somebody has a better one.
-
-        Args:
-            again: how many turns in a row have ended with nobody else ahead. Then all has been tried from here, so that
-                some moves at random come first, and the least patience has doubled each time.
-        """
+    def _take_turn(self) -> None:
+        """Search from the best solution, and rest if need be."""
         self.rests = self._known is None
         graph = self._graph()
         self.rests = False
-        best = graph.length
-        patience = _LEAST_PATIENCE * 2**again
+        search = TabuSearch(graph, self._random)
 
         def goes_on() -> bool:
-            if self.told.is_set() or self._is_overtaken(graph.end, best):
+            if self.told.is_set() or self._is_overtaken(graph.end, search.best):
                 return False
             self._pass_on()
             return not self._refused
 
-        if again:
+        if self._patience > _PATIENCE:
             wander(graph, self._random)
-        began = improved = time.perf_counter()
-
-        def over() -> bool:
-            return time.perf_counter() - improved > max(improved - began, patience) or not goes_on()
-
-        for found in better_orders(graph, self._random, over, best):
-            best, improved = graph.length, time.perf_counter()
+        for found in search.better(round(self._patience), lambda: not goes_on()):
             self._waiting = found
-        has_run_out_of_moves = not over()
-        self.rests = self._workers() == 1 or has_run_out_of_moves
+            self._patience, self._in_vain_from = _PATIENCE, time.perf_counter()
         now = time.perf_counter()
-        rested = now + max(now - improved, patience) if self.rests else now
-        while goes_on() and (self._is_passing_on() or time.perf_counter() < rested):
+        in_vain = max(now - self._in_vain_from, _LEAST_REST)
+        self.rests = search.is_out_of_moves or (self._workers() == 1 and now >= self._in_vain_from + _LEAST_REST)
+        until = now + in_vain if self.rests else now
+        while goes_on() and (self._is_passing_on() or time.perf_counter() < until):
             self.told.wait(_POLL_SECONDS)
+        if self.rests:
+            self._in_vain_from = time.perf_counter()
         self.rests, self._waiting = False, None
-        return self._is_overtaken(graph.end, best)
+        is_overtaken = self._is_overtaken(graph.end, search.best)
+        self._patience = _PATIENCE if is_overtaken else min(self._patience * _LONGER, _MOST_PATIENCE)
 
     def _is_passing_on(self) -> bool:
         return self._completion is not None or self._waiting is not None

@@ -23,7 +23,9 @@ from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generator
 from nnsearch.schedules.reading import Schedule
 from nnsearch.schedules.rules import rules
-from nnsearch.schedules.tabu import better_orders, wander
+from nnsearch.schedules.tabu import TabuSearch, wander
+
+_LONG = 10**9  # moves
 
 
 @st.composite
@@ -182,7 +184,7 @@ def test_tabu_search_ends_at_or_near_the_optimum_of_a_small_shop(seed: int, brok
     schedule, graph = graph_of(model)
     lengths = [graph.length]
     asked = itertools.count()
-    for made in better_orders(graph, random, lambda: next(asked) >= 10):
+    for made in TabuSearch(graph, random).better(_LONG, lambda: next(asked) >= 10):
         check_schedule(schedule, made)
         assert made.cost < lengths[-1]
         lengths.append(round(made.cost))
@@ -191,33 +193,44 @@ def test_tabu_search_ends_at_or_near_the_optimum_of_a_small_shop(seed: int, brok
 
 def test_a_shop_of_which_no_order_is_open_ends_at_once() -> None:
     _, graph = graph_of(job_shop_model(JobShop(2, {0: [(0, 3), (1, 4)]})).model)
-    assert list(better_orders(graph, Random(1), lambda: False)) == []
-    assert graph.length == 7
+    search = TabuSearch(graph, Random(1))
+    assert list(search.better(_LONG, lambda: False)) == []
+    assert (search.is_out_of_moves, search.best, graph.length) == (True, 7, 7)
+
+
+def test_a_search_ends_when_it_has_lost_patience() -> None:
+    _, graph = graph_of(random_shop(Random(1)))
+    search = TabuSearch(graph, Random(1))
+    ends = [made.cost for made in search.better(2_000, lambda: False)]
+    assert ends
+    assert ends[-1] == search.best
+    assert not search.is_out_of_moves
 
 
 def test_the_search_ends_when_told() -> None:
     _, graph = graph_of(random_shop(Random(1)))
-    assert list(better_orders(graph, Random(1), lambda: True)) == []
+    assert list(TabuSearch(graph, Random(1)).better(_LONG, lambda: True)) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_from_elsewhere_only_what_is_better_than_before_counts(seed: int) -> None:
+def test_from_elsewhere_only_what_is_better_than_before_counts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnsearch.schedules.tabu._RANDOM_MOVES", (9,))  # an even number may undo itself
     schedule, graph = graph_of(random_shop(Random(seed)))
     before, first = graph.generated().begins, graph.length
     wander(graph, Random(seed))
     assert graph.generated().begins != before
     check_schedule(schedule, graph.generated())
     asked = itertools.count()
-    for made in better_orders(graph, Random(seed), lambda: next(asked) >= 10, first):
+    for made in TabuSearch(graph, Random(seed), first).better(_LONG, lambda: next(asked) >= 10):
         assert made.cost < first
 
 
 def test_a_better_schedule_that_it_begins_with_is_the_first() -> None:
     _, graph = graph_of(random_shop(Random(1)))
     before = graph.generated()
-    made = next(better_orders(graph, Random(1), lambda: False, graph.length + 1))
+    made = next(TabuSearch(graph, Random(1), graph.length + 1).better(_LONG, lambda: False))
     assert (made.begins, made.cost) == (before.begins, before.cost)
-    assert list(better_orders(graph, Random(1), lambda: True, graph.length + 1)) == []
+    assert list(TabuSearch(graph, Random(1), graph.length + 1).better(_LONG, lambda: True)) == []
 
 
 @settings(max_examples=40)

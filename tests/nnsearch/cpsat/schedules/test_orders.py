@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from clocks import Ticks
+from clocks import HandClock
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 from stopping import bounded
@@ -18,8 +17,11 @@ from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.orders import OrderSearch
 from nnsearch.cpsat.schedules.search import ScheduleSearch
+from nnsearch.errors import CompilerError
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.plain_solver import plain_solver
+from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
 from nnsearch.schedules.loading import compiled
 from nnsearch.schedules.reading import Schedule
@@ -42,13 +44,15 @@ class Case:
         self.goes = True
 
     def complete(self, made: Generated) -> CpSatRun:
-        """Note a schedule, and return a run that ends as the case says."""
+        """Note a schedule, and return a run that makes a solution of it, or none, as the case says."""
         self.passed_on.append(made)
-        model = cp_model.CpModel()
-        model.add_bool_or([] if not self.goes else [True])
+        model = self.model.clone()
+        for task, begin in zip(self.schedule.tasks, made.begins, strict=True):
+            model.add(model.get_int_var_from_proto_index(task.start) == begin - task.modes[0].start_shift)
+        model.add_bool_or([self.goes])
         parameters = plain_solver().parameters
         parameters.num_workers = 1
-        return CpSatRun(model, parameters)
+        return CpSatRun(model, parameters, solution_callback=self.incumbent.listener())
 
     def search(self, workers: int = 1) -> OrderSearch:
         return OrderSearch(self.schedule, self.incumbent, self.complete, lambda: workers, 1)
@@ -71,11 +75,10 @@ class Case:
         return best
 
 
-@pytest.fixture(autouse=True)
-def more_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may take longer than usual to load moves and to make the first one."""
+@pytest.fixture(autouse=True, scope="module")
+def loaded() -> None:
+    """Load moves before a search waits for them."""
     compiled()
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 1.0)
 
 
 def test_it_passes_on_ever_better_schedules_and_ends_when_nothing_comes() -> None:
@@ -122,34 +125,56 @@ def test_it_ends_when_told() -> None:
     assert case.passed_on == []
 
 
-def turns(case: Case, monkeypatch: pytest.MonkeyPatch, during: Callable[[int], bool]) -> list[bool]:
-    """Return of each turn of a search whether it began elsewhere.
+class Fruitless:
+    """A tabu search that finds nothing, and tells of it."""
+
+    def __init__(
+        self, turn: Callable[[int, Callable[[], bool]], None] = lambda *_: None, is_out_of_moves: bool = False
+    ) -> None:
+        self.patiences: list[int] = []
+        self.is_out_of_moves = is_out_of_moves
+        self._turn = turn
+
+    def __call__(self, graph: DisjunctiveGraph, random: object) -> Fruitless:
+        """Begin."""
+        self.best = graph.length
+        return self
+
+    def better(self, patience: int, stop: Callable[[], bool]) -> Iterator[Generated]:
+        """Search."""
+        self.patiences.append(patience)
+        self._turn(len(self.patiences), stop)
+        return iter(())
+
+
+def turns(case: Case, monkeypatch: pytest.MonkeyPatch, during: Callable[[int], bool]) -> tuple[list[bool], list[int]]:
+    """Return of each turn of a search whether it began elsewhere, and its patience.
 
     Args:
         case: with a schedule.
         monkeypatch: lets the search find nothing by itself.
         during: called in a turn with its number, from 1; true ends the search.
     """
-    search = case.search()
+    search = case.search(workers=2)
     begun, wandered = list[bool](), list[int]()
 
-    def nothing(*_: object) -> Iterator[Generated]:
+    def turn(number: int, stop: Callable[[], bool]) -> None:
         assert not search.rests, "it rests between two turns, not in one"
         begun.append(len(begun) in wandered)
-        if during(len(begun)):
+        if during(number):
             search.told.set()
-        return iter(())
 
+    tabu = Fruitless(turn)
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders.wander", lambda *_: wandered.append(len(begun)))
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", nothing)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 0.001)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", tabu)
     with bounded():
         search.run()
-    return begun
+    assert search.failed is None
+    return begun, tabu.patiences
 
 
-def test_after_a_rest_it_begins_again_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert turns(Case(), monkeypatch, lambda number: number == 3) == [False, True, True]
+def test_after_a_turn_in_vain_it_begins_again_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert turns(Case(), monkeypatch, lambda number: number == 3)[0] == [False, True, True]
 
 
 def test_it_begins_with_what_somebody_else_has_found_as_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,71 +186,77 @@ def test_it_begins_with_what_somebody_else_has_found_as_that_is(monkeypatch: pyt
             case.incumbent.note(best)
         return number == 4
 
-    assert turns(case, monkeypatch, during) == [False, True, False, True]
+    begun, patiences = turns(case, monkeypatch, during)
+    assert begun == [False, True, False, True]
+    assert patiences == [5000, 5500, 5000, 5500]
 
 
-def test_it_searches_in_vain_for_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until somebody else has a better schedule. What counts as better is that schedule, whatever comes at random."""
-    case = Case()
-    search, best, clock = case.search(), case.optimum(), Ticks(0.01)
-    worked, asked_for = list[float](), list[float]()
-
-    def nothing(graph: object, random: object, over: Callable[[], bool], least: int) -> Iterator[Generated]:
-        began = clock.perf_counter()
-        asked_for.append(float(least))
-        if len(worked) == 3:
-            case.incumbent.note(best)
-        while not over():
-            pass
-        worked.append(clock.perf_counter() - began)
-        if len(worked) == 5:
-            search.told.set()
-        return iter(())
-
-    reached = case.incumbent.reached
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", nothing)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.time", clock)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._POLL_SECONDS", 0.0001)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 1.0)
-    with bounded():
-        search.run()
-    assert worked == pytest.approx([1, 2, 4, 0, 1], abs=0.1)
-    assert asked_for == [reached] * 4 + [best.objective_value]
+def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, patiences = turns(Case(), monkeypatch, lambda number: number == 80)
+    assert patiences == sorted(patiences)
+    assert patiences[-1] == 1_000_000
 
 
 @pytest.mark.parametrize(("workers", "moves", "rests"), [(1, True, True), (2, True, False), (2, False, True)])
 def test_it_rests_where_it_is_alone_or_has_run_out_of_moves(
     workers: int, moves: bool, rests: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = Case()
-    search, rested, turns = case.search(workers), list[bool](), itertools.count()
+    """As long as it has searched in vain, by a clock that only its turns move on."""
+    case, clock = Case(), HandClock()
+    search, rested = case.search(workers), list[bool]()
 
-    def nothing(graph: object, random: object, over: Callable[[], bool], least: int) -> Iterator[Generated]:
-        if next(turns) == 3:
+    def turn(number: int, stop: Callable[[], bool]) -> None:
+        clock.now += 1.0
+        if number == 4:
             search.told.set()
-        while moves and not over():
-            pass
-        return iter(())
 
     def noted(seconds: float) -> bool:
+        clock.now += 0.25
         rested.append(search.rests)
         return search.told.is_set()
 
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", nothing)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._LEAST_PATIENCE", 0.01)
+    tabu = Fruitless(turn, is_out_of_moves=not moves)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", tabu)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.time", clock)
     monkeypatch.setattr(search.told, "wait", noted)
     with bounded():
         search.run()
     assert search.failed is None
-    assert next(turns) == 4
-    assert rested.count(True) == len(rested)
-    assert bool(rested) == rests
+    assert len(tabu.patiences) == 4
+    assert rested == [True] * 12 * rests
 
 
 def test_there_is_none_where_tasks_share_resources() -> None:
     case = Case("rcpsp")
     case.run()
     assert case.passed_on == []
+
+
+def test_there_is_none_where_it_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(stop: Callable[[], bool]) -> None:
+        raise CompilerError("no place")
+
+    monkeypatch.setattr("nnsearch.schedules.disjunctive.compiled", refused)
+    case = Case()
+    search = case.search()
+    with bounded():
+        search.run()
+    assert (case.passed_on, search.failed) == ([], None)
+
+
+def test_its_worker_is_free_until_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, rested = Case().search(2), list[bool]()
+
+    def loaded(stop: Callable[[], bool]) -> None:
+        rested.append(search.rests)
+        search.told.set()
+        assert stop()
+        raise ReadingStoppedError
+
+    monkeypatch.setattr("nnsearch.schedules.disjunctive.compiled", loaded)
+    with bounded():
+        search.run()
+    assert (rested, search.failed) == ([True], None)
 
 
 def begun(workers: int) -> ScheduleSearch:
@@ -239,7 +270,7 @@ def begun(workers: int) -> ScheduleSearch:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_neighbourhoods_are_searched_with_any_number_of_workers(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_, **__: iter(()))
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", Fruitless(is_out_of_moves=True))
     search = begun(workers)
     before = search.reached
     assert before is not None
@@ -259,13 +290,13 @@ def test_an_error_of_the_search_of_orders_reaches_who_asks_for_steps(
     def broken(*_: object, **__: object) -> None:
         raise MemoryError("no room for moves")
 
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", broken)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", broken)
     with bounded(), pytest.raises(MemoryError, match="no room"):
         list(search.steps(lambda: False))
 
 
 def test_as_many_neighbourhoods_are_searched_as_there_are_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_, **__: iter(()))
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", Fruitless(is_out_of_moves=True))
     search = begun(3)
     runs, at_work = list[CpSatRun](), list[int]()
     run = search._run
@@ -299,7 +330,7 @@ class Ended:
 
 
 def test_what_tabu_search_finds_between_two_neighbourhoods_keeps_them_going(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.better_orders", lambda *_: iter(()))
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", Fruitless(is_out_of_moves=True))
     monkeypatch.setattr("nnsearch.cpsat.schedules.search._FRUITLESS", 2)
     search = begun(1)
     monkeypatch.setattr(search, "_run", lambda *_: Ended())
