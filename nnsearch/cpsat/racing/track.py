@@ -17,6 +17,8 @@ from nnsearch.model.objective import Objective
 from nnsearch.processors import usable_cpus
 
 _POLL_SECONDS = 0.02  # how soon a stop is heard while the calling thread waits
+# CP-SAT's use_lns_only is without local search (ls), which leads out of where neighbourhoods find nothing.
+_IMPROVING = ("*lns*", "rins*", "ls*", "fj*", "fs*")
 
 
 class Track:
@@ -78,12 +80,14 @@ class Track:
 
         Args:
             model: the model.
-            neighbourhoods_only: whether all workers search large neighbourhoods.
+            neighbourhoods_only: whether all workers improve solutions, by large neighbourhoods and local search; for
+                parameters that leave the choice of subsolvers open.
             spares_one: whether one of several workers is left to the search beside it.
         """
         parameters = cmh.SatParameters()
         parameters.copy_from(self.parameters)
-        parameters.use_lns_only = parameters.use_lns_only or neighbourhoods_only
+        if neighbourhoods_only:
+            parameters.filter_subsolvers.extend(_IMPROVING)
         parameters.fill_additional_solutions_in_response = self._pools
         if spares_one and self.workers > 1:
             parameters.num_search_workers = 0

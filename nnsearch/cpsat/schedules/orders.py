@@ -27,6 +27,7 @@ _PATIENCE = 5000.0  # moves in vain that end a turn
 _LONGER = 1.1  # times as many after each turn in vain
 _MOST_PATIENCE = 1e6
 _LEAST_REST = 0.2  # seconds
+_LOADING_SECONDS = 2.0  # what is compiled is loaded sooner, and sooner still if nobody takes the processor meanwhile
 _MOST_SECONDS = 1.0  # of a completion
 
 
@@ -92,7 +93,6 @@ class OrderSearch(threading.Thread):
 
     def _take_turn(self) -> None:
         """Search from the best solution, and rest if need be."""
-        self.rests = self._known is None
         graph = self._graph()
         self.rests = False
         search = TabuSearch(graph, self._random)
@@ -124,12 +124,18 @@ class OrderSearch(threading.Thread):
         return self._completion is not None or self._waiting is not None
 
     def _graph(self) -> DisjunctiveGraph:
-        """Return the graph of the best solution. The first one may wait for what it needs."""
+        """Return the graph of the best solution. The first one may wait for what is compiled, and rests."""
+        began = time.perf_counter()
+
+        def stop() -> bool:
+            self.rests = time.perf_counter() > began + _LOADING_SECONDS
+            return self.told.is_set()
+
         self._known = self._incumbent.answer
         assert self._known is not None
         done = spans(self._schedule, list(self._known.solution))
         modes = [task.modes.index(span.mode) for task, span in zip(self._schedule.tasks, done, strict=True)]
-        return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done], self.told.is_set)
+        return DisjunctiveGraph(self._schedule, modes, [span.begin for span in done], stop)
 
     def _pass_on(self) -> None:
         """Have the last schedule completed, one after the other; between two the processors are for moves."""

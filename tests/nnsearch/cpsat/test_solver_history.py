@@ -116,7 +116,7 @@ def test_from_the_start_cp_sat_searches_neighbourhoods_and_then_the_whole_model(
 
     class Noted(SilentRun):
         def __new__(cls, model: cp_model.CpModel, parameters: Any, **more: Any) -> Any:
-            only.append(parameters.use_lns_only)
+            only.append("ls*" in parameters.filter_subsolvers)
             return object.__new__(cls) if only[-1] else super().__new__(cls, model, parameters, **more)
 
     silence(monkeypatch, Noted)

@@ -244,11 +244,15 @@ def test_there_is_none_where_it_cannot_be_compiled(monkeypatch: pytest.MonkeyPat
     assert (case.passed_on, search.failed) == ([], None)
 
 
-def test_its_worker_is_free_until_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    search, rested = Case().search(2), list[bool]()
+def test_its_worker_is_free_while_it_is_compiled_but_not_while_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, rested, clock = Case().search(2), list[bool](), HandClock()
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.time", clock)
 
     def loaded(stop: Callable[[], bool]) -> None:
-        rested.append(search.rests)
+        for _ in range(3):
+            assert not stop()
+            rested.append(search.rests)
+            clock.now += 1.5
         search.told.set()
         assert stop()
         raise ReadingStoppedError
@@ -256,7 +260,7 @@ def test_its_worker_is_free_until_it_is_compiled(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("nnsearch.schedules.disjunctive.compiled", loaded)
     with bounded():
         search.run()
-    assert (rested, search.failed) == ([True], None)
+    assert (rested, search.failed) == ([False, False, True], None)
 
 
 def begun(workers: int) -> ScheduleSearch:
