@@ -137,6 +137,23 @@ def test_from_the_start_cp_sat_searches_neighbourhoods_and_then_the_whole_model(
     assert "solve 1 of the history" in solver.race.why
 
 
+def test_neighbourhoods_and_local_search_take_all_workers() -> None:
+    """Names of subsolvers are CP-SAT's own, and change from one version to the next."""
+    solver, log = plain_solver(), list[str]()
+    solver.parameters.num_workers = 2
+    solver.parameters.stop_after_first_solution = True
+    solver.parameters.cp_model_presolve = False
+    solver.parameters.log_search_progress, solver.parameters.log_to_stdout = True, False
+    solver.parameters.filter_subsolvers.extend(track._IMPROVING)
+    solver.log_callback = log.append
+    solver.solve(FAMILIES["set-cover"].build(Scale.TINY, Part.TEST, 0, 0).model)
+    text = "\n".join(log)
+    at_work = next(line for line in text.splitlines() if "interleaved subsolvers: [" in line)
+    assert " ls," in at_work
+    assert "rnd_var_lns" in at_work
+    assert "full problem subsolver" not in text
+
+
 @pytest.mark.parametrize("near", [False, True])
 def test_cp_sat_begins_again_at_once_where_what_it_has_is_clearly_worse(
     near: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
