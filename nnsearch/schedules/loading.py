@@ -39,6 +39,12 @@ def compiled(stop: Callable[[], bool] | None = None) -> ModuleType:
     return thread.result()
 
 
+def is_compiled() -> bool:
+    """Tell whether :func:`compiled` has been called, and would not have to wait."""
+    with _lock:
+        return _loading.cache_info().currsize > 0 and not _loading().is_alive()
+
+
 class Loading(threading.Thread):
     """Imports the module, and compiles or loads its functions.
 

@@ -17,7 +17,7 @@ from stand_ins import ENVIRONMENT
 from nnsearch.errors import CompilerError
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules import loading
-from nnsearch.schedules.loading import compiled
+from nnsearch.schedules.loading import compiled, is_compiled
 
 
 @pytest.fixture
@@ -51,10 +51,14 @@ def test_who_is_told_to_stop_does_not_wait_for_it(load_with: Callable[[Callable[
         return module
 
     load_with(load)
+    assert not is_compiled()
+    assert asked == [], "to ask begins nothing"
     with pytest.raises(ReadingStoppedError):
         compiled(lambda: True)
+    assert not is_compiled()
     released.set()
     assert compiled() is module
+    assert is_compiled()
     assert asked == ["nnsearch.schedules.moves"], "what had begun goes on"
 
 

@@ -263,6 +263,30 @@ def test_its_worker_is_free_while_it_is_compiled_but_not_while_it_is_loaded(monk
     assert (rested, search.failed) == ([False, False, True], None)
 
 
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_cp_sat_has_a_moment_for_few_tasks_before_moves_are_loaded(
+    few: bool, loaded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, waited = Case().search(2), list[tuple[float, bool]]()
+
+    def wait(seconds: float) -> None:
+        waited.append((seconds, search.rests))
+        search.told.set()
+
+    def begin(graph: object, random: object) -> None:
+        raise ReadingStoppedError
+
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.is_compiled", lambda: loaded)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._FEW_TASKS", 150 if few else 1)
+    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", begin)
+    monkeypatch.setattr(search.told, "wait", wait)
+    with bounded():
+        search.run()
+    assert waited == [(0.5, True)] * (few and not loaded)
+    assert search.failed is None
+
+
 def begun(workers: int) -> ScheduleSearch:
     """Return the search of a job shop, with a first solution."""
     read = PreparedModel(FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0).model)
