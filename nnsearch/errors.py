@@ -48,4 +48,4 @@ class HistoryError(NNSearchError):
 
 
 class CompilerError(NNSearchError):
-    """What numba compiles cannot be had."""
+    """What numba is to compile cannot be compiled, or cannot be loaded."""

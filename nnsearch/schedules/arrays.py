@@ -107,8 +107,8 @@ class Graph(NamedTuple):
             np.array(list(chain.from_iterable(closed)), dtype=_TIMES),
             np.flatnonzero(tasks["least_tail"][:count] > -(2**61)),
             places,
-            # Of each block of a path, which has two tasks or more, less than three moves for each task but the first.
-            np.zeros(3 * sum(uses) + 1, dtype=_MOVE),
+            # A block of a path has less than two moves for each of its uses, and one more is begun and not taken.
+            np.zeros(2 * sum(uses) + 1, dtype=_MOVE),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -52,7 +53,7 @@ class Loading(threading.Thread):
     """
 
     def __init__(self) -> None:
-        super().__init__(name="loads nnsearch.schedules.moves")
+        super().__init__(name="loads nnsearch.schedules.moves", daemon=False)  # else it would be what its maker is
         self._module: ModuleType | None = None
         self._error: Exception | None = None
 
@@ -75,7 +76,8 @@ class Loading(threading.Thread):
     def _why(self) -> str:
         return (
             f"expected numba to compile nnsearch.schedules.moves, got {type(self._error).__name__}: {self._error}; "
-            "where it has no place to keep what it compiles, set NUMBA_CACHE_DIR to a folder that can be written"
+            "upgrade numba, or where it has no place to keep what it compiles set NUMBA_CACHE_DIR to a folder that can "
+            "be written"
         )
 
 
@@ -84,3 +86,7 @@ def _loading() -> Loading:
     thread = Loading()
     thread.start()
     return thread
+
+
+if hasattr(os, "register_at_fork"):  # a child has no such thread, and loads by itself
+    os.register_at_fork(after_in_child=_loading.cache_clear)

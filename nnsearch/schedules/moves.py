@@ -90,7 +90,7 @@ def improve(graph, keeps, state, best, work) -> int:
             Numbers may be the same, which forbids some moves more than it should.
         state: of the search, changed: so it goes on where it has ended.
         best: length.
-        work: in tasks that are looked at. One move more is always made.
+        work: in tasks that are looked at. The move in which it is done is made to its end.
 
     Returns:
         ``BETTER``, ``GOES_ON``, or ``OUT_OF_MOVES``.
@@ -217,14 +217,14 @@ def _pass_backward(graph, last):
 
 
 @_jit
-def _find_path(graph, state):
+def _find_path(graph, state, length):
     """Write the tasks of a longest path, any of them, to the places' ``path``; return how many they are.
 
     Where one waits for a fixed interval, the path begins with the task that has the resource before that, or else goes
     on with what the task came too late for.
     """
     tasks, places, uses, before = graph.tasks, graph.places, graph.uses, graph.before
-    length, equals, task = longest(graph), 0, _NOTHING
+    equals, task = 0, _NOTHING
     for other in graph.ending:
         if tasks[other].head + tasks[other].least_tail == length:
             equals += 1
@@ -270,9 +270,10 @@ def _find_moves(graph, state):
     and the first two and the last two are exchanged.
     """
     tasks, places, uses = graph.tasks, graph.places, graph.uses
-    path = _find_path(graph, state)
-    state[0].work += path
-    held = 0  # the path before it stays as long, whatever is moved behind it
+    length = longest(graph)
+    path = _find_path(graph, state, length)
+    state[0].work += path + len(graph.ending)
+    held = 0  # the last place at which the path waits for a fixed interval
     for place in range(path):
         task = places[place].path
         is_closed = tasks[task].first_closed < tasks[task + 1].first_closed
@@ -291,7 +292,7 @@ def _find_moves(graph, state):
             last = uses[last].following
             size += 1
         else:
-            count = _find_block_moves(graph, state, count, begin, size, first, last, held)
+            count = _find_block_moves(graph, state, count, begin, size, first, last, held, length)
             begin, size, first, last = place - 1, 1, _NOTHING, _NOTHING
             if follows != _NOTHING:
                 size, first, last = 2, follows, uses[follows].following
@@ -299,7 +300,11 @@ def _find_moves(graph, state):
 
 
 @_jit
-def _find_block_moves(graph, state, count, begin, size, first, last, held):
+def _find_block_moves(graph, state, count, begin, size, first, last, held, length):
+    """Write the moves of one block, of some tens of tasks at most; return how many moves there are now.
+
+    Behind a fixed interval the path stays as long as it is, whatever is moved before it.
+    """
     near, far = first, first
     for number in range(1, size):
         near, far = far, graph.uses[far].following
@@ -318,8 +323,8 @@ def _find_block_moves(graph, state, count, begin, size, first, last, held):
                 state[0].mark += 1
                 state[0].work += move.size
                 move.length = _estimated(graph, move.first, move.last, move.later, state[0].mark)
-                if begin + reached <= held:  # the path behind a fixed interval stays
-                    move.length = max(move.length, longest(graph))
+                if begin + reached <= held:
+                    move.length = max(move.length, length)
                 count += 1
     return count
 

@@ -16,40 +16,34 @@ _RANDOM_MOVES = (2, 4, 8)  # one of these at random; two to four times as many w
 _WORK = 100_000  # tasks looked at between two looks at the clock: some milliseconds
 
 
-def wander(graph: DisjunctiveGraph, random: Random) -> None:
-    """Make some moves at random, so that a search that begins again begins elsewhere.
-
-    Args:
-        graph: a schedule; it is changed.
-        random: chooses the moves.
-    """
-    graph.compiled.move_at_random(graph.arrays, new_state(random.getrandbits(62)), random.choice(_RANDOM_MOVES))
-
-
 class TabuSearch:
     """A search for earlier ends than one, from one schedule.
 
     Args:
         graph: the schedule, from which others are made; it is changed.
-        random: chooses among equals.
-        best: the earliest end before; None is that of the graph.
+        random: chooses among equals, and moves at random.
 
     Attributes:
-        best: the earliest end, found or before.
+        best: the earliest end, found or of the graph.
         is_out_of_moves: whether the search has ended because there are none.
     """
 
-    def __init__(self, graph: DisjunctiveGraph, random: Random, best: int | None = None) -> None:
+    def __init__(self, graph: DisjunctiveGraph, random: Random) -> None:
         self.is_out_of_moves = False
-        self.best = graph.length if best is None else best
-        self._graph = graph
+        self.best = graph.length
+        self._graph, self._random = graph, random
         self._keeps, self._state = new_keeps(), new_state(random.getrandbits(62))
+
+    def wander(self) -> None:
+        """Make some moves at random, so that the search begins elsewhere."""
+        self._graph.compiled.move_at_random(self._graph.arrays, self._state, self._random.choice(_RANDOM_MOVES))
 
     def better(self, patience: int, stop: Callable[[], bool]) -> Iterator[Generated]:
         """Yield schedules, each with an earlier end than all before, until nothing comes any more.
 
         Args:
-            patience: moves in vain, one after the other, that end the search, or soon after.
+            patience: rounds in vain, one after the other, that end the search, or soon after. In a round one move is
+                made, if there is one.
             stop: asked every few milliseconds; true ends the search, too.
         """
         graph, found_at = self._graph, self._moves()

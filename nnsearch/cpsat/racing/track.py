@@ -73,20 +73,18 @@ class Track:
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
 
-    def start(
-        self, model: cp_model.CpModel, *, neighbourhoods_only: bool = False, spares_one: bool = False
-    ) -> CpSatRun:
+    def start(self, model: cp_model.CpModel, *, improves_only: bool = False, spares_one: bool = False) -> CpSatRun:
         """Return a run of CP-SAT on the model, or on one that differs in its hint, with the time that is left.
 
         Args:
             model: the model.
-            neighbourhoods_only: whether all workers improve solutions, by large neighbourhoods and local search; for
+            improves_only: whether all workers improve solutions, by large neighbourhoods and local search; for
                 parameters that leave the choice of subsolvers open.
             spares_one: whether one of several workers is left to the search beside it.
         """
         parameters = cmh.SatParameters()
         parameters.copy_from(self.parameters)
-        if neighbourhoods_only:
+        if improves_only:
             parameters.filter_subsolvers.extend(_IMPROVING)
         parameters.fill_additional_solutions_in_response = self._pools
         if spares_one and self.workers > 1:

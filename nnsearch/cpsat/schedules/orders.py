@@ -20,7 +20,7 @@ from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
 from nnsearch.schedules.loading import is_compiled
 from nnsearch.schedules.reading import Schedule
-from nnsearch.schedules.tabu import TabuSearch, wander
+from nnsearch.schedules.tabu import TabuSearch
 
 _POLL_SECONDS = 0.005
 _MOVING = 2.0  # times as long as it takes to complete a schedule
@@ -93,14 +93,16 @@ class OrderSearch(threading.Thread):
         if len(self._schedule.tasks) <= _FEW_TASKS and not is_compiled():
             self.rests = True
             self.told.wait(_FEW_TASKS_SECONDS)
-        self._in_vain_from = time.perf_counter()
         while not (self._refused or self.told.is_set()):
             self._take_turn()
 
     def _take_turn(self) -> None:
         """Search from the best solution, and rest if need be."""
+        is_first = self._known is None
         graph = self._graph()
         self.rests = False
+        if is_first:
+            self._in_vain_from = time.perf_counter()
         search = TabuSearch(graph, self._random)
 
         def goes_on() -> bool:
@@ -110,7 +112,7 @@ class OrderSearch(threading.Thread):
             return not self._refused
 
         if self._patience > _PATIENCE:
-            wander(graph, self._random)
+            search.wander()
         for found in search.better(round(self._patience), lambda: not goes_on()):
             self._waiting = found
             self._patience, self._in_vain_from = _PATIENCE, time.perf_counter()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from random import Random
+from typing import Any
 
 import hypothesis.strategies as st
 import numba
@@ -23,7 +25,7 @@ from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generator
 from nnsearch.schedules.reading import Schedule
 from nnsearch.schedules.rules import rules
-from nnsearch.schedules.tabu import TabuSearch, wander
+from nnsearch.schedules.tabu import TabuSearch
 
 _LONG = 10**9  # moves
 
@@ -88,7 +90,7 @@ def make(graph, first, last, later):  # type: ignore[no-untyped-def]
 @numba.njit
 def find_path(graph, state):  # type: ignore[no-untyped-def]
     """Write a longest path; return its size."""
-    return moves._find_path(graph, state)
+    return moves._find_path(graph, state, moves.longest(graph))
 
 
 @numba.njit
@@ -200,8 +202,9 @@ def test_a_shop_of_which_no_order_is_open_ends_at_once() -> None:
 
 def test_a_search_ends_when_it_has_lost_patience() -> None:
     _, graph = graph_of(random_shop(Random(1)))
-    search = TabuSearch(graph, Random(1))
-    ends = [made.cost for made in search.better(2_000, lambda: False)]
+    search, asked = TabuSearch(graph, Random(1)), itertools.count()
+    ends = [made.cost for made in search.better(2_000, lambda: next(asked) == 10_000)]
+    assert next(asked) < 10_000
     assert ends
     assert ends[-1] == search.best
     assert not search.is_out_of_moves
@@ -217,20 +220,74 @@ def test_from_elsewhere_only_what_is_better_than_before_counts(seed: int, monkey
     monkeypatch.setattr("nnsearch.schedules.tabu._RANDOM_MOVES", (9,))  # an even number may undo itself
     schedule, graph = graph_of(random_shop(Random(seed)))
     before, first = graph.generated().begins, graph.length
-    wander(graph, Random(seed))
+    search = TabuSearch(graph, Random(seed))
+    search.wander()
     assert graph.generated().begins != before
     check_schedule(schedule, graph.generated())
-    asked = itertools.count()
-    for made in TabuSearch(graph, Random(seed), first).better(_LONG, lambda: next(asked) >= 10):
-        assert made.cost < first
+    ends = [made.cost for made in search.better(5_000, lambda: False)]
+    assert ends == sorted(set(ends), reverse=True)
+    assert search.best == (ends[-1] if ends else first)
+    assert search.best <= first
 
 
-def test_a_better_schedule_that_it_begins_with_is_the_first() -> None:
-    _, graph = graph_of(random_shop(Random(1)))
-    before = graph.generated()
-    made = next(TabuSearch(graph, Random(1), graph.length + 1).better(_LONG, lambda: False))
-    assert (made.begins, made.cost) == (before.begins, before.cost)
-    assert list(TabuSearch(graph, Random(1), graph.length + 1).better(_LONG, lambda: True)) == []
+def test_a_better_schedule_that_it_comes_to_at_random_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(100):
+        _, graph = graph_of(random_shop(Random(seed)))
+        search = TabuSearch(graph, Random(seed))
+        search.wander()
+        if graph.length < search.best:
+            made = graph.generated()
+            assert next(search.better(_LONG, lambda: False)).begins == made.begins
+            return
+    raise AssertionError("moves at random have never led to anything better")
+
+
+def test_the_same_seed_makes_the_same_search() -> None:
+    found: list[list[list[int]]] = []
+    for _ in range(2):
+        _, graph = graph_of(random_shop(Random(7)))
+        search = TabuSearch(graph, Random(3))
+        search.wander()
+        found.append([made.begins for made in search.better(3_000, lambda: False)] + [graph.generated().begins])
+    assert found[0] == found[1]
+
+
+@settings(max_examples=100)
+@given(shops(), st.integers(0, 2**62))
+def test_nothing_is_written_outside_of_the_arrays(model: cp_model.CpModel, seed: int) -> None:
+    try:
+        _, graph = graph_of(model)
+    except NothingToReadError:  # tasks that take no time, one after the other at one time
+        return
+    guarded, ground = list[Any](), list[Any]()
+    for array in graph.arrays:
+        around = np.full((len(array) + 8) * array.itemsize, 77, dtype=np.uint8)
+        inside = around[4 * array.itemsize : -4 * array.itemsize].view(array.dtype)
+        inside[:] = array
+        guarded.append(inside)
+        ground.append((around[: 4 * array.itemsize], around[-4 * array.itemsize :]))
+    arrays, state = Graph(*guarded), new_state(seed)
+    moves.move_at_random(arrays, state, 8)
+    moves.improve(arrays, new_keeps(), state, 0, 3_000)
+    assert all((edge == 77).all() for edges in ground for edge in edges)
+    assert np.array_equal(arrays.places["task"][arrays.tasks["place"][:-1]], np.arange(len(arrays.places)))
+
+
+def test_an_estimate_takes_no_time_of_an_earlier_one() -> None:
+    """After moves at random the search goes on with marks of its own."""
+    jobs = {j: [(m, 1 + (7 * j + 3 * m) % 20) for m in Random(j).sample(range(10), 10)] for j in range(20)}
+    for seed in range(20):
+        _, graph = graph_of(job_shop_model(JobShop(10, jobs)).model)
+        search = TabuSearch(graph, Random(seed))
+        search.wander()
+        fresh = Graph(*(array.copy() for array in graph.arrays))
+        fresh.tasks["mark"] = 0
+        state = search._state.copy()
+        fresh_state = state.copy()
+        fresh_state["mark"] = 0
+        count = find_moves(graph.arrays, state)
+        assert find_moves(fresh, fresh_state) == count
+        assert graph.arrays.moves["length"][:count].tolist() == fresh.moves["length"][:count].tolist()
 
 
 @settings(max_examples=40)
@@ -263,20 +320,33 @@ def test_on_one_machine_a_move_leads_to_what_was_said_of_it(data: st.DataObject)
         assert move["length"] in (reached := max(tasks["head"] + tasks["tail"]), max(reached, length))
 
 
-def test_a_part_of_the_search_does_as_much_as_it_may_and_goes_on_where_it_ended() -> None:
+def test_a_search_in_small_parts_is_the_search_in_large_ones() -> None:
     random = Random(1)
     jobs = {j: [(m, random.randint(1, 20)) for m in random.sample(range(10), 10)] for j in range(20)}
     model = job_shop_model(JobShop(10, jobs)).model
-    ends: list[list[int]] = []
-    for parts in (1, 50):
+    ends, rounds = list[list[int]](), 0
+    for work in (100_000, 1):
         _, graph = graph_of(model)
         keeps, state = new_keeps(), new_state(1)
-        while state["number"] < 50:
-            assert moves.improve(graph.arrays, keeps, state, 0, 1 if parts == 50 else 50 * len(graph.arrays.tasks)) == 0
-            assert state["work"] >= 1
+        while not rounds or state["number"] < rounds:
+            assert moves.improve(graph.arrays, keeps, state, 0, work) == moves.GOES_ON
+            assert state["work"] >= work
+            rounds = rounds or int(state["number"][0])
         ends.append([*graph.generated().begins, int(state["number"][0])])
-    assert ends[0][-1] >= 50
-    assert ends[1][-1] == 50
+    assert ends[0] == ends[1]
+    assert rounds > 10
+
+
+def test_times_that_are_too_far_away_are_told() -> None:
+    model = cp_model.CpModel()
+    start, last = model.new_int_var(0, 9, ""), model.new_int_var(0, 2**61, "")
+    model.add_no_overlap([model.new_fixed_size_interval_var(start, 3, "")])
+    model.add(last >= start + 3)
+    model.minimize(last)
+    schedule = Schedule.of(PreparedModel(model))
+    far = dataclasses.replace(schedule, low=schedule.low + 2**60)
+    with pytest.raises(NothingToReadError, match="path of less than"):
+        DisjunctiveGraph(far, [0], [0])
 
 
 @settings(max_examples=40)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -62,6 +63,34 @@ def test_who_is_told_to_stop_does_not_wait_for_it(load_with: Callable[[Callable[
     assert asked == ["nnsearch.schedules.moves"], "what had begun goes on"
 
 
+def test_python_waits_for_it_whoever_asked_first(load_with: Callable[[Callable[[str], object]], None]) -> None:
+    """A search is a daemon, as threads are that it makes, unless they are told. LLVM at work at the exit is a crash."""
+    module = compiled()
+    load_with(lambda name: module)
+    asks = threading.Thread(target=compiled, daemon=True)
+    asks.start()
+    asks.join()
+    assert not loading._loading().daemon
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_was_forked_meanwhile_loads_by_itself() -> None:
+    program = """
+import os, sys, threading, importlib
+from nnsearch.schedules import loading
+released, load = threading.Event(), importlib.import_module
+importlib.import_module = lambda name: (released.wait(), load(name))[1]
+loading._loading()
+child = os.fork()
+released.set()
+importlib.import_module = load
+assert loading.compiled().improve
+sys.exit(os.waitpid(child, 0)[1] if child else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_where_it_cannot_be_compiled_one_line_says_so(
     load_with: Callable[[Callable[[str], object]], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -79,7 +108,14 @@ def test_where_it_cannot_be_compiled_one_line_says_so(
 
 @pytest.mark.slow
 def test_a_program_that_ends_while_it_is_compiled_ends_well(tmp_path: Path) -> None:
-    program = "from nnsearch.schedules.loading import _loading; assert _loading().is_alive()"
+    program = """
+import threading
+from nnsearch.schedules.loading import _loading
+asks = threading.Thread(target=_loading, daemon=True)  # as a search is
+asks.start()
+asks.join()
+assert _loading().is_alive()
+"""
     environment = {**ENVIRONMENT, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

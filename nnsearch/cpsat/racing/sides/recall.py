@@ -159,8 +159,8 @@ class Recall:
         if self._track.is_over() or self._standing.proves(best):
             return self._answers.better(before, start)
         found_by: Winner = "cp-sat" if own else self._credit.giver
-        if self._may_search_neighbourhoods():
-            last = self._search_neighbourhoods(best)
+        if self._may_only_improve():
+            last = self._improve_only(best)
             self._standing.note_bound(last)
             if self._track.is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                 return self._answers.better(last, best, found_by)
@@ -174,22 +174,22 @@ class Recall:
         has_worse = self._standing.has_solution() and self._standing.is_ahead(reached)
         return has_worse and not self._standing.is_near(reached)
 
-    def _may_search_neighbourhoods(self) -> bool:
-        """Tell whether CP-SAT may give all its workers to neighbourhoods; it does so from two workers on."""
+    def _may_only_improve(self) -> bool:
+        """Tell whether all of CP-SAT's workers may improve solutions; they do so from two workers on."""
         return (
             self._track.workers > 1
             and self._track.parameters.use_lns
             and leaves_subsolvers_open(self._track.parameters)
         )
 
-    def _search_neighbourhoods(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
-        """Let CP-SAT search large neighbourhoods of a solution and nothing else, as long as better ones come of it.
+    def _improve_only(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+        """Let CP-SAT improve a solution, and prove nothing, as long as better ones come of it.
 
         It ends when none has come for as long as the race had lasted by the last one: who waits for a proof waits
         twice as long at most.
         """
-        self._track.log(f"CP-SAT searches neighbourhoods: objective {best.objective_value:.12g}")
-        run = self._track.start(hinted(self._track.model, list(best.solution)), neighbourhoods_only=True)
+        self._track.log(f"CP-SAT improves it: objective {best.objective_value:.12g}")
+        run = self._track.start(hinted(self._track.model, list(best.solution)), improves_only=True)
         reached, patience = self._callbacks.incumbent, self._track.seconds()
         while not self._track.wait(run, _POLL_SECONDS) and self._track.seconds() < 2 * patience:
             if self._callbacks.incumbent != reached:

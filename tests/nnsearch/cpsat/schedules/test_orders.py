@@ -132,6 +132,7 @@ class Fruitless:
         self, turn: Callable[[int, Callable[[], bool]], None] = lambda *_: None, is_out_of_moves: bool = False
     ) -> None:
         self.patiences: list[int] = []
+        self.wandered: list[int] = []  # by the number of turns before
         self.is_out_of_moves = is_out_of_moves
         self._turn = turn
 
@@ -139,6 +140,10 @@ class Fruitless:
         """Begin."""
         self.best = graph.length
         return self
+
+    def wander(self) -> None:
+        """Begin elsewhere."""
+        self.wandered.append(len(self.patiences))
 
     def better(self, patience: int, stop: Callable[[], bool]) -> Iterator[Generated]:
         """Search."""
@@ -156,21 +161,18 @@ def turns(case: Case, monkeypatch: pytest.MonkeyPatch, during: Callable[[int], b
         during: called in a turn with its number, from 1; true ends the search.
     """
     search = case.search(workers=2)
-    begun, wandered = list[bool](), list[int]()
 
     def turn(number: int, stop: Callable[[], bool]) -> None:
         assert not search.rests, "it rests between two turns, not in one"
-        begun.append(len(begun) in wandered)
         if during(number):
             search.told.set()
 
     tabu = Fruitless(turn)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.wander", lambda *_: wandered.append(len(begun)))
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", tabu)
     with bounded():
         search.run()
     assert search.failed is None
-    return begun, tabu.patiences
+    return [turn in tabu.wandered for turn in range(len(tabu.patiences))], tabu.patiences
 
 
 def test_after_a_turn_in_vain_it_begins_again_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
