@@ -29,6 +29,7 @@ from nnsearch.model.objective import read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.cp_model.problem import CpModelFile
+from nnsearch.schedules.loading import compiled
 from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 
 SHOPS = ("job-shops", "flexible-shops", "rcpsp")
@@ -274,6 +275,7 @@ def test_a_window_of_all_tasks_has_all_of_them() -> None:
 
 
 def test_who_is_told_ends_the_search_at_once() -> None:
+    compiled()  # what is being loaded goes on after the search
     drawn = FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0)
     search = search_of(drawn)
     search.begin_by_rules(lambda: False)
