@@ -9,6 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nnsearch.errors import NothingToReadError
+
+NOTHING = -1
+"""No use, no task."""
+
+NEVER = -(2**62)
+"""Before all times."""
+
 _KEPT = 2**18  # pairs: far more than are kept at a time, so that few have one place
 
 
@@ -41,7 +49,7 @@ class Graph(NamedTuple):
             that there is; ``tail``, what passes from then to the end; ``place`` in a topological order. ``waits``, for
             how many others, and ``begin`` and ``mark``, when it would begin after a move, are of those who sort and
             estimate.
-        uses: [U]. ``task``; ``last`` and ``following``, the uses of the resource before and behind, or -1.
+        uses: [U]. ``task``; ``last`` and ``following``, the uses of the resource before and behind, or ``NOTHING``.
         before: ``task`` and ``weight`` of each arc, by the task at which it ends.
         after: the same arcs, by the task at which they begin.
         closed: ``begin`` and ``end`` of times at which a task cannot take a resource.
@@ -75,12 +83,20 @@ class Graph(NamedTuple):
         Args:
             durations: of T tasks.
             least: when each may begin.
-            least_tails: what passes from then to the end; less than -(2**61) where it does not lead there.
+            least_tails: what passes from then to the end; ``NEVER``, or somewhat more, where it does not lead there.
             uses: how many resources each takes.
             arcs: (other, weight): the other begins so much after it at least.
             closed: (begin, end), in the order of time.
+
+        Raises:
+            NothingToReadError: a path may be so long that an int64 cannot say it.
         """
         count = len(durations)
+        ending = [task for task, tail in enumerate(least_tails) if tail > NEVER // 2]
+        times = [0, *least, *(end for row in closed for _, end in row), *(least_tails[task] for task in ending)]
+        farthest = max(map(abs, times)) + sum(durations) + sum(abs(weight) for row in arcs for _, weight in row)
+        if farthest >= -NEVER // 4:
+            raise NothingToReadError(f"expected a path of less than {-NEVER // 4}, got one that may be {farthest}")
         before: list[list[tuple[int, int]]] = [[] for _ in range(count)]
         for task, to in enumerate(arcs):
             for other, weight in to:
@@ -96,7 +112,7 @@ class Graph(NamedTuple):
             tasks[name][1:] = np.cumsum(sizes)
         made = np.zeros(sum(uses), dtype=_USE)
         made["task"] = np.repeat(np.arange(count), uses)
-        made["last"] = made["following"] = -1
+        made["last"] = made["following"] = NOTHING
         places = np.zeros(count, dtype=_PLACE)
         places["task"] = tasks["place"][:count] = np.arange(count)
         return cls(
@@ -105,7 +121,7 @@ class Graph(NamedTuple):
             np.array(list(chain.from_iterable(before)), dtype=_ARC),
             np.array(list(chain.from_iterable(arcs)), dtype=_ARC),
             np.array(list(chain.from_iterable(closed)), dtype=_TIMES),
-            np.flatnonzero(tasks["least_tail"][:count] > -(2**61)),
+            np.array(ending, dtype=np.int64),
             places,
             # A block of a path has less than two moves for each of its uses, and one more is begun and not taken.
             np.zeros(2 * sum(uses) + 1, dtype=_MOVE),

@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import numba
 
-from nnsearch.schedules.arrays import Graph, new_keeps, new_state
+from nnsearch.schedules.arrays import NEVER, NOTHING, Graph, new_keeps, new_state
 
 BETTER, GOES_ON, OUT_OF_MOVES = 1, 0, -1
 """How :func:`improve` has ended."""
 
-_NOTHING = -1  # no use, no task
-_NEVER = -(2**62)
 _REACH = 30  # tasks of a stretch
 _TENURE = 10  # moves for which two tasks keep their order at least
 _LONGEST_TENURE = 14
@@ -58,7 +56,7 @@ def settle(graph) -> bool:
 @_called
 def longest(graph) -> int:
     """Return the length of the longest path."""
-    length = _NEVER
+    length = NEVER
     for task in graph.ending:
         length = max(length, graph.tasks[task].head + graph.tasks[task].least_tail)
     return length
@@ -124,17 +122,17 @@ def improve(graph, keeps, state, best, work) -> int:
 @_jit
 def _choose(graph, state, moves):
     """Return a shortest one of the open moves, or any one where none is open."""
-    chosen, equals = _NOTHING, 0
+    chosen, equals = NOTHING, 0
     for place in range(moves):
         move = graph.moves[place]
         if not move.forbidden:
-            if chosen == _NOTHING or move.length < graph.moves[chosen].length:
+            if chosen == NOTHING or move.length < graph.moves[chosen].length:
                 chosen, equals = place, 1
             elif move.length == graph.moves[chosen].length:
                 equals += 1
                 if _below(state, equals) == 0:
                     chosen = place
-    return _below(state, moves) if chosen == _NOTHING else chosen
+    return _below(state, moves) if chosen == NOTHING else chosen
 
 
 @_jit
@@ -187,7 +185,7 @@ def _ready(graph, task):
     for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
         head = max(head, tasks[before[arc].task].head + before[arc].weight)
     for use in range(tasks[task].first_use, tasks[task + 1].first_use):
-        if uses[use].last != _NOTHING:
+        if uses[use].last != NOTHING:
             other = uses[uses[use].last].task
             head = max(head, tasks[other].head + tasks[other].duration)
     return head
@@ -211,7 +209,7 @@ def _pass_backward(graph, last):
         for arc in range(tasks[task].first_after, tasks[task + 1].first_after):
             tail = max(tail, tasks[after[arc].task].tail + after[arc].weight)
         for use in range(tasks[task].first_use, tasks[task + 1].first_use):
-            if uses[use].following != _NOTHING:
+            if uses[use].following != NOTHING:
                 tail = max(tail, tasks[uses[uses[use].following].task].tail + tasks[task].duration)
         tasks[task].tail = tail
 
@@ -224,20 +222,20 @@ def _find_path(graph, state, length):
     on with what the task came too late for.
     """
     tasks, places, uses, before = graph.tasks, graph.places, graph.uses, graph.before
-    equals, task = 0, _NOTHING
+    equals, task = 0, NOTHING
     for other in graph.ending:
         if tasks[other].head + tasks[other].least_tail == length:
             equals += 1
             if _below(state, equals) == 0:
                 task = other
     size = 0
-    while task != _NOTHING:
+    while task != NOTHING:
         places[size].path = task
         size += 1
-        ready, holder, equals = _ready(graph, task), _NOTHING, 0
+        ready, holder, equals = _ready(graph, task), NOTHING, 0
         if tasks[task].head > ready and _below(state, 2):
             for use in range(tasks[task].first_use, tasks[task + 1].first_use):
-                if uses[use].last != _NOTHING:
+                if uses[use].last != NOTHING:
                     places[size].path = uses[uses[use].last].task
                     size += 1
                     break
@@ -248,7 +246,7 @@ def _find_path(graph, state, length):
                     if _below(state, equals) == 0:
                         holder = before[arc].task
             for use in range(tasks[task].first_use, tasks[task + 1].first_use):
-                if uses[use].last != _NOTHING:
+                if uses[use].last != NOTHING:
                     other = uses[uses[use].last].task
                     if tasks[other].head + tasks[other].duration == ready:
                         equals += 1
@@ -279,22 +277,22 @@ def _find_moves(graph, state):
         is_closed = tasks[task].first_closed < tasks[task + 1].first_closed
         if is_closed and tasks[task].head > _ready(graph, task):
             held = place
-    count, begin, size, first, last = 0, 0, 1, _NOTHING, _NOTHING  # of a block: its place, and its uses
+    count, begin, size, first, last = 0, 0, 1, NOTHING, NOTHING  # of a block: its place, and its uses
     for place in range(1, path + 1):
-        follows = _NOTHING
+        follows = NOTHING
         if place < path:
             task = places[place - 1].path
             for use in range(tasks[task].first_use, tasks[task + 1].first_use):
                 after = uses[use].following
-                if follows == _NOTHING and after != _NOTHING and uses[after].task == places[place].path:
+                if follows == NOTHING and after != NOTHING and uses[after].task == places[place].path:
                     follows = use
-        if follows != _NOTHING and follows == last:
+        if follows != NOTHING and follows == last:
             last = uses[last].following
             size += 1
         else:
             count = _find_block_moves(graph, state, count, begin, size, first, last, held, length)
-            begin, size, first, last = place - 1, 1, _NOTHING, _NOTHING
-            if follows != _NOTHING:
+            begin, size, first, last = place - 1, 1, NOTHING, NOTHING
+            if follows != NOTHING:
                 size, first, last = 2, follows, uses[follows].following
     return count
 
@@ -356,8 +354,8 @@ def _estimated(graph, first, last, later, mark):
     new order.
     """
     tasks, uses, before, after = graph.tasks, graph.uses, graph.before, graph.after
-    ready = _NEVER
-    if uses[first].last != _NOTHING:
+    ready = NEVER
+    if uses[first].last != NOTHING:
         other = uses[uses[first].last].task
         ready = tasks[other].head + tasks[other].duration
     use = uses[first].following if later else last
@@ -370,7 +368,7 @@ def _estimated(graph, first, last, later, mark):
             time = tasks[other].begin if tasks[other].mark == mark else tasks[other].head
             head = max(head, time + before[arc].weight)
         for also in range(tasks[task].first_use, tasks[task + 1].first_use):
-            if also != use and uses[also].last != _NOTHING:
+            if also != use and uses[also].last != NOTHING:
                 other = uses[uses[also].last].task
                 time = tasks[other].begin if tasks[other].mark == mark else tasks[other].head
                 head = max(head, time + tasks[other].duration)
@@ -381,8 +379,8 @@ def _estimated(graph, first, last, later, mark):
         if use == end:
             break
         use = first if use == last else uses[use].following
-    follows, length = _NEVER, _NEVER
-    if uses[last].following != _NOTHING:
+    follows, length = NEVER, NEVER
+    if uses[last].following != NOTHING:
         follows = tasks[uses[uses[last].following].task].tail
     use = end
     end = uses[first].following if later else last
@@ -392,7 +390,7 @@ def _estimated(graph, first, last, later, mark):
         for arc in range(tasks[task].first_after, tasks[task + 1].first_after):
             tail = max(tail, tasks[after[arc].task].tail + after[arc].weight)
         for also in range(tasks[task].first_use, tasks[task + 1].first_use):
-            if also != use and uses[also].following != _NOTHING:
+            if also != use and uses[also].following != NOTHING:
                 tail = max(tail, tasks[uses[uses[also].following].task].tail + tasks[task].duration)
         length = max(length, tasks[task].begin + tail)
         follows = tail
@@ -443,9 +441,9 @@ def _put_before(graph, use, other):
 
 @_jit
 def _link(graph, one, other):
-    if one != _NOTHING:
+    if one != NOTHING:
         graph.uses[one].following = other
-    if other != _NOTHING:
+    if other != NOTHING:
         graph.uses[other].last = one
 
 
@@ -485,7 +483,7 @@ def _count_waits(graph, task, first, last, more, count):
             other = after[tasks[task].first_after + number].task
         else:
             use = uses[tasks[task].first_use + number - arcs].following
-            other = uses[use].task if use != _NOTHING else task
+            other = uses[use].task if use != NOTHING else task
         if other != task and first <= tasks[other].place <= last:
             tasks[other].waits += more
             if tasks[other].waits == 0:

@@ -230,7 +230,7 @@ def test_from_elsewhere_only_what_is_better_than_before_counts(seed: int, monkey
     assert search.best <= first
 
 
-def test_a_better_schedule_that_it_comes_to_at_random_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_better_schedule_that_it_comes_to_at_random_is_the_first() -> None:
     for seed in range(100):
         _, graph = graph_of(random_shop(Random(seed)))
         search = TabuSearch(graph, Random(seed))
