@@ -25,12 +25,11 @@ def _record(*names: str) -> np.dtype[np.void]:
 
 
 _TASK = _record(
-    *("duration", "least", "least_tail", "first_use", "first_before", "first_after", "first_closed"),
+    *("duration", "least", "least_tail", "first_use", "first_before", "first_after"),
     *("head", "tail", "place", "waits", "begin", "mark"),
 )
 _USE = _record("task", "last", "following")
 _ARC = _record("task", "weight")
-_TIMES = _record("begin", "end")
 _PLACE = _record("task", "sorted", "path")
 _MOVE = _record("first", "last", "size", "later", "length", "forbidden")
 _STATE = _record("random", "mark", "number", "work", "stuck")
@@ -44,16 +43,14 @@ class Graph(NamedTuple):
 
     Attributes:
         tasks: [T + 1]. ``duration``; ``least``, when it may begin; ``least_tail``, what passes from then to the end by
-            arcs; where its uses, arcs and times begin, up to where those of the next one do (``first_use``,
-            ``first_before``, ``first_after``, ``first_closed``); ``head``, when it begins at the earliest in the order
-            that there is; ``tail``, what passes from then to the end; ``place`` in a topological order. ``waits``, for
-            how many others, and ``begin`` and ``mark``, when it would begin after a move, are of those who sort and
-            estimate.
+            arcs; where its uses and arcs begin, up to where those of the next one do (``first_use``, ``first_before``,
+            ``first_after``); ``head``, when it begins at the earliest in the order that there is; ``tail``, what passes
+            from then to the end; ``place`` in a topological order. ``waits``, for how many others, and ``begin`` and
+            ``mark``, when it would begin after a move, are of those who sort and estimate.
         uses: [U]. ``task``; ``last`` and ``following``, the uses of the resource before and behind, or ``NOTHING``.
         before: ``task`` and ``weight`` of each arc, by the task at which it ends.
         after: the same arcs, by the task at which they begin.
-        closed: ``begin`` and ``end`` of times at which a task cannot take a resource.
-        ending: tasks that lead to the end by arcs.
+        ending: tasks at which a longest path may end.
         places: [T]. ``task`` in a topological order; ``sorted`` and ``path``, of those who sort and look for paths.
         moves: ``first`` and ``last`` use of a stretch, its ``size``, whether the first comes behind the last or the
             last before the first (``later``), the ``length`` of the path through it then, whether it is ``forbidden``.
@@ -63,7 +60,6 @@ class Graph(NamedTuple):
     uses: Records
     before: Records
     after: Records
-    closed: Records
     ending: npt.NDArray[np.int64]
     places: Records
     moves: Records
@@ -76,7 +72,7 @@ class Graph(NamedTuple):
         least_tails: Sequence[int],
         uses: Sequence[int],
         arcs: Sequence[Sequence[tuple[int, int]]],
-        closed: Sequence[Sequence[tuple[int, int]]],
+        ending: Sequence[int],
     ) -> Graph:
         """Return a graph without an order: nobody has a resource before or behind anybody, and heads are not known.
 
@@ -86,14 +82,13 @@ class Graph(NamedTuple):
             least_tails: what passes from then to the end; ``NEVER``, or somewhat more, where it does not lead there.
             uses: how many resources each takes.
             arcs: (other, weight): the other begins so much after it at least.
-            closed: (begin, end), in the order of time.
+            ending: the tasks whose least tails count, or may be changed to what does.
 
         Raises:
             NothingToReadError: a path may be so long that an int64 cannot say it.
         """
         count = len(durations)
-        ending = [task for task, tail in enumerate(least_tails) if tail > NEVER // 2]
-        times = [0, *least, *(end for row in closed for _, end in row), *(least_tails[task] for task in ending)]
+        times = [0, *least, *(tail for tail in least_tails if tail > NEVER // 2)]
         farthest = max(map(abs, times)) + sum(durations) + sum(abs(weight) for row in arcs for _, weight in row)
         if farthest >= -NEVER // 4:
             raise NothingToReadError(f"expected a path of less than {-NEVER // 4}, got one that may be {farthest}")
@@ -107,7 +102,6 @@ class Graph(NamedTuple):
             ("first_use", uses),
             ("first_before", [len(row) for row in before]),
             ("first_after", [len(row) for row in arcs]),
-            ("first_closed", [len(row) for row in closed]),
         ):
             tasks[name][1:] = np.cumsum(sizes)
         made = np.zeros(sum(uses), dtype=_USE)
@@ -120,7 +114,6 @@ class Graph(NamedTuple):
             made,
             np.array(list(chain.from_iterable(before)), dtype=_ARC),
             np.array(list(chain.from_iterable(arcs)), dtype=_ARC),
-            np.array(list(chain.from_iterable(closed)), dtype=_TIMES),
             np.array(ending, dtype=np.int64),
             places,
             # A block of a path has less than two moves for each of its uses, and one more is begun and not taken.

@@ -1,7 +1,8 @@
 """The disjunctive graph of a schedule: in which order tasks take the resources that each of them takes whole.
 
 See B. Roy, B. Sussmann, Les problèmes d'ordonnancement avec contraintes disjonctives, 1964. The head of a task is when
-it begins at the earliest in such an order, its tail what has to pass from its begin to the end of the schedule.
+it begins at the earliest in such an order, its tail what has to pass from its begin to the end of the schedule. A fixed
+interval is a task that may begin at one time alone: in an order that brings it too late the schedule is not feasible.
 """
 
 from __future__ import annotations
@@ -56,30 +57,44 @@ class DisjunctiveGraph:
         self.end = _end(schedule)
         self._price = float(schedule.cost[self.end])
         arcs, least_tails = _task_arcs(schedule, ways, self.end)
+        ending = [task for task, tail in enumerate(least_tails) if tail > NEVER // 2]
+        if not ending:
+            raise NothingToReadError("expected a task before the end, got none")
+        latest = _latest(schedule, ways, self.end)
         low = schedule.low.tolist()
         least = [low[task.start] + way.start_shift for task, way in zip(schedule.tasks, ways, strict=True)]
         durations = [way.duration for way in ways]
-        taken = [[(begin, end) for begin, end, _ in resource.taken] for resource in schedule.resources]
-        closed = [sorted(times for resource, _ in way.uses for times in taken[resource]) for way in ways]
-        self.arrays = Graph.of_lists(durations, least, least_tails, [len(way.uses) for way in ways], arcs, closed)
-        if not len(self.arrays.ending):
-            raise NothingToReadError("expected a task before the end, got none")
-        self._take(schedule, ways, begins)
+        taken = [[resource for resource, _ in way.uses] for way in ways]
+        begins = list(begins)
+        for begin, end, resource in _fixed(schedule, ways, max(begins[task] + least_tails[task] for task in ending)):
+            latest[len(durations)] = begin
+            durations.append(end - begin)
+            taken.append([resource])
+            for times in (least, begins):
+                times.append(begin)
+            least_tails.append(NEVER)
+            arcs.append([])
+        uses = [len(resources) for resources in taken]
+        self.arrays = Graph.of_lists(durations, least, least_tails, uses, arcs, sorted({*ending, *latest}))
+        self._ending, self._limited = np.array(ending), np.array(list(latest), dtype=np.int64)
+        self._latest = np.array(list(latest.values()), dtype=np.int64)
+        self._least_tails = self.arrays.tasks["least_tail"].copy()
+        self._take(taken, begins)
         self.compiled = compiled(stop)  # last, as it takes long, and other schedules do without
         if not self.compiled.settle(self.arrays):
             raise NothingToReadError("expected times in the order of the tasks, got others")
 
-    def _take(self, schedule: Schedule, ways: Sequence[Mode], begins: Sequence[int]) -> None:
+    def _take(self, taken: Sequence[Sequence[int]], begins: Sequence[int]) -> None:
         """Let tasks take resources in the order of their begins."""
         tasks, uses = self.arrays.tasks, self.arrays.uses
-        first = tasks["first_use"].tolist()
+        first, durations = tasks["first_use"].tolist(), tasks["duration"].tolist()
         last, following = [NOTHING] * len(uses), [NOTHING] * len(uses)
-        previous = [NOTHING] * len(schedule.resources)
+        previous: dict[int, int] = {}
         # Of those that begin together, the ones that take no time come first.
-        order = sorted(range(len(ways)), key=lambda task: (begins[task], ways[task].duration))
+        order = sorted(range(len(taken)), key=lambda task: (begins[task], durations[task]))
         for task in order:
-            for use, (resource, _) in enumerate(ways[task].uses, first[task]):
-                last[use] = previous[resource]
+            for use, resource in enumerate(taken[task], first[task]):
+                last[use] = previous.get(resource, NOTHING)
                 if last[use] != NOTHING:
                     following[last[use]] = use
                 previous[resource] = use
@@ -89,12 +104,22 @@ class DisjunctiveGraph:
 
     @property
     def length(self) -> int:
-        """The length of the longest path, the end's value."""
-        return int(self.compiled.longest(self.arrays))
+        """The end's value in the order that there is, whatever comes too late."""
+        return int((self.arrays.tasks["head"] + self._least_tails)[self._ending].max())
+
+    def aim(self, best: int) -> None:
+        """Let the longest path be shorter than ``best`` where the end is, and nothing comes too late.
+
+        What comes too late by some time makes a path that is by as much too long.
+        """
+        if len(self._limited):
+            tails = self.arrays.tasks["least_tail"]
+            tails[self._limited] = np.maximum(self._least_tails[self._limited], best - 1 - self._latest)
+            self.compiled.settle(self.arrays)
 
     def generated(self) -> Generated:
         """Return the schedule in which each task begins at its head."""
-        tasks = self.arrays.tasks[:-1]
+        tasks = self.arrays.tasks[: len(self._modes)]
         ends = (tasks["head"] + tasks["duration"]).tolist()
         return Generated(tasks["head"].tolist(), ends, self._modes, self._price * self.length)
 
@@ -104,6 +129,33 @@ def _end(schedule: Schedule) -> int:
     if len(priced) != 1:
         raise NothingToReadError(f"expected an objective that is the end, got one of {len(priced)} variables")
     return priced[0]
+
+
+def _latest(schedule: Schedule, ways: Sequence[Mode], end: int) -> dict[int, int]:
+    """Return when tasks may begin at the latest, of those which the end's largest value does not leave so much time."""
+    most, tails = schedule.latest(), schedule.tails()
+    return {
+        number: most[task.start] + way.start_shift
+        for number, (task, way) in enumerate(zip(schedule.tasks, ways, strict=True))
+        if most[task.start] < most[end] - tails[task.start]
+    }
+
+
+def _fixed(schedule: Schedule, ways: Sequence[Mode], until: int) -> list[tuple[int, int, int]]:
+    """Return fixed intervals of resources that tasks take: (begin, end, resource).
+
+    Those that begin after ``until``, the end of all, are left out if all tasks are before it.
+    """
+    tails = schedule.tails()
+    are_before = all(
+        tails[task.start] >= way.start_shift + way.duration for task, way in zip(schedule.tasks, ways, strict=True)
+    )
+    return [
+        (begin, end, resource)
+        for resource in sorted({resource for way in ways for resource, _ in way.uses})
+        for begin, end, _ in schedule.resources[resource].taken
+        if begin < until or not are_before
+    ]
 
 
 def _task_arcs(schedule: Schedule, ways: Sequence[Mode], end: int) -> tuple[list[list[tuple[int, int]]], list[int]]:

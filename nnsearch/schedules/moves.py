@@ -168,35 +168,19 @@ def _below(state, count):
 
 
 @_jit
-def _opened(graph, task, time):
-    """Return the first time from one on at which a task fits between times at which its resources are taken."""
-    tasks, closed = graph.tasks, graph.closed
-    for place in range(tasks[task].first_closed, tasks[task + 1].first_closed):
-        if time < closed[place].end and time + tasks[task].duration > closed[place].begin:
-            time = closed[place].end
-    return time
-
-
-@_jit
-def _ready(graph, task):
-    """Return when a task could begin if there were no fixed intervals."""
-    tasks, uses, before = graph.tasks, graph.uses, graph.before
-    head = tasks[task].least
-    for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
-        head = max(head, tasks[before[arc].task].head + before[arc].weight)
-    for use in range(tasks[task].first_use, tasks[task + 1].first_use):
-        if uses[use].last != NOTHING:
-            other = uses[uses[use].last].task
-            head = max(head, tasks[other].head + tasks[other].duration)
-    return head
-
-
-@_jit
 def _pass_forward(graph, first):
     """Bring the heads up to date from a place in the order on."""
+    tasks, uses, before = graph.tasks, graph.uses, graph.before
     for place in range(first, len(graph.places)):
         task = graph.places[place].task
-        graph.tasks[task].head = _opened(graph, task, _ready(graph, task))
+        head = tasks[task].least
+        for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
+            head = max(head, tasks[before[arc].task].head + before[arc].weight)
+        for use in range(tasks[task].first_use, tasks[task + 1].first_use):
+            if uses[use].last != NOTHING:
+                other = uses[uses[use].last].task
+                head = max(head, tasks[other].head + tasks[other].duration)
+        tasks[task].head = head
 
 
 @_jit
@@ -216,11 +200,7 @@ def _pass_backward(graph, last):
 
 @_jit
 def _find_path(graph, state, length):
-    """Write the tasks of a longest path, any of them, to the places' ``path``; return how many they are.
-
-    Where one waits for a fixed interval, the path begins with the task that has the resource before that, or else goes
-    on with what the task came too late for.
-    """
+    """Write the tasks of a longest path, any of them, to the places' ``path``; return how many they are."""
     tasks, places, uses, before = graph.tasks, graph.places, graph.uses, graph.before
     equals, task = 0, NOTHING
     for other in graph.ending:
@@ -232,26 +212,19 @@ def _find_path(graph, state, length):
     while task != NOTHING:
         places[size].path = task
         size += 1
-        ready, holder, equals = _ready(graph, task), NOTHING, 0
-        if tasks[task].head > ready and _below(state, 2):
-            for use in range(tasks[task].first_use, tasks[task + 1].first_use):
-                if uses[use].last != NOTHING:
-                    places[size].path = uses[uses[use].last].task
-                    size += 1
-                    break
-        else:
-            for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
-                if tasks[before[arc].task].head + before[arc].weight == ready:
+        head, holder, equals = tasks[task].head, NOTHING, 0
+        for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
+            if tasks[before[arc].task].head + before[arc].weight == head:
+                equals += 1
+                if _below(state, equals) == 0:
+                    holder = before[arc].task
+        for use in range(tasks[task].first_use, tasks[task + 1].first_use):
+            if uses[use].last != NOTHING:
+                other = uses[uses[use].last].task
+                if tasks[other].head + tasks[other].duration == head:
                     equals += 1
                     if _below(state, equals) == 0:
-                        holder = before[arc].task
-            for use in range(tasks[task].first_use, tasks[task + 1].first_use):
-                if uses[use].last != NOTHING:
-                    other = uses[uses[use].last].task
-                    if tasks[other].head + tasks[other].duration == ready:
-                        equals += 1
-                        if _below(state, equals) == 0:
-                            holder = other
+                        holder = other
         task = holder
     for place in range(size // 2):
         task = places[place].path
@@ -268,16 +241,9 @@ def _find_moves(graph, state):
     and the first two and the last two are exchanged.
     """
     tasks, places, uses = graph.tasks, graph.places, graph.uses
-    length = longest(graph)
-    path = _find_path(graph, state, length)
+    path = _find_path(graph, state, longest(graph))
     state[0].work += path + len(graph.ending)
-    held = 0  # the last place at which the path waits for a fixed interval
-    for place in range(path):
-        task = places[place].path
-        is_closed = tasks[task].first_closed < tasks[task + 1].first_closed
-        if is_closed and tasks[task].head > _ready(graph, task):
-            held = place
-    count, begin, size, first, last = 0, 0, 1, NOTHING, NOTHING  # of a block: its place, and its uses
+    count, size, first, last = 0, 1, NOTHING, NOTHING  # size, and first and last use, of a block
     for place in range(1, path + 1):
         follows = NOTHING
         if place < path:
@@ -290,19 +256,16 @@ def _find_moves(graph, state):
             last = uses[last].following
             size += 1
         else:
-            count = _find_block_moves(graph, state, count, begin, size, first, last, held, length)
-            begin, size, first, last = place - 1, 1, NOTHING, NOTHING
+            count = _find_block_moves(graph, state, count, size, first, last)
+            size, first, last = 1, NOTHING, NOTHING
             if follows != NOTHING:
                 size, first, last = 2, follows, uses[follows].following
     return count
 
 
 @_jit
-def _find_block_moves(graph, state, count, begin, size, first, last, held, length):
-    """Write the moves of one block, of some tens of tasks at most; return how many moves there are now.
-
-    Behind a fixed interval the path stays as long as it is, whatever is moved before it.
-    """
+def _find_block_moves(graph, state, count, size, first, last):
+    """Write the moves of one block, of some tens of tasks at most; return how many moves there are now."""
     near, far = first, first
     for number in range(1, size):
         near, far = far, graph.uses[far].following
@@ -310,19 +273,17 @@ def _find_block_moves(graph, state, count, begin, size, first, last, held, lengt
             move = graph.moves[count]
             if kind == 0:
                 fits = number == 1 and size > 2
-                move.first, move.last, move.size, move.later, reached = first, far, 2, 1, 2
+                move.first, move.last, move.size, move.later = first, far, 2, 1
             elif kind == 1:
                 fits = size - number < _REACH
-                move.first, move.last, move.size, move.later, reached = near, last, size - number + 1, 1, size
+                move.first, move.last, move.size, move.later = near, last, size - number + 1, 1
             else:
                 fits = 2 <= number < _REACH
-                move.first, move.last, move.size, move.later, reached = first, far, number + 1, 0, number + 1
+                move.first, move.last, move.size, move.later = first, far, number + 1, 0
             if fits and not _leads_back(graph, move.first, move.last, move.later):
                 state[0].mark += 1
                 state[0].work += move.size
                 move.length = _estimated(graph, move.first, move.last, move.later, state[0].mark)
-                if begin + reached <= held:
-                    move.length = max(move.length, length)
                 count += 1
     return count
 
@@ -372,7 +333,6 @@ def _estimated(graph, first, last, later, mark):
                 other = uses[uses[also].last].task
                 time = tasks[other].begin if tasks[other].mark == mark else tasks[other].head
                 head = max(head, time + tasks[other].duration)
-        head = _opened(graph, task, head)
         tasks[task].begin = head
         tasks[task].mark = mark
         ready = head + tasks[task].duration

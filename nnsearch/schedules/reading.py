@@ -137,6 +137,13 @@ class Schedule:
             least[v] = max(least[v], least[u] + w)
         return least
 
+    def latest(self) -> list[int]:
+        """Return for each variable the largest value that arcs leave."""
+        most: list[int] = self.high.tolist()
+        for u, v, w in reversed(self.arcs):
+            most[u] = min(most[u], most[v] - w)
+        return most
+
     def tails(self) -> list[float]:
         """Return for each variable how much a variable of the objective has to be above it, ``-inf`` where none has."""
         most = np.where(self.cost > 0, 0.0, -np.inf).tolist()

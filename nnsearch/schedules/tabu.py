@@ -33,6 +33,7 @@ class TabuSearch:
         self.best = graph.length
         self._graph, self._random = graph, random
         self._keeps, self._state = new_keeps(), new_state(random.getrandbits(62))
+        graph.aim(self.best)
 
     def wander(self) -> None:
         """Make some moves at random, so that the search begins elsewhere."""
@@ -48,8 +49,9 @@ class TabuSearch:
         """
         graph, found_at = self._graph, self._moves()
         while not stop() and not self.is_out_of_moves and self._moves() < found_at + patience:
-            if graph.length < self.best:
+            if graph.compiled.longest(graph.arrays) < self.best:
                 self.best, found_at = graph.length, self._moves()
+                graph.aim(self.best)
                 yield graph.generated()
             else:
                 ended = graph.compiled.improve(graph.arrays, self._keeps, self._state, self.best, _WORK)
