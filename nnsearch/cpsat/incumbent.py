@@ -24,15 +24,15 @@ class Incumbent:
         answer: CP-SAT's with the best solution, of a part of the model; None as long as there is none.
         found: when that was noted, of ``time.perf_counter``; before, when this was made.
         proved: whether a solve of the whole model has shown that no solution is better.
+        ended: whether who is told of solutions wants no more.
     """
 
     def __init__(self, objective: Objective, on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None) -> None:
         self._objective, self._on_solution = objective, on_solution
         self._turn = threading.Lock()
-        self._ended = False  # by what is told of solutions
         self.answer: cmh.CpSolverResponse | None = None
         self.found = time.perf_counter()
-        self.proved = False
+        self.proved = self.ended = False
 
     @property
     def best(self) -> list[int] | None:
@@ -54,20 +54,21 @@ class Incumbent:
             if self.answer is None or not self._objective.better(self.answer.objective_value, response.objective_value):
                 self.answer, self.found = response, time.perf_counter()
 
-    def note(self, response: cmh.CpSolverResponse) -> bool:
-        """Take note of a solution, from any thread; return whether no more are wanted."""
+    def note(self, response: cmh.CpSolverResponse) -> float | None:
+        """Take note of a solution, from any thread; return its objective where it is the best by now, else None."""
         with self._turn:
             answer = cmh.CpSolverResponse()
             answer.copy_from(response)
             answer.status = cp_model.FEASIBLE
             if self._objective.floating:  # on the way CP-SAT tells a rounded sum
                 answer.objective_value = self._objective.value_of(list(answer.solution))
-            reached = self.reached
-            if not self._ended and (reached is None or self._objective.better(answer.objective_value, reached)):
-                self.answer, self.found = answer, time.perf_counter()
-                if self._on_solution is not None:
-                    self._ended = self._on_solution(answer)
-            return self._ended
+            before, reached = self.reached, float(answer.objective_value)
+            if self.ended or (before is not None and not self._objective.better(reached, before)):
+                return None
+            self.answer, self.found = answer, time.perf_counter()
+            if self._on_solution is not None:
+                self.ended = self._on_solution(answer)
+            return reached
 
 
 class Listener(cp_model.CpSolverSolutionCallback):
@@ -86,9 +87,8 @@ class Listener(cp_model.CpSolverSolutionCallback):
 
     def on_solution_callback(self) -> None:
         """Note a solution."""
-        before = self._incumbent.reached
-        ended = self._incumbent.note(self.response_proto)
-        if self._incumbent.reached != before:
-            self.reached, self.found = self._incumbent.reached, time.perf_counter()
-        if ended:
+        reached = self._incumbent.note(self.response_proto)
+        if reached is not None:
+            self.reached, self.found = reached, time.perf_counter()
+        if self._incumbent.ended:
             self.stop_search()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import cast
+from unittest.mock import patch
 
 from ortools.sat.python import cp_model_helper as cmh
 
@@ -44,6 +45,33 @@ def test_an_equal_solution_is_adopted() -> None:
     incumbent.note(response(5.0))
     incumbent.adopt(start := response(5.0))
     assert incumbent.answer is start
+
+
+def test_a_listener_is_not_credited_with_what_others_find_meanwhile() -> None:
+    class Overtaken(Incumbent):
+        """Somebody else notes a better solution just before each."""
+
+        def note(self, found: cmh.CpSolverResponse) -> float | None:
+            super().note(response(1.0))
+            return super().note(found)
+
+    incumbent = Overtaken(cast("Objective", Least()))
+    heard = incumbent.listener()
+    found = heard.found
+    with patch.object(type(heard), "response_proto", response(2.0), create=True):
+        heard.on_solution_callback()
+    assert incumbent.reached == 1.0
+    assert heard.reached is None
+    assert heard.found == found
+
+
+class Least:
+    """An objective that is minimised."""
+
+    floating = False
+
+    def better(self, one: float, other: float) -> bool:
+        return one < other
 
 
 class Equal:

@@ -271,10 +271,9 @@ class Lead:
         """Let a search go on from CP-SAT's solutions where they are better."""
 
         def follow(response: cmh.CpSolverResponse) -> None:
-            before = search.reached
-            search.note(response)
-            if search.reached != before:
-                self._followed = search.reached
+            reached = search.note(response)
+            if reached is not None:
+                self._followed = reached
 
         self._callbacks.follow = follow
         if self._latest is not None:
