@@ -17,6 +17,9 @@ NOTHING = -1
 NEVER = -(2**62)
 """Before all times."""
 
+BETTER, GOES_ON, OUT_OF_MOVES = 1, 0, -1
+"""How a search by :func:`nnsearch.schedules.moves.improve` has ended."""
+
 _KEPT = 2**18  # pairs: far more than are kept at a time, so that few have one place
 
 
@@ -24,15 +27,15 @@ def _record(*names: str) -> np.dtype[np.void]:
     return np.dtype([(name, np.int64) for name in names], align=True)
 
 
-_TASK = _record(
+TASK = _record(
     *("duration", "least", "least_tail", "first_use", "first_before", "first_after"),
     *("head", "tail", "place", "waits", "begin", "mark"),
 )
-_USE = _record("task", "last", "following")
-_ARC = _record("task", "weight")
-_PLACE = _record("task", "sorted", "path")
-_MOVE = _record("first", "last", "size", "later", "length", "forbidden")
-_STATE = _record("random", "mark", "number", "work", "stuck")
+USE = _record("task", "last", "following")
+ARC = _record("task", "weight")
+PLACE = _record("task", "sorted", "path")
+MOVE = _record("first", "last", "size", "later", "length", "forbidden")
+STATE = _record("random", "mark", "number", "work", "stuck")
 
 Records = npt.NDArray[Any]
 """A record for each; all fields are int64."""
@@ -96,7 +99,7 @@ class Graph(NamedTuple):
         for task, to in enumerate(arcs):
             for other, weight in to:
                 before[other].append((task, weight))
-        tasks = np.zeros(count + 1, dtype=_TASK)
+        tasks = np.zeros(count + 1, dtype=TASK)
         tasks["duration"][:count], tasks["least"][:count], tasks["least_tail"][:count] = durations, least, least_tails
         for name, sizes in (
             ("first_use", uses),
@@ -104,26 +107,26 @@ class Graph(NamedTuple):
             ("first_after", [len(row) for row in arcs]),
         ):
             tasks[name][1:] = np.cumsum(sizes)
-        made = np.zeros(sum(uses), dtype=_USE)
+        made = np.zeros(sum(uses), dtype=USE)
         made["task"] = np.repeat(np.arange(count), uses)
         made["last"] = made["following"] = NOTHING
-        places = np.zeros(count, dtype=_PLACE)
+        places = np.zeros(count, dtype=PLACE)
         places["task"] = tasks["place"][:count] = np.arange(count)
         return cls(
             tasks,
             made,
-            np.array(list(chain.from_iterable(before)), dtype=_ARC),
-            np.array(list(chain.from_iterable(arcs)), dtype=_ARC),
+            np.array(list(chain.from_iterable(before)), dtype=ARC),
+            np.array(list(chain.from_iterable(arcs)), dtype=ARC),
             np.array(ending, dtype=np.int64),
             places,
             # A block of a path has less than two moves for each of its uses, and one more is begun and not taken.
-            np.zeros(2 * sum(uses) + 1, dtype=_MOVE),
+            np.zeros(2 * sum(uses) + 1, dtype=MOVE),
         )
 
 
 def new_state(seed: int) -> Records:
     """Return what a search goes on with: ``random``, ``mark``, ``number`` of moves, ``work`` done, times ``stuck``."""
-    state = np.zeros(1, dtype=_STATE)
+    state = np.zeros(1, dtype=STATE)
     state["random"] = seed
     return state
 

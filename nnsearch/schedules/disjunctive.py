@@ -28,12 +28,12 @@ class DisjunctiveGraph:
         schedule: the schedule.
         modes: how each task is done, the place among its modes.
         begins: when it begins; this says in which order resources are taken.
-        stop: asked while what is compiled is loaded; true gives up.
+        stop: asked while machine code is loaded; true gives up.
 
     Attributes:
         end: the variable that is to be the least.
         arrays: the graph, for the functions of ``compiled``.
-        compiled: :mod:`nnsearch.schedules.moves`.
+        compiled: the functions of :mod:`nnsearch.schedules.moves`.
 
     Raises:
         NothingToReadError: a task takes a part of a resource, the objective is another one than the end, or the begins

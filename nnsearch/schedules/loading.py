@@ -1,92 +1,136 @@
-"""Loads what numba compiles, once in a process, beside whatever else goes on there."""
+"""Loads machine code once in a process, and has it made where there is none on this machine."""
 
 from __future__ import annotations
 
-import functools
-import importlib
+import json
 import logging
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
-from types import ModuleType
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from nnsearch.errors import CompilerError
 from nnsearch.model.stopping import StopCheck
 
+if TYPE_CHECKING:
+    from nnsearch.schedules.machine_code import MachineCode
+
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.005
-_lock = threading.Lock()
+_MAKE = """
+import json, sys
+sys.path[:], folders = json.loads(sys.argv[1])
+from nnsearch.schedules.compiling import main
+main(folders)
+"""
 
 
-def compiled(stop: Callable[[], bool] | None = None) -> ModuleType:
-    """Return :mod:`nnsearch.schedules.moves`.
+def compiled(stop: Callable[[], bool] | None = None) -> MachineCode:
+    """Return the machine code of :mod:`nnsearch.schedules.moves`.
 
-    It takes half a second at the first call in a process, and some ten seconds, in which it is compiled, at the first
-    one on a machine.
+    It takes a twentieth of a second at the first call in a process. At the first one on a machine it is made, in some
+    fifteen seconds, by a process that goes on where nobody waits for it any more.
 
     Args:
-        stop: asked meanwhile; true gives up waiting, and lets the loading go on for later calls.
+        stop: asked meanwhile; true gives up waiting.
 
     Raises:
-        CompilerError: numba cannot be imported, cannot compile it, or has no place to keep it.
+        CompilerError: numba or LLVM cannot be imported, or cannot make it, or no folder can be written.
         ReadingStoppedError: ``stop`` said so.
     """
     check = StopCheck(stop)
-    with _lock:
-        thread = _loading()
-    while thread.is_alive():
+    while True:
         check.now()
-        thread.join(_POLL_SECONDS)
-    return thread.result()
+        with _loader.lock:
+            code = _loader.load()
+        if code is not None:
+            return code
+        _loader.wait(_POLL_SECONDS)
 
 
-def is_compiled() -> bool:
-    """Tell whether :func:`compiled` has been called, and would not have to wait."""
-    with _lock:
-        return _loading.cache_info().currsize > 0 and not _loading().is_alive()
+class _Loader:
+    """What a process has of machine code."""
 
+    def __init__(self, code: MachineCode | None = None) -> None:
+        self.lock = threading.Lock()
+        self.code = code
+        self._making: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None
+        self._error: CompilerError | None = None
 
-class Loading(threading.Thread):
-    """Imports the module, and compiles or loads its functions.
+    def load(self) -> MachineCode | None:
+        """Return it; None while it is made."""
+        if self._error is not None:
+            raise self._error
+        if self.code is None and (self._making is None or self._making.poll() is not None):
+            try:
+                self._load_or_make()
+            except CompilerError:
+                raise
+            except Exception as error:
+                self._fail(f"{type(error).__name__}: {error}", error)
+        return self.code
 
-    It is no daemon: Python waits for it at the exit, lest LLVM is torn apart.
-    """
+    def wait(self, seconds: float) -> None:
+        """Wait for its making, for some time."""
+        making = self._making
+        if making is not None:
+            try:
+                making.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return
 
-    def __init__(self) -> None:
-        super().__init__(name="loads nnsearch.schedules.moves", daemon=False)  # else it would be what its maker is
-        self._module: ModuleType | None = None
-        self._error: Exception | None = None
+    def _load_or_make(self) -> None:
+        from nnsearch.schedules.machine_code import MachineCode, file_name, read
 
-    def run(self) -> None:
-        """Load it; where that goes wrong, say so once."""
-        try:
-            module = importlib.import_module("nnsearch.schedules.moves")
-            module.load()
-            self._module = module
-        except Exception as error:
-            self._error = error
-            _LOGGER.warning("tabu search on schedules is left out: %s", self._why())
-
-    def result(self) -> ModuleType:
-        """Return the module; for its errors see :func:`compiled`."""
-        if self._module is None:
-            raise CompilerError(self._why()) from self._error
-        return self._module
-
-    def _why(self) -> str:
-        return (
-            f"expected numba to compile nnsearch.schedules.moves, got {type(self._error).__name__}: {self._error}; "
-            "upgrade numba, or where it has no place to keep what it compiles set NUMBA_CACHE_DIR to a folder that can "
-            "be written"
+        folders = _folders()
+        for folder in folders:
+            code = read(folder / file_name())
+            if code is not None:
+                self.code = MachineCode(code)
+                return
+        if self._said is not None:
+            self._said.seek(0)
+            lines = self._said.read().decode(errors="replace").split("\n")
+            self._fail(next((line for line in reversed(lines) if line.strip()), "nothing"))
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - the process writes to it
+        asked = json.dumps([sys.path, [str(folder) for folder in folders]])
+        self._making = subprocess.Popen(
+            [sys.executable, "-c", _MAKE, asked],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            start_new_session=True,  # Ctrl-C is for the program
         )
 
+    def _fail(self, why: str, cause: Exception | None = None) -> None:
+        if self._error is None:
+            self._error = CompilerError(
+                f"expected numba to make machine code of nnsearch.schedules.moves, got {why}; upgrade numba, or where "
+                "no folder can be written set NNSEARCH_CACHE_DIR to one that can"
+            )
+            _LOGGER.warning("tabu search on schedules is left out: %s", self._error)
+        raise self._error from cause
 
-@functools.cache
-def _loading() -> Loading:
-    thread = Loading()
-    thread.start()
-    return thread
+
+def _folders() -> list[Path]:
+    """Return where machine code may be: beside the source, or in the user's folder."""
+    asked = os.environ.get("NNSEARCH_CACHE_DIR")
+    return [Path(asked)] if asked else [Path(__file__).with_name("__pycache__"), Path.home() / ".cache" / "nnsearch"]
 
 
-if hasattr(os, "register_at_fork"):  # a child has no such thread, and loads by itself
-    os.register_at_fork(after_in_child=_loading.cache_clear)
+_loader = _Loader()
+
+
+def _forked() -> None:
+    """Let a child have what was loaded, but neither the lock nor what the parent waits for."""
+    global _loader
+    _loader = _Loader(_loader.code)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -1,8 +1,7 @@
 """Moves of tasks in a disjunctive graph, and tabu search among them, compiled by numba.
 
-Only :mod:`nnsearch.schedules.loading` imports it, because numba takes a third of a second to import, and some ten
-seconds to compile this, the first time on a machine. It is one file because numba looks at the date of a function's
-own file to see whether what it has compiled is up to date. Functions that Python calls have no underscore.
+numba takes a second to import and to get ready, so only what makes machine code of this imports it. Functions that
+Python calls have no underscore.
 
 A use is a task that takes a resource; uses of a resource are a chain, in the order in which they take it. See E. Balas,
 A. Vazacopoulos, Guided local search with shifting bottleneck for job shop scheduling, 1998, for the moves and what they
@@ -16,10 +15,7 @@ from __future__ import annotations
 
 import numba
 
-from nnsearch.schedules.arrays import NEVER, NOTHING, Graph, new_keeps, new_state
-
-BETTER, GOES_ON, OUT_OF_MOVES = 1, 0, -1
-"""How :func:`improve` has ended."""
+from nnsearch.schedules.arrays import BETTER, GOES_ON, NEVER, NOTHING, OUT_OF_MOVES
 
 _REACH = 30  # tasks of a stretch
 _TENURE = 10  # moves for which two tasks keep their order at least
@@ -28,22 +24,10 @@ _STUCK = 50  # longest paths in a row without a move
 _SPREAD = 2654435761  # multiplies a number so that neighbours lie far from each other (D. Knuth)
 
 # Nothing is allocated here, so that arrays need no count of who refers to them: a third of the time.
-_called = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-_jit = numba.njit(
-    cache=True, nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
+_jit = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def load() -> None:
-    """Compile all that Python calls, or load it where it has been compiled."""
-    graph = Graph.of_lists([], [], [], [], [], [])
-    settle(graph)
-    longest(graph)
-    move_at_random(graph, new_state(0), 0)
-    improve(graph, new_keeps(), new_state(0), 0, 0)
-
-
-@_called
+@_jit
 def settle(graph) -> bool:
     """Bring the order of tasks, heads and tails up to date with all chains; false where tasks wait for each other."""
     if not _sort(graph, 0, len(graph.places) - 1):
@@ -53,7 +37,7 @@ def settle(graph) -> bool:
     return True
 
 
-@_called
+@_jit
 def longest(graph) -> int:
     """Return the length of the longest path."""
     length = NEVER
@@ -62,7 +46,7 @@ def longest(graph) -> int:
     return length
 
 
-@_called
+@_jit
 def move_at_random(graph, state, count) -> None:
     """Make moves at random.
 
@@ -78,7 +62,7 @@ def move_at_random(graph, state, count) -> None:
             _make(graph, move.first, move.last, move.later)
 
 
-@_called
+@_jit
 def improve(graph, keeps, state, best, work) -> int:
     """Search until the longest path is shorter than the best one before, or until much work is done.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from random import Random
 
-from nnsearch.schedules.arrays import new_keeps, new_state
+from nnsearch.schedules.arrays import OUT_OF_MOVES, new_keeps, new_state
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
 
@@ -55,7 +55,7 @@ class TabuSearch:
                 yield graph.generated()
             else:
                 ended = graph.compiled.improve(graph.arrays, self._keeps, self._state, self.best, _WORK)
-                self.is_out_of_moves = ended == graph.compiled.OUT_OF_MOVES
+                self.is_out_of_moves = ended == OUT_OF_MOVES
 
     def _moves(self) -> int:
         return int(self._state["number"][0])

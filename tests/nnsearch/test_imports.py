@@ -9,10 +9,11 @@ IMPORT_ALL = """
 import importlib, pkgutil, sys
 import nnsearch
 for module in pkgutil.walk_packages(nnsearch.__path__, "nnsearch."):
-    if not module.name.endswith("__main__") and module.name != "nnsearch.schedules.moves":  # loaded when it is needed
-        importlib.import_module(module.name)
+    if not module.name.endswith(("__main__", "schedules.moves", "schedules.compiling", "schedules.machine_code")):
+        importlib.import_module(module.name)  # those are loaded when they are needed
 modules = {name.partition(".")[0] for name in sys.modules}
-heavy = {"torch", "onnx", "onnxscript", "matplotlib", "numba", "tensorboard", "tqdm", "training", "benchmarks"}
+heavy = {"torch", "onnx", "onnxscript", "matplotlib", "numba", "llvmlite", "tensorboard", "tqdm"}
+heavy |= {"training", "benchmarks"}
 assert "nnsearch.cp.value_phase" in sys.modules
 sys.exit(", ".join(sorted(modules & heavy)) or 0)
 """

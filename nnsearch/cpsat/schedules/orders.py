@@ -18,7 +18,6 @@ from nnsearch.errors import CompilerError, NothingToReadError
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
-from nnsearch.schedules.loading import is_compiled
 from nnsearch.schedules.reading import Schedule
 from nnsearch.schedules.tabu import TabuSearch
 
@@ -28,9 +27,7 @@ _PATIENCE = 5000.0  # moves in vain that end a turn
 _LONGER = 1.1  # times as many after each turn in vain
 _MOST_PATIENCE = 1e6
 _LEAST_REST = 0.2  # seconds
-_FEW_TASKS = 150
-_FEW_TASKS_SECONDS = 0.5  # in which CP-SAT may solve so few, and loading would take a processor from it for as long
-_LOADING_SECONDS = 2.0  # what is compiled is loaded sooner, and sooner still if nobody takes the processor meanwhile
+_LOADING_SECONDS = 0.2  # machine code that has been made is loaded sooner
 _MOST_SECONDS = 1.0  # of a completion
 
 
@@ -90,9 +87,6 @@ class OrderSearch(threading.Thread):
                 self._completion.stop()
 
     def _search(self) -> None:
-        if len(self._schedule.tasks) <= _FEW_TASKS and not is_compiled():
-            self.rests = True
-            self.told.wait(_FEW_TASKS_SECONDS)
         while not (self._refused or self.told.is_set()):
             self._take_turn()
 
@@ -132,7 +126,7 @@ class OrderSearch(threading.Thread):
         return self._completion is not None or self._waiting is not None
 
     def _graph(self) -> DisjunctiveGraph:
-        """Return the graph of the best solution. The first one may wait for what is compiled, and rests."""
+        """Return the graph of the best solution. The first one may wait until machine code is made, and rests."""
         began = time.perf_counter()
 
         def stop() -> bool:

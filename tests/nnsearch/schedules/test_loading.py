@@ -1,122 +1,178 @@
-"""What numba compiles is loaded once, beside what goes on, and searches go on without where it cannot be had."""
+"""Machine code is made once on a machine and loaded once in a process, and searches go on where it cannot be had."""
 
 from __future__ import annotations
 
-import functools
-import importlib
 import logging
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stand_ins import ENVIRONMENT
+from stand_ins import ENVIRONMENT, PATIENCE, run_python
 
 from nnsearch.errors import CompilerError
 from nnsearch.model.stopping import ReadingStoppedError
-from nnsearch.schedules import loading
-from nnsearch.schedules.loading import compiled, is_compiled
+from nnsearch.schedules import compiling, loading
+from nnsearch.schedules.arrays import Graph
+from nnsearch.schedules.loading import compiled
+from nnsearch.schedules.machine_code import file_name, read, written
+
+COPY = """
+import json, sys, time
+from pathlib import Path
+folder = Path(json.loads(sys.argv[1])[1][0])
+while not (folder / "go").exists():
+    time.sleep(0.01)
+Path(folder, {name!r}).write_bytes((folder / "code").read_bytes())
+"""
+
+
+def code() -> bytes:
+    """Return the machine code of this machine."""
+    compiled()
+    found = [content for folder in loading._folders() if (content := read(folder / file_name())) is not None]
+    return found[0]
 
 
 @pytest.fixture
-def load_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], object]], None]:
-    """Let the module be loaded anew, by a function that is given its name."""
+def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Let machine code be looked for in an empty folder, and be made by a program."""
 
-    def use(load: Callable[[str], object]) -> None:
-        monkeypatch.setattr(loading, "_loading", functools.cache(loading._loading.__wrapped__))
-        monkeypatch.setattr(importlib, "import_module", load)
+    def use(program: str) -> None:
+        (tmp_path / "code").write_bytes(written(code()))
+        monkeypatch.setenv("NNSEARCH_CACHE_DIR", str(tmp_path))
+        monkeypatch.setattr(loading, "_loader", loading._Loader())
+        monkeypatch.setattr(loading, "_MAKE", program)
 
     return use
 
 
 def test_it_is_loaded_once() -> None:
-    modules = [compiled()]
-    others = [threading.Thread(target=lambda: modules.append(compiled())) for _ in range(4)]
+    loaded = [compiled()]
+    others = [threading.Thread(target=lambda: loaded.append(compiled())) for _ in range(4)]
     for other in others:
         other.start()
     for other in others:
         other.join()
-    assert set(modules) == {sys.modules["nnsearch.schedules.moves"]}
-    assert len(modules) == 5
+    assert len(loaded) == 5
+    assert len(set(loaded)) == 1
 
 
-def test_who_is_told_to_stop_does_not_wait_for_it(load_with: Callable[[Callable[[str], object]], None]) -> None:
-    module, released, asked = compiled(), threading.Event(), list[str]()
+def test_a_process_that_loads_it_does_without_numba() -> None:
+    compiled()
+    done = run_python("""
+        import sys
+        from nnsearch.schedules.arrays import Graph
+        from nnsearch.schedules.loading import compiled
+        assert compiled().settle(Graph.of_lists([3], [5], [3], [0], [[]], [0]))
+        assert "numba" not in sys.modules
+        """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
-    def load(name: str) -> object:
-        asked.append(name)
-        released.wait()
-        return module
 
-    load_with(load)
-    assert not is_compiled()
-    assert asked == [], "to ask begins nothing"
+def test_who_is_told_to_stop_does_not_wait_for_it(anew: Callable[[str], None], tmp_path: Path) -> None:
+    anew(COPY.format(name=file_name()))
     with pytest.raises(ReadingStoppedError):
         compiled(lambda: True)
-    assert not is_compiled()
-    released.set()
-    assert compiled() is module
-    assert is_compiled()
-    assert asked == ["nnsearch.schedules.moves"], "what had begun goes on"
+    asked = list[None]()
+    with pytest.raises(ReadingStoppedError):
+        compiled(lambda: asked.append(None) or len(asked) == 3)  # type: ignore[func-returns-value]
+    assert len(asked) == 3
+    (tmp_path / "go").touch()
+    assert compiled().settle(Graph.of_lists([], [], [], [], [], [])), "what had begun goes on"
 
 
-def test_python_waits_for_it_whoever_asked_first(load_with: Callable[[Callable[[str], object]], None]) -> None:
-    """A search is a daemon, as threads are that it makes, unless they are told. LLVM at work at the exit is a crash."""
-    module = compiled()
-    load_with(lambda name: module)
-    asks = threading.Thread(target=compiled, daemon=True)
-    asks.start()
-    asks.join()
-    assert not loading._loading().daemon
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_process_that_was_forked_meanwhile_loads_by_itself() -> None:
-    program = """
-import os, sys, threading, importlib
-from nnsearch.schedules import loading
-released, load = threading.Event(), importlib.import_module
-importlib.import_module = lambda name: (released.wait(), load(name))[1]
-loading._loading()
-child = os.fork()
-released.set()
-importlib.import_module = load
-assert loading.compiled().improve
-sys.exit(os.waitpid(child, 0)[1] if child else 0)
-"""
-    done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_where_it_cannot_be_compiled_one_line_says_so(
-    load_with: Callable[[Callable[[str], object]], None], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-1], lambda content: b"", lambda content: b"x" + content[1:]]
+)
+def test_what_is_damaged_is_made_again(
+    damage: Callable[[bytes], bytes], anew: Callable[[str], None], tmp_path: Path
 ) -> None:
-    def load(name: str) -> object:
-        raise RuntimeError("cannot cache function 'settle': no locator available")
+    anew(COPY.format(name=file_name()))
+    (tmp_path / file_name()).write_bytes(damage((tmp_path / "code").read_bytes()))
+    (tmp_path / "go").touch()
+    assert compiled().settle(Graph.of_lists([], [], [], [], [], []))
+    assert read(tmp_path / file_name()) is not None
 
-    load_with(load)
+
+def test_where_it_cannot_be_made_one_line_says_so(
+    anew: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    anew("raise RuntimeError('no such processor')")
     with caplog.at_level(logging.WARNING, "nnsearch"):
         for _ in range(2):
-            with pytest.raises(CompilerError, match=r"expected numba .*, got RuntimeError: .*set NUMBA_CACHE_DIR"):
+            with pytest.raises(
+                CompilerError, match=r"expected numba .*, got RuntimeError: no such processor; .*_CACHE_DIR"
+            ):
                 compiled()
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("tabu search on schedules is left out: ")
 
 
+def test_where_there_is_no_python_to_make_it_one_line_says_so(
+    anew: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew("")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(CompilerError, match=r"got FileNotFoundError"):
+        compiled()
+
+
+def test_it_is_written_to_the_first_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = code()
+    monkeypatch.setattr(compiling, "machine_code", lambda: made)
+    (tmp_path / "file").touch()
+    folders = [str(tmp_path / "file"), str(tmp_path / "new" / "folder"), str(tmp_path / "other")]
+    compiling.main(folders)
+    assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == [file_name()]
+    assert read(tmp_path / "new" / "folder" / file_name()) == made
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(OSError, match="file"):
+        compiling.main(folders[:1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_was_forked_meanwhile_loads_by_itself() -> None:
+    compiled()
+    done = run_python("""
+        import os, sys
+        from nnsearch.schedules import loading
+        with loading._loader.lock:
+            child = os.fork()
+            if not child:
+                assert loading.compiled().improve
+                os._exit(0)
+        sys.exit(os.waitpid(child, 0)[1])
+        """)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.slow
-def test_a_program_that_ends_while_it_is_compiled_ends_well(tmp_path: Path) -> None:
+def test_a_program_that_ends_while_it_is_made_ends_at_once(tmp_path: Path) -> None:
     program = """
 import threading
-from nnsearch.schedules.loading import _loading
-asks = threading.Thread(target=_loading, daemon=True)  # as a search is
-asks.start()
-asks.join()
-assert _loading().is_alive()
+from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.schedules.loading import compiled
+try:
+    compiled(lambda: True)
+    raise AssertionError
+except ReadingStoppedError:
+    pass
+try:
+    compiled(iter([False, True]).__next__)
+except ReadingStoppedError:
+    print("ends")
 """
-    environment = {**ENVIRONMENT, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**ENVIRONMENT, "NNSEARCH_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert list(tmp_path.rglob("moves.improve*.nbc")), "the next program has it"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ends\n", "")
+    assert not list(tmp_path.iterdir())
+    ends = time.monotonic() + PATIENCE
+    while not (tmp_path / file_name()).exists():
+        assert time.monotonic() < ends, "the next program has it"
+        time.sleep(0.1)
+    assert read(tmp_path / file_name()) is not None

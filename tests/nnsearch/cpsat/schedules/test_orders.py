@@ -246,7 +246,9 @@ def test_there_is_none_where_it_cannot_be_compiled(monkeypatch: pytest.MonkeyPat
     assert (case.passed_on, search.failed) == ([], None)
 
 
-def test_its_worker_is_free_while_it_is_compiled_but_not_while_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_worker_is_free_while_machine_code_is_made_but_not_while_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     search, rested, clock = Case().search(2), list[bool](), HandClock()
     monkeypatch.setattr("nnsearch.cpsat.schedules.orders.time", clock)
 
@@ -254,7 +256,7 @@ def test_its_worker_is_free_while_it_is_compiled_but_not_while_it_is_loaded(monk
         for _ in range(3):
             assert not stop()
             rested.append(search.rests)
-            clock.now += 1.5
+            clock.now += 0.15
         search.told.set()
         assert stop()
         raise ReadingStoppedError
@@ -263,30 +265,6 @@ def test_its_worker_is_free_while_it_is_compiled_but_not_while_it_is_loaded(monk
     with bounded():
         search.run()
     assert (rested, search.failed) == ([False, False, True], None)
-
-
-@pytest.mark.parametrize("few", [False, True])
-@pytest.mark.parametrize("loaded", [False, True])
-def test_cp_sat_has_a_moment_for_few_tasks_before_moves_are_loaded(
-    few: bool, loaded: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search, waited = Case().search(2), list[tuple[float, bool]]()
-
-    def wait(seconds: float) -> None:
-        waited.append((seconds, search.rests))
-        search.told.set()
-
-    def begin(graph: object, random: object) -> None:
-        raise ReadingStoppedError
-
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.is_compiled", lambda: loaded)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders._FEW_TASKS", 150 if few else 1)
-    monkeypatch.setattr("nnsearch.cpsat.schedules.orders.TabuSearch", begin)
-    monkeypatch.setattr(search.told, "wait", wait)
-    with bounded():
-        search.run()
-    assert waited == [(0.5, True)] * (few and not loaded)
-    assert search.failed is None
 
 
 def begun(workers: int) -> ScheduleSearch:

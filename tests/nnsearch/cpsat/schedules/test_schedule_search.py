@@ -275,7 +275,7 @@ def test_a_window_of_all_tasks_has_all_of_them() -> None:
 
 
 def test_who_is_told_ends_the_search_at_once() -> None:
-    compiled()  # what is being loaded goes on after the search
+    compiled()  # else it is loaded meanwhile
     drawn = FAMILIES["job-shops"].build(Scale.X1, Part.TEST, 0, 0)
     search = search_of(drawn)
     search.begin_by_rules(lambda: False)

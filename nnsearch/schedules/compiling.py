@@ -1,0 +1,116 @@
+"""Makes machine code of :mod:`nnsearch.schedules.moves`, in a process of its own; see :func:`main`."""
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic
+
+from nnsearch.schedules import moves
+from nnsearch.schedules.arrays import ARC, MOVE, PLACE, STATE, TASK, USE, Graph
+from nnsearch.schedules.machine_code import (
+    LONGEST,
+    MOVE_AT_RANDOM,
+    SETTLE,
+    MachineCode,
+    file_name,
+    target_machine,
+    written,
+)
+
+_NUMBER = np.dtype(np.int64)
+_OPTIONS = {"error_model": "numpy", "nogil": True}
+_STUB = "{ call void @llvm.trap() unreachable }"
+
+
+def main(folders: Sequence[str]) -> None:
+    """Make machine code, try it, and write it to the first folder that can be written.
+
+    Raises:
+        OSError: none can be written.
+    """
+    code = machine_code()
+    MachineCode(code).settle(Graph.of_lists([], [], [], [], [], []))  # LLVM would end this process, and nobody else's
+    for number, folder in enumerate(folders, start=1):
+        with contextlib.nullcontext() if number == len(folders) else contextlib.suppress(OSError):
+            _write(Path(folder) / file_name(), written(code))
+            return
+
+
+def machine_code() -> bytes:
+    """Return an object file with one function, ``call``; see :class:`nnsearch.schedules.machine_code.MachineCode`.
+
+    What it would call to raise an error, which it never does, is a trap: it would need numba.
+    """
+    made = numba.cfunc(types.int64(types.int64, types.CPointer(types.int64), types.int64, types.int64), **_OPTIONS)(
+        _call
+    )
+    module = llvm.parse_assembly(_without_others(made.inspect_llvm()))
+    module.get_function(made.native_name).name = "call"
+    module.verify()
+    return bytes(target_machine().emit_object(module))
+
+
+def _without_others(code: str) -> str:
+    """Return LLVM's code with a trap for each function that is declared and not defined, and nothing for variables."""
+    code = re.sub(r"^declare (?!.*@llvm\.)(.*)$", rf"define internal \1 {_STUB}", code, flags=re.MULTILINE)
+    code = re.sub(r"^(@\S+) = external global i8.*$", r"\1 = internal global i8 0", code, flags=re.MULTILINE)
+    return code if "declare void @llvm.trap()" in code else f"{code}\ndeclare void @llvm.trap()\n"
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}")
+    try:
+        part.write_bytes(content)
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@intrinsic
+def _pointer(context, address):
+    """Return an address as a pointer."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(address), generate
+
+
+@numba.njit(**_OPTIONS)
+def _graph(where):
+    return Graph(
+        carray(_pointer(where[0]), where[1], TASK),
+        carray(_pointer(where[2]), where[3], USE),
+        carray(_pointer(where[4]), where[5], ARC),
+        carray(_pointer(where[6]), where[7], ARC),
+        carray(_pointer(where[8]), where[9], _NUMBER),
+        carray(_pointer(where[10]), where[11], PLACE),
+        carray(_pointer(where[12]), where[13], MOVE),
+    )
+
+
+def _call(which, where, one, other):
+    graph = _graph(where)
+    if which == SETTLE:
+        return moves.settle(graph)
+    if which == LONGEST:
+        return moves.longest(graph)
+    state = carray(_pointer(where[14]), where[15], STATE)
+    if which == MOVE_AT_RANDOM:
+        moves.move_at_random(graph, state, one)
+        return 0
+    keeps = carray(_pointer(where[16]), where[17], _NUMBER)
+    return moves.improve(graph, keeps, state, one, other)
