@@ -81,6 +81,9 @@ def main() -> None:
     solver.solve(model)
     plan = {hour.name: solver.value(hour) for hour in hours}
     print(f"CpSolver with the scorer: {hours_moved(list(plan.values()))} hours moved; {solver.race}")
+    for name, hour in plan.items():
+        if hour != USUAL[name]:
+            print(f"  {name}: {USUAL[name]} -> {hour}")
 
     # This wish can be said as an objective, too, and then CP-SAT needs no advice: what is the best there is?
     moved = [model.new_int_var(0, HOURS, "") for _ in hours]
@@ -90,10 +93,6 @@ def main() -> None:
     alone.parameters.max_time_in_seconds = SECONDS
     status = alone.status_name(alone.solve(model)).lower()
     print(f"CP-SAT with the wish as an objective: {hours_moved(alone.values(hours))} hours moved, {status}")
-
-    for name, hour in plan.items():
-        if hour != USUAL[name]:
-            print(f"  {name}: {USUAL[name]} -> {hour}")
 
 
 if __name__ == "__main__":

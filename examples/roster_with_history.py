@@ -96,7 +96,7 @@ second = solve(solver, tuesday)
 for title, plan in (("from scratch", scratch), ("from Monday's plan", second)):
     changed = sum(plan[nurse][day] != first[nurse][day] for nurse in NURSES for day in range(DAYS))
     print(f"Tuesday {title}: cost {roster_cost(plan, tuesday)}, {changed} of {len(NURSES) * DAYS} days are changed")
-print(solver.race)
+print(f"{solver.race}; with keep=1 each change costs 1 more")
 
 # %% [markdown]
 # `solver.changes` lists each variable that has another value than in the past plan.

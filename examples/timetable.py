@@ -71,4 +71,4 @@ for size in SIZES:
 # %%
 size = min(timetables)
 visits = sorted((when, company) for (candidate, company), when in timetables[size].items() if candidate == 0)
-print("the first candidate visits companies", *(company for _, company in visits))
+print(f"at the fair of {size} the first candidate visits companies", *(company for _, company in visits))

@@ -1,7 +1,8 @@
 """A network for a family of models: solve some, learn from their solutions, and solve new ones with what was learned.
 
 The models are set covers; yours are written as these are, with ``model.export_to_file``. The training needs
-``pip install -e '.[train]'`` and takes a few minutes on two cores. After Ctrl-C the program goes on where it was.
+``pip install -c constraints.txt -e '.[train]'`` and takes a few minutes on two cores. After Ctrl-C the program goes on
+where it was.
 """
 
 import random
@@ -44,7 +45,12 @@ def training(*arguments: object) -> None:
     """Run a command of the training."""
     command = ["-m", "training", *map(str, arguments)]
     print("$ python", *command, flush=True)
-    subprocess.run([sys.executable, *command], cwd=CLONE, check=True)
+    try:
+        code = subprocess.run([sys.executable, *command], cwd=CLONE, check=False).returncode
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if code:
+        sys.exit(code)  # it has said why
 
 
 def main() -> None:

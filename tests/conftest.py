@@ -37,7 +37,7 @@ def ctrl_c_reaches_python() -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """The address of a Ray cluster of two nodes, both on this machine, with a CPU each."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'nnsearch[ray]'")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
@@ -51,7 +51,7 @@ def cluster() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a server: that of NNSEARCH_POSTGRES, or one that is there for these tests."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'nnsearch[postgres]'")
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
     if given := os.environ.get("NNSEARCH_POSTGRES"):
         yield given
         return

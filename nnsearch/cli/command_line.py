@@ -17,6 +17,8 @@ from nnsearch.interrupt import DeferredInterrupt
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
+_OURS = ("nnsearch", "training", "benchmarks")
+
 
 class _Help(PlainFormatter):
     """Help as plain text, filled to the width of the terminal, that begins with the usage."""
@@ -121,6 +123,11 @@ def _run(app: App, words: list[str]) -> int:
             raise SystemExit(DONE)
     except CycloptsError as error:
         _refuse(_message(error))
+    except ImportError as error:
+        missing = error.__cause__ if isinstance(error.__cause__, ModuleNotFoundError) else error
+        if missing.name is None or missing.name.partition(".")[0] in _OURS:
+            raise
+        _refuse(f"this command needs {missing.name}; in the clone: pip install -c constraints.txt -e '.[train,bench]'")
     except BrokenPipeError:
         raise
     except (NNSearchError, OSError) as error:

@@ -63,7 +63,7 @@ def one_line(name: str, secret: str | None = None) -> Iterator[None]:
     try:
         yield
     except ImportError:
-        reason = "expected psycopg, the driver of PostgreSQL, got none; pip install 'nnsearch[postgres]'"
+        reason = "expected psycopg, the driver of PostgreSQL, got none; in the clone: pip install '.[postgres]'"
     except HistoryError as error:
         reason = str(error)
     except DBAPIError as error:

@@ -60,7 +60,7 @@ def open_on_device(
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         raise ModelFileError(
             f"{path}: expected to run on a GPU, which is there, but ONNX Runtime cannot use it ({reason(error)}); "
-            "CUDA's libraries come with: pip install 'nnsearch[cuda]'"
+            "CUDA's libraries come, in the clone, with: pip install '.[cuda]'"
         ) from None
 
 

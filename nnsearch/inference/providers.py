@@ -76,7 +76,7 @@ def choose_providers(provider: Provider) -> list[str]:
     wanted = TENSORRT if provider == "tensorrt" else CUDA
     built = wanted in ort.get_available_providers()
     if built and gpu_count() > 0:
-        # Finds the CUDA libraries that come as Python packages (pip install 'nnsearch[cuda]').
+        # Finds the CUDA libraries that come as Python packages (the extra cuda).
         ort.preload_dlls()
         if wanted == CUDA:
             return [CUDA, CPU]
@@ -90,4 +90,4 @@ def choose_providers(provider: Provider) -> list[str]:
         return [CPU]
     name = {CUDA: "CUDA", TENSORRT: "TensorRT"}[wanted]
     missing = "no GPU is visible to the NVIDIA driver" if built else f"this ONNX Runtime has no {name} provider"
-    raise ModelFileError(f"expected a CUDA device, but {missing}; use --provider cpu or auto")
+    raise ModelFileError(f"expected a CUDA device, but {missing}; use the provider cpu or auto")

@@ -12,7 +12,9 @@ import nnsearch.cp
 def test_what_is_printed_is_true(tmp_path: Path) -> None:
     names, lines = run_example("own_scorer", tmp_path, MEETINGS=14, HOURS=8, PEOPLE=5, SECONDS=PATIENCE)
     usual, attended = names["USUAL"], names["MEETINGS_OF"]
-    alone, searched, raced, best = (int(re.findall(r": (\d+) hours moved", line)[0]) for line in lines[:4])
+    alone, searched, raced, best = (
+        int(re.findall(r": (\d+) hours moved", line)[0]) for line in lines if "moved" in line
+    )
     moved = {
         name: (int(old), int(new))
         for name, old, new in re.findall(r"^  (.+): (\d+) -> (\d+)$", "\n".join(lines), re.MULTILINE)
@@ -21,7 +23,7 @@ def test_what_is_printed_is_true(tmp_path: Path) -> None:
     assert all(usual[name] == old for name, (old, _) in moved.items())
     assert all(len({plan[meeting] for meeting in meetings}) == len(meetings) for meetings in attended)
     assert raced == sum(abs(plan[name] - usual[name]) for name in usual)
-    assert lines[3].endswith("optimal")
+    assert lines[-1].endswith("optimal")
     assert best <= min(alone, searched, raced)
 
 

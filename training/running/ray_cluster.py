@@ -36,7 +36,7 @@ def connected(address: str) -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise ConfigError("--ray needs Ray: pip install 'nnsearch[ray]'") from None
+        raise ConfigError("--ray needs Ray; in the clone: pip install '.[ray]'") from None
     if ray.is_initialized():
         yield ray
         return

@@ -138,7 +138,7 @@ def test_a_failing_job_ends_a_suite_on_ray_and_keeps_the_others(cluster: str, tm
 
 def travelled(job: records.Job) -> records.Job:
     """The job as another process gets it."""
-    pickler = pytest.importorskip("ray", reason="Ray is not installed: pip install 'nnsearch[ray]'").cloudpickle
+    pickler = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'").cloudpickle
     copy: records.Job = pickler.loads(pickler.dumps(job))
     assert copy.key == job.key
     assert copy.needs == job.needs
@@ -190,7 +190,7 @@ def test_the_jobs_of_the_feasibility_suite_travel_with_their_states(networks: li
 
 
 def test_a_network_is_opened_once_in_a_process_and_only_as_it_was(tmp_path: Path) -> None:
-    pickler = pytest.importorskip("ray", reason="Ray is not installed: pip install 'nnsearch[ray]'").cloudpickle
+    pickler = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'").cloudpickle
     original = load_networks(["bp"], "cpu", 1)[0].scorer.path
     file = tmp_path / "mine.onnx"
     file.write_bytes(original.read_bytes())
@@ -207,7 +207,7 @@ def test_a_network_is_opened_once_in_a_process_and_only_as_it_was(tmp_path: Path
 
 
 def test_cases_travel() -> None:
-    pickler = pytest.importorskip("ray", reason="Ray is not installed: pip install 'nnsearch[ray]'").cloudpickle
+    pickler = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'").cloudpickle
     for form in ("latin-square:6:0.5", "sudoku:2:0.5", "n-queens:8:2", "graph-colouring:9:3:2"):
         case = instance_sets.generate(form, 1, 1)[0]
         copy = pickler.loads(pickler.dumps(case))
@@ -219,7 +219,7 @@ def test_cases_travel() -> None:
 
 
 def test_no_cluster_is_one_line(tmp_path: Path, capsys: Capture) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'nnsearch[ray]'")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
     output = tmp_path / "results.jsonl"
     assert call(*SUITE, "--output", output, "--ray", "127.0.0.1:1") == 2
     error = capsys.readouterr().err

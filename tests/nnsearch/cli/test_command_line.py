@@ -78,6 +78,27 @@ def test_ctrl_c_while_a_program_imports_is_one_line(program: str, words: list[st
     assert ended(["-c", interrupting]) == (130, "", "interrupted\n")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "missing"), [(["training", "solve", "--models", "covers"], "tqdm"), (["benchmarks", "nodes"], "tqdm")]
+)
+def test_a_command_without_what_it_needs_is_one_line(words: list[str], missing: str) -> None:
+    without = f"import sys; sys.modules[{missing!r}] = None; from {words[0]}.__main__ import main; main({words[1:]!r})"
+    code, out, error = ended(["-c", without])
+    assert (code, out) == (2, "")
+    assert error.startswith(f"error: this command needs {missing}; in the clone: pip install ")
+    assert len(error.splitlines()) == 1
+
+
+def test_an_error_of_our_own_is_not_taken_for_that() -> None:
+    broken = (
+        "import sys; sys.modules['nnsearch.cli.models'] = None; from nnsearch.cli.main import main; main(['models'])"
+    )
+    code, _, error = ended(["-c", broken])
+    assert code == 1
+    assert "Traceback" in error
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

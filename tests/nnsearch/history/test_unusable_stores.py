@@ -355,7 +355,7 @@ def test_a_location_that_is_none() -> None:
 
 def test_a_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    assert "nnsearch[postgres]" in refused(lambda: Store("postgresql://user:pass-word@localhost/plans"))
+    assert "pip install '.[postgres]'" in refused(lambda: Store("postgresql://user:pass-word@localhost/plans"))
 
 
 def test_a_server_that_is_not_there() -> None:

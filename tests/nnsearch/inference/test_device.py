@@ -133,7 +133,7 @@ def test_auto_falls_back_to_the_cpu_with_one_line(
     reason = {"libraries": "its libraries could not be loaded", "memory": "out of memory"}[trouble]
     line = (
         f"{path}: expected to run on a GPU, which is there, but ONNX Runtime cannot use it ({reason}); "
-        "CUDA's libraries come with: pip install 'nnsearch[cuda]'"
+        "CUDA's libraries come, in the clone, with: pip install '.[cuda]'"
     )
     with caplog.at_level(logging.WARNING, "nnsearch"):
         assert OnnxScorer(path).provider == CPU

@@ -54,7 +54,7 @@ def test_cuda_where_there_is_none_is_refused(
     machine(monkeypatch, built=built, gpus=gpus)
     with pytest.raises(ModelFileError) as caught:
         choose_providers("cuda")
-    assert str(caught.value) == f"expected a CUDA device, but {reason}; use --provider cpu or auto"
+    assert str(caught.value) == f"expected a CUDA device, but {reason}; use the provider cpu or auto"
     assert not preloaded
 
 
@@ -89,7 +89,7 @@ def test_tensorrt_where_there_is_none_is_refused(
     machine(monkeypatch, built=built, gpus=gpus)
     with pytest.raises(ModelFileError) as caught:
         choose_providers("tensorrt")
-    assert str(caught.value) == f"expected a CUDA device, but {reason}; use --provider cpu or auto"
+    assert str(caught.value) == f"expected a CUDA device, but {reason}; use the provider cpu or auto"
     assert not preloaded
 
 

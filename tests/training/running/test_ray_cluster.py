@@ -24,7 +24,7 @@ def test_without_ray_installed_there_is_one_clear_line(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("address", ["nonsense", "ray://127.0.0.1:10001", "127.0.0.1", "127.0.0.1:123456"])
 def test_what_is_no_address_is_refused(address: str) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'nnsearch[ray]'")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
     with pytest.raises(ConfigError, match="--ray: expected auto, or HOST:PORT of a Ray cluster, got "):
         ray_cluster.check_address(address)
 
