@@ -125,7 +125,7 @@ def _run(app: App, words: list[str]) -> int:
         _refuse(_message(error))
     except ImportError as error:
         missing = error.__cause__ if isinstance(error.__cause__, ModuleNotFoundError) else error
-        if missing.name is None or missing.name.partition(".")[0] in _OURS:
+        if not isinstance(missing, ModuleNotFoundError) or str(missing.name).partition(".")[0] in _OURS:
             raise
         _refuse(f"this command needs {missing.name}; in the clone: pip install -c constraints.txt -e '.[train,bench]'")
     except BrokenPipeError:

@@ -38,12 +38,20 @@ def main(folders: Sequence[str]) -> None:
     Raises:
         OSError: none can be written.
     """
+    file = _writable(folders) / file_name()
     code = machine_code()
     MachineCode(code).settle(Graph.of_lists([], [], [], [], [], []))  # LLVM would end this process, and nobody else's
-    for number, folder in enumerate(folders, start=1):
+    _write(file, written(code))
+
+
+def _writable(folders: Sequence[str]) -> Path:
+    """Return the first folder that can be written; to make machine code for none would be in vain each time."""
+    for number, folder in enumerate(map(Path, folders), start=1):
         with contextlib.nullcontext() if number == len(folders) else contextlib.suppress(OSError):
-            _write(Path(folder) / file_name(), written(code))
-            return
+            _write(folder / "nnsearch-tries", b"")
+            (folder / "nnsearch-tries").unlink(missing_ok=True)
+            return folder
+    raise ValueError("expected a folder, got none")
 
 
 def machine_code() -> bytes:

@@ -134,11 +134,14 @@ def _end(schedule: Schedule) -> int:
 def _latest(schedule: Schedule, ways: Sequence[Mode], end: int) -> dict[int, int]:
     """Return when tasks may begin at the latest, of those which the end's largest value does not leave so much time."""
     most, tails = schedule.latest(), schedule.tails()
-    return {
-        number: most[task.start] + way.start_shift
-        for number, (task, way) in enumerate(zip(schedule.tasks, ways, strict=True))
-        if most[task.start] < most[end] - tails[task.start]
-    }
+    latest = {}
+    for number, (task, way) in enumerate(zip(schedule.tasks, ways, strict=True)):
+        begin = most[task.start] + way.start_shift
+        if way.end != NOBODY:  # an arc says what is true of all ways
+            begin = min(begin, most[way.end] + way.end_shift - way.duration)
+        if begin < most[end] - tails[task.start] + way.start_shift:
+            latest[number] = begin
+    return latest
 
 
 def _fixed(schedule: Schedule, ways: Sequence[Mode], until: int) -> list[tuple[int, int, int]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.005
+_MAKING = "NNSEARCH_MAKES_CODE"
+_ERROR = re.compile(r"^[\w.]+(?:Error|Exception)\b.*$", re.MULTILINE)
 _MAKE = """
 import json, sys
 sys.path[:], folders = json.loads(sys.argv[1])
@@ -33,7 +37,8 @@ def compiled(stop: Callable[[], bool] | None = None) -> MachineCode:
     """Return the machine code of :mod:`nnsearch.schedules.moves`.
 
     It takes a twentieth of a second at the first call in a process. At the first one on a machine it is made, in some
-    fifteen seconds, by a process that goes on where nobody waits for it any more.
+    fifteen seconds, by a process that goes on where nobody waits for it any more, unless the system ends it with the
+    program.
 
     Args:
         stop: asked meanwhile; true gives up waiting.
@@ -60,19 +65,19 @@ class _Loader:
         self.code = code
         self._making: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
-        self._error: CompilerError | None = None
+        self._why: str | None = None
 
     def load(self) -> MachineCode | None:
         """Return it; None while it is made."""
-        if self._error is not None:
-            raise self._error
-        if self.code is None and (self._making is None or self._making.poll() is not None):
+        if self._why is None and self.code is None and (self._making is None or self._making.poll() is not None):
             try:
-                self._load_or_make()
-            except CompilerError:
-                raise
+                self._why = self._load_or_make()
             except Exception as error:
-                self._fail(f"{type(error).__name__}: {error}", error)
+                self._why = f"{type(error).__name__}: {error}"
+            if self._why is not None:
+                _LOGGER.warning("tabu search on schedules is left out: %s", _refusal(self._why))
+        if self._why is not None:
+            raise CompilerError(_refusal(self._why))
         return self.code
 
     def wait(self, seconds: float) -> None:
@@ -84,7 +89,8 @@ class _Loader:
             except subprocess.TimeoutExpired:
                 return
 
-    def _load_or_make(self) -> None:
+    def _load_or_make(self) -> str | None:
+        """Load it, or begin to make it; return why it could not be made."""
         from nnsearch.schedules.machine_code import MachineCode, file_name, read
 
         folders = _folders()
@@ -92,35 +98,44 @@ class _Loader:
             code = read(folder / file_name())
             if code is not None:
                 self.code = MachineCode(code)
-                return
-        if self._said is not None:
+                return None
+        if self._making is not None and self._said is not None:
             self._said.seek(0)
-            lines = self._said.read().decode(errors="replace").split("\n")
-            self._fail(next((line for line in reversed(lines) if line.strip()), "nothing"))
+            said = self._said.read().decode(errors="replace")
+            lines = _ERROR.findall(said) or [f"exit code {self._making.returncode}"]
+            return str(lines[-1])
+        if _MAKING in os.environ:
+            return "a program that is no Python but was asked to be one"
+        from multiprocessing.spawn import get_executable  # which programs that embed Python can set
+
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - the process writes to it
-        asked = json.dumps([sys.path, [str(folder) for folder in folders]])
+        asked = json.dumps([[place for place in sys.path if isinstance(place, str)], [str(place) for place in folders]])
+        environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
         self._making = subprocess.Popen(
-            [sys.executable, "-c", _MAKE, asked],
+            [get_executable(), "-P", "-c", _MAKE, asked],  # -P: nothing is imported from the folder that it begins in
+            env={**environment, _MAKING: "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._said,
             start_new_session=True,  # Ctrl-C is for the program
         )
+        return None
 
-    def _fail(self, why: str, cause: Exception | None = None) -> None:
-        if self._error is None:
-            self._error = CompilerError(
-                f"expected numba to make machine code of nnsearch.schedules.moves, got {why}; upgrade numba, or where "
-                "no folder can be written set NNSEARCH_CACHE_DIR to one that can"
-            )
-            _LOGGER.warning("tabu search on schedules is left out: %s", self._error)
-        raise self._error from cause
+
+def _refusal(why: str) -> str:
+    return (
+        f"expected numba to make machine code of nnsearch.schedules.moves, got {why}; upgrade numba, or where "
+        "no folder can be written set NNSEARCH_CACHE_DIR to one that only you can write"
+    )
 
 
 def _folders() -> list[Path]:
     """Return where machine code may be: beside the source, or in the user's folder."""
     asked = os.environ.get("NNSEARCH_CACHE_DIR")
-    return [Path(asked)] if asked else [Path(__file__).with_name("__pycache__"), Path.home() / ".cache" / "nnsearch"]
+    folders = [Path(asked)] if asked else [Path(__file__).with_name("__pycache__")]
+    with suppress(RuntimeError):  # there may be no user
+        folders += [] if asked else [Path.home() / ".cache" / "nnsearch"]
+    return folders
 
 
 _loader = _Loader()

@@ -420,6 +420,25 @@ def test_no_task_comes_later_than_it_may(seed: int) -> None:
     assert last == solver.objective_value
 
 
+def test_a_deadline_is_one_of_the_way_in_which_a_task_is_done() -> None:
+    """Of ways that take 2 and 9, and share an end that is 15 at most, the second one is taken."""
+    model = cp_model.CpModel()
+    start, other, last = (model.new_int_var(0, 999, name) for name in ("start", "other", "last"))
+    end = model.new_int_var(0, 15, "end")
+    ways = [model.new_bool_var("") for _ in range(2)]
+    model.add_exactly_one(ways)
+    slow = model.new_optional_interval_var(start, 9, end, ways[1], "")
+    model.add_no_overlap([slow, model.new_fixed_size_interval_var(other, 10, "")])
+    model.add_no_overlap([model.new_optional_interval_var(start, 2, end, ways[0], "")])
+    model.add(last >= end)
+    model.add(last >= other + 60)
+    model.minimize(last)
+    schedule = Schedule.of(PreparedModel(model))
+    assert [task.start for task in schedule.tasks] == [start.index, other.index]
+    graph, asked = DisjunctiveGraph(schedule, [1, 0], [0, 9]), itertools.count()
+    assert [made.ends[0] for made in TabuSearch(graph, Random(1)).better(_LONG, lambda: next(asked) >= 10)] == []
+
+
 def test_only_deadlines_before_the_last_end_are_looked_at() -> None:
     """A horizon is none, and a calendar may be longer than the schedule."""
     closed = [(machine, (begin, begin + 8)) for machine in range(4) for begin in range(10, 2000, 40)]

@@ -117,9 +117,54 @@ def test_where_there_is_no_python_to_make_it_one_line_says_so(
     anew: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anew("")
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: "/nowhere/python")
     with pytest.raises(CompilerError, match=r"got FileNotFoundError"):
         compiled()
+
+
+def test_a_text_of_errors_that_repeat_does_not_grow(anew: Callable[[str], None]) -> None:
+    anew("raise RuntimeError('no such processor')")
+    depths = []
+    for _ in range(3):
+        with pytest.raises(CompilerError) as caught:
+            compiled()
+        depths.append(len(caught.traceback))
+    assert depths[0] == depths[1] == depths[2]
+
+
+def test_an_end_without_a_word_is_told_by_its_code(anew: Callable[[str], None]) -> None:
+    anew("import os; os._exit(9)")
+    with pytest.raises(CompilerError, match="got exit code 9; "):
+        compiled()
+
+
+def test_what_makes_it_imports_nothing_from_the_folder_that_it_begins_in(
+    anew: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    anew("import json" + COPY.format(name=file_name()))
+    (tmp_path / "json.py").write_text("raise RuntimeError('not mine')")
+    (tmp_path / "go").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])  # a path that is no text is for nobody
+    assert compiled().improve
+
+
+def test_a_program_that_is_asked_to_make_it_asks_nobody_else(
+    anew: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew("")
+    monkeypatch.setenv("NNSEARCH_MAKES_CODE", "1")
+    with pytest.raises(CompilerError, match="no Python"):
+        compiled()
+
+
+def test_without_a_home_it_is_looked_for_beside_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("NNSEARCH_CACHE_DIR", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert [folder.name for folder in loading._folders()] == ["__pycache__"]
 
 
 def test_it_is_written_to_the_first_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -154,7 +199,6 @@ def test_a_process_that_was_forked_meanwhile_loads_by_itself() -> None:
 @pytest.mark.slow
 def test_a_program_that_ends_while_it_is_made_ends_at_once(tmp_path: Path) -> None:
     program = """
-import threading
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.loading import compiled
 try:
@@ -171,7 +215,7 @@ except ReadingStoppedError:
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ends\n", "")
     assert not list(tmp_path.iterdir())
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + 5 * PATIENCE
     while not (tmp_path / file_name()).exists():
         assert time.monotonic() < ends, "the next program has it"
         time.sleep(0.1)

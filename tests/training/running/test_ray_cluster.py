@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 def test_without_ray_installed_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"^--ray needs Ray: pip install 'nnsearch\[ray\]'$"):
+    with pytest.raises(ConfigError, match=r"^--ray needs Ray; in the clone: pip install '\.\[ray\]'$"):
         list(fan_out(str, [1], ray="auto"))
 
 
