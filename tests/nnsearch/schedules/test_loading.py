@@ -146,7 +146,7 @@ def test_what_makes_it_imports_nothing_from_the_folder_that_it_begins_in(
     (tmp_path / "go").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])  # a path that is no text is for nobody
-    assert compiled().improve
+    assert compiled().settle(Graph.of_lists([], [], [], [], [], []))
 
 
 def test_a_program_that_is_asked_to_make_it_asks_nobody_else(
