@@ -24,7 +24,7 @@ from nnsearch.schedules.machine_code import (
     MachineCode,
     file_name,
     target_machine,
-    written,
+    with_digest,
 )
 
 _NUMBER = np.dtype(np.int64)
@@ -41,7 +41,7 @@ def main(folders: Sequence[str]) -> None:
     file = _writable(folders) / file_name()
     code = machine_code()
     MachineCode(code).settle(Graph.of_lists([], [], [], [], [], []))  # LLVM would end this process, and nobody else's
-    _write(file, written(code))
+    _write(file, with_digest(code))
 
 
 def _writable(folders: Sequence[str]) -> Path:

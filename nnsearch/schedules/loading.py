@@ -91,11 +91,11 @@ class _Loader:
 
     def _load_or_make(self) -> str | None:
         """Load it, or begin to make it; return why it could not be made."""
-        from nnsearch.schedules.machine_code import MachineCode, file_name, read
+        from nnsearch.schedules.machine_code import MachineCode, code_in, file_name
 
         folders = _folders()
         for folder in folders:
-            code = read(folder / file_name())
+            code = code_in(folder / file_name())
             if code is not None:
                 self.code = MachineCode(code)
                 return None

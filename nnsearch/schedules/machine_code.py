@@ -93,7 +93,7 @@ def file_name() -> str:
     return f"nnsearch-moves-{digest[:32]}.o"
 
 
-def read(file: Path) -> bytes | None:
+def code_in(file: Path) -> bytes | None:
     """Return the machine code of a file; None where it is not as it was written, or is not there."""
     try:
         content = file.read_bytes()
@@ -103,6 +103,6 @@ def read(file: Path) -> bytes | None:
     return code if hashlib.sha256(code).digest() == digest else None
 
 
-def written(code: bytes) -> bytes:
-    """Return what :func:`read` reads."""
+def with_digest(code: bytes) -> bytes:
+    """Return what a file holds that :func:`code_in` reads."""
     return hashlib.sha256(code).digest() + code

@@ -19,7 +19,7 @@ from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules import compiling, loading
 from nnsearch.schedules.arrays import Graph
 from nnsearch.schedules.loading import compiled
-from nnsearch.schedules.machine_code import file_name, read, written
+from nnsearch.schedules.machine_code import code_in, file_name, with_digest
 
 COPY = """
 import json, sys, time
@@ -34,7 +34,7 @@ Path(folder, {name!r}).write_bytes((folder / "code").read_bytes())
 def code() -> bytes:
     """Return the machine code of this machine."""
     compiled()
-    found = [content for folder in loading._folders() if (content := read(folder / file_name())) is not None]
+    found = [content for folder in loading._folders() if (content := code_in(folder / file_name())) is not None]
     return found[0]
 
 
@@ -43,7 +43,7 @@ def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Non
     """Let machine code be looked for in an empty folder, and be made by a program."""
 
     def use(program: str) -> None:
-        (tmp_path / "code").write_bytes(written(code()))
+        (tmp_path / "code").write_bytes(with_digest(code()))
         monkeypatch.setenv("NNSEARCH_CACHE_DIR", str(tmp_path))
         monkeypatch.setattr(loading, "_loader", loading._Loader())
         monkeypatch.setattr(loading, "_MAKE", program)
@@ -96,7 +96,7 @@ def test_what_is_damaged_is_made_again(
     (tmp_path / file_name()).write_bytes(damage((tmp_path / "code").read_bytes()))
     (tmp_path / "go").touch()
     assert compiled().settle(Graph.of_lists([], [], [], [], [], []))
-    assert read(tmp_path / file_name()) is not None
+    assert code_in(tmp_path / file_name()) is not None
 
 
 def test_where_it_cannot_be_made_one_line_says_so(
@@ -174,7 +174,7 @@ def test_it_is_written_to_the_first_folder_that_can_be_written(monkeypatch: pyte
     folders = [str(tmp_path / "file"), str(tmp_path / "new" / "folder"), str(tmp_path / "other")]
     compiling.main(folders)
     assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == [file_name()]
-    assert read(tmp_path / "new" / "folder" / file_name()) == made
+    assert code_in(tmp_path / "new" / "folder" / file_name()) == made
     assert not (tmp_path / "other").exists()
     with pytest.raises(OSError, match="file"):
         compiling.main(folders[:1])
@@ -219,4 +219,4 @@ except ReadingStoppedError:
     while not (tmp_path / file_name()).exists():
         assert time.monotonic() < ends, "the next program has it"
         time.sleep(0.1)
-    assert read(tmp_path / file_name()) is not None
+    assert code_in(tmp_path / file_name()) is not None
