@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -46,12 +47,17 @@ def main(folders: Sequence[str]) -> None:
 
 def _writable(folders: Sequence[str]) -> Path:
     """Return the first folder that can be written; to make machine code for none would be in vain each time."""
-    for number, folder in enumerate(map(Path, folders), start=1):
-        with contextlib.nullcontext() if number == len(folders) else contextlib.suppress(OSError):
-            _write(folder / "nnsearch-tries", b"")
-            (folder / "nnsearch-tries").unlink(missing_ok=True)
-            return folder
-    raise ValueError("expected a folder, got none")
+    *others, last = map(Path, folders)
+    for folder in others:
+        with suppress(OSError):
+            return _tried(folder)
+    return _tried(last)
+
+
+def _tried(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        return folder
 
 
 def machine_code() -> bytes:
@@ -76,8 +82,7 @@ def _without_others(code: str) -> str:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file whole or not at all, beside other processes that may write it at the same moment."""
     part = file.with_suffix(f".{os.getpid()}")
     try:
         part.write_bytes(content)

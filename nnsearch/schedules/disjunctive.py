@@ -60,13 +60,16 @@ class DisjunctiveGraph:
         ending = [task for task, tail in enumerate(least_tails) if tail > NEVER // 2]
         if not ending:
             raise NothingToReadError("expected a task before the end, got none")
-        latest = _latest(schedule, ways, self.end)
+        tails = schedule.tails()
+        latest = _latest(schedule, ways, tails, self.end)
         low = schedule.low.tolist()
         least = [low[task.start] + way.start_shift for task, way in zip(schedule.tasks, ways, strict=True)]
         durations = [way.duration for way in ways]
         taken = [[resource for resource, _ in way.uses] for way in ways]
         begins = list(begins)
-        for begin, end, resource in _fixed(schedule, ways, max(begins[task] + least_tails[task] for task in ending)):
+        for begin, end, resource in _fixed(
+            schedule, ways, tails, max(begins[task] + least_tails[task] for task in ending)
+        ):
             latest[len(durations)] = begin
             durations.append(end - begin)
             taken.append([resource])
@@ -131,10 +134,9 @@ def _end(schedule: Schedule) -> int:
     return priced[0]
 
 
-def _latest(schedule: Schedule, ways: Sequence[Mode], end: int) -> dict[int, int]:
+def _latest(schedule: Schedule, ways: Sequence[Mode], tails: Sequence[float], end: int) -> dict[int, int]:
     """Return when tasks may begin at the latest, of those which the end's largest value does not leave so much time."""
-    most, tails = schedule.latest(), schedule.tails()
-    latest = {}
+    most, latest = schedule.latest(), {}
     for number, (task, way) in enumerate(zip(schedule.tasks, ways, strict=True)):
         begin = most[task.start] + way.start_shift
         if way.end != NOBODY:  # an arc says what is true of all ways
@@ -144,12 +146,11 @@ def _latest(schedule: Schedule, ways: Sequence[Mode], end: int) -> dict[int, int
     return latest
 
 
-def _fixed(schedule: Schedule, ways: Sequence[Mode], until: int) -> list[tuple[int, int, int]]:
+def _fixed(schedule: Schedule, ways: Sequence[Mode], tails: Sequence[float], until: int) -> list[tuple[int, int, int]]:
     """Return fixed intervals of resources that tasks take: (begin, end, resource).
 
     Those that begin after ``until``, the end of all, are left out if all tasks are before it.
     """
-    tails = schedule.tails()
     are_before = all(
         tails[task.start] >= way.start_shift + way.duration for task, way in zip(schedule.tasks, ways, strict=True)
     )

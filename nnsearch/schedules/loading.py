@@ -84,10 +84,8 @@ class _Loader:
         """Wait for its making, for some time."""
         making = self._making
         if making is not None:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 making.wait(seconds)
-            except subprocess.TimeoutExpired:
-                return
 
     def _load_or_make(self) -> str | None:
         """Load it, or begin to make it; return why it could not be made."""
@@ -132,9 +130,11 @@ def _refusal(why: str) -> str:
 def _folders() -> list[Path]:
     """Return where machine code may be: beside the source, or in the user's folder."""
     asked = os.environ.get("NNSEARCH_CACHE_DIR")
-    folders = [Path(asked)] if asked else [Path(__file__).with_name("__pycache__")]
-    with suppress(RuntimeError):  # there may be no user
-        folders += [] if asked else [Path.home() / ".cache" / "nnsearch"]
+    if asked:
+        return [Path(asked)]
+    folders = [Path(__file__).with_name("__pycache__")]
+    with suppress(RuntimeError):  # there may be no home
+        folders.append(Path.home() / ".cache" / "nnsearch")
     return folders
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from stand_ins import ENVIRONMENT, PATIENCE, run_python
+from stopping import bounded
 
 from nnsearch.errors import CompilerError
 from nnsearch.model.stopping import ReadingStoppedError
@@ -215,8 +216,7 @@ except ReadingStoppedError:
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ends\n", "")
     assert not list(tmp_path.iterdir())
-    ends = time.monotonic() + 5 * PATIENCE
-    while not (tmp_path / file_name()).exists():
-        assert time.monotonic() < ends, "the next program has it"
-        time.sleep(0.1)
+    with bounded(5 * PATIENCE):
+        while not (tmp_path / file_name()).exists():  # the next program has it
+            time.sleep(0.1)
     assert code_in(tmp_path / file_name()) is not None
