@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnsearch.errors import NothingToReadError
+from nnsearch.model.domains import bounds_of
 from nnsearch.model.graph import CandidateGraph
+from nnsearch.model.prepared import PreparedModel
 from nnsearch.scorers.scorer import Advice
 
 _FEW = 64  # values; more are an amount or a time, and to fix one forbids what is next to it
@@ -21,10 +23,19 @@ class Guess:
     Attributes:
         variables: int64[K], their indices, the surest first.
         values: int64[K], what each should be.
+        is_blind: whether nobody has an opinion.
     """
 
     variables: npt.NDArray[np.int64]
     values: npt.NDArray[np.int64]
+    is_blind: bool = False
+
+    @classmethod
+    def blind(cls, model: PreparedModel) -> Guess:
+        """Return the least value of each variable that has few, where there is no opinion."""
+        low, high = bounds_of(model.domains)
+        few = np.flatnonzero((low < high) & (high - low < _FEW))
+        return cls(few, low[few], is_blind=True)
 
     @classmethod
     def of(cls, advice: Advice, graph: CandidateGraph) -> Guess:

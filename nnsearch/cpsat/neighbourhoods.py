@@ -6,7 +6,8 @@ is widened. Local search goes on as long as it is ahead. From then on most varia
 Free are in turns those that the scorer is least sure of, with those in which the solution differs from what it thinks,
 as in RINS (Danna, Rothberg, Le Pape 2005) with the guess in place of the relaxation, and a region around a variable
 that costs; noise makes the next neighbourhood another one. One that is solved to its end was too small and the next of
-its kind is wider; one that brings nothing in its time was too large.
+its kind is wider; one that brings nothing in its time was too large. Where the model is an integer program, simulated
+annealing takes turns with neighbourhoods.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,18 +26,24 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.incumbent import Incumbent, Listener
+from nnsearch.cpsat.parameters import bare_parameters
 from nnsearch.cpsat.regions import Regions
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.starts.annealers import Annealers
+from nnsearch.cpsat.starts.annealing_worker import AnnealingWorker
 from nnsearch.cpsat.starts.local_search import local_search
 from nnsearch.errors import ConfigError
+from nnsearch.model.domains import bounds_of
 from nnsearch.model.objective import Objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.variables import fix
+from nnsearch.processors import usable_cpus
 
 _NARROW, _WIDE = 0.8, 1.5  # what the free share is multiplied by
 _NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
 _UNSURE, _REGION = 0, 1  # kinds of neighbourhoods, in turns
 _LONGER = 1.1
+_MENDING_SECONDS = 0.1  # in which a good guess is mended
 _ALONE_SECONDS, _POLL_SECONDS = 0.5, 0.01  # for a first solution by local search, before anything else
 
 
@@ -97,6 +105,7 @@ class NeighbourhoodSearch(Incumbent):
         guess: where to look.
         how: the options.
         parameters: CP-SAT's, with the number of workers; its limit of time does not count.
+        annealers: of the model, where it is an integer program.
         on_solution: see :class:`Incumbent`; who knows a solution has it adopted before the first step.
     """
 
@@ -109,10 +118,12 @@ class NeighbourhoodSearch(Incumbent):
         guess: Guess,
         how: Neighbourhoods,
         parameters: cmh.SatParameters,
+        annealers: Annealers | None = None,
         on_solution: Callable[[cmh.CpSolverResponse], bool] | None = None,
     ) -> None:
         super().__init__(objective, on_solution)
-        self._model, self._guess, self._how = model, guess, how
+        self._model, self._how, self._annealers = model, how, annealers
+        self.follow(guess)
         self._parameters = cmh.SatParameters()
         self._parameters.copy_from(parameters)
         self._parameters.max_time_in_seconds = cmh.SatParameters().max_time_in_seconds
@@ -120,17 +131,58 @@ class NeighbourhoodSearch(Incumbent):
         self._parameters.log_search_progress = False
         self._parameters.catch_sigint_signal = False  # Ctrl-C is heard by whoever asks for the steps
         self._random = np.random.default_rng(parameters.random_seed % 2**32)
-        self._rank = np.arange(len(guess.variables)) / len(guess.variables)
         self._patience = how.patience
+        self._workers = parameters.num_workers or parameters.num_search_workers or usable_cpus()
 
     @functools.cached_property
     def _regions(self) -> Regions:
         return Regions(self._model, self._guess.variables, int(self._random.integers(2**31)))
 
     @property
+    def anneals(self) -> bool:
+        """Whether the model can be annealed."""
+        return self._annealers is not None
+
+    @property
     def size(self) -> int:
         """How many variables are guessed."""
         return len(self._guess.variables)
+
+    @contextmanager
+    def annealing(self, after: float) -> Iterator[AnnealingWorker | None]:
+        """Have one worker anneal the model meanwhile, if it can be annealed.
+
+        Args:
+            after: seconds that it waits.
+        """
+        if self._annealers is None:
+            yield None
+            return
+        worker = AnnealingWorker(self._annealers, self, self._guessed(), self._check, after)
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.told.set()
+            worker.join()
+        if worker.failed is not None:
+            raise worker.failed
+
+    def _guessed(self) -> list[int]:
+        """Return the guess, and the values next to 0 of other variables."""
+        values = np.clip(0, *bounds_of(self._model.domains))
+        values[self._guess.variables] = self._guess.values
+        return [int(value) for value in values]
+
+    def adopt(self, response: cmh.CpSolverResponse) -> None:
+        """Go on from a solution that is known from elsewhere; see :meth:`Incumbent.adopt`."""
+        super().adopt(response)
+        self._is_untried = False
+
+    def follow(self, guess: Guess) -> None:
+        """Take a guess in place of the one before."""
+        self._guess, self._is_untried = guess, not guess.is_blind
+        self._rank = np.arange(len(guess.variables)) / len(guess.variables)
 
     def steps(self, over: Callable[[], bool]) -> Iterator[Step]:
         """Search until all is fixed that there is, until nothing comes of it any more, or until told.
@@ -138,22 +190,23 @@ class NeighbourhoodSearch(Incumbent):
         Args:
             over: asked often; true ends the search.
         """
-        if self.answer is not None:
-            yield from self._neighbourhoods(True, over)
-            return
-        heard = self.listener()
-        mending = self._mend(heard)
-        try:
-            alone = time.perf_counter() + _ALONE_SECONDS
-            while self.answer is None and time.perf_counter() < alone and not over():
-                if mending.done.wait(_POLL_SECONDS):
-                    break
-            for step in self._neighbourhoods(False, over):
-                if self.reached != heard.reached:
-                    mending.stop()
-                yield step
-        finally:
-            mending.stop()
+        with self.annealing(_MENDING_SECONDS if self.answer is None else 0.0) as worker:
+            if self.answer is not None:
+                yield from self._neighbourhoods(not self._is_untried, worker, over)
+                return
+            heard = self.listener()
+            mending = self._mend(heard)
+            try:
+                alone = time.perf_counter() + _ALONE_SECONDS
+                while self.answer is None and time.perf_counter() < alone and not over():
+                    if mending.done.wait(_POLL_SECONDS):
+                        break
+                for step in self._neighbourhoods(False, worker, over):
+                    if self.reached != heard.reached:
+                        mending.stop()
+                    yield step
+            finally:
+                mending.stop()
 
     def _mend(self, heard: Listener) -> CpSatRun:
         """Return a local search near the guess, at work."""
@@ -161,19 +214,29 @@ class NeighbourhoodSearch(Incumbent):
         parameters = local_search(self._parameters, len(self._model.names), far=True)
         return CpSatRun(model, parameters, solution_callback=heard)
 
-    def _neighbourhoods(self, begun: bool, over: Callable[[], bool]) -> Iterator[Step]:
+    def _neighbourhoods(self, begun: bool, worker: AnnealingWorker | None, over: Callable[[], bool]) -> Iterator[Step]:
         """Search neighbourhoods of the guess until there is a solution, and then of the best one."""
         how = self._how
         shares, fruitless, turn = [how.fixed, how.fixed], 0, 0
-        while fruitless < how.fruitless and not over():
-            kind = turn % 2 if begun else _UNSURE
+        while not over():
+            best, known = self.best, self.reached
+            if fruitless >= how.fruitless or (self._guess.is_blind and best is None):
+                if worker is None or worker.in_vain or best is None:
+                    return
+                while self.reached == known and not (over() or worker.in_vain):  # wait for what it finds
+                    worker.told.wait(_POLL_SECONDS)
+                fruitless = 0
+                continue
+            kind = _REGION if self._guess.is_blind else turn % 2 if begun else _UNSURE
             count = int(shares[kind] * len(self._rank))
-            best = self.best
             if begun and best is not None:
                 fixed, values = self._around(np.array(best, dtype=np.int64), count, kind, over)
                 turn += 1
             else:
                 fixed, values = self._guess.variables[:count], self._guess.values[:count]
+            spared = 0 if worker is None or worker.rests else 1
+            self._parameters.num_search_workers = 0
+            self._parameters.num_workers = max(1, self._workers - spared)
             step = self._solve(best, fixed, values, over)
             yield step
             if over():
@@ -197,6 +260,12 @@ class NeighbourhoodSearch(Incumbent):
             elif not step.better:
                 shares[kind] = 1 - (1 - shares[kind]) * _NARROW
                 self._patience *= _LONGER
+
+    def _check(self, solution: list[int]) -> None:
+        """Have CP-SAT check a solution, and note it."""
+        parameters = bare_parameters(self._parameters)
+        parameters.fix_variables_to_their_hinted_value = True
+        CpSatRun(hinted(self._model.model, solution), parameters, solution_callback=self.listener()).response()
 
     def _around(
         self, best: npt.NDArray[np.int64], count: int, kind: int, over: Callable[[], bool]

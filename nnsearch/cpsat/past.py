@@ -12,6 +12,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
+from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
 from nnsearch.history.matching import Plan
@@ -217,6 +218,21 @@ class PastOf:
             return
         except Exception as error:
             self.fail(error)
+
+    def annealers(self, parameters: cmh.SatParameters, stop: Callable[[], bool]) -> Annealers | None:
+        """Return what anneals the model; None where it is no integer program, or there is no machine code yet.
+
+        Args:
+            parameters: CP-SAT's, of which the seed counts.
+            stop: asked often; true gives up.
+        """
+        try:
+            return Annealers.at_hand(self.prepared(stop), parameters.random_seed, stop)
+        except ReadingStoppedError:
+            return None
+        except Exception as error:
+            self.fail(error)
+            return None
 
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nnsearch.compiled.loading import compiled
 from nnsearch.errors import NothingToReadError
 from nnsearch.schedules.arrays import NEVER, NOTHING, Graph
 from nnsearch.schedules.generation import Generated
-from nnsearch.schedules.loading import compiled
 from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 
 _MOST_ARCS = 4  # for each task and arc: what all tasks of a phase wait for makes a pair of each two
@@ -39,7 +39,7 @@ class DisjunctiveGraph:
         NothingToReadError: a task takes a part of a resource, the objective is another one than the end, or the begins
             break the arcs; or no task leads to the end, too many pairs of tasks wait for each other, or times are too
             far away.
-        CompilerError: see :func:`nnsearch.schedules.loading.compiled`.
+        CompilerError: see :func:`nnsearch.compiled.loading.compiled`.
         ReadingStoppedError: ``stop`` said so.
     """
 

@@ -13,8 +13,7 @@ P. Li, Z. Guan, Y. Rao, A tabu search algorithm with a new neighborhood structur
 
 from __future__ import annotations
 
-import numba
-
+from nnsearch.compiled.drawing import below, jit
 from nnsearch.schedules.arrays import BETTER, GOES_ON, NEVER, NOTHING, OUT_OF_MOVES
 
 _REACH = 30  # tasks of a stretch
@@ -23,11 +22,8 @@ _LONGEST_TENURE = 14
 _STUCK = 50  # longest paths in a row without a move
 _SPREAD = 2654435761  # multiplies a number so that neighbours lie far from each other (D. Knuth)
 
-# Nothing is allocated here, so that arrays need no count of who refers to them: a third of the time.
-_jit = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-
-@_jit
+@jit
 def settle(graph) -> bool:
     """Bring the order of tasks, heads and tails up to date with all chains; false where tasks wait for each other."""
     if not _sort(graph, 0, len(graph.places) - 1):
@@ -37,7 +33,7 @@ def settle(graph) -> bool:
     return True
 
 
-@_jit
+@jit
 def longest(graph) -> int:
     """Return the length of the longest path."""
     length = NEVER
@@ -46,7 +42,7 @@ def longest(graph) -> int:
     return length
 
 
-@_jit
+@jit
 def move_at_random(graph, state, count) -> None:
     """Make moves at random.
 
@@ -58,11 +54,11 @@ def move_at_random(graph, state, count) -> None:
     for _ in range(count):
         moves = _find_moves(graph, state)
         if moves:
-            move = graph.moves[_below(state, moves)]
+            move = graph.moves[below(state, moves)]
             _make(graph, move.first, move.last, move.later)
 
 
-@_jit
+@jit
 def improve(graph, keeps, state, best, work) -> int:
     """Search until the longest path is shorter than the best one before, or until much work is done.
 
@@ -103,7 +99,7 @@ def improve(graph, keeps, state, best, work) -> int:
     return GOES_ON
 
 
-@_jit
+@jit
 def _choose(graph, state, moves):
     """Return a shortest one of the open moves, or any one where none is open."""
     chosen, equals = NOTHING, 0
@@ -114,12 +110,12 @@ def _choose(graph, state, moves):
                 chosen, equals = place, 1
             elif move.length == graph.moves[chosen].length:
                 equals += 1
-                if _below(state, equals) == 0:
+                if below(state, equals) == 0:
                     chosen = place
-    return _below(state, moves) if chosen == NOTHING else chosen
+    return below(state, moves) if chosen == NOTHING else chosen
 
 
-@_jit
+@jit
 def _undoes(graph, move, keeps, number):
     """Tell whether a move exchanges two tasks that are to keep their order."""
     uses, last = graph.uses, len(keeps) - 1
@@ -132,11 +128,11 @@ def _undoes(graph, move, keeps, number):
     return False
 
 
-@_jit
+@jit
 def _keep(graph, move, keeps, state):
     """Note which tasks a move, which is made, has exchanged."""
     uses, last = graph.uses, len(keeps) - 1
-    until = state[0].number + _TENURE + _below(state, _LONGEST_TENURE - _TENURE + 1)
+    until = state[0].number + _TENURE + below(state, _LONGEST_TENURE - _TENURE + 1)
     use = move.first if move.later else move.last
     for _ in range(move.size - 1):
         use = uses[use].last if move.later else uses[use].following
@@ -144,14 +140,7 @@ def _keep(graph, move, keeps, state):
         keeps[(one * _SPREAD + other) & last] = until
 
 
-@_jit
-def _below(state, count):
-    """Return a random number below a count, by a linear congruential generator (D. Knuth)."""
-    state[0].random = state[0].random * 6364136223846793005 + 1442695040888963407
-    return ((state[0].random >> 33) & 0x3FFFFFFF) % count
-
-
-@_jit
+@jit
 def _pass_forward(graph, first):
     """Bring the heads up to date from a place in the order on."""
     tasks, uses, before = graph.tasks, graph.uses, graph.before
@@ -167,7 +156,7 @@ def _pass_forward(graph, first):
         tasks[task].head = head
 
 
-@_jit
+@jit
 def _pass_backward(graph, last):
     """Bring the tails up to date from a place in the order back."""
     tasks, uses, after = graph.tasks, graph.uses, graph.after
@@ -182,7 +171,7 @@ def _pass_backward(graph, last):
         tasks[task].tail = tail
 
 
-@_jit
+@jit
 def _find_path(graph, state, length):
     """Write the tasks of a longest path, any of them, to the places' ``path``; return how many they are."""
     tasks, places, uses, before = graph.tasks, graph.places, graph.uses, graph.before
@@ -190,7 +179,7 @@ def _find_path(graph, state, length):
     for other in graph.ending:
         if tasks[other].head + tasks[other].least_tail == length:
             equals += 1
-            if _below(state, equals) == 0:
+            if below(state, equals) == 0:
                 task = other
     size = 0
     while task != NOTHING:
@@ -200,14 +189,14 @@ def _find_path(graph, state, length):
         for arc in range(tasks[task].first_before, tasks[task + 1].first_before):
             if tasks[before[arc].task].head + before[arc].weight == head:
                 equals += 1
-                if _below(state, equals) == 0:
+                if below(state, equals) == 0:
                     holder = before[arc].task
         for use in range(tasks[task].first_use, tasks[task + 1].first_use):
             if uses[use].last != NOTHING:
                 other = uses[uses[use].last].task
                 if tasks[other].head + tasks[other].duration == head:
                     equals += 1
-                    if _below(state, equals) == 0:
+                    if below(state, equals) == 0:
                         holder = other
         task = holder
     for place in range(size // 2):
@@ -217,7 +206,7 @@ def _find_path(graph, state, length):
     return size
 
 
-@_jit
+@jit
 def _find_moves(graph, state):
     """Write the moves that may make a longest path shorter to ``graph.moves``; return how many they are.
 
@@ -247,7 +236,7 @@ def _find_moves(graph, state):
     return count
 
 
-@_jit
+@jit
 def _find_block_moves(graph, state, count, size, first, last):
     """Write the moves of one block, of some tens of tasks at most; return how many moves there are now."""
     near, far = first, first
@@ -272,7 +261,7 @@ def _find_block_moves(graph, state, count, size, first, last):
     return count
 
 
-@_jit
+@jit
 def _leads_back(graph, first, last, later):
     """Tell whether the task that is moved may wait for those that it is moved across, by its arcs."""
     tasks, uses, before, after = graph.tasks, graph.uses, graph.before, graph.after
@@ -291,7 +280,7 @@ def _leads_back(graph, first, last, later):
     return False
 
 
-@_jit
+@jit
 def _estimated(graph, first, last, later, mark):
     """Return the length of the longest path through one of the tasks of a stretch in another order.
 
@@ -344,7 +333,7 @@ def _estimated(graph, first, last, later, mark):
     return length
 
 
-@_jit
+@jit
 def _make(graph, first, last, later):
     """Move the first of a stretch behind its last, or the last before its first.
 
@@ -369,21 +358,21 @@ def _make(graph, first, last, later):
     return True
 
 
-@_jit
+@jit
 def _put_behind(graph, use, other):
     _link(graph, graph.uses[use].last, graph.uses[use].following)
     _link(graph, use, graph.uses[other].following)
     _link(graph, other, use)
 
 
-@_jit
+@jit
 def _put_before(graph, use, other):
     _link(graph, graph.uses[use].last, graph.uses[use].following)
     _link(graph, graph.uses[other].last, use)
     _link(graph, use, other)
 
 
-@_jit
+@jit
 def _link(graph, one, other):
     if one != NOTHING:
         graph.uses[one].following = other
@@ -391,7 +380,7 @@ def _link(graph, one, other):
         graph.uses[other].last = one
 
 
-@_jit
+@jit
 def _sort(graph, first, last):
     """Bring the tasks from one place in the order to another into a topological one; false where there is none."""
     tasks, places = graph.tasks, graph.places
@@ -417,7 +406,7 @@ def _sort(graph, first, last):
     return True
 
 
-@_jit
+@jit
 def _count_waits(graph, task, first, last, more, count):
     """Count that those that follow a task wait for one more, or for one less: for none, they are the next sorted."""
     tasks, uses, after = graph.tasks, graph.uses, graph.after

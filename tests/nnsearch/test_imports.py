@@ -9,7 +9,7 @@ IMPORT_ALL = """
 import importlib, pkgutil, sys
 import nnsearch
 for module in pkgutil.walk_packages(nnsearch.__path__, "nnsearch."):
-    if not module.name.endswith(("__main__", "schedules.moves", "schedules.compiling", "schedules.machine_code")):
+    if not module.name.endswith(("__main__", "schedules.moves", "annealing.walk", "compiled.compiling", "compiled.machine_code", "compiled.drawing")):
         importlib.import_module(module.name)  # those are loaded when they are needed
 modules = {name.partition(".")[0] for name in sys.modules}
 heavy = {"torch", "onnx", "onnxscript", "matplotlib", "numba", "llvmlite", "tensorboard", "tqdm"}

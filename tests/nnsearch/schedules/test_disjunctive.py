@@ -25,7 +25,7 @@ from nnsearch.schedules import moves
 from nnsearch.schedules.arrays import GOES_ON, Graph, new_keeps, new_state
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generator
-from nnsearch.schedules.loading import compiled
+from nnsearch.compiled.loading import compiled
 from nnsearch.schedules.reading import Schedule
 from nnsearch.schedules.rules import rules
 from nnsearch.schedules.tabu import TabuSearch

@@ -19,14 +19,19 @@ from nnsearch.cpsat.racing.sides.recall import Recall
 from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
+from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.errors import NothingToReadError
 from nnsearch.history.matching import Plan
 from nnsearch.limits import STOP
+from nnsearch.model.graph import CandidateGraph
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.schedules.reading import Schedule
 from nnsearch.scorers.network import Network
+from nnsearch.scorers.scorer import Advice
 
+_POLL_SECONDS = 0.01
+_ADVICE_SECONDS = 1.0  # in which most scorers have said what they think, which then leads to more than annealing
 _ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lead
 _AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
 
@@ -234,7 +239,7 @@ class Lead:
         """
         assert self._scorer is not None
         assert self._track.objective is not None
-        search: ScheduleSearch | None = schedule
+        search, leader = schedule, None
         if self._credit.error is not None:
             return search
         self._track.wait_until(beside, self._options.head_start)
@@ -244,16 +249,24 @@ class Lead:
         try:
             model = self._prepared(stop)
             graph = model.graph(stop=stop)
-            advice = self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
             if search is None:
-                guess, how = Guess.of(advice, graph), self._options.neighbourhoods
-                return NeighbourhoodSearch(
-                    model, self._track.objective, guess, how, self._track.parameters, self._answers.tell
-                )
-            if advice.target is not None:
-                search.begin_by_targets(advice.target[0], stop)
+                leader = self._blind_search(model, stop)
+                with leader.annealing(_ADVICE_SECONDS):
+                    try:
+                        leader.follow(Guess.of(self._advice(graph), graph))
+                    except NothingToReadError:
+                        while leader.anneals and leader.answer is None and not stop():
+                            time.sleep(_POLL_SECONDS)
+                        if leader.answer is None:
+                            raise
+                return leader
+            targets = self._advice(graph).target
+            if targets is not None:
+                search.begin_by_targets(targets[0], stop)
         except ReadingStoppedError:
             answered = self._track.is_past_help(beside)
+            if leader is not None and leader.answer is not None and not answered:
+                return leader
             self._credit.nothing = "CP-SAT answered first" if answered else "the model was not read in time"
         except Exception as error:
             if search is None or not isinstance(error, NothingToReadError):
@@ -261,6 +274,20 @@ class Lead:
         finally:
             STOP.reset(before)
         return search
+
+    def _advice(self, graph: CandidateGraph) -> Advice:
+        """Return what the scorer thinks when everything is possible."""
+        assert self._scorer is not None
+        return self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
+
+    def _blind_search(self, model: PreparedModel, stop: Callable[[], bool]) -> NeighbourhoodSearch:
+        """Return a search that waits for a guess, and does without if there is none and the model can be annealed."""
+        assert self._track.objective is not None
+        how, parameters = self._options.neighbourhoods, self._track.parameters
+        annealers = Annealers.at_hand(model, parameters.random_seed, stop)
+        return NeighbourhoodSearch(
+            model, self._track.objective, Guess.blind(model), how, parameters, annealers, self._answers.tell
+        )
 
     def _is_behind(self, search: NeighbourhoodSearch | ScheduleSearch) -> bool:
         """Tell whether CP-SAT has found a better solution than the search, which may have gone on from that."""

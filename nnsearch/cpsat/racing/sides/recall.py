@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
 
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
@@ -16,6 +17,7 @@ from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.report import Winner
 from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.start import Start
 
 _FOR_CP_SAT = 0.002  # seconds until it is at work
@@ -130,13 +132,16 @@ class Recall:
             hopeless = tried or not self._standing.is_near(start.objective_value)
             return hopeless and self._standing.is_surpassed(start.objective_value)
 
-        for better in past.improved(found, now + min(window, left), over, self._track.parameters):
-            response = self._answers.check(better.solution, None)
-            if response is not None and self._standing.improves(response, start):
-                start = response
-                start.status = cp_model.FEASIBLE
-                self.note_gift(start)
-                self._answers.show(start)
+        annealers = past.annealers(self._track.parameters, lambda: self._track.is_past_help(first))
+        ends = now + min(window, left)
+        if annealers is None:
+            found_better: Iterator[list[int]] = (
+                better.solution for better in past.improved(found, ends, over, self._track.parameters)
+            )
+        else:
+            found_better = self._annealed(annealers, found, ends, over)
+        for solution in found_better:
+            start = self._better(solution, start)
         trial = self._options.trial_seconds - (time.perf_counter() - now)
         self._track.wait(first, trial, lambda: self._is_clearly_better(start))
         if not self._standing.has_solution():  # and may be about to have a better one
@@ -159,14 +164,55 @@ class Recall:
         if self._track.is_over() or self._standing.proves(best):
             return self._answers.better(before, start)
         found_by: Winner = "cp-sat" if own else self._credit.giver
-        if self._may_only_improve():
-            last = self._improve_only(best)
-            self._standing.note_bound(last)
-            if self._track.is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
-                return self._answers.better(last, best, found_by)
-            if last.status in SOLVED and self._standing.improves(last, best):
-                best, found_by = last, "cp-sat"
+        turn, since = window / 2, self._track.seconds()  # of the last better solution
+        while annealers is not None or self._may_only_improve():
+            before = best
+            if annealers is not None and turn <= self._track.time_left() / 2:
+                self._track.log(f"annealing improves it: objective {best.objective_value:.12g}")
+                known = list(best.solution), best.objective_value
+                for solution in annealers.better(*known, turn, self._track.workers, self._track.is_over):
+                    best = self._better(solution, best)
+                if best is not before:
+                    found_by = self._credit.giver
+            if self._may_only_improve() and not self._track.is_over():
+                last = self._improve_only(best, turn if annealers is not None else math.inf)
+                self._standing.note_bound(last)
+                if self._track.is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+                    return self._answers.better(last, best, found_by)
+                if last.status in SOLVED and self._standing.improves(last, best):
+                    best, found_by = last, "cp-sat"
+            if annealers is None or self._track.is_over():
+                break
+            if best is not before:
+                since = self._track.seconds()
+            elif self._track.seconds() >= 2 * since:
+                break
+            turn *= 2
+        if self._track.is_over():
+            return self._answers.finish(best, found_by)
         return self._answers.hand_over(best, found_by)
+
+    def _better(self, solution: list[int], known: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+        """Return a solution in CP-SAT's words, and show it, if it is one and better than what is known, else that."""
+        response = self._answers.check(solution, None)
+        if response is None or not self._standing.improves(response, known):
+            return known
+        response.status = cp_model.FEASIBLE
+        self.note_gift(response)
+        self._answers.show(response)
+        return response
+
+    def _annealed(
+        self, annealers: Annealers, start: Start, ends: float, over: Callable[[], bool]
+    ) -> Iterator[list[int]]:
+        """Yield what one thread finds beside CP-SAT, in turns that are longer each time."""
+        turn, known, objective = self._options.trial_seconds, start.solution, self._track.objective
+        assert objective is not None
+        while not over() and time.perf_counter() + turn <= ends:
+            for better in annealers.better(known, objective.value_of(known), turn, 1, over):
+                known = better
+                yield known
+            turn *= 2
 
     def _is_clearly_better(self, start: cmh.CpSolverResponse) -> bool:
         """Tell whether CP-SAT has a solution, and a start is more than hardly better."""
@@ -182,16 +228,17 @@ class Recall:
             and leaves_subsolvers_open(self._track.parameters)
         )
 
-    def _improve_only(self, best: cmh.CpSolverResponse) -> cmh.CpSolverResponse:
+    def _improve_only(self, best: cmh.CpSolverResponse, turn: float) -> cmh.CpSolverResponse:
         """Let CP-SAT improve a solution, and prove nothing, as long as better ones come of it.
 
         It ends when none has come for as long as the race had lasted by the last one: who waits for a proof waits
-        twice as long at most.
+        twice as long at most. It also ends after a turn, in seconds.
         """
         self._track.log(f"CP-SAT improves it: objective {best.objective_value:.12g}")
         run = self._track.start(hinted(self._track.model, list(best.solution)), improves_only=True)
         reached, patience = self._callbacks.incumbent, self._track.seconds()
-        while not self._track.wait(run, _POLL_SECONDS) and self._track.seconds() < 2 * patience:
+        ends = patience + turn
+        while not self._track.wait(run, _POLL_SECONDS) and self._track.seconds() < min(2 * patience, ends):
             if self._callbacks.incumbent != reached:
                 reached, patience = self._callbacks.incumbent, self._track.seconds()
         run.stop()

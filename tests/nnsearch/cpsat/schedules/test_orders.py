@@ -23,7 +23,7 @@ from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.plain_solver import plain_solver
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
-from nnsearch.schedules.loading import compiled
+from nnsearch.compiled.loading import compiled
 from nnsearch.schedules.reading import Schedule
 
 

@@ -29,7 +29,7 @@ from nnsearch.model.objective import read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.cp_model.problem import CpModelFile
-from nnsearch.schedules.loading import compiled
+from nnsearch.compiled.loading import compiled
 from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 
 SHOPS = ("job-shops", "flexible-shops", "rcpsp")

@@ -17,10 +17,10 @@ from stopping import bounded
 
 from nnsearch.errors import CompilerError
 from nnsearch.model.stopping import ReadingStoppedError
-from nnsearch.schedules import compiling, loading
+from nnsearch.compiled import compiling, loading
 from nnsearch.schedules.arrays import Graph
-from nnsearch.schedules.loading import compiled
-from nnsearch.schedules.machine_code import code_in, file_name, with_digest
+from nnsearch.compiled.loading import compiled
+from nnsearch.compiled.machine_code import code_in, file_name, with_digest
 
 COPY = """
 import json, sys, time
@@ -68,7 +68,7 @@ def test_a_process_that_loads_it_does_without_numba() -> None:
     done = run_python("""
         import sys
         from nnsearch.schedules.arrays import Graph
-        from nnsearch.schedules.loading import compiled
+        from nnsearch.compiled.loading import compiled
         assert compiled().settle(Graph.of_lists([3], [5], [3], [0], [[]], [0]))
         assert "numba" not in sys.modules
         """)
@@ -186,7 +186,7 @@ def test_a_process_that_was_forked_meanwhile_loads_by_itself() -> None:
     compiled()
     done = run_python("""
         import os, sys
-        from nnsearch.schedules import loading
+        from nnsearch.compiled import loading
         with loading._loader.lock:
             child = os.fork()
             if not child:
@@ -201,7 +201,7 @@ def test_a_process_that_was_forked_meanwhile_loads_by_itself() -> None:
 def test_a_program_that_ends_while_it_is_made_ends_at_once(tmp_path: Path) -> None:
     program = """
 from nnsearch.model.stopping import ReadingStoppedError
-from nnsearch.schedules.loading import compiled
+from nnsearch.compiled.loading import compiled
 try:
     compiled(lambda: True)
     raise AssertionError

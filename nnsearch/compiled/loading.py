@@ -19,7 +19,7 @@ from nnsearch.errors import CompilerError
 from nnsearch.model.stopping import StopCheck
 
 if TYPE_CHECKING:
-    from nnsearch.schedules.machine_code import MachineCode
+    from nnsearch.compiled.machine_code import MachineCode
 
 _LOGGER = logging.getLogger("nnsearch")
 _POLL_SECONDS = 0.005
@@ -28,13 +28,13 @@ _ERROR = re.compile(r"^[\w.]+(?:Error|Exception)\b.*$", re.MULTILINE)
 _MAKE = """
 import json, sys
 sys.path[:], folders = json.loads(sys.argv[1])
-from nnsearch.schedules.compiling import main
+from nnsearch.compiled.compiling import main
 main(folders)
 """
 
 
 def compiled(stop: Callable[[], bool] | None = None) -> MachineCode:
-    """Return the machine code of :mod:`nnsearch.schedules.moves`.
+    """Return the machine code of this version.
 
     It takes a twentieth of a second at the first call in a process. At the first one on a machine it is made, in some
     fifteen seconds, by a process that goes on where nobody waits for it any more, unless the system ends it with the
@@ -75,7 +75,7 @@ class _Loader:
             except Exception as error:
                 self._why = f"{type(error).__name__}: {error}"
             if self._why is not None:
-                _LOGGER.warning("tabu search on schedules is left out: %s", _refusal(self._why))
+                _LOGGER.warning("tabu search on schedules and annealing are left out: %s", _refusal(self._why))
         if self._why is not None:
             raise CompilerError(_refusal(self._why))
         return self.code
@@ -89,7 +89,7 @@ class _Loader:
 
     def _load_or_make(self) -> str | None:
         """Load it, or begin to make it; return why it could not be made."""
-        from nnsearch.schedules.machine_code import MachineCode, code_in, file_name
+        from nnsearch.compiled.machine_code import MachineCode, code_in, file_name
 
         folders = _folders()
         for folder in folders:
@@ -122,7 +122,7 @@ class _Loader:
 
 def _refusal(why: str) -> str:
     return (
-        f"expected numba to make machine code of nnsearch.schedules.moves, got {why}; upgrade numba, or where "
+        f"expected numba to make machine code, got {why}; upgrade numba, or where "
         "no folder can be written set NNSEARCH_CACHE_DIR to one that only you can write"
     )
 

@@ -1,4 +1,4 @@
-"""Makes machine code of :mod:`nnsearch.schedules.moves`, in a process of its own; see :func:`main`."""
+"""Makes machine code, in a process of its own; see :func:`main`."""
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
-from nnsearch.schedules import moves
-from nnsearch.schedules.arrays import ARC, MOVE, PLACE, STATE, TASK, USE, Graph
-from nnsearch.schedules.machine_code import (
+from nnsearch.annealing import walk
+from nnsearch.annealing.arrays import COLUMN, ROW, STEP, TERM, Program
+from nnsearch.annealing.arrays import STATE as WALK
+from nnsearch.compiled.machine_code import (
+    BEGIN,
+    IMPROVE,
     LONGEST,
     MOVE_AT_RANDOM,
     SETTLE,
@@ -27,7 +30,10 @@ from nnsearch.schedules.machine_code import (
     target_machine,
     with_digest,
 )
+from nnsearch.schedules import moves
+from nnsearch.schedules.arrays import ARC, MOVE, PLACE, STATE, TASK, USE, Graph
 
+_FLOAT = np.dtype(np.float64)
 _NUMBER = np.dtype(np.int64)
 _OPTIONS = {"error_model": "numpy", "nogil": True}
 _STUB = "{ call void @llvm.trap() unreachable }"
@@ -61,7 +67,7 @@ def _tried(folder: Path) -> Path:
 
 
 def machine_code() -> bytes:
-    """Return an object file with one function, ``call``; see :class:`nnsearch.schedules.machine_code.MachineCode`.
+    """Return an object file with one function, ``call``; see :class:`nnsearch.compiled.machine_code.MachineCode`.
 
     What it would call to raise an error, which it never does, is a trap: it would need numba.
     """
@@ -115,7 +121,32 @@ def _graph(where):
     )
 
 
+@numba.njit(**_OPTIONS)
+def _program(where):
+    return Program(
+        carray(_pointer(where[0]), where[1], COLUMN),
+        carray(_pointer(where[2]), where[3], ROW),
+        carray(_pointer(where[4]), where[5], TERM),
+        carray(_pointer(where[6]), where[7], TERM),
+        carray(_pointer(where[8]), where[9], _NUMBER),
+        carray(_pointer(where[10]), where[11], STEP),
+        carray(_pointer(where[12]), where[13], _FLOAT),
+        carray(_pointer(where[14]), where[15], _FLOAT),
+    )
+
+
 def _call(which, where, one, other):
+    if which <= IMPROVE:
+        return _call_moves(which, where, one, other)
+    program, state = _program(where), carray(_pointer(where[16]), where[17], WALK)
+    if which == BEGIN:
+        walk.begin(program, state)
+        return 0
+    return walk.walk(program, state, one)
+
+
+@numba.njit(**_OPTIONS)
+def _call_moves(which, where, one, other):
     graph = _graph(where)
     if which == SETTLE:
         return moves.settle(graph)

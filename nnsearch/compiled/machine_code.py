@@ -1,4 +1,6 @@
-"""The functions of :mod:`nnsearch.schedules.moves` as machine code, which needs no numba.
+"""The functions of :mod:`nnsearch.schedules.moves` and :mod:`nnsearch.annealing.walk` as machine code.
+
+It needs no numba.
 
 numba takes a second to import and to get ready in each process; LLVM alone, without which machine code cannot be
 linked, a twentieth.
@@ -18,23 +20,27 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
+from nnsearch.annealing.arrays import Program
 from nnsearch.schedules.arrays import Graph, Records
 
-SETTLE, LONGEST, MOVE_AT_RANDOM, IMPROVE = range(4)
+SETTLE, LONGEST, MOVE_AT_RANDOM, IMPROVE, BEGIN, WALK = range(6)
 """The functions."""
 
 _CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-_SOURCES = ("arrays.py", "compiling.py", "machine_code.py", "moves.py")
+_SOURCES = (
+    *("compiled/compiling.py", "compiled/drawing.py", "compiled/machine_code.py"),
+    *("schedules/arrays.py", "schedules/moves.py", "annealing/arrays.py", "annealing/walk.py"),
+)
 
 
 class MachineCode:
-    """What machine code does; see the functions of :mod:`nnsearch.schedules.moves` of the same names.
+    """What machine code does; see the functions of the same names.
 
     Its one function takes the number of the function that is meant, (address, length) of each array in one array, and
     two numbers.
 
     Args:
-        code: of :func:`nnsearch.schedules.compiling.machine_code`, on this processor.
+        code: of :func:`nnsearch.compiled.compiling.machine_code`, on this processor.
     """
 
     def __init__(self, code: bytes) -> None:
@@ -58,6 +64,14 @@ class MachineCode:
     def improve(self, graph: Graph, keeps: Records, state: Records, best: int, work: int) -> int:
         """Search until the longest path is shorter than the best one before, or until much work is done."""
         return self._call(IMPROVE, (*graph, state, keeps), best, work)
+
+    def begin(self, program: Program, state: Records) -> None:
+        """Take the values of a program as they are."""
+        self._call(BEGIN, (*program, state))
+
+    def walk(self, program: Program, state: Records, moves: int) -> bool:
+        """Try moves; return whether there are better values than before."""
+        return bool(self._call(WALK, (*program, state), moves))
 
     def _call(self, function: int, arrays: Sequence[Records], one: int = 0, other: int = 0) -> int:
         where = np.array([number for array in arrays for number in (array.ctypes.data, len(array))], dtype=np.int64)
@@ -86,7 +100,7 @@ def file_name() -> str:
         OSError: there is no source.
         PackageNotFoundError: there is no numba.
     """
-    made_of = [Path(__file__).with_name(name).read_bytes() for name in _SOURCES]
+    made_of = [(Path(__file__).parents[1] / name).read_bytes() for name in _SOURCES]
     made_by = [llvmlite.__version__, importlib.metadata.version("numba"), sys.implementation.cache_tag]
     made_for = [llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     digest = hashlib.sha256(repr((made_of, made_by, made_for)).encode()).hexdigest()

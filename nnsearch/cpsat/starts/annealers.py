@@ -1,0 +1,100 @@
+"""Simulated annealing of a model that is an integer program, by several threads at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from nnsearch.annealing.annealing import Annealing
+from nnsearch.errors import CompilerError, NothingToReadError
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.relaxation import Relaxation
+from nnsearch.model.stopping import ReadingStoppedError
+
+_POLL_SECONDS = 0.01
+_LOADING_SECONDS = 0.5  # to read the model once more, and to load machine code that has been made
+
+
+class Annealers:
+    """Threads that look for better solutions, each by a walk of its own from the same one.
+
+    Args:
+        model: with an objective.
+        seed: of the walks.
+        stop: asked from time to time; true ends the reading.
+
+    Raises:
+        CompilerError: there is no machine code; see :func:`nnsearch.compiled.loading.compiled`.
+        NothingToReadError: the model is no integer program, or has no objective.
+        ReadingStoppedError: ``stop`` said so.
+    """
+
+    def __init__(self, model: PreparedModel, seed: int, stop: Callable[[], bool] | None = None) -> None:
+        assert model.objective is not None
+        self._objective = model.objective
+        relaxation = Relaxation.of(model, stop=stop)
+        if not relaxation.exact:
+            raise NothingToReadError("expected an integer program, got other constraints")
+        self._program, self._seed = relaxation.program, seed
+        self._walks = [Annealing(self._program, seed, stop)]
+
+    @classmethod
+    def at_hand(cls, model: PreparedModel, seed: int, stop: Callable[[], bool]) -> Annealers | None:
+        """Return what anneals a model; None where it is no integer program, or there is no machine code by now.
+
+        Args:
+            model: with an objective.
+            seed: of the walks.
+            stop: asked often; true gives up.
+        """
+        until = time.perf_counter() + _LOADING_SECONDS
+        try:
+            return cls(model, seed, lambda: stop() or time.perf_counter() > until)
+        except (CompilerError, NothingToReadError, ReadingStoppedError):
+            return None
+
+    def better(
+        self, values: Sequence[int], reached: float | None, seconds: float, workers: int, stop: Callable[[], bool]
+    ) -> Iterator[list[int]]:
+        """Cool down once, and yield better and better solutions as they come; those between two looks are left out.
+
+        Args:
+            values: to begin with, of all variables.
+            reached: the objective of these values; None if they are no solution.
+            seconds: until all are cold.
+            workers: how many threads.
+            stop: asked often; true ends it.
+        """
+        while len(self._walks) < workers:
+            self._walks.append(Annealing(self._program, self._seed + len(self._walks), stop))
+        told = threading.Event()
+        best, objective, turn = list(values), self._objective, threading.Lock()
+
+        def work(walk: Annealing) -> None:
+            nonlocal best, reached
+            for found in walk.better(values, seconds, told.is_set):
+                solution = found.tolist()
+                objective_value = objective.value_of(solution)
+                with turn:
+                    if reached is None or objective.better(objective_value, reached):
+                        best, reached = solution, objective_value
+
+        threads = [threading.Thread(target=work, args=(walk,), daemon=True) for walk in self._walks[:workers]]
+        shown = best
+        try:
+            for thread in threads:
+                thread.start()
+            while any(thread.is_alive() for thread in threads):
+                if stop():
+                    break
+                if best is not shown:
+                    shown = best
+                    yield shown
+                time.sleep(_POLL_SECONDS)
+        finally:
+            told.set()
+            for thread in threads:
+                thread.join()
+        if best is not shown:
+            yield best

@@ -1,0 +1,68 @@
+"""The worker that anneals the best solution that anybody has, in turns."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from nnsearch.cpsat.incumbent import Incumbent
+from nnsearch.cpsat.starts.annealers import Annealers
+
+_POLL_SECONDS = 0.01
+_TURN_SECONDS, _LONGER, _LONGER_IN_VAIN = 0.3, 1.3, 2.0
+
+
+class AnnealingWorker(threading.Thread):
+    """One worker that anneals. After turns in vain it rests, for as long as they took together.
+
+    Args:
+        annealers: of the model.
+        incumbent: each turn begins with its best solution.
+        values: of all variables, to begin with as long as there is none.
+        check: takes note of a solution if it is one.
+        after: seconds that it waits at first.
+
+    Attributes:
+        told: ends it.
+        rests: whether its processor may do something else.
+        in_vain: whether its last turn was.
+        failed: the error that ended it; None where there was none.
+    """
+
+    def __init__(
+        self,
+        annealers: Annealers,
+        incumbent: Incumbent,
+        values: list[int],
+        check: Callable[[list[int]], None],
+        after: float,
+    ) -> None:
+        super().__init__(name="nnsearch-annealing", daemon=True)
+        self.told = threading.Event()
+        self.rests, self.in_vain = True, False
+        self.failed: BaseException | None = None
+        self._annealers, self._incumbent, self._values = annealers, incumbent, values
+        self._check, self._rest = check, after
+        self._seconds = _TURN_SECONDS
+
+    def run(self) -> None:
+        """Anneal until told."""
+        try:
+            while not self.told.wait(self._rest):
+                self._take_turn()
+        except BaseException as error:
+            self.failed = error
+
+    def _take_turn(self) -> None:
+        self.rests = False
+        began, before = time.perf_counter(), self._incumbent.reached
+        values = self._incumbent.best or self._values
+        better = False
+        for solution in self._annealers.better(values, before, self._seconds, 1, self.told.is_set):
+            self._check(solution)
+            better = True
+        took = time.perf_counter() - began
+        self.in_vain, self.rests = not better, not better
+        self._rest = 0.0 if better else self._rest + took
+        self._seconds *= _LONGER if better else _LONGER_IN_VAIN
