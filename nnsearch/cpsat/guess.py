@@ -23,19 +23,32 @@ class Guess:
     Attributes:
         variables: int64[K], their indices, the surest first.
         values: int64[K], what each should be.
+        targets: float64[V], where each of all variables should be; NaN is anywhere.
         is_blind: whether nobody has an opinion.
     """
 
     variables: npt.NDArray[np.int64]
     values: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float64]
     is_blind: bool = False
+
+    def complete(self, low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> list[int]:
+        """Return a value for each variable: the guess, else what is next to its target, or next to 0.
+
+        Args:
+            low: int64[V], the least values.
+            high: int64[V], the largest.
+        """
+        values = np.where(np.isnan(self.targets), 0.0, self.targets)
+        values[self.variables] = self.values
+        return [int(value) for value in np.clip(np.rint(values), low, high)]
 
     @classmethod
     def blind(cls, model: PreparedModel) -> Guess:
         """Return the least value of each variable that has few, where there is no opinion."""
         low, high = bounds_of(model.domains)
         few = np.flatnonzero((low < high) & (high - low < _FEW))
-        return cls(few, low[few], is_blind=True)
+        return cls(few, low[few], np.full(len(low), np.nan), is_blind=True)
 
     @classmethod
     def of(cls, advice: Advice, graph: CandidateGraph) -> Guess:
@@ -63,5 +76,6 @@ class Guess:
             sure = gap if advice.confidence is None else advice.confidence[0][open_ones].astype(np.float64)
             order = np.argsort(-sure[told], kind="stable")
             if told.any():
-                return cls(open_ones[told][order], graph.values[first[told]][order])
+                targets = np.full(len(sizes), np.nan) if advice.target is None else advice.target[0].astype(np.float64)
+                return cls(open_ones[told][order], graph.values[first[told]][order], targets)
         raise NothingToReadError("expected an opinion on the value of at least one variable, got none")

@@ -158,7 +158,10 @@ class NeighbourhoodSearch(Incumbent):
         if self._annealers is None:
             yield None
             return
-        worker = AnnealingWorker(self._annealers, self, self._guessed(), self._check, after)
+        values = self._guess.complete(*bounds_of(self._model.domains))
+        worker = AnnealingWorker(
+            self._annealers, self, values, self._check, after, begins_with_best=not self._is_untried
+        )
         worker.start()
         try:
             yield worker
@@ -167,12 +170,6 @@ class NeighbourhoodSearch(Incumbent):
             worker.join()
         if worker.failed is not None:
             raise worker.failed
-
-    def _guessed(self) -> list[int]:
-        """Return the guess, and the values next to 0 of other variables."""
-        values = np.clip(0, *bounds_of(self._model.domains))
-        values[self._guess.variables] = self._guess.values
-        return [int(value) for value in values]
 
     def adopt(self, response: cmh.CpSolverResponse) -> None:
         """Go on from a solution that is known from elsewhere; see :meth:`Incumbent.adopt`."""
@@ -219,14 +216,13 @@ class NeighbourhoodSearch(Incumbent):
         how = self._how
         shares, fruitless, turn = [how.fixed, how.fixed], 0, 0
         while not over():
-            best, known = self.best, self.reached
-            if fruitless >= how.fruitless or (self._guess.is_blind and best is None):
-                if worker is None or worker.in_vain or best is None:
+            best = self.best
+            if best is None and self._guess.is_blind:
+                return
+            if fruitless >= how.fruitless:
+                if worker is None or worker.in_vain:
                     return
-                while self.reached == known and not (over() or worker.in_vain):  # wait for what it finds
-                    worker.told.wait(_POLL_SECONDS)
                 fruitless = 0
-                continue
             kind = _REGION if self._guess.is_blind else turn % 2 if begun else _UNSURE
             count = int(shares[kind] * len(self._rank))
             if begun and best is not None:

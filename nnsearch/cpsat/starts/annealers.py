@@ -61,7 +61,7 @@ class Annealers:
 
         Args:
             values: to begin with, of all variables.
-            reached: the objective of these values; None if they are no solution.
+            reached: an objective to surpass; None is any.
             seconds: until all are cold.
             workers: how many threads.
             stop: asked often; true ends it.

@@ -18,15 +18,15 @@ class AnnealingWorker(threading.Thread):
 
     Args:
         annealers: of the model.
-        incumbent: each turn begins with its best solution.
-        values: of all variables, to begin with as long as there is none.
+        incumbent: its best solution is where each turn but the first begins.
+        values: of all variables, to begin with, and as long as there is no solution.
+        begins_with_best: whether the first turn begins with a solution that is there by then.
         check: takes note of a solution if it is one.
         after: seconds that it waits at first.
 
     Attributes:
         told: ends it.
         rests: whether its processor may do something else.
-        in_vain: whether its last turn was.
         failed: the error that ended it; None where there was none.
     """
 
@@ -37,14 +37,22 @@ class AnnealingWorker(threading.Thread):
         values: list[int],
         check: Callable[[list[int]], None],
         after: float,
+        *,
+        begins_with_best: bool,
     ) -> None:
         super().__init__(name="nnsearch-annealing", daemon=True)
         self.told = threading.Event()
-        self.rests, self.in_vain = True, False
+        self.rests = True
+        self._vain_turns = 0
         self.failed: BaseException | None = None
         self._annealers, self._incumbent, self._values = annealers, incumbent, values
         self._check, self._rest = check, after
-        self._seconds = _TURN_SECONDS
+        self._seconds, self._is_first = _TURN_SECONDS, not begins_with_best
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether little is to be hoped for: its last two turns brought nothing."""
+        return self._vain_turns > 1
 
     def run(self) -> None:
         """Anneal until told."""
@@ -57,12 +65,13 @@ class AnnealingWorker(threading.Thread):
     def _take_turn(self) -> None:
         self.rests = False
         began, before = time.perf_counter(), self._incumbent.reached
-        values = self._incumbent.best or self._values
+        values = (self._is_first and self._values) or self._incumbent.best or self._values
+        self._is_first = False
         better = False
         for solution in self._annealers.better(values, before, self._seconds, 1, self.told.is_set):
             self._check(solution)
             better = True
         took = time.perf_counter() - began
-        self.in_vain, self.rests = not better, not better
+        self._vain_turns, self.rests = 0 if better else self._vain_turns + 1, not better
         self._rest = 0.0 if better else self._rest + took
         self._seconds *= _LONGER if better else _LONGER_IN_VAIN
