@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from nnsearch.annealing.arrays import new_state, read
+from nnsearch.annealing.arrays import new_walk, read_program
 from nnsearch.compiled.loading import compiled
 from nnsearch.linear_program import LinearProgram
 from nnsearch.model.lists import IntArray
@@ -35,8 +35,8 @@ class Annealing:
 
     def __init__(self, program: LinearProgram, seed: int, stop: Callable[[], bool] | None = None) -> None:
         self._source = program
-        self._program, self._payments = read(program, stop)
-        self._state = new_state(self._program, seed)
+        self._program, self._payments = read_program(program, stop)
+        self._state = new_walk(self._program, seed)
         self._compiled = compiled(stop)
 
     def better(self, values: Sequence[int], seconds: float, stop: Callable[[], bool]) -> Iterator[IntArray]:
@@ -44,7 +44,7 @@ class Annealing:
 
         Args:
             values: to begin with, of all columns; they may violate rows.
-            seconds: until it is cold.
+            seconds: until it is cold, more than 0.
             stop: asked every few milliseconds; true ends it.
         """
         program, state = self._program, self._state
@@ -60,7 +60,7 @@ class Annealing:
             if passed >= 1 or stop():
                 return
             state["uphill_rate"] = _HOT * (_COLD / _HOT) ** passed
-            if self._compiled.walk(program, state, _MOVES) and state["best"][0] < known:
+            if self._compiled.try_moves(program, state, _MOVES) and state["best"][0] < known:
                 known = float(state["best"][0])
                 yield self._completed()
 

@@ -83,7 +83,7 @@ class Payments(NamedTuple):
     coefficient: npt.NDArray[np.float64]
 
 
-def read(program: LinearProgram, stop: Callable[[], bool] | None = None) -> tuple[Program, Payments]:
+def read_program(program: LinearProgram, stop: Callable[[], bool] | None = None) -> tuple[Program, Payments]:
     """Return an integer program in arrays, all of whose values are 0, and what is left to payments.
 
     Args:
@@ -127,7 +127,7 @@ def read(program: LinearProgram, stop: Callable[[], bool] | None = None) -> tupl
     return Program(columns, rows, of_columns, of_rows, free, steps, np.zeros(num_columns), chances), payments
 
 
-def new_state(program: Program, seed: int) -> Records:
+def new_walk(program: Program, seed: int) -> Records:
     """Return what a walk goes on with; see ``STATE``."""
     state = np.zeros(1, dtype=STATE)
     prices = _prices(program)

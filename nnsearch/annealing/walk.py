@@ -62,7 +62,7 @@ def begin(program, state) -> None:
 
 
 @jit
-def walk(program, state, moves) -> int:
+def try_moves(program, state, moves) -> int:
     """Try moves, at the temperature at which those that cost more are accepted at ``state.uphill_rate``.
 
     Args:

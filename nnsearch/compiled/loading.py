@@ -28,7 +28,7 @@ _ERROR = re.compile(r"^[\w.]+(?:Error|Exception)\b.*$", re.MULTILINE)
 _MAKE = """
 import json, sys
 sys.path[:], folders = json.loads(sys.argv[1])
-from nnsearch.compiled.compiling import main
+from nnsearch.compiling.making import main
 main(folders)
 """
 

@@ -15,22 +15,25 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
+import numpy.typing as npt
 
-from nnsearch.annealing.arrays import Program
-from nnsearch.schedules.arrays import Graph, Records
-
-SETTLE, LONGEST, MOVE_AT_RANDOM, IMPROVE, BEGIN, WALK = range(6)
+SETTLE, LONGEST, MOVE_AT_RANDOM, IMPROVE, BEGIN, TRY_MOVES = range(6)
 """The functions."""
 
 _CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _SOURCES = (
-    *("compiled/compiling.py", "compiled/drawing.py", "compiled/machine_code.py"),
+    *("compiling/making.py", "compiled/drawing.py", "compiled/machine_code.py"),
     *("schedules/arrays.py", "schedules/moves.py", "annealing/arrays.py", "annealing/walk.py"),
 )
+
+
+Records = npt.NDArray[Any]
+"""A record for each; see :mod:`nnsearch.schedules.arrays` and :mod:`nnsearch.annealing.arrays`."""
 
 
 class MachineCode:
@@ -40,7 +43,7 @@ class MachineCode:
     two numbers.
 
     Args:
-        code: of :func:`nnsearch.compiled.compiling.machine_code`, on this processor.
+        code: of :func:`nnsearch.compiling.making.machine_code`, on this processor.
     """
 
     def __init__(self, code: bytes) -> None:
@@ -49,29 +52,29 @@ class MachineCode:
         self._engine.finalize_object()
         self._function = _CALL(self._engine.get_function_address("call"))
 
-    def settle(self, graph: Graph) -> bool:
+    def settle(self, graph: Sequence[Records]) -> bool:
         """Bring the order of tasks, heads and tails up to date with all chains; false where tasks wait in a circle."""
         return bool(self._call(SETTLE, graph))
 
-    def longest(self, graph: Graph) -> int:
+    def longest(self, graph: Sequence[Records]) -> int:
         """Return the length of the longest path."""
         return self._call(LONGEST, graph)
 
-    def move_at_random(self, graph: Graph, state: Records, count: int) -> None:
+    def move_at_random(self, graph: Sequence[Records], state: Records, count: int) -> None:
         """Make moves at random, so many at most."""
         self._call(MOVE_AT_RANDOM, (*graph, state), count)
 
-    def improve(self, graph: Graph, keeps: Records, state: Records, best: int, work: int) -> int:
+    def improve(self, graph: Sequence[Records], keeps: Records, state: Records, best: int, work: int) -> int:
         """Search until the longest path is shorter than the best one before, or until much work is done."""
         return self._call(IMPROVE, (*graph, state, keeps), best, work)
 
-    def begin(self, program: Program, state: Records) -> None:
+    def begin(self, program: Sequence[Records], state: Records) -> None:
         """Take the values of a program as they are."""
         self._call(BEGIN, (*program, state))
 
-    def walk(self, program: Program, state: Records, moves: int) -> bool:
+    def try_moves(self, program: Sequence[Records], state: Records, moves: int) -> bool:
         """Try moves; return whether there are better values than before."""
-        return bool(self._call(WALK, (*program, state), moves))
+        return bool(self._call(TRY_MOVES, (*program, state), moves))
 
     def _call(self, function: int, arrays: Sequence[Records], one: int = 0, other: int = 0) -> int:
         where = np.array([number for array in arrays for number in (array.ctypes.data, len(array))], dtype=np.int64)

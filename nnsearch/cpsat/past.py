@@ -91,6 +91,7 @@ class PastOf:
         """Whether the model has a price for changes against the past."""
         self._store, self._family, self._model, self._warn = store, family, model, warn
         self._prepared: PreparedModel | None = None
+        self._annealers: Annealers | None = None
         self._read: tuple[Hashes, tuple[str, ...]] | None = None
 
     def prepared(self, stop: Callable[[], bool] | None) -> PreparedModel:
@@ -210,10 +211,17 @@ class PastOf:
     def improved(
         self, start: Start, ends: float, stop: Callable[[], bool], parameters: cmh.SatParameters
     ) -> Iterator[Start]:
-        """Return better solutions that come of a start; see :func:`nnsearch.cpsat.starts.start.improved`."""
+        """Yield better solutions that come of a start.
+
+        That is by annealing, or where that cannot be done as :func:`nnsearch.cpsat.starts.start.improved` does it.
+        """
         try:
-            model = self.prepared(stop)
-            yield from improved(model, start, ends, parameters=parameters, stop=stop)
+            model, annealers = self.prepared(stop), self.annealers(parameters, stop)
+            if annealers is None or model.objective is None:
+                yield from improved(model, start, ends, parameters=parameters, stop=stop)
+                return
+            for solution in annealers.in_turns(start.solution, ends, stop):
+                yield Start(solution, model.objective.value_of(solution), None)
         except ReadingStoppedError:
             return
         except Exception as error:
@@ -226,13 +234,14 @@ class PastOf:
             parameters: CP-SAT's, of which the seed counts.
             stop: asked often; true gives up.
         """
-        try:
-            return Annealers.at_hand(self.prepared(stop), parameters.random_seed, stop)
-        except ReadingStoppedError:
-            return None
-        except Exception as error:
-            self.fail(error)
-            return None
+        if self._annealers is None:
+            try:
+                self._annealers = Annealers.at_hand(self.prepared(stop), parameters.random_seed, stop)
+            except ReadingStoppedError:
+                pass
+            except Exception as error:
+                self.fail(error)
+        return self._annealers
 
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""

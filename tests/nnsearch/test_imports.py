@@ -8,8 +8,9 @@ from stand_ins import ENVIRONMENT
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import nnsearch
+LATER = "compiling.making", "compiled.machine_code"
 for module in pkgutil.walk_packages(nnsearch.__path__, "nnsearch."):
-    if not module.name.endswith(("__main__", "schedules.moves", "annealing.walk", "compiled.compiling", "compiled.machine_code", "compiled.drawing")):
+    if not module.name.endswith(("__main__", "schedules.moves", "annealing.walk", "compiled.drawing", *LATER)):
         importlib.import_module(module.name)  # those are loaded when they are needed
 modules = {name.partition(".")[0] for name in sys.modules}
 heavy = {"torch", "onnx", "onnxscript", "matplotlib", "numba", "llvmlite", "tensorboard", "tqdm"}

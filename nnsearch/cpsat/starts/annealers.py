@@ -13,6 +13,7 @@ from nnsearch.model.relaxation import Relaxation
 from nnsearch.model.stopping import ReadingStoppedError
 
 _POLL_SECONDS = 0.01
+_FIRST_TURN = 0.2  # seconds
 _LOADING_SECONDS = 0.5  # to read the model once more, and to load machine code that has been made
 
 
@@ -54,6 +55,22 @@ class Annealers:
         except (CompilerError, NothingToReadError, ReadingStoppedError):
             return None
 
+    def in_turns(self, solution: Sequence[int], ends: float, stop: Callable[[], bool]) -> Iterator[list[int]]:
+        """Yield what one thread finds from a solution, in turns that are longer each time, until one was in vain.
+
+        Args:
+            solution: to begin with.
+            ends: when no turn may end later, of ``time.perf_counter``.
+            stop: asked often; true ends it.
+        """
+        turn, known, before = _FIRST_TURN, list(solution), list[int]()
+        while known is not before and not stop() and time.perf_counter() + turn <= ends:
+            before = known
+            for better in self.better(known, self._objective.value_of(known), turn, 1, stop):
+                known = better
+                yield known
+            turn *= 2
+
     def better(
         self, values: Sequence[int], reached: float | None, seconds: float, workers: int, stop: Callable[[], bool]
     ) -> Iterator[list[int]]:
@@ -62,32 +79,33 @@ class Annealers:
         Args:
             values: to begin with, of all variables.
             reached: an objective to surpass; None is any.
-            seconds: until all are cold.
+            seconds: until all are cold, more than 0.
             workers: how many threads.
             stop: asked often; true ends it.
         """
         while len(self._walks) < workers:
             self._walks.append(Annealing(self._program, self._seed + len(self._walks), stop))
-        told = threading.Event()
+        told, failed = threading.Event(), list[BaseException]()
         best, objective, turn = list(values), self._objective, threading.Lock()
 
         def work(walk: Annealing) -> None:
             nonlocal best, reached
-            for found in walk.better(values, seconds, told.is_set):
-                solution = found.tolist()
-                objective_value = objective.value_of(solution)
-                with turn:
-                    if reached is None or objective.better(objective_value, reached):
-                        best, reached = solution, objective_value
+            try:
+                for found in walk.better(values, seconds, told.is_set):
+                    solution = found.tolist()
+                    objective_value = objective.value_of(solution)
+                    with turn:
+                        if reached is None or objective.better(objective_value, reached):
+                            best, reached = solution, objective_value
+            except BaseException as error:
+                failed.append(error)
 
         threads = [threading.Thread(target=work, args=(walk,), daemon=True) for walk in self._walks[:workers]]
         shown = best
         try:
             for thread in threads:
                 thread.start()
-            while any(thread.is_alive() for thread in threads):
-                if stop():
-                    break
+            while any(thread.is_alive() for thread in threads) and not stop():
                 if best is not shown:
                     shown = best
                     yield shown
@@ -96,5 +114,7 @@ class Annealers:
             told.set()
             for thread in threads:
                 thread.join()
+        if failed:
+            raise failed[0]
         if best is not shown:
             yield best

@@ -15,12 +15,13 @@ import pytest
 from stand_ins import ENVIRONMENT, PATIENCE, run_python
 from stopping import bounded
 
-from nnsearch.errors import CompilerError
-from nnsearch.model.stopping import ReadingStoppedError
-from nnsearch.compiled import compiling, loading
-from nnsearch.schedules.arrays import Graph
+from nnsearch.compiled import loading
 from nnsearch.compiled.loading import compiled
 from nnsearch.compiled.machine_code import code_in, file_name, with_digest
+from nnsearch.compiling import making
+from nnsearch.errors import CompilerError
+from nnsearch.model.stopping import ReadingStoppedError
+from nnsearch.schedules.arrays import Graph
 
 COPY = """
 import json, sys, time
@@ -111,7 +112,7 @@ def test_where_it_cannot_be_made_one_line_says_so(
             ):
                 compiled()
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("tabu search on schedules is left out: ")
+    assert caplog.messages[0].startswith("tabu search on schedules and annealing are left out: ")
 
 
 def test_where_there_is_no_python_to_make_it_one_line_says_so(
@@ -170,15 +171,15 @@ def test_without_a_home_it_is_looked_for_beside_the_source(monkeypatch: pytest.M
 
 def test_it_is_written_to_the_first_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     made = code()
-    monkeypatch.setattr(compiling, "machine_code", lambda: made)
+    monkeypatch.setattr(making, "machine_code", lambda: made)
     (tmp_path / "file").touch()
     folders = [str(tmp_path / "file"), str(tmp_path / "new" / "folder"), str(tmp_path / "other")]
-    compiling.main(folders)
+    making.main(folders)
     assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == [file_name()]
     assert code_in(tmp_path / "new" / "folder" / file_name()) == made
     assert not (tmp_path / "other").exists()
     with pytest.raises(OSError, match="file"):
-        compiling.main(folders[:1])
+        making.main(folders[:1])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -107,7 +107,7 @@ def searched(
         told.append(response.objective_value)
         return False
 
-    search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, parameters, tell)
+    search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, parameters, on_solution=tell)
     steps = []
     for step in itertools.islice(search.steps(lambda: False), stop):
         steps.append((step, search.best))
@@ -201,7 +201,7 @@ class TestNeighbourhoods:
         how, parameters = Neighbourhoods(fixed=0.01, patience=math.inf), plain_solver().parameters
         parameters.num_workers = 1
         search = NeighbourhoodSearch(
-            PreparedModel(model), objective, everything(model, [1] * 121), how, parameters, tell
+            PreparedModel(model), objective, everything(model, [1] * 121), how, parameters, on_solution=tell
         )
         for _ in search.steps(lambda: len(told) >= 3):
             pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
 
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
@@ -17,12 +16,12 @@ from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.report import Winner
 from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
-from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.start import Start
 
 _FOR_CP_SAT = 0.002  # seconds until it is at work
 _FOR_SMALL = 0.01  # seconds until it mostly has a solution of a small model
 _SMALL = 200  # variables
+_LEAST_TURN = 0.05  # of annealing, in seconds
 _POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
 
 
@@ -132,16 +131,8 @@ class Recall:
             hopeless = tried or not self._standing.is_near(start.objective_value)
             return hopeless and self._standing.is_surpassed(start.objective_value)
 
-        annealers = past.annealers(self._track.parameters, lambda: self._track.is_past_help(first))
-        ends = now + min(window, left)
-        if annealers is None:
-            found_better: Iterator[list[int]] = (
-                better.solution for better in past.improved(found, ends, over, self._track.parameters)
-            )
-        else:
-            found_better = self._annealed(annealers, found, ends, over)
-        for solution in found_better:
-            start = self._better(solution, start)
+        for better in past.improved(found, now + min(window, left), over, self._track.parameters):
+            start = self._better(better.solution, start)
         trial = self._options.trial_seconds - (time.perf_counter() - now)
         self._track.wait(first, trial, lambda: self._is_clearly_better(start))
         if not self._standing.has_solution():  # and may be about to have a better one
@@ -164,7 +155,9 @@ class Recall:
         if self._track.is_over() or self._standing.proves(best):
             return self._answers.better(before, start)
         found_by: Winner = "cp-sat" if own else self._credit.giver
-        turn, since = window / 2, self._track.seconds()  # of the last better solution
+        annealers = past.annealers(self._track.parameters, self._track.is_over)
+        since = self._track.seconds()  # of the last better solution
+        turn = max(min(window / 2, since), _LEAST_TURN)
         while annealers is not None or self._may_only_improve():
             before = best
             if annealers is not None and turn <= self._track.time_left() / 2:
@@ -201,18 +194,6 @@ class Recall:
         self.note_gift(response)
         self._answers.show(response)
         return response
-
-    def _annealed(
-        self, annealers: Annealers, start: Start, ends: float, over: Callable[[], bool]
-    ) -> Iterator[list[int]]:
-        """Yield what one thread finds beside CP-SAT, in turns that are longer each time."""
-        turn, known, objective = self._options.trial_seconds, start.solution, self._track.objective
-        assert objective is not None
-        while not over() and time.perf_counter() + turn <= ends:
-            for better in annealers.better(known, objective.value_of(known), turn, 1, over):
-                known = better
-                yield known
-            turn *= 2
 
     def _is_clearly_better(self, start: cmh.CpSolverResponse) -> bool:
         """Tell whether CP-SAT has a solution, and a start is more than hardly better."""

@@ -13,6 +13,7 @@ from ortools.sat.python import cp_model_helper as cmh
 from stopping import bounded
 
 from benchmarks.instances.families import FAMILIES, Part, Scale
+from nnsearch.compiled.loading import compiled
 from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.orders import OrderSearch
@@ -23,7 +24,6 @@ from nnsearch.model.stopping import ReadingStoppedError
 from nnsearch.plain_solver import plain_solver
 from nnsearch.schedules.disjunctive import DisjunctiveGraph
 from nnsearch.schedules.generation import Generated
-from nnsearch.compiled.loading import compiled
 from nnsearch.schedules.reading import Schedule
 
 

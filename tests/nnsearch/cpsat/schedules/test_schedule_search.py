@@ -18,6 +18,7 @@ from stand_ins import PATIENCE
 from benchmarks.instances.families import FAMILIES, Part, Scale
 from benchmarks.instances.zoo import KINDS, Size, build
 from benchmarks.instances.zoo.zoo_model import ZooModel
+from nnsearch.compiled.loading import compiled
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.run import CpSatRun
@@ -29,7 +30,6 @@ from nnsearch.model.objective import read_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.problems.cp_model.problem import CpModelFile
-from nnsearch.compiled.loading import compiled
 from nnsearch.schedules.reading import NOBODY, Mode, Schedule
 
 SHOPS = ("job-shops", "flexible-shops", "rcpsp")

@@ -142,7 +142,7 @@ def _call(which, where, one, other):
     if which == BEGIN:
         walk.begin(program, state)
         return 0
-    return walk.walk(program, state, one)
+    return walk.try_moves(program, state, one)
 
 
 @numba.njit(**_OPTIONS)

@@ -1,0 +1,1 @@
+"""Makes machine code; apart from what loads it, since it knows all that is compiled."""
