@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from nnsearch.linear_program import LinearProgram
 from nnsearch.model.lists import IntArray
 
 _HOT, _COLD = 0.03, 1e-5  # of the moves that are tried are accepted although they cost more, at first and at last
-_MOVES = 10_000  # between two looks at the clock: some milliseconds
+_TERMS = 200_000  # that moves between two looks at the clock change: some milliseconds
 
 
 class Annealing:
@@ -37,7 +38,24 @@ class Annealing:
         self._source = program
         self._program, self._payments = read_program(program, stop)
         self._state = new_walk(self._program, seed)
+        self._moves = max(1, _TERMS * len(program.lower) // (4 * len(program.row)))
         self._compiled = compiled(stop)
+
+    def another(self, seed: int) -> Annealing:
+        """Return another walk on the same program, beside this one.
+
+        Args:
+            seed: of the walk.
+        """
+        other, program = copy(self), self._program
+        other._program = program._replace(
+            columns=program.columns.copy(),
+            rows=program.rows.copy(),
+            steps=program.steps.copy(),
+            best=program.best.copy(),
+        )
+        other._state = new_walk(other._program, seed)
+        return other
 
     def better(self, values: Sequence[int], seconds: float, stop: Callable[[], bool]) -> Iterator[IntArray]:
         """Cool down once, and yield better and better solutions; the first one may be no better than ``values``.
@@ -60,7 +78,7 @@ class Annealing:
             if passed >= 1 or stop():
                 return
             state["uphill_rate"] = _HOT * (_COLD / _HOT) ** passed
-            if self._compiled.try_moves(program, state, _MOVES) and state["best"][0] < known:
+            if self._compiled.try_moves(program, state, self._moves) and state["best"][0] < known:
                 known = float(state["best"][0])
                 yield self._completed()
 
@@ -70,5 +88,5 @@ class Annealing:
         activity = np.bincount(source.row, source.coefficient * best[source.column], len(source.row_lower))
         column, row, coefficient = self._payments
         short = np.where(coefficient > 0, source.row_lower[row] - activity[row], activity[row] - source.row_upper[row])
-        best[column] = np.ceil(np.maximum(short, 0) / np.abs(coefficient) - 1e-6)
+        best[column] = np.maximum(short, 0)
         return np.rint(best).astype(np.int64)

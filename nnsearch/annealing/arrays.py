@@ -19,7 +19,8 @@ NOTHING = -1
 _LEAST_WEIGHT = 1e-3  # of what a row weighs at first
 _FIRST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.1, 10.0  # of the largest price
 _CHANCES = 4096
-_LARGEST = 2.0**40  # of bounds and coefficients, so that sums are exact in floating point
+_LARGEST = 2.0**50  # of a sum, so that all are exact in floating point
+_PRECISION = 1e-9  # of costs, as a share of the largest price
 
 
 def _record(numbers: str, integers: str) -> np.dtype[np.void]:
@@ -31,8 +32,8 @@ ROW = _record("activity low high below above least_weight", "first holder pays_b
 TERM = _record("coefficient", "other")
 STEP = _record("by", "column")
 STATE = _record(
-    "temperature hottest uphill_rate current best",
-    "random steps tried uphill feasible violated size worst",
+    "temperature hottest uphill_rate current best precision",
+    "random steps tried uphill feasible violated size worst is_new",
 )
 
 Records = npt.NDArray[Any]
@@ -97,10 +98,11 @@ def read_program(program: LinearProgram, stop: Callable[[], bool] | None = None)
     check = StopCheck(stop)
     check.now()
     low, high = program.lower, program.upper
-    numbers = np.concatenate([low, high, program.coefficient, program.cost])
-    if not (np.abs(numbers) <= _LARGEST).all() or (low > high).any():
-        raise NothingToReadError(f"expected variables between bounds of at most {_LARGEST:g}, got others")
     num_columns, num_rows = len(low), len(program.row_lower)
+    farthest = np.maximum(np.abs(low), np.abs(high))
+    sums = np.bincount(program.row, np.abs(program.coefficient) * farthest[program.column], num_rows)
+    if not (np.append(sums, farthest) <= _LARGEST).all() or (low > high).any():
+        raise NothingToReadError(f"expected variables between bounds, and sums of at most {_LARGEST:g}, got others")
     columns, rows = np.zeros(num_columns + 1, dtype=COLUMN), np.zeros(num_rows + 1, dtype=ROW)
     columns["low"][:-1], columns["high"][:-1], columns["price"][:-1] = low, high, program.cost
     columns["first"][1:] = np.cumsum(np.bincount(program.column, minlength=num_columns))
@@ -133,6 +135,7 @@ def new_walk(program: Program, seed: int) -> Records:
     prices = _prices(program)
     state["random"] = seed
     state["temperature"], state["hottest"] = _FIRST_TEMPERATURE * prices, _HIGHEST_TEMPERATURE * prices
+    state["precision"] = _PRECISION * prices
     return state
 
 
@@ -149,6 +152,7 @@ def _payments(program: LinearProgram) -> Payments:
     pays = alone & (program.cost[program.column] > 0) & (program.lower[program.column] == 0)
     # Of a row that allows one, all columns are alike: a group.
     pays &= (program.upper[program.column] >= 1) & (program.row_upper[program.row] != 1)
+    pays &= np.abs(program.coefficient) == 1  # else it could not make up for each unit at one price
     places = np.flatnonzero(pays)
     row, column, coefficient = program.row[places], program.column[places], program.coefficient[places]
     # What the others of the row can be, at the least and at the most.

@@ -31,7 +31,7 @@ _PRECISE = 1e-6
 def begin(program, state) -> None:
     """Take the values of the columns as they are: sum up rows, what they cost and what they violate.
 
-    A group of which more than one column is 1 keeps the first; rows have to be told who holds them.
+    A group of which more than one column is 1 keeps one that cannot change, or else the first.
     """
     columns, rows = program.columns, program.rows
     for row in range(len(rows) - 1):
@@ -41,12 +41,15 @@ def begin(program, state) -> None:
     state[0].violated = 0
     state[0].best = 1e300
     for column in range(len(columns) - 1):
+        if columns[column].group != NOTHING and columns[column].low > 0.5:
+            rows[columns[column].group].holder = column
+    for column in range(len(columns) - 1):
         group = columns[column].group
-        if group != NOTHING and columns[column].value > 0.5:
-            if rows[group].holder != NOTHING and columns[column].low < 0.5:
-                columns[column].value = 0.0
-            else:
+        if group != NOTHING and columns[column].low < 0.5 and columns[column].value > 0.5:
+            if rows[group].holder == NOTHING:
                 rows[group].holder = column
+            else:
+                columns[column].value = 0.0
         value = columns[column].value
         state[0].current += columns[column].price * value
         for term in range(columns[column].first, columns[column + 1].first):
@@ -58,7 +61,10 @@ def begin(program, state) -> None:
         if over > 0 and rows[row].pays_above:
             state[0].current += rows[row].above * over
         state[0].violated += _is_violated(rows[row])
-    _note(program, state)
+    state[0].is_new = state[0].size = 0
+    if state[0].violated == 0:
+        state[0].best = state[0].current
+        _keep(program, state)
 
 
 @jit
@@ -81,6 +87,9 @@ def try_moves(program, state, moves) -> int:
         if state[0].violated == 0:
             state[0].feasible += 1
         _move(program, state)
+    if state[0].is_new:
+        state[0].size = 0
+        _keep(program, state)
     return 1 if state[0].best < before else 0
 
 
@@ -128,18 +137,22 @@ def _move(program, state):
             if other == column:
                 break
         state[0].worst = NOTHING
-        most, cost, weight = _change(program, state, column, by, 0.0)
+        skipped = group if other != NOTHING else NOTHING
+        most, cost, weight = _change(program, state, column, by, 0.0, skipped)
         price += cost
         total += cost + weight
         if other != NOTHING:
-            most, cost, weight = _change(program, state, other, -by, most)
+            most, cost, weight = _change(program, state, other, -by, most, skipped)
             price += cost
             total += cost + weight
         if group != NOTHING:
             program.rows[group].holder = column if by > 0 else other
         state[0].tried += 1
-        if total <= _PRECISE or total < state[0].temperature * program.chances[below(state, len(program.chances))]:
-            state[0].uphill += total > _PRECISE
+        if (
+            total <= state[0].precision
+            or total < state[0].temperature * program.chances[below(state, len(program.chances))]
+        ):
+            state[0].uphill += total > state[0].precision
             state[0].current += price
             _note(program, state)
             return
@@ -213,14 +226,14 @@ def _exchanged(program, state, column, by):
         return NOTHING
     first = rows[group].first
     other = program.of_rows[first + below(state, rows[group + 1].first - first)].other
-    return column if columns[other].high < 0.5 else other
+    return column if columns[other].value >= columns[other].high else other
 
 
 @jit
-def _change(program, state, column, by, most):
+def _change(program, state, column, by, most, skipped):
     """Change a column; return the largest cost of a row so far, what the change costs, and what it weighs beside.
 
-    The row of the largest cost is ``state.worst``.
+    The row of the largest cost is ``state.worst``, but for one that is skipped: that of an exchange in a group.
     """
     columns, rows = program.columns, program.rows
     cost, weight = columns[column].price * by, 0.0
@@ -248,7 +261,7 @@ def _change(program, state, column, by, most):
                 cost += row.above * over
             else:
                 weight += row.above * over
-        if worse > most:
+        if worse > most and term.other != skipped:
             most = worse
             state[0].worst = term.other
     program.steps[state[0].size].column = column
@@ -282,8 +295,22 @@ def _is_violated(row):
 
 @jit
 def _note(program, state):
-    """Keep the values that there are, if they are the best."""
-    if state[0].violated == 0 and state[0].current < state[0].best - _PRECISE:
+    """Note whether the values that there are, after the steps of a move, are the best.
+
+    They are kept when the next move that is no better is made, since one better move often follows another.
+    """
+    if state[0].violated == 0 and state[0].current < state[0].best - state[0].precision:
         state[0].best = state[0].current
-        for column in range(len(program.columns) - 1):
-            program.best[column] = program.columns[column].value
+        state[0].is_new = 1
+    elif state[0].is_new:
+        _keep(program, state)
+
+
+@jit
+def _keep(program, state):
+    """Keep the values before the steps of a move as the best ones."""
+    for column in range(len(program.columns) - 1):
+        program.best[column] = program.columns[column].value
+    for step in range(state[0].size):
+        program.best[program.steps[step].column] -= program.steps[step].by
+    state[0].is_new = 0

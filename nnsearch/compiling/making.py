@@ -17,7 +17,7 @@ from numba import carray, types
 from numba.extending import intrinsic
 
 from nnsearch.annealing import walk
-from nnsearch.annealing.arrays import COLUMN, ROW, STEP, TERM, Program
+from nnsearch.annealing.arrays import COLUMN, ROW, STEP, TERM, Program, new_walk, read_program
 from nnsearch.annealing.arrays import STATE as WALK
 from nnsearch.compiled.machine_code import (
     BEGIN,
@@ -30,6 +30,7 @@ from nnsearch.compiled.machine_code import (
     target_machine,
     with_digest,
 )
+from nnsearch.linear_program import LinearProgram
 from nnsearch.schedules import moves
 from nnsearch.schedules.arrays import ARC, MOVE, PLACE, STATE, TASK, USE, Graph
 
@@ -47,8 +48,19 @@ def main(folders: Sequence[str]) -> None:
     """
     file = _writable(folders) / file_name()
     code = machine_code()
-    MachineCode(code).settle(Graph.of_lists([], [], [], [], [], []))  # LLVM would end this process, and nobody else's
+    _try(MachineCode(code))  # LLVM would end this process, and nobody else's
     _write(file, with_digest(code))
+
+
+def _try(code: MachineCode) -> None:
+    """Use what is made once: on no tasks, and on one variable."""
+    code.settle(Graph.of_lists([], [], [], [], [], []))
+    zero, one = np.zeros(1), np.ones(1)
+    place = np.zeros(1, dtype=_NUMBER)
+    program, _ = read_program(LinearProgram(zero, one, one, one, one, place, place, one))
+    walk = new_walk(program, 0)
+    code.begin(program, walk)
+    code.try_moves(program, walk, 100)
 
 
 def _writable(folders: Sequence[str]) -> Path:

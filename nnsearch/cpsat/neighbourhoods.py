@@ -7,7 +7,7 @@ Free are in turns those that the scorer is least sure of, with those in which th
 as in RINS (Danna, Rothberg, Le Pape 2005) with the guess in place of the relaxation, and a region around a variable
 that costs; noise makes the next neighbourhood another one. One that is solved to its end was too small and the next of
 its kind is wider; one that brings nothing in its time was too large. Where the model is an integer program, simulated
-annealing takes turns with neighbourhoods.
+annealing goes on beside them from the best solution, and all leave it one of several workers.
 """
 
 from __future__ import annotations
@@ -139,11 +139,6 @@ class NeighbourhoodSearch(Incumbent):
         return Regions(self._model, self._guess.variables, int(self._random.integers(2**31)))
 
     @property
-    def anneals(self) -> bool:
-        """Whether the model can be annealed."""
-        return self._annealers is not None
-
-    @property
     def size(self) -> int:
         """How many variables are guessed."""
         return len(self._guess.variables)
@@ -168,8 +163,6 @@ class NeighbourhoodSearch(Incumbent):
         finally:
             worker.told.set()
             worker.join()
-        if worker.failed is not None:
-            raise worker.failed
 
     def adopt(self, response: cmh.CpSolverResponse) -> None:
         """Go on from a solution that is known from elsewhere; see :meth:`Incumbent.adopt`."""
@@ -188,22 +181,28 @@ class NeighbourhoodSearch(Incumbent):
             over: asked often; true ends the search.
         """
         with self.annealing(_MENDING_SECONDS if self.answer is None else 0.0) as worker:
-            if self.answer is not None:
+            if self.answer is None:
+                yield from self._begin(worker, over)
+            else:
                 yield from self._neighbourhoods(not self._is_untried, worker, over)
-                return
-            heard = self.listener()
-            mending = self._mend(heard)
-            try:
-                alone = time.perf_counter() + _ALONE_SECONDS
-                while self.answer is None and time.perf_counter() < alone and not over():
-                    if mending.done.wait(_POLL_SECONDS):
-                        break
-                for step in self._neighbourhoods(False, worker, over):
-                    if self.reached != heard.reached:
-                        mending.stop()
-                    yield step
-            finally:
-                mending.stop()
+        if worker is not None and worker.failed is not None:
+            raise worker.failed
+
+    def _begin(self, worker: AnnealingWorker | None, over: Callable[[], bool]) -> Iterator[Step]:
+        """Search beside a local search that mends the guess, until something better comes of neighbourhoods."""
+        heard = self.listener()
+        mending = self._mend(heard)
+        try:
+            alone = time.perf_counter() + _ALONE_SECONDS
+            while self.answer is None and time.perf_counter() < alone and not over():
+                if mending.done.wait(_POLL_SECONDS):
+                    break
+            for step in self._neighbourhoods(False, worker, over):
+                if self.reached != heard.reached:
+                    mending.stop()
+                yield step
+        finally:
+            mending.stop()
 
     def _mend(self, heard: Listener) -> CpSatRun:
         """Return a local search near the guess, at work."""
@@ -257,11 +256,15 @@ class NeighbourhoodSearch(Incumbent):
                 shares[kind] = 1 - (1 - shares[kind]) * _NARROW
                 self._patience *= _LONGER
 
-    def _check(self, solution: list[int]) -> None:
-        """Have CP-SAT check a solution, and note it."""
+    def _check(self, solution: list[int], stop: Callable[[], bool]) -> bool:
+        """Have CP-SAT check a solution, and return whether it is the best by now."""
+        heard = self.listener()
         parameters = bare_parameters(self._parameters)
         parameters.fix_variables_to_their_hinted_value = True
-        CpSatRun(hinted(self._model.model, solution), parameters, solution_callback=self.listener()).response()
+        run = CpSatRun(hinted(self._model.model, solution), parameters, solution_callback=heard)
+        run.wait(stop)
+        run.response()
+        return heard.reached is not None
 
     def _around(
         self, best: npt.NDArray[np.int64], count: int, kind: int, over: Callable[[], bool]

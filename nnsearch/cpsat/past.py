@@ -92,6 +92,7 @@ class PastOf:
         self._store, self._family, self._model, self._warn = store, family, model, warn
         self._prepared: PreparedModel | None = None
         self._annealers: Annealers | None = None
+        self._is_asked = False
         self._read: tuple[Hashes, tuple[str, ...]] | None = None
 
     def prepared(self, stop: Callable[[], bool] | None) -> PreparedModel:
@@ -213,15 +214,15 @@ class PastOf:
     ) -> Iterator[Start]:
         """Yield better solutions that come of a start.
 
-        That is by annealing, or where that cannot be done as :func:`nnsearch.cpsat.starts.start.improved` does it.
+        That is by annealing where that can be done, and then as :func:`nnsearch.cpsat.starts.start.improved` does it.
         """
         try:
             model, annealers = self.prepared(stop), self.annealers(parameters, stop)
-            if annealers is None or model.objective is None:
-                yield from improved(model, start, ends, parameters=parameters, stop=stop)
-                return
-            for solution in annealers.in_turns(start.solution, ends, stop):
-                yield Start(solution, model.objective.value_of(solution), None)
+            if annealers is not None and model.objective is not None:
+                for solution in annealers.in_turns(start.solution, ends, stop):
+                    start = Start(solution, model.objective.value_of(solution), None)
+                    yield start
+            yield from improved(model, start, ends, parameters=parameters, stop=stop)
         except ReadingStoppedError:
             return
         except Exception as error:
@@ -234,7 +235,8 @@ class PastOf:
             parameters: CP-SAT's, of which the seed counts.
             stop: asked often; true gives up.
         """
-        if self._annealers is None:
+        if not self._is_asked:
+            self._is_asked = True
             try:
                 self._annealers = Annealers.at_hand(self.prepared(stop), parameters.random_seed, stop)
             except ReadingStoppedError:
@@ -242,6 +244,23 @@ class PastOf:
             except Exception as error:
                 self.fail(error)
         return self._annealers
+
+    def annealed(
+        self, annealers: Annealers, known: Start, turn: float, workers: int, stop: Callable[[], bool]
+    ) -> Iterator[list[int]]:
+        """Yield the better solutions that annealing finds from a known one in a turn.
+
+        Args:
+            annealers: of the model.
+            known: the solution.
+            turn: seconds.
+            workers: how many threads.
+            stop: asked often; true ends it.
+        """
+        try:
+            yield from annealers.better(known.solution, known.objective, turn, workers, stop)
+        except Exception as error:
+            self.fail(error)
 
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""

@@ -43,7 +43,7 @@ class RaceOptions:
             and to find one better than history's start, as long as it has none that is worse by more than a fiftieth.
             Until then, or for ``start_share`` of the time limit, the start is improved as long as that succeeds; then
             CP-SAT begins again from what came of it, with large neighbourhoods and local search alone as long as they
-            bring something.
+            bring something, and in turns with annealing as long as that does.
             A past schedule leads instead.
         neighbourhoods: How a scorer that knows objectives leads.
         lead_after: Seconds that CP-SAT has before it does.

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from nnsearch.annealing.annealing import Annealing
 from nnsearch.errors import CompilerError, NothingToReadError
 from nnsearch.model.prepared import PreparedModel
-from nnsearch.model.relaxation import Relaxation
+from nnsearch.model.relaxation import READ_IN_FULL, Relaxation
 from nnsearch.model.stopping import ReadingStoppedError
 
 _POLL_SECONDS = 0.01
-_FIRST_TURN = 0.2  # seconds
+_SECONDS_FOR_A_VARIABLE, _LEAST_TURN = 25e-6, 0.1
 _LOADING_SECONDS = 0.5  # to read the model once more, and to load machine code that has been made
 
 
@@ -25,6 +25,9 @@ class Annealers:
         seed: of the walks.
         stop: asked from time to time; true ends the reading.
 
+    Attributes:
+        turn: seconds in which it mostly shows whether annealing is of use.
+
     Raises:
         CompilerError: there is no machine code; see :func:`nnsearch.compiled.loading.compiled`.
         NothingToReadError: the model is no integer program, or has no objective.
@@ -32,13 +35,15 @@ class Annealers:
     """
 
     def __init__(self, model: PreparedModel, seed: int, stop: Callable[[], bool] | None = None) -> None:
-        assert model.objective is not None
+        if model.objective is None or any(kind not in READ_IN_FULL for _, kind, _ in model.others):
+            raise NothingToReadError("expected an integer program with an objective, got another model")
         self._objective = model.objective
         relaxation = Relaxation.of(model, stop=stop)
         if not relaxation.exact:
             raise NothingToReadError("expected an integer program, got other constraints")
-        self._program, self._seed = relaxation.program, seed
-        self._walks = [Annealing(self._program, seed, stop)]
+        self._seed = seed
+        self._walks = [Annealing(relaxation.program, seed, stop)]
+        self.turn = max(_LEAST_TURN, _SECONDS_FOR_A_VARIABLE * len(model.names))
 
     @classmethod
     def at_hand(cls, model: PreparedModel, seed: int, stop: Callable[[], bool]) -> Annealers | None:
@@ -63,7 +68,7 @@ class Annealers:
             ends: when no turn may end later, of ``time.perf_counter``.
             stop: asked often; true ends it.
         """
-        turn, known, before = _FIRST_TURN, list(solution), list[int]()
+        turn, known, before = self.turn, list(solution), list[int]()
         while known is not before and not stop() and time.perf_counter() + turn <= ends:
             before = known
             for better in self.better(known, self._objective.value_of(known), turn, 1, stop):
@@ -84,7 +89,7 @@ class Annealers:
             stop: asked often; true ends it.
         """
         while len(self._walks) < workers:
-            self._walks.append(Annealing(self._program, self._seed + len(self._walks), stop))
+            self._walks.append(self._walks[0].another(self._seed + len(self._walks)))
         told, failed = threading.Event(), list[BaseException]()
         best, objective, turn = list(values), self._objective, threading.Lock()
 
@@ -113,7 +118,8 @@ class Annealers:
         finally:
             told.set()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:  # it was started
+                    thread.join()
         if failed:
             raise failed[0]
         if best is not shown:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from nnsearch.cpsat.incumbent import Incumbent
 from nnsearch.cpsat.starts.annealers import Annealers
 
-_POLL_SECONDS = 0.01
 _TURN_SECONDS, _LONGER, _LONGER_IN_VAIN = 0.3, 1.3, 2.0
 
 
@@ -21,7 +20,7 @@ class AnnealingWorker(threading.Thread):
         incumbent: its best solution is where each turn but the first begins.
         values: of all variables, to begin with, and as long as there is no solution.
         begins_with_best: whether the first turn begins with a solution that is there by then.
-        check: takes note of a solution if it is one.
+        check: returns whether a solution is the best by now, and ends when what it is given as well says so.
         after: seconds that it waits at first.
 
     Attributes:
@@ -35,7 +34,7 @@ class AnnealingWorker(threading.Thread):
         annealers: Annealers,
         incumbent: Incumbent,
         values: list[int],
-        check: Callable[[list[int]], None],
+        check: Callable[[list[int], Callable[[], bool]], bool],
         after: float,
         *,
         begins_with_best: bool,
@@ -51,8 +50,8 @@ class AnnealingWorker(threading.Thread):
 
     @property
     def in_vain(self) -> bool:
-        """Whether little is to be hoped for: its last two turns brought nothing."""
-        return self._vain_turns > 1
+        """Whether little is to be hoped for: its last two turns brought nothing, or it has failed."""
+        return self._vain_turns > 1 or self.failed is not None
 
     def run(self) -> None:
         """Anneal until told."""
@@ -60,7 +59,7 @@ class AnnealingWorker(threading.Thread):
             while not self.told.wait(self._rest):
                 self._take_turn()
         except BaseException as error:
-            self.failed = error
+            self.failed, self.rests = error, True
 
     def _take_turn(self) -> None:
         self.rests = False
@@ -69,8 +68,7 @@ class AnnealingWorker(threading.Thread):
         self._is_first = False
         better = False
         for solution in self._annealers.better(values, before, self._seconds, 1, self.told.is_set):
-            self._check(solution)
-            better = True
+            better = self._check(solution, self.told.is_set) or better
         took = time.perf_counter() - began
         self._vain_turns, self.rests = 0 if better else self._vain_turns + 1, not better
         self._rest = 0.0 if better else self._rest + took

@@ -74,15 +74,18 @@ def programs(draw: st.DrawFn) -> LinearProgram:
         else:
             of = {column: float(draw(st.sampled_from([-3, -1, 1, 2]))) for column in columns}
             lower = draw(st.sampled_from([-INF, -2.0, 1.0]))
-            rows.append((lower, of, draw(st.sampled_from([INF, 2.0])) if lower > -INF else 2.0))
+            rows.append((lower, of, draw(st.sampled_from([INF, 2.0, lower])) if lower > -INF else 2.0))
     return program(bounds, cost, rows)
 
 
-def started(source: LinearProgram, seed: int = 0) -> tuple[Program, Payments, Records]:
-    """Return a program at the values next to 0."""
+def started(
+    source: LinearProgram, seed: int = 0, values: Sequence[int] | None = None
+) -> tuple[Program, Payments, Records]:
+    """Return a program at the values next to some, or to 0."""
     made, payments = read_program(source)
     state = new_walk(made, seed)
-    made.columns["value"] = np.clip(0, made.columns["low"], made.columns["high"])
+    made.columns["value"][:-1] = 0 if values is None else values
+    made.columns["value"] = np.clip(made.columns["value"], made.columns["low"], made.columns["high"])
     compiled().begin(made, state)
     return made, payments, state
 
@@ -99,10 +102,12 @@ def completed(source: LinearProgram, values: np.ndarray, payments: Payments) -> 
 
 
 @settings(deadline=None)
-@given(programs(), st.integers(0, 5), st.integers(1, 500))
-def test_sums_are_those_of_the_values_after_any_moves(source: LinearProgram, seed: int, moves: int) -> None:
+@given(programs(), st.integers(0, 5), st.integers(1, 500), st.lists(st.integers(-2, 4), min_size=6, max_size=6))
+def test_sums_are_those_of_the_values_after_any_moves(
+    source: LinearProgram, seed: int, moves: int, values: list[int]
+) -> None:
     try:
-        made, _, state = started(source, seed)
+        made, _, state = started(source, seed, values[: len(source.lower)])
     except NothingToReadError:
         return
     state["uphill_rate"] = 0.5
@@ -137,9 +142,7 @@ def test_the_best_values_are_feasible_and_cost_what_is_told(source: LinearProgra
         return
     values = completed(source, made.best, payments)
     assert is_feasible(source, values.astype(int).tolist())
-    paid = all(coefficient == int(coefficient) for coefficient in payments.coefficient)
-    if paid and (np.abs(payments.coefficient) == 1).all():
-        assert source.cost @ values == pytest.approx(state["best"][0])
+    assert source.cost @ values == pytest.approx(state["best"][0])
     assert source.cost @ values >= best - 1e-6
 
 
@@ -188,6 +191,29 @@ def test_a_column_that_cannot_make_up_for_all_pays_for_nothing() -> None:
     assert read_program(source)[1].column.tolist() == []
 
 
+def test_a_column_of_which_a_unit_makes_up_for_more_pays_for_nothing() -> None:
+    """Packs of twelve of which five are needed: one pack is seven too much."""
+    source = program([(0, 9), (0, 20), (5, 5)], [3, 2, 0], [(0.0, {0: 12.0, 1: 1.0, 2: -1.0}, 0.0)])
+    assert read_program(source)[1].column.tolist() == [1]
+    *_, last = Annealing(source, 0).better([1, 0, 5], 0.2, lambda: False)
+    assert last.tolist() == [0, 5, 5]
+
+
+def test_one_that_is_fixed_holds_its_group_whatever_the_values_say() -> None:
+    source = program([(0, 1), (1, 1), (0, 1)], [-9, 0, -9], [(1.0, dict.fromkeys(range(3), 1.0), 1.0)])
+    made, _, state = started(source, values=[1, 1, 0])
+    state["uphill_rate"] = 0.5
+    compiled().try_moves(made, state, 1000)
+    assert made.columns["value"][:-1].tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_prices_of_any_size_are_told_apart(scale: float) -> None:
+    source = program([(0, 1)] * 4, [4 * scale, 3 * scale, 2 * scale, scale], [(2.0, dict.fromkeys(range(4), 1.0), INF)])
+    *_, last = Annealing(source, 0).better([1, 1, 1, 1], 0.2, lambda: False)
+    assert last.tolist() == [0, 0, 1, 1]
+
+
 def test_one_column_of_a_group_replaces_another() -> None:
     """From a solution every single change violates a row, so only an exchange can lead to the next one."""
     source = program([(0, 1)] * 4, [4, 3, 2, 1], [(1.0, dict.fromkeys(range(4), 1.0), 1.0)])
@@ -216,7 +242,8 @@ def test_who_is_told_to_stop_stops() -> None:
     ("bounds", "rows"),
     [
         ([(0, INF), (0, 1)], [(0.0, {0: 1.0, 1: 1.0}, 1.0)]),
-        ([(0, 2.0**50), (0, 1)], [(0.0, {0: 1.0, 1: 1.0}, 1.0)]),
+        ([(0, 2.0**52), (0, 1)], [(0.0, {0: 1.0, 1: 1.0}, 1.0)]),
+        ([(0, 2.0**30), (0, 1)], [(0.0, {0: 2.0**30, 1: 1.0}, 1.0)]),
         ([(1, 0), (0, 1)], [(0.0, {0: 1.0, 1: 1.0}, 1.0)]),
         ([(0, 0), (1, 1)], [(0.0, {0: 1.0, 1: 1.0}, 1.0)]),
         ([(0, 1), (0, 1)], []),

@@ -548,7 +548,7 @@ class TestRace:
         silence(monkeypatch, FoundNothing)
         model = hard_covering()
         solver = self.solver(Oracle([1] * 121), neighbourhoods=Neighbourhoods(patience=0.1, fruitless=1))
-        with bounded(), stopped_after_the_first(solver, 1.5) as note:
+        with bounded(), stopped_after_the_first(solver, 4.0) as note:
             heard = Heard(note)
             heard.first = model.get_bool_var_from_proto_index(0)
             assert solver.solve(model, heard) in SOLVED

@@ -251,11 +251,11 @@ class Lead:
             graph = model.graph(stop=stop)
             if search is None:
                 leader = self._blind_search(model, stop)
-                with leader.annealing(_ADVICE_SECONDS):
+                with leader.annealing(_ADVICE_SECONDS) as worker:
                     try:
                         leader.follow(Guess.of(self._advice(graph), graph))
                     except NothingToReadError:
-                        while leader.anneals and leader.answer is None and not stop():
+                        while not (worker is None or worker.in_vain or leader.answer is not None or stop()):
                             time.sleep(_POLL_SECONDS)
                         if leader.answer is None:
                             raise
@@ -271,6 +271,8 @@ class Lead:
         except Exception as error:
             if search is None or not isinstance(error, NothingToReadError):
                 self._credit.fail(error)
+            if leader is not None and leader.answer is not None:  # which was told
+                return leader
         finally:
             STOP.reset(before)
         return search

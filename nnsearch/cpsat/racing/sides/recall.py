@@ -21,7 +21,8 @@ from nnsearch.cpsat.starts.start import Start
 _FOR_CP_SAT = 0.002  # seconds until it is at work
 _FOR_SMALL = 0.01  # seconds until it mostly has a solution of a small model
 _SMALL = 200  # variables
-_LEAST_TURN = 0.05  # of annealing, in seconds
+_SHARE_OF_TURN = 0.1  # of the time so far, that annealing tries at least when neighbourhoods have nothing more
+_PATIENCE, _LEAST_PATIENCE = 0.25, 1.0  # of the time so far, and seconds, until neighbourhoods give way to annealing
 _POLL_SECONDS = 0.02  # how soon better solutions of CP-SAT are heard of
 
 
@@ -156,31 +157,28 @@ class Recall:
             return self._answers.better(before, start)
         found_by: Winner = "cp-sat" if own else self._credit.giver
         annealers = past.annealers(self._track.parameters, self._track.is_over)
-        since = self._track.seconds()  # of the last better solution
-        turn = max(min(window / 2, since), _LEAST_TURN)
-        while annealers is not None or self._may_only_improve():
-            before = best
+        turn = 0.0 if annealers is None else annealers.turn
+        while True:
+            before, helps = best, False
             if annealers is not None and turn <= self._track.time_left() / 2:
                 self._track.log(f"annealing improves it: objective {best.objective_value:.12g}")
-                known = list(best.solution), best.objective_value
-                for solution in annealers.better(*known, turn, self._track.workers, self._track.is_over):
+                known = Start(list(best.solution), best.objective_value, None)
+                for solution in past.annealed(annealers, known, turn, self._track.workers, self._track.is_over):
                     best = self._better(solution, best)
-                if best is not before:
-                    found_by = self._credit.giver
+                helps = best.objective_value != known.objective
+                if self._standing.proves(best):
+                    return self._answers.finish(best, self._credit.giver)
+                found_by = self._credit.giver if helps else found_by
             if self._may_only_improve() and not self._track.is_over():
-                last = self._improve_only(best, turn if annealers is not None else math.inf)
+                last = self._improve_only(best, turn if helps else math.inf, gives_way=annealers is not None)
                 self._standing.note_bound(last)
                 if self._track.is_over() or last.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
                     return self._answers.better(last, best, found_by)
                 if last.status in SOLVED and self._standing.improves(last, best):
                     best, found_by = last, "cp-sat"
-            if annealers is None or self._track.is_over():
+            if annealers is None or best is before or self._track.is_over():
                 break
-            if best is not before:
-                since = self._track.seconds()
-            elif self._track.seconds() >= 2 * since:
-                break
-            turn *= 2
+            turn = max(2 * turn, _SHARE_OF_TURN * self._track.seconds())
         if self._track.is_over():
             return self._answers.finish(best, found_by)
         return self._answers.hand_over(best, found_by)
@@ -209,19 +207,27 @@ class Recall:
             and leaves_subsolvers_open(self._track.parameters)
         )
 
-    def _improve_only(self, best: cmh.CpSolverResponse, turn: float) -> cmh.CpSolverResponse:
+    def _improve_only(self, best: cmh.CpSolverResponse, turn: float, *, gives_way: bool) -> cmh.CpSolverResponse:
         """Let CP-SAT improve a solution, and prove nothing, as long as better ones come of it.
 
         It ends when none has come for as long as the race had lasted by the last one: who waits for a proof waits
-        twice as long at most. It also ends after a turn, in seconds.
+        twice as long at most.
+
+        Args:
+            best: the solution.
+            turn: seconds after which it ends in any case.
+            gives_way: whether it ends sooner, since there is another way to improve solutions.
         """
         self._track.log(f"CP-SAT improves it: objective {best.objective_value:.12g}")
         run = self._track.start(hinted(self._track.model, list(best.solution)), improves_only=True)
         reached, patience = self._callbacks.incumbent, self._track.seconds()
         ends = patience + turn
-        while not self._track.wait(run, _POLL_SECONDS) and self._track.seconds() < min(2 * patience, ends):
+        while not self._track.wait(run, _POLL_SECONDS) and self._track.seconds() < ends:
             if self._callbacks.incumbent != reached:
                 reached, patience = self._callbacks.incumbent, self._track.seconds()
+            in_vain = self._track.seconds() - patience
+            if in_vain >= patience or (gives_way and in_vain >= max(_LEAST_PATIENCE, _PATIENCE * patience)):
+                break
         run.stop()
         return run.response()
 

@@ -153,11 +153,11 @@ def incumbent() -> Incumbent:
 def worker_of(script: Scripted, incumbent: Incumbent, *, begins_with_best: bool = False) -> AnnealingWorker:
     model = drawn("knapsack")
 
-    def check(solution: list[int]) -> None:
+    def check(solution: list[int], _: object) -> bool:
         solver = plain_solver()
         solver.parameters.fix_variables_to_their_hinted_value = True
         solver.solve(hinted(model, solution))
-        incumbent.note(solver.response_proto)
+        return incumbent.note(solver.response_proto) is not None
 
     return AnnealingWorker(script, incumbent, [0] * 12, check, 0.0, begins_with_best=begins_with_best)  # type: ignore[arg-type]
 

@@ -1,0 +1,168 @@
+"""Races in which the model is annealed: from a past solution, and beside a scorer that leads, whatever goes wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ortools.sat.python import cp_model
+from silent_runs import silence
+from stand_ins import PATIENCE
+from stopping import bounded
+
+from benchmarks.instances.families import FAMILIES, Part, Scale
+from nnsearch.cpsat import CpSolver
+from nnsearch.cpsat.guess import Guess
+from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.starts.annealers import Annealers
+from nnsearch.cpsat.starts.annealing_worker import AnnealingWorker
+from nnsearch.errors import NothingToReadError, ScoreError
+from nnsearch.model.prepared import PreparedModel
+from nnsearch.plain_solver import plain_solver
+from nnsearch.scorers.scorer import Advice
+
+
+def cover(scale: Scale = Scale.TINY, number: int = 0) -> cp_model.CpModel:
+    return FAMILIES["set-cover"].build(scale, Part.TRAINING, 0, number).model
+
+
+def best_of(model: cp_model.CpModel) -> float:
+    solver = plain_solver()
+    assert solver.solve(model) == cp_model.OPTIMAL
+    return float(solver.objective_value)
+
+
+class Thinker:
+    """Scorers that know objectives, and do what they are told in place of giving advice."""
+
+    name, purpose = "thinker", "objective"
+
+    def __init__(self, thought: Any) -> None:
+        self._thought = thought
+
+    def prepare(self, graph: Any, variables: Any = None) -> Thinker:
+        return self
+
+    def advise(self, alive: Any) -> Advice:
+        self._thought()
+        return Advice(np.zeros(alive.shape, dtype=np.float32))
+
+
+def nothing_to_say() -> None:
+    raise NothingToReadError("nothing")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_past_solution_is_annealed_to_the_optimum(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit, where CP-SAT proves the optimum in the end."""
+    solver = CpSolver(None, history=tmp_path / "plans.db", family="covers", options=RaceOptions(head_start=0))
+    solver.parameters.num_workers = workers
+    solver.solve(cover())
+    model = cover(number=1)
+    silence(monkeypatch)
+    turns = []
+
+    def better(self: Annealers, *arguments: Any) -> Iterator[list[int]]:
+        turns.append(arguments)
+        return whole(self, *arguments)
+
+    whole = Annealers.better
+    monkeypatch.setattr(Annealers, "better", better)
+    with bounded():
+        assert solver.solve(model) == cp_model.OPTIMAL
+    assert solver.objective_value == best_of(model)
+    assert turns
+
+
+def test_an_error_of_annealing_is_a_line_and_not_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    solver = CpSolver(None, history=tmp_path / "plans.db", family="covers", options=RaceOptions(head_start=0))
+    solver.parameters.num_workers = 2
+    solver.solve(cover())
+    model = cover(number=1)
+    silence(monkeypatch)
+
+    def fail(*_: object) -> Iterator[list[int]]:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Annealers, "better", fail)
+    with bounded():
+        assert solver.solve(model) == cp_model.OPTIMAL
+    assert solver.objective_value == best_of(model)
+    assert any("can't start new thread" in line for line in caplog.messages)
+
+
+def leading(thought: Any, **more: Any) -> CpSolver:
+    how = RaceOptions(lead_after=0.0, lead_trial=PATIENCE, head_start=0.0)
+    solver = CpSolver(Thinker(thought), options=how, **more)
+    solver.parameters.num_workers = 2
+    solver.parameters.max_time_in_seconds = PATIENCE
+    return solver
+
+
+def test_a_scorer_with_nothing_to_say_leaves_the_lead_to_annealing(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence(monkeypatch)
+    solver = leading(nothing_to_say)
+    solver.parameters.max_time_in_seconds = 4
+    model = cover()
+    with bounded():
+        assert solver.solve(model) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
+    assert solver.objective_value == best_of(model)
+    assert solver.race is not None
+    assert solver.race.winner == "learned"
+
+
+def test_what_was_told_while_a_scorer_thought_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    class Heard(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        def on_solution_callback(self) -> None:
+            told.append(self.objective_value)
+
+    def think() -> None:
+        while not told:
+            time.sleep(0.01)
+        raise ScoreError("broken")
+
+    silence(monkeypatch)
+    solver = leading(think)
+    solver.parameters.max_time_in_seconds = 4
+    with bounded():
+        assert solver.solve(cover(), Heard()) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
+    assert solver.objective_value <= told[0]
+    assert solver.race is not None
+    assert isinstance(solver.race.error, ScoreError)
+
+
+def test_a_worker_that_has_failed_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: AnnealingWorker) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(AnnealingWorker, "_take_turn", fail)
+    model = cover()
+    solver = leading(nothing_to_say)
+    with bounded():
+        assert solver.solve(model) == cp_model.OPTIMAL
+    assert solver.objective_value == best_of(model)
+
+
+def test_a_guess_is_complete_within_the_domains() -> None:
+    model = cp_model.CpModel()
+    model.new_bool_var("guessed")
+    model.new_int_var(-3, 900, "told")
+    model.new_int_var(5, 9, "unknown")
+    model.new_int_var(0, 2, "beyond")
+    guess = Guess(np.array([0]), np.array([1]), np.array([np.nan, 7.6, np.nan, 40.0]))
+    low, high = np.array([0, -3, 5, 0]), np.array([1, 900, 9, 2])
+    assert guess.complete(low, high) == [1, 8, 5, 2]
+    blind = Guess.blind(PreparedModel(model))
+    assert blind.is_blind
+    assert blind.variables.tolist() == [0, 2, 3]
+    assert blind.complete(low, high) == [0, 0, 5, 0]
