@@ -71,15 +71,13 @@ class Annealing:
         columns[self._payments.column] = 0.0
         np.clip(columns, program.columns["low"], program.columns["high"], out=columns)
         self._compiled.begin(program, state)
-        known = float(state["best"][0])
         begun = time.perf_counter()
         while True:
             passed = (time.perf_counter() - begun) / seconds
             if passed >= 1 or stop():
                 return
             state["uphill_rate"] = _HOT * (_COLD / _HOT) ** passed
-            if self._compiled.try_moves(program, state, self._moves) and state["best"][0] < known:
-                known = float(state["best"][0])
+            if self._compiled.try_moves(program, state, self._moves):
                 yield self._completed()
 
     def _completed(self) -> IntArray:

@@ -76,7 +76,7 @@ class Payments(NamedTuple):
     Attributes:
         column: int64[P].
         row: int64[P].
-        coefficient: float64[P], of the column in the row.
+        coefficient: float64[P], of the column in the row: 1 or -1.
     """
 
     column: IntArray
@@ -132,18 +132,16 @@ def read_program(program: LinearProgram, stop: Callable[[], bool] | None = None)
 def new_walk(program: Program, seed: int) -> Records:
     """Return what a walk goes on with; see ``STATE``."""
     state = np.zeros(1, dtype=STATE)
-    prices = _prices(program)
+    largest = _largest(program.columns["price"])
     state["random"] = seed
-    state["temperature"], state["hottest"] = _FIRST_TEMPERATURE * prices, _HIGHEST_TEMPERATURE * prices
-    state["precision"] = _PRECISION * prices
+    state["temperature"], state["hottest"] = _FIRST_TEMPERATURE * largest, _HIGHEST_TEMPERATURE * largest
+    state["precision"] = _PRECISION * largest
     return state
 
 
-def _prices(program: Program) -> float:
-    """Return the largest price of anything, or 1."""
-    rows = program.rows
-    paid = np.concatenate([rows["below"][rows["pays_below"] > 0], rows["above"][rows["pays_above"] > 0]])
-    return max(float(np.abs(program.columns["price"]).max()), float(paid.max(initial=0.0))) or 1.0
+def _largest(prices: npt.NDArray[np.float64]) -> float:
+    """Return the largest price of all columns, those that are payments among them, or 1."""
+    return float(np.abs(prices).max(initial=0.0)) or 1.0
 
 
 def _payments(program: LinearProgram) -> Payments:
@@ -173,16 +171,14 @@ def _pay(rows: Records, program: LinearProgram, payments: Payments) -> None:
     """Let payments say what a side of their row costs; of the others a violation weighs as much as the most costly."""
     sizes = np.maximum(np.bincount(program.row, minlength=len(rows) - 1), 1)
     scale = np.bincount(program.row, np.abs(program.coefficient), len(rows) - 1) / sizes
-    prices = program.cost[payments.column] / np.abs(payments.coefficient)
-    largest = max(float(np.abs(program.cost).max(initial=0.0)), float(prices.max(initial=0.0))) or 1.0
-    weight = largest / np.where(scale > 0, scale, 1.0)
+    weight = _largest(program.cost) / np.where(scale > 0, scale, 1.0)
     rows["below"][:-1] = rows["above"][:-1] = weight
     rows["least_weight"][:-1] = weight * _LEAST_WEIGHT
     for side, pays, chosen in (
         ("below", "pays_below", payments.coefficient > 0),
         ("above", "pays_above", payments.coefficient < 0),
     ):
-        rows[side][payments.row[chosen]] = prices[chosen]
+        rows[side][payments.row[chosen]] = program.cost[payments.column[chosen]]
         rows[pays][payments.row[chosen]] = 1
 
 

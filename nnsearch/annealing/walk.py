@@ -242,10 +242,8 @@ def _change(program, state, column, by, most, skipped):
         term = program.of_columns[place]
         row = rows[term.other]
         before = row.activity
-        after = before + term.coefficient * by
-        was = _is_violated(row)
-        row.activity = after
-        state[0].violated += _is_violated(row) - was
+        _add(state, row, term.coefficient * by)
+        after = row.activity
         missing = max(row.low - after, 0.0) - max(row.low - before, 0.0)
         over = max(after - row.high, 0.0) - max(before - row.high, 0.0)
         worse = 0.0
@@ -277,10 +275,15 @@ def _apply(program, state, column, by):
     columns[column].value += by
     for place in range(columns[column].first, columns[column + 1].first):
         term = program.of_columns[place]
-        row = rows[term.other]
-        was = _is_violated(row)
-        row.activity += term.coefficient * by
-        state[0].violated += _is_violated(row) - was
+        _add(state, rows[term.other], term.coefficient * by)
+
+
+@jit
+def _add(state, row, amount):
+    """Change the activity of a row."""
+    was = _is_violated(row)
+    row.activity += amount
+    state[0].violated += _is_violated(row) - was
 
 
 @jit

@@ -58,9 +58,9 @@ def _try(code: MachineCode) -> None:
     zero, one = np.zeros(1), np.ones(1)
     place = np.zeros(1, dtype=_NUMBER)
     program, _ = read_program(LinearProgram(zero, one, one, one, one, place, place, one))
-    walk = new_walk(program, 0)
-    code.begin(program, walk)
-    code.try_moves(program, walk, 100)
+    state = new_walk(program, 0)
+    code.begin(program, state)
+    code.try_moves(program, state, 100)
 
 
 def _writable(folders: Sequence[str]) -> Path:

@@ -26,7 +26,7 @@ from ortools.sat.python import cp_model_helper as cmh
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.incumbent import Incumbent, Listener
-from nnsearch.cpsat.parameters import bare_parameters
+from nnsearch.cpsat.parameters import checking_parameters
 from nnsearch.cpsat.regions import Regions
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.annealers import Annealers
@@ -259,8 +259,7 @@ class NeighbourhoodSearch(Incumbent):
     def _check(self, solution: list[int], stop: Callable[[], bool]) -> bool:
         """Have CP-SAT check a solution, and return whether it is the best by now."""
         heard = self.listener()
-        parameters = bare_parameters(self._parameters)
-        parameters.fix_variables_to_their_hinted_value = True
+        parameters = checking_parameters(self._parameters)
         run = CpSatRun(hinted(self._model.model, solution), parameters, solution_callback=heard)
         run.wait(stop)
         run.response()

@@ -45,6 +45,18 @@ def leaves_subsolvers_open(parameters: cmh.SatParameters) -> bool:
     return not any(map(len, (own.subsolvers, own.extra_subsolvers, own.ignore_subsolvers, own.filter_subsolvers)))
 
 
+def checking_parameters(asked: cmh.SatParameters | None) -> cmh.SatParameters:
+    """Return the parameters of a check of a solution, which is the whole hint of a model.
+
+    Args:
+        asked: the user's; see :func:`bare_parameters`.
+    """
+    parameters = bare_parameters(asked)  # presolve takes longer than all the rest
+    parameters.fix_variables_to_their_hinted_value = True
+    parameters.linearization_level = 0
+    return parameters
+
+
 def bare_parameters(asked: cmh.SatParameters | None) -> cmh.SatParameters:
     """Return the parameters of a short solve in one thread, in which nothing is done before the search.
 

@@ -10,7 +10,7 @@ from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.hinted import hinted
-from nnsearch.cpsat.parameters import bare_parameters
+from nnsearch.cpsat.parameters import checking_parameters
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.credit import Credit
 from nnsearch.cpsat.racing.report import RaceReport, Winner
@@ -62,9 +62,7 @@ class Answers:
         """Have CP-SAT check a solution and report it in its own words; None if it refuses, or has no time to."""
         model = hinted(self.track.model, values)
         checker = plain_solver()
-        checker.parameters.copy_from(bare_parameters(self.track.parameters))  # presolve takes longer than all the rest
-        checker.parameters.fix_variables_to_their_hinted_value = True
-        checker.parameters.linearization_level = 0
+        checker.parameters.copy_from(checking_parameters(self.track.parameters))
         if callback is None and math.isfinite(self.track.deadline):
             checker.parameters.max_time_in_seconds = max(self.track.time_left(), _CHECK_SECONDS)
         status = checker.solve(model, callback)
