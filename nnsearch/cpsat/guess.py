@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +26,14 @@ class Guess:
         values: int64[K], what each should be.
         targets: float64[V], where each of all variables should be; NaN is anywhere.
         is_blind: whether nobody has an opinion.
+        bound: what the scorer takes for a bound of the objective, in the model's units; NaN is none.
     """
 
     variables: npt.NDArray[np.int64]
     values: npt.NDArray[np.int64]
     targets: npt.NDArray[np.float64]
     is_blind: bool = False
+    bound: float = math.nan
 
     def complete(self, low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> list[int]:
         """Return a value for each variable: the guess, else what is next to its target, or next to 0.
@@ -77,5 +80,6 @@ class Guess:
             order = np.argsort(-sure[told], kind="stable")
             if told.any():
                 targets = np.full(len(sizes), np.nan) if advice.target is None else advice.target[0].astype(np.float64)
-                return cls(open_ones[told][order], graph.values[first[told]][order], targets)
+                bound = math.nan if advice.bound is None else float(advice.bound[0])
+                return cls(open_ones[told][order], graph.values[first[told]][order], targets, bound=bound)
         raise NothingToReadError("expected an opinion on the value of at least one variable, got none")

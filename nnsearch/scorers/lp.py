@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Sequence
 
@@ -96,11 +97,13 @@ class PreparedLp:
 
         The target of a variable is its value in the relaxation, NaN for those that are not in it. The confidence is
         above 1 for variables at a bound, and there grows with the reduced cost; for others it is 1 for an integer, 0
-        for a half. It is 0 where nothing is known.
+        for a half. It is 0 where nothing is known. The bound is the relaxation's objective, rounded to the next one
+        that the model can have.
         """
         count = len(alive), self._graph.num_variables
         scores = np.full(alive.shape, -np.inf, dtype=np.float32)
         target, confidence = np.full(count, np.nan), np.zeros(count, dtype=np.float32)
+        bound = np.full(len(alive), np.nan)
         for state, candidates in enumerate(alive):
             lower, upper = self._bounds(candidates)
             solution = self._solution(lower, upper)
@@ -112,10 +115,18 @@ class PreparedLp:
             weight = np.where(
                 (fraction <= _INTEGRAL) & (values == solution.values), fixed_by / (fixed_by + self._usual_cost), 0.0
             )
+            bound[state] = self._bound_of(solution.objective)
             target[state] = np.where(self._known, values, np.nan)
             confidence[state] = np.where(self._known, np.where(weight > 0, 1 + weight, 1 - 2 * fraction), 0)
             scores[state] = self._scores(candidates, values, weight)
-        return Advice(scores, target, confidence)
+        return Advice(scores, target, confidence, bound)
+
+    def _bound_of(self, relaxed: float) -> float:
+        """Return what an objective of the relaxation says of the model's, in the model's units."""
+        assert self._graph.model is not None
+        objective = self._graph.model.objective
+        assert objective is not None
+        return objective.in_model_units(relaxed if objective.floating else math.ceil(relaxed - _INTEGRAL))
 
     def _bounds(self, alive: BoolArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the least and the largest value that is left of each variable, float64[V]."""

@@ -153,8 +153,12 @@ class Direct(Network):
         advised = np.asarray(advice.scores, dtype=np.float32)
         if advised.shape != alive.shape:
             raise ScoreError(f"{self.name}: expected scores of shape {alive.shape}, got {advised.shape}")
-        shape = len(alive), model.graph.num_variables
-        for name, asked in (("target", advice.target), ("confidence", advice.confidence)):
+        each = len(alive), model.graph.num_variables
+        for name, asked, shape in (
+            ("target", advice.target, each),
+            ("confidence", advice.confidence, each),
+            ("bound", advice.bound, each[:1]),
+        ):
             if asked is not None and np.shape(asked) != shape:
                 raise ScoreError(f"{self.name}: expected {name} of shape {shape}, got {np.shape(asked)}")
         return advice._replace(scores=advised)

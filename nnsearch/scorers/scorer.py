@@ -23,11 +23,15 @@ class Advice(NamedTuple):
             each; NaN where there is none. None is no target at all.
         confidence: float32[B, V], how sure the scorer is of a variable, the higher the surer. None says that the scores
             alone tell.
+        bound: float64[B], an objective in the model's units that no solution of the state surpasses by much, as far as
+            the scorer knows; NaN where it does not. None is no bound at all. Where CP-SAT's own bound is much better,
+            what the scorer says is not followed.
     """
 
     scores: FloatArray
     target: npt.NDArray[np.float64] | None = None
     confidence: FloatArray | None = None
+    bound: npt.NDArray[np.float64] | None = None
 
 
 class PreparedScorer(Protocol):

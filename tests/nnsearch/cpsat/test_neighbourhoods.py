@@ -9,7 +9,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from nnsearch.cpsat.racing import track
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.sides import lead
+from nnsearch.cpsat.racing.standing import Standing
 from nnsearch.cpsat.regions import Regions
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts.local_search import local_search
@@ -84,6 +85,18 @@ class Oracle:
         return Advice(
             np.tile(scores, (len(alive), 1)), None, np.tile(sure, (len(alive), 1)) if self.confidence else None
         )
+
+
+class Hopeful(Oracle):
+    """Knows a bound as well."""
+
+    def __init__(self, values: Sequence[int], bound: Sequence[float]) -> None:
+        super().__init__(values)
+        self.bound = bound
+
+    def advise(self, alive: BoolArray) -> Advice:
+        """Say so."""
+        return super().advise(alive)._replace(bound=np.array(self.bound))
 
 
 def best_of(model: cp_model.CpModel) -> tuple[float, list[int]]:
@@ -505,6 +518,77 @@ class TestRace:
         with pytest.raises(ScoreError, match=r"oracle: expected confidence of shape \(1, 121\), got \(1, 3\)"):
             self.solver(Wrong([1] * 121)).solve(hard_covering())
 
+    @pytest.mark.parametrize(("surpassed", "trials"), [(False, 3), (True, 2)])
+    def test_a_search_goes_on_unless_cp_sat_that_is_tried_again_is_better(
+        self, surpassed: bool, trials: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = covering(3)
+        plain = plain_solver()
+        plain.solve(model)
+        runs = list[LostHint]()
+
+        class Noted(LostHint):
+            def __init__(self, *arguments: object, **options: object) -> None:
+                super().__init__(*arguments, **options)
+                runs.append(self)
+
+        def steps(self: NeighbourhoodSearch, over: Callable[[], bool]) -> Iterator[Step]:
+            self.note(plain.response_proto)
+            while not over() and len(runs) < 3:
+                time.sleep(0.001)
+            asked.append(len(runs))
+            solver.stop_search()
+            return iter(())
+
+        asked = list[int]()
+        silence(monkeypatch, Noted)
+        monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_ahead", lambda *_: len(runs) < 2)
+        monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.is_surpassed", lambda *_: surpassed)
+        monkeypatch.setattr("nnsearch.cpsat.racing.standing.Standing.has_solution", lambda *_: True)
+        monkeypatch.setattr(NeighbourhoodSearch, "steps", steps)
+        how = RaceOptions(head_start=0, lead_after=0, lead_trial=0.01, start_share=0)
+        solver = CpSolver(Oracle([1] * 15), on_error="raise", options=how)
+        with bounded():
+            solver.solve(model)
+        assert asked == [trials]
+
+    def test_a_wrong_bound_is_the_scorers_fault(self) -> None:
+        with pytest.raises(ScoreError, match=r"oracle: expected bound of shape \(1,\), got \(2,\)"):
+            self.solver(Hopeful([1] * 121, [5.0, 5.0])).solve(hard_covering())
+
+    @pytest.mark.parametrize("maximise", [False, True])
+    def test_a_scorer_with_a_much_worse_bound_than_cp_sats_gives_way(
+        self, maximise: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model, sign = covering(3, maximise=maximise), -1 if maximise else 1
+        best, values = best_of(model)
+        ended, stopped = threading.Event(), []
+
+        class Late(CpSatRun):
+            def _solve(self, model: cp_model.CpModel, callback: cp_model.CpSolverSolutionCallback | None) -> None:
+                self._solver.best_bound_callback(best - sign)
+                ended.wait(PATIENCE)
+                super()._solve(model, callback)
+
+            def stop(self) -> None:
+                if not self.done.is_set():
+                    stopped.append(self)
+                super().stop()
+
+        def steps(self: NeighbourhoodSearch, over: Callable[[], bool]) -> Iterator[Step]:
+            yield from whole(self, over)
+            ended.set()
+
+        whole = NeighbourhoodSearch.steps
+        monkeypatch.setattr(NeighbourhoodSearch, "steps", steps)
+        monkeypatch.setattr(track, "CpSatRun", Late)
+        how = RaceOptions(lead_after=0, lead_trial=9 * PATIENCE)
+        solver = CpSolver(Hopeful(values, [best - 1000.0 * sign]), on_error="raise", options=how)
+        with bounded():
+            assert solver.solve(model) == cp_model.OPTIMAL
+        assert solver.objective_value == best
+        assert not stopped
+
     def test_a_scorer_without_an_opinion_leaves_it_to_cp_sat(self) -> None:
         class Silent(Oracle):
             def advise(self, alive: BoolArray) -> Advice:
@@ -614,6 +698,35 @@ def test_a_search_that_begins_with_all_fixed_is_widened() -> None:
     assert objective is not None
     assert steps[-1][1] is not None
     assert objective.value_of(steps[-1][1]) == best
+
+
+@pytest.mark.parametrize("maximise", [False, True])
+@pytest.mark.parametrize(
+    ("bound", "cp_sats", "reached", "knows_more"),
+    [
+        (10, 50, 100, True),
+        (10, 18, 100, False),
+        (10, 18, 90, True),
+        (10, 5, 100, False),
+        (10, -math.inf, 100, False),
+        (math.nan, 50, 100, False),
+        (100, 50, 100, False),
+        (101, 50, 100, False),
+        (10, 50, None, False),
+    ],
+)
+def test_whose_bound_is_better_depends_on_the_gap_that_is_left(
+    bound: float, cp_sats: float, reached: float | None, knows_more: bool, maximise: bool
+) -> None:
+    objective = read_objective(covering(3, maximise=maximise).proto)
+    sign = -1 if maximise else 1
+    parameters = plain_solver().parameters
+    callbacks = Callbacks(objective, parameters, None, None, None)
+    callbacks.bound = sign * cp_sats
+    standing = Standing(None, objective, callbacks, parameters)
+    assert standing.knows_more(sign * bound, None if reached is None else sign * reached) is knows_more
+    callbacks.incumbent = sign * 90.0
+    assert standing.knows_more(sign * bound, None) is (bound == 10 and cp_sats >= 18)
 
 
 class Leaderless(Callbacks):

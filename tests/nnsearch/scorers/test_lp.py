@@ -45,6 +45,24 @@ def test_scores_targets_and_confidence_by_hand() -> None:
     assert unknown == 0
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("factor", "expected"), [(1, [19, 16]), (0.5, [14.75, 13])])
+def test_the_bound_is_that_of_the_relaxation_in_the_units_of_the_model(
+    sign: int, factor: float, expected: list[float]
+) -> None:
+    """That is 9.5, and 6 where a is 0; the model's objective is a whole number if its coefficients are integers."""
+    model = knapsack()
+    a, b, c = (model.get_int_var_from_proto_index(place) for place in range(3))
+    gain = sign * (factor * (8 * a + 3 * b + 3 * c) + 10)
+    (model.maximize if sign > 0 else model.minimize)(gain)
+    graph = PreparedModel(model).graph()
+    alive = np.ones((2, graph.num_candidates), dtype=np.bool_)
+    alive[1, 1] = False
+    advice = LpScorer().prepare(graph).advise(alive)
+    assert advice.bound is not None
+    np.testing.assert_allclose(advice.bound, sign * np.array(expected))
+
+
 def test_a_state_is_asked_from_its_own_bounds() -> None:
     graph = PreparedModel(knapsack()).graph()
     alive = np.ones((2, graph.num_candidates), dtype=np.bool_)

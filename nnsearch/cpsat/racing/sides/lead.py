@@ -60,6 +60,7 @@ class Lead:
         self._track, self._callbacks = answers.track, answers.callbacks
         self._standing, self._credit = answers.standing, answers.credit
         self._read: PreparedModel | None = None
+        self._bound = math.nan  # what the scorer takes for one
         self._followed: float | None = None  # the objective of CP-SAT's solution that the search went on from
         self._latest: cmh.CpSolverResponse | None = None  # CP-SAT's last solution before that
         if past is not None or answers.track.leads:
@@ -115,7 +116,8 @@ class Lead:
         Where CP-SAT stops, it begins again from the best solution after as long as the race has lasted by then, and
         there is another trial. Beside the search of a schedule CP-SAT leaves it one of several workers then, and both
         go on at the end of the trial unless the search is ahead. With one worker it ends if CP-SAT is ahead; other
-        searches end unless they are ahead.
+        searches end unless they are ahead, or CP-SAT has begun again and is not. One whose scorer knows a much worse
+        bound than CP-SAT ends at once, unless it began with a past solution.
 
         Args:
             first: CP-SAT at work.
@@ -157,19 +159,23 @@ class Lead:
         left = self._track.time_left()
         trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
         shares = isinstance(search, ScheduleSearch)
-        run, ends = first, time.perf_counter() + trial
+        run, ends, knows_more = first, time.perf_counter() + trial, False
         patience = ends + 2 * trial  # for CP-SAT's presolve, or its proof of what history had at once
 
         def over() -> bool:
-            nonlocal run, ends
+            nonlocal run, ends, knows_more
             if search.answer is not None and self._standing.proves(search.answer):
                 run.stop()  # it may have the bound without the solution
+                return True
+            if run is first and start is None and self._standing.knows_more(self._bound, search.reached):
+                knows_more = True
                 return True
             if time.perf_counter() >= ends and not self._track.is_over():
                 if not run.done.is_set():
                     reached = search.reached
-                    if not self._standing.is_ahead(reached):
-                        if run is first or not shares or (self._track.workers == 1 and self._is_behind(search)):
+                    behind = self._is_behind(search)
+                    if not self._standing.is_ahead(reached) and (run is first or shares or behind):
+                        if run is first or not shares or (self._track.workers == 1 and behind):
                             return True
                         ends = time.perf_counter() + self._track.seconds()
                         return False
@@ -198,7 +204,7 @@ class Lead:
         if answer is not None and search.proved:
             run.stop()
             self._callbacks.pass_bound(answer.objective_value)
-        elif answer is not None:
+        elif answer is not None and not knows_more:
             if run is first and self._presolves_too_long():
                 self._track.wait(run, enough=lambda: self._standing.has_solution() or self._standing.proves(answer))
             reached = answer.objective_value
@@ -211,6 +217,8 @@ class Lead:
                 self._credit.withdraw("CP-SAT had as good a solution by itself")
             self._track.wait(run)
             self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
+            if knows_more:
+                self._credit.nothing = "CP-SAT's bound was better than what it expected"
             if not self._track.leads:
                 self._credit.nothing = "history had a start before it began"
         last = run.response()
@@ -251,14 +259,18 @@ class Lead:
             graph = model.graph(stop=stop)
             if search is None:
                 leader = self._blind_search(model, stop)
-                with leader.annealing(_ADVICE_SECONDS) as worker:
-                    try:
-                        leader.follow(Guess.of(self._advice(graph), graph))
-                    except NothingToReadError:
-                        while not (worker is None or worker.in_vain or leader.answer is not None or stop()):
-                            time.sleep(_POLL_SECONDS)
-                        if leader.answer is None:
-                            raise
+                try:
+                    with leader.annealing(_ADVICE_SECONDS):
+                        guess = Guess.of(self._advice(graph), graph)
+                    self._bound = guess.bound
+                    leader.follow(guess)
+                except NothingToReadError:
+                    if not stop():
+                        with leader.annealing(0.0) as worker:
+                            while not (worker is None or worker.in_vain or leader.answer is not None or stop()):
+                                time.sleep(_POLL_SECONDS)
+                    if leader.answer is None:
+                        raise
                 return leader
             targets = self._advice(graph).target
             if targets is not None:

@@ -18,6 +18,7 @@ from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.racing.sides import lead
 from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.annealing_worker import AnnealingWorker
 from nnsearch.errors import NothingToReadError, ScoreError
@@ -109,6 +110,7 @@ def leading(thought: Any, **more: Any) -> CpSolver:
 
 def test_a_scorer_with_nothing_to_say_leaves_the_lead_to_annealing(monkeypatch: pytest.MonkeyPatch) -> None:
     silence(monkeypatch)
+    monkeypatch.setattr(lead, "_ADVICE_SECONDS", PATIENCE)  # it does not wait for as long
     solver = leading(nothing_to_say)
     solver.parameters.max_time_in_seconds = 4
     model = cover()
