@@ -76,7 +76,8 @@ class Listener(cp_model.CpSolverSolutionCallback):
 
     Attributes:
         reached: the objective of this solve's last solution that was the best by then; None before.
-        found: when that was, of ``time.perf_counter``; before, when this was made.
+        found: when it found its last solution, whether that was the best or not, of ``time.perf_counter``; before, when
+            this was made.
     """
 
     def __init__(self, incumbent: Incumbent) -> None:
@@ -89,6 +90,7 @@ class Listener(cp_model.CpSolverSolutionCallback):
         """Note a solution."""
         reached = self._incumbent.note(self.response_proto)
         if reached is not None:
-            self.reached, self.found = reached, time.perf_counter()
+            self.reached = reached
+        self.found = time.perf_counter()
         if self._incumbent.ended:
             self.stop_search()

@@ -143,6 +143,17 @@ class NeighbourhoodSearch(Incumbent):
         """How many variables are guessed."""
         return len(self._guess.variables)
 
+    def anneal_once(self, stop: Callable[[], bool]) -> None:
+        """Anneal from nothing in a short turn, if the model can be annealed.
+
+        Args:
+            stop: asked often; true ends it.
+        """
+        if self._annealers is not None:
+            values = self._guess.complete(*bounds_of(self._model.domains))
+            for solution in self._annealers.better(values, self.reached, self._annealers.turn, 1, stop):
+                self._check(solution, stop)
+
     @contextmanager
     def annealing(self, after: float) -> Iterator[AnnealingWorker | None]:
         """Have one worker anneal the model meanwhile, if it can be annealed.
@@ -180,11 +191,12 @@ class NeighbourhoodSearch(Incumbent):
         Args:
             over: asked often; true ends the search.
         """
-        with self.annealing(_MENDING_SECONDS if self.answer is None else 0.0) as worker:
-            if self.answer is None:
+        is_new = self.answer is None or self._is_untried
+        with self.annealing(_MENDING_SECONDS if is_new else 0.0) as worker:
+            if is_new:
                 yield from self._begin(worker, over)
             else:
-                yield from self._neighbourhoods(not self._is_untried, worker, over)
+                yield from self._neighbourhoods(True, worker, over)
         if worker is not None and worker.failed is not None:
             raise worker.failed
 
@@ -237,7 +249,8 @@ class NeighbourhoodSearch(Incumbent):
             if over():
                 return
             if not begun:
-                begun = self.answer is not None
+                is_refuted = step.status == cp_model.INFEASIBLE and count > 0
+                begun = self.answer is not None and not is_refuted
                 if not begun and count == 0:
                     return
                 if not begun:

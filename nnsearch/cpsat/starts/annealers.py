@@ -13,6 +13,7 @@ from nnsearch.model.relaxation import READ_IN_FULL, Relaxation
 from nnsearch.model.stopping import ReadingStoppedError
 
 _POLL_SECONDS = 0.01
+_REST = 4.0  # times what it took to make use of a solution, a check, until the next one is shown
 _SECONDS_FOR_A_VARIABLE, _LEAST_TURN = 25e-6, 0.1
 _LOADING_SECONDS = 0.5  # to read the model once more, and to load machine code that has been made
 
@@ -106,14 +107,17 @@ class Annealers:
                 failed.append(error)
 
         threads = [threading.Thread(target=work, args=(walk,), daemon=True) for walk in self._walks[:workers]]
-        shown = best
+        shown, looks_again = best, 0.0
         try:
             for thread in threads:
                 thread.start()
             while any(thread.is_alive() for thread in threads) and not stop():
-                if best is not shown:
+                asked = time.perf_counter()
+                if best is not shown and asked >= looks_again:
                     shown = best
                     yield shown
+                    now = time.perf_counter()
+                    looks_again = now + _REST * (now - asked)
                 time.sleep(_POLL_SECONDS)
         finally:
             told.set()

@@ -62,7 +62,7 @@ def test_a_listener_is_not_credited_with_what_others_find_meanwhile() -> None:
         heard.on_solution_callback()
     assert incumbent.reached == 1.0
     assert heard.reached is None
-    assert heard.found == found
+    assert heard.found > found  # though not in vain: a neighbourhood that gets better goes on
 
 
 class Least:

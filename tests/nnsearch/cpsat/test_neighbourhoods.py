@@ -230,7 +230,7 @@ class TestNeighbourhoods:
         assert (step.fixed, step.status, best) == (15, cp_model.OPTIMAL, best_of(model)[1])
 
     def test_a_guess_without_a_solution_is_mended(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What comes next is around the solution, and not the guess."""
+        """It is taken back all the same, until what is left of it has a solution, too."""
         found = NeighbourhoodSearch._mend
 
         def first(search: NeighbourhoodSearch, *heard: Any) -> CpSatRun:
@@ -245,8 +245,7 @@ class TestNeighbourhoods:
         steps = searched(model, everything(model, [0] * 15), Neighbourhoods(fixed=1.0, patience=math.inf), 2)
         assert (steps[0][0].fixed, steps[0][0].status) == (15, cp_model.INFEASIBLE)
         assert steps[0][1] is not None
-        assert steps[1][0].fixed == 15
-        assert steps[1][0].status in SOLVED
+        assert steps[1][0].fixed < 15
 
     @pytest.mark.parametrize("ahead", [False, True])
     def test_local_search_goes_on_as_long_as_it_is_ahead(self, ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,6 +374,12 @@ class Heard(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
 def hard_covering(sets: int = 120, things: int = 200) -> cp_model.CpModel:
     """One that CP-SAT does not prove in a fraction of a second."""
     return covering(1, sets, things)
+
+
+def not_annealed(model: cp_model.CpModel) -> cp_model.CpModel:
+    """Make it none that annealing reads."""
+    model.add_all_different([model.new_int_var(0, 2, "") for _ in range(2)])
+    return model
 
 
 class FoundNothing(SilentRun):
@@ -658,7 +663,7 @@ class TestRace:
 
         silence(monkeypatch, FoundNothing)
         with bounded():
-            self.solver(Endless([])).solve(hard_covering())
+            self.solver(Endless([])).solve(not_annealed(hard_covering()))
         assert told == ["stopped"]
 
     @pytest.mark.parametrize("past", [False, True])

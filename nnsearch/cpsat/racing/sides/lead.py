@@ -251,14 +251,17 @@ class Lead:
         if self._credit.error is not None:
             return search
         self._track.wait_until(beside, self._options.head_start)
-        asked_until = time.perf_counter() + max(self._options.lead_trial, _ASKED_SHARE * self._track.time_left())
-        stop = self._track.out_of_time(beside, asked_until)
-        before = STOP.set(stop)  # for scorers that take long
+        stop, before = self._track.out_of_time(beside), STOP.get()
         try:
             model = self._prepared(stop)
             graph = model.graph(stop=stop)
             if search is None:
                 leader = self._blind_search(model, stop)
+                leader.anneal_once(stop)
+            asked = max(self._options.lead_trial, _ASKED_SHARE * self._track.time_left())
+            stop = self._track.out_of_time(beside, time.perf_counter() + asked)
+            STOP.set(stop)  # for scorers that take long
+            if leader is not None:
                 try:
                     with leader.annealing(_ADVICE_SECONDS):
                         guess = Guess.of(self._advice(graph), graph)
@@ -272,6 +275,7 @@ class Lead:
                     if leader.answer is None:
                         raise
                 return leader
+            assert search is not None
             targets = self._advice(graph).target
             if targets is not None:
                 search.begin_by_targets(targets[0], stop)
@@ -286,7 +290,7 @@ class Lead:
             if leader is not None and leader.answer is not None:  # which was told
                 return leader
         finally:
-            STOP.reset(before)
+            STOP.set(before)
         return search
 
     def _advice(self, graph: CandidateGraph) -> Advice:
