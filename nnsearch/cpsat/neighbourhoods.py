@@ -1,13 +1,14 @@
 """Large neighbourhood search (Shaw 1998) that a scorer leads: what it is sure of is fixed, CP-SAT solves the rest.
 
 Local search mends a guess: that gives a solution in some hundredths of a second where one is near. Beside it the first
-neighbourhood is the model with the surest part of the guess fixed; as long as there is no solution, one that has none
-is widened. Local search goes on as long as it is ahead. From then on most variables are fixed at the best solution.
-Free are in turns those that the scorer is least sure of, with those in which the solution differs from what it thinks,
-as in RINS (Danna, Rothberg, Le Pape 2005) with the guess in place of the relaxation, and a region around a variable
-that costs; noise makes the next neighbourhood another one. One that is solved to its end was too small and the next of
-its kind is wider; one that brings nothing in its time was too large. Where the model is an integer program, simulated
-annealing goes on beside them from the best solution, and all leave it one of several workers.
+neighbourhood is the model with the surest part of the guess fixed; what is refuted is taken back step by step, and as
+long as there is no solution, what has none in its time, too. Local search goes on as long as it is ahead. From then on
+most variables are fixed at the best solution. Free are in turns those that the scorer is least sure of, with those in
+which the solution differs from what it thinks, as in RINS (Danna, Rothberg, Le Pape 2005) with the guess in place of
+the relaxation, and a region around a variable that costs; noise makes the next neighbourhood another one. One that is
+solved to its end was too small and the next of its kind is wider; one that brings nothing in its time was too large.
+Where the model is an integer program, simulated annealing goes on beside them from the best solution, and all leave it
+one of several workers.
 """
 
 from __future__ import annotations

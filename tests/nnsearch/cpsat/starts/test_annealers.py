@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
@@ -74,6 +75,38 @@ def test_only_what_surpasses_an_objective_comes() -> None:
     best = solved(model)
     found = Annealers(PreparedModel(model), 1).better([0] * 12, best.objective_value, 0.1, 1, never)
     assert list(found) == []
+
+
+def test_while_a_solution_is_being_checked_others_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one comes at the end."""
+    model = drawn("set-cover")
+    asked = list[float]()
+
+    def better(*_: object) -> Iterator[np.ndarray]:
+        for cost in range(5, 0, -1):
+            yield np.array([cost])
+            asked.append(cost)
+            while not shown:
+                time.sleep(0.001)
+
+    class Cost:
+        def value_of(self, solution: list[int]) -> float:
+            return float(solution[0])
+
+        def better(self, one: float, other: float) -> bool:
+            return one < other
+
+    annealers = Annealers(PreparedModel(model), 1)
+    monkeypatch.setattr(annealers, "_objective", Cost())
+    monkeypatch.setattr(annealing.Annealing, "better", better)
+    monkeypatch.setattr("nnsearch.cpsat.starts.annealers._REST", PATIENCE * 1e3)
+    shown = list[list[int]]()
+    with bounded():
+        for solution in annealers.better([9], None, PATIENCE, 1, never):
+            time.sleep(0.002)  # as a check takes
+            shown.append(solution)
+    assert shown == [[5], [1]]
+    assert asked == [5, 4, 3, 2, 1]
 
 
 def test_turns_go_on_from_a_solution_until_one_is_in_vain() -> None:
