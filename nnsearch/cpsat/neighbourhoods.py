@@ -45,6 +45,7 @@ _NOISE = 0.3  # of the rank of a variable, from 0 (surest) to 1
 _UNSURE, _REGION = 0, 1  # kinds of neighbourhoods, in turns
 _LONGER = 1.1
 _MENDING_SECONDS = 0.1  # in which a good guess is mended
+_GRACE_SECONDS = 0.05
 _ALONE_SECONDS, _POLL_SECONDS = 0.5, 0.01  # for a first solution by local search, before anything else
 
 
@@ -54,9 +55,10 @@ class Neighbourhoods:
 
     Args:
         fixed: Share of the guess that is fixed in the first neighbourhood.
-        widen: Share of what was fixed that stays fixed when it was refuted.
-        patience: Seconds without a better solution after which a neighbourhood is left.
-        fruitless: Neighbourhoods one after another that brought nothing, after which the search ends.
+        widen: Share of what was fixed that stays fixed when it was refuted, or while there is no solution.
+        patience: Seconds without a better solution of its own after which a neighbourhood is left.
+        fruitless: Neighbourhoods one after another that brought nothing, after which the search ends, unless annealing
+            brings something.
 
     Raises:
         ConfigError: A number is out of range.
@@ -144,13 +146,14 @@ class NeighbourhoodSearch(Incumbent):
         """How many variables are guessed."""
         return len(self._guess.variables)
 
-    def anneal_once(self, stop: Callable[[], bool]) -> None:
+    def anneal_once(self, seconds: float, stop: Callable[[], bool]) -> None:
         """Anneal from nothing in a short turn, if the model can be annealed.
 
         Args:
+            seconds: that it may take; a turn that is longer is left out.
             stop: asked often; true ends it.
         """
-        if self._annealers is not None:
+        if self._annealers is not None and self._annealers.turn <= seconds:
             values = self._guess.complete(*bounds_of(self._model.domains))
             for solution in self._annealers.better(values, self.reached, self._annealers.turn, 1, stop):
                 self._check(solution, stop)
@@ -203,7 +206,7 @@ class NeighbourhoodSearch(Incumbent):
 
     def _begin(self, worker: AnnealingWorker | None, over: Callable[[], bool]) -> Iterator[Step]:
         """Search beside a local search that mends the guess, until something better comes of neighbourhoods."""
-        heard = self.listener()
+        heard, before = self.listener(), self.reached
         mending = self._mend(heard)
         try:
             alone = time.perf_counter() + _ALONE_SECONDS
@@ -211,7 +214,7 @@ class NeighbourhoodSearch(Incumbent):
                 if mending.done.wait(_POLL_SECONDS):
                     break
             for step in self._neighbourhoods(False, worker, over):
-                if self.reached != heard.reached:
+                if self.reached not in (before, heard.reached):
                     mending.stop()
                 yield step
         finally:
@@ -256,10 +259,10 @@ class NeighbourhoodSearch(Incumbent):
                     return
                 if not begun:
                     shares[kind] *= how.widen
-                if step.status == cp_model.UNKNOWN:
-                    self._patience *= 2
-                elif begun:
+                if begun:
                     self._patience = how.patience
+                elif step.status == cp_model.UNKNOWN:
+                    self._patience *= 2
                 continue
             fruitless = 0 if step.better else fruitless + 1
             if step.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
@@ -271,11 +274,12 @@ class NeighbourhoodSearch(Incumbent):
                 self._patience *= _LONGER
 
     def _check(self, solution: list[int], stop: Callable[[], bool]) -> bool:
-        """Have CP-SAT check a solution, and return whether it is the best by now."""
+        """Have CP-SAT check a solution, for a moment longer if told to stop; return whether it is the best by now."""
         heard = self.listener()
         parameters = checking_parameters(self._parameters)
         run = CpSatRun(hinted(self._model.model, solution), parameters, solution_callback=heard)
-        run.wait(stop)
+        ends = time.perf_counter() + _GRACE_SECONDS
+        run.wait(lambda: stop() and time.perf_counter() >= ends)
         run.response()
         return heard.reached is not None
 

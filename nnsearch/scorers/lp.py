@@ -97,8 +97,8 @@ class PreparedLp:
 
         The target of a variable is its value in the relaxation, NaN for those that are not in it. The confidence is
         above 1 for variables at a bound, and there grows with the reduced cost; for others it is 1 for an integer, 0
-        for a half. It is 0 where nothing is known. The bound is the relaxation's objective, rounded to the next one
-        that the model can have.
+        for a half. It is 0 where nothing is known. The bound is the relaxation's objective, rounded up to a whole
+        one where the model's coefficients are integers; NaN where it is not known to be the best.
         """
         count = len(alive), self._graph.num_variables
         scores = np.full(alive.shape, -np.inf, dtype=np.float32)
@@ -115,7 +115,8 @@ class PreparedLp:
             weight = np.where(
                 (fraction <= _INTEGRAL) & (values == solution.values), fixed_by / (fixed_by + self._usual_cost), 0.0
             )
-            bound[state] = self._bound_of(solution.objective)
+            if solution.optimal:
+                bound[state] = self._bound_of(solution.objective)
             target[state] = np.where(self._known, values, np.nan)
             confidence[state] = np.where(self._known, np.where(weight > 0, 1 + weight, 1 - 2 * fraction), 0)
             scores[state] = self._scores(candidates, values, weight)

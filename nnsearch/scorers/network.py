@@ -172,7 +172,7 @@ class PreparedDirect(PreparedNetwork):
     encoding: DirectEncoding
 
     def advise(self, alive: BoolArray) -> Advice:
-        """Return all that the scorer says, targets and confidence, too."""
+        """Return all that the scorer says: targets, confidence and bounds, too."""
         return self.network.advice(self.encoding, alive)
 
 

@@ -25,7 +25,7 @@ class Advice(NamedTuple):
             alone tell.
         bound: float64[B], an objective in the model's units that no solution of the state surpasses by much, as far as
             the scorer knows; NaN where it does not. None is no bound at all. Where CP-SAT's own bound is much better,
-            what the scorer says is not followed.
+            a scorer that leads a search gives way.
     """
 
     scores: FloatArray

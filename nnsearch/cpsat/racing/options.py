@@ -46,13 +46,15 @@ class RaceOptions:
             bring something, and in turns with annealing as long as that does.
             A past schedule leads instead.
         neighbourhoods: How a scorer that knows objectives leads.
-        lead_after: Seconds that CP-SAT has before it does.
+        lead_after: Seconds that CP-SAT has before it does; a short turn of annealing comes before that.
         lead_trial: Seconds from then on, or ``start_share`` of the time limit where that is more, in which it leads a
-            search beside CP-SAT; at their end the one that is behind stops. CP-SAT that has no solution goes on three
+            search beside CP-SAT; at their end the one that is behind stops, and sooner the scorer's if
+            CP-SAT has a solution and a much better bound than the scorer. CP-SAT that has no solution goes on three
             times as long, and to the end if it has had more than half of what is left. A past schedule leads as soon as
             it has led to a solution; beside it CP-SAT goes on three times as long if it is worse by a fiftieth at most.
             When CP-SAT begins again beside the search of a schedule, it leaves that one of several workers.
-            What a scorer has to say at the beginning it says within a quarter of the time left, or these seconds.
+            To read the model takes a quarter of the time left or these seconds at most, and so does what a scorer has
+            to say at the beginning.
 
     Raises:
         ConfigError: A number is negative, or the search has limits.

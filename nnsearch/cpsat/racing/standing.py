@@ -14,7 +14,7 @@ from nnsearch.model.objective import Objective
 SOLVED = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 _HARDLY = 0.02  # of an objective
-_MUCH = 0.1  # of a gap; elsewhere CP-SAT closes a fiftieth or nothing while a scorer is tried
+_MUCH = 0.1  # of an objective, and of a gap: where a scorer helps, CP-SAT closes a fiftieth or nothing meanwhile
 
 
 class Standing:
@@ -54,16 +54,21 @@ class Standing:
         return known is not None and abs(known - reached) <= _HARDLY * abs(known)
 
     def knows_more(self, bound: float, reached: float | None) -> bool:
-        """Tell whether CP-SAT's bound has closed a good part of the gap between another bound and the best objective.
+        """Tell whether CP-SAT's bound has closed a good part of a wide gap between another one and the best objective.
+
+        That takes a solution of CP-SAT's, too: who has none is no better a guide.
 
         Args:
             bound: the other, in the units of the model; NaN is none.
             reached: an objective beside CP-SAT's best one; None is no solution.
         """
-        best = reached if self.is_ahead(reached) else self._callbacks.incumbent
-        if self._objective is None or best is None or not self._objective.better(bound, best):
+        known = self._callbacks.incumbent
+        if self._objective is None or known is None:
             return False
-        return (self._callbacks.bound - bound) / (best - bound) >= _MUCH
+        best = reached if reached is not None and self._objective.better(reached, known) else known
+        gap = best - bound
+        is_wide = self._objective.better(bound, best) and abs(gap) > _MUCH * abs(best)
+        return is_wide and (self._callbacks.bound - bound) / gap >= _MUCH
 
     def improves(self, one: cmh.CpSolverResponse, other: cmh.CpSolverResponse) -> bool:
         """Tell whether the solution of one answer is better than what the other has."""

@@ -247,6 +247,52 @@ class TestNeighbourhoods:
         assert steps[0][1] is not None
         assert steps[1][0].fixed < 15
 
+    def test_a_refuted_guess_is_mended_though_there_is_a_solution(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Which says nothing about the guess."""
+        model = covering(3)
+        objective = read_objective(model.proto)
+        assert objective is not None
+        SilentRun.begun = 0
+        mending = SilentRun()
+        monkeypatch.setattr(NeighbourhoodSearch, "_mend", lambda *_: mending)
+        guess, how = everything(model, [0] * 15), Neighbourhoods(fixed=1.0, widen=0.99)
+        search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, plain_solver().parameters)
+        plain = plain_solver()
+        plain.solve(model)
+        search.note(plain.response_proto)
+        steps = search.steps(lambda: False)
+        assert [next(steps).status for _ in range(2)] == [cp_model.INFEASIBLE] * 2
+        assert not mending.stopped
+        del steps
+        assert mending.stopped
+
+    def test_what_brings_nothing_in_its_time_does_not_make_the_next_ones_longer(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = covering(3)
+        objective = read_objective(model.proto)
+        assert objective is not None
+        patience = list[float]()
+
+        def solve(self: NeighbourhoodSearch, *_: object) -> Step:
+            patience.append(self._patience)
+            return Step(1, cp_model.UNKNOWN, len(patience) == 2, 0.0)
+
+        SilentRun.begun = 0
+        mending = SilentRun()
+        monkeypatch.setattr(NeighbourhoodSearch, "_mend", lambda *_: mending)
+        monkeypatch.setattr(NeighbourhoodSearch, "_solve", solve)
+        how = Neighbourhoods(patience=0.5)
+        guess = everything(model, [0] * 15)
+        search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, plain_solver().parameters)
+        plain = plain_solver()
+        plain.solve(model)
+        search.note(plain.response_proto)
+        steps = search.steps(lambda: False)
+        list(itertools.islice(steps, 3))
+        del steps
+        assert patience == [0.5] * 3
+
     @pytest.mark.parametrize("ahead", [False, True])
     def test_local_search_goes_on_as_long_as_it_is_ahead(self, ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         class Ahead(Listener):
@@ -584,8 +630,13 @@ class TestRace:
             yield from whole(self, over)
             ended.set()
 
-        whole = NeighbourhoodSearch.steps
+        def knows_more(self: Standing, *others: Any) -> bool:
+            self._callbacks.incumbent = self._callbacks.incumbent or best + sign
+            return knows(self, *others)
+
+        whole, knows = NeighbourhoodSearch.steps, Standing.knows_more
         monkeypatch.setattr(NeighbourhoodSearch, "steps", steps)
+        monkeypatch.setattr(Standing, "knows_more", knows_more)
         monkeypatch.setattr(track, "CpSatRun", Late)
         how = RaceOptions(lead_after=0, lead_trial=9 * PATIENCE)
         solver = CpSolver(Hopeful(values, [best - 1000.0 * sign]), on_error="raise", options=how)
@@ -707,31 +758,32 @@ def test_a_search_that_begins_with_all_fixed_is_widened() -> None:
 
 @pytest.mark.parametrize("maximise", [False, True])
 @pytest.mark.parametrize(
-    ("bound", "cp_sats", "reached", "knows_more"),
+    ("bound", "cp_sats", "known", "reached", "knows_more"),
     [
-        (10, 50, 100, True),
-        (10, 18, 100, False),
-        (10, 18, 90, True),
-        (10, 5, 100, False),
-        (10, -math.inf, 100, False),
-        (math.nan, 50, 100, False),
-        (100, 50, 100, False),
-        (101, 50, 100, False),
-        (10, 50, None, False),
+        (10, 50, 100, None, True),
+        (10, 18, 100, None, False),
+        (10, 18, 100, 90, True),
+        (10, 18, 90, 100, True),
+        (10, 5, 100, None, False),
+        (10, -math.inf, 100, None, False),
+        (math.nan, 50, 100, None, False),
+        (91, 99, 100, None, False),
+        (100, 50, 100, None, False),
+        (101, 50, 100, None, False),
+        (10, 50, None, 100, False),
     ],
 )
 def test_whose_bound_is_better_depends_on_the_gap_that_is_left(
-    bound: float, cp_sats: float, reached: float | None, knows_more: bool, maximise: bool
+    bound: float, cp_sats: float, known: float | None, reached: float | None, knows_more: bool, maximise: bool
 ) -> None:
     objective = read_objective(covering(3, maximise=maximise).proto)
     sign = -1 if maximise else 1
     parameters = plain_solver().parameters
     callbacks = Callbacks(objective, parameters, None, None, None)
     callbacks.bound = sign * cp_sats
+    callbacks.incumbent = None if known is None else sign * known
     standing = Standing(None, objective, callbacks, parameters)
     assert standing.knows_more(sign * bound, None if reached is None else sign * reached) is knows_more
-    callbacks.incumbent = sign * 90.0
-    assert standing.knows_more(sign * bound, None) is (bound == 10 and cp_sats >= 18)
 
 
 class Leaderless(Callbacks):

@@ -32,6 +32,7 @@ from nnsearch.scorers.scorer import Advice
 
 _POLL_SECONDS = 0.01
 _ADVICE_SECONDS = 1.0  # in which most scorers have said what they think, which then leads to more than annealing
+_FIRST_SHARE = 0.05  # of the time left, that annealing may take before the scorer is asked
 _ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lead
 _AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
 
@@ -116,8 +117,8 @@ class Lead:
         Where CP-SAT stops, it begins again from the best solution after as long as the race has lasted by then, and
         there is another trial. Beside the search of a schedule CP-SAT leaves it one of several workers then, and both
         go on at the end of the trial unless the search is ahead. With one worker it ends if CP-SAT is ahead; other
-        searches end unless they are ahead, or CP-SAT has begun again and is not. One whose scorer knows a much worse
-        bound than CP-SAT ends at once, unless it began with a past solution.
+        searches end unless they are ahead, and CP-SAT that has begun again unless it is. A search whose scorer knows a
+        much worse bound than CP-SAT's first run ends at once, unless it began with a past solution.
 
         Args:
             first: CP-SAT at work.
@@ -128,7 +129,7 @@ class Lead:
         if schedule is not None and self._credit.giver == "history" and self._recall.recalled is None:
             start = schedule.answer
         needless = self._track.wants_any and start is not None
-        search = self._leader(first, schedule) if self._track.leads and not needless else schedule
+        search = self._leader(first, schedule, start) if self._track.leads and not needless else schedule
         if isinstance(search, ScheduleSearch):
             self._follow(search)
         if start is not None and self._recall.recalled is not None:
@@ -167,18 +168,20 @@ class Lead:
             if search.answer is not None and self._standing.proves(search.answer):
                 run.stop()  # it may have the bound without the solution
                 return True
-            if run is first and start is None and self._standing.knows_more(self._bound, search.reached):
-                knows_more = True
+            may_know = run is first and start is None
+            knows_more = knows_more or (may_know and self._standing.knows_more(self._bound, search.reached))
+            if knows_more:
                 return True
             if time.perf_counter() >= ends and not self._track.is_over():
                 if not run.done.is_set():
                     reached = search.reached
                     behind = self._is_behind(search)
-                    if not self._standing.is_ahead(reached) and (run is first or shares or behind):
-                        if run is first or not shares or (self._track.workers == 1 and behind):
+                    if not self._standing.is_ahead(reached):
+                        if run is first or (behind and (not shares or self._track.workers == 1)):
                             return True
-                        ends = time.perf_counter() + self._track.seconds()
-                        return False
+                        if shares:
+                            ends = time.perf_counter() + self._track.seconds()
+                            return False
                     is_early = time.perf_counter() < patience
                     is_near = start is not None and reached is not None and self._standing.is_near(reached)
                     waits = is_early and (is_near or not self._standing.has_solution())
@@ -216,11 +219,12 @@ class Lead:
             if run is first:
                 self._credit.withdraw("CP-SAT had as good a solution by itself")
             self._track.wait(run)
-            self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
-            if knows_more:
-                self._credit.nothing = "CP-SAT's bound was better than what it expected"
             if not self._track.leads:
                 self._credit.nothing = "history had a start before it began"
+            elif knows_more:
+                self._credit.nothing = "CP-SAT's bound was better than what it expected"
+            else:
+                self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
         last = run.response()
         self._standing.note_bound(last)
         if answer is None:
@@ -238,12 +242,15 @@ class Lead:
             return self._answers.hand_over(last, "cp-sat")  # it was found after the search had ended
         return self._answers.hand_over(answer, "cp-sat" if is_cp_sats else self._credit.giver)
 
-    def _leader(self, beside: CpSatRun, schedule: ScheduleSearch | None) -> NeighbourhoodSearch | ScheduleSearch | None:
+    def _leader(
+        self, beside: CpSatRun, schedule: ScheduleSearch | None, start: cmh.CpSolverResponse | None
+    ) -> NeighbourhoodSearch | ScheduleSearch | None:
         """Return the search that the scorer leads; None if it has nothing to say, or CP-SAT has answered.
 
         Args:
             beside: CP-SAT.
             schedule: the search of a schedule, for which the scorer may have a better order.
+            start: from history.
         """
         assert self._scorer is not None
         assert self._track.objective is not None
@@ -251,34 +258,37 @@ class Lead:
         if self._credit.error is not None:
             return search
         self._track.wait_until(beside, self._options.head_start)
-        stop, before = self._track.out_of_time(beside), STOP.get()
+        asked = max(self._options.lead_trial, _ASKED_SHARE * self._track.time_left())
+        stop = self._track.out_of_time(beside, time.perf_counter() + asked)
+        before = STOP.set(stop)  # for scorers that take long
         try:
             model = self._prepared(stop)
             graph = model.graph(stop=stop)
-            if search is None:
-                leader = self._blind_search(model, stop)
-                leader.anneal_once(stop)
-            asked = max(self._options.lead_trial, _ASKED_SHARE * self._track.time_left())
-            stop = self._track.out_of_time(beside, time.perf_counter() + asked)
-            STOP.set(stop)  # for scorers that take long
-            if leader is not None:
-                try:
-                    with leader.annealing(_ADVICE_SECONDS):
-                        guess = Guess.of(self._advice(graph), graph)
-                    self._bound = guess.bound
-                    leader.follow(guess)
-                except NothingToReadError:
-                    if not stop():
-                        with leader.annealing(0.0) as worker:
-                            while not (worker is None or worker.in_vain or leader.answer is not None or stop()):
-                                time.sleep(_POLL_SECONDS)
-                    if leader.answer is None:
-                        raise
+            if search is not None:
+                targets = self._advice(graph).target
+                if targets is not None:
+                    search.begin_by_targets(targets[0], stop)
+                return search
+            leader = self._blind_search(model, stop)
+            if start is None:
+                leader.anneal_once(_FIRST_SHARE * self._track.time_left(), stop)
+            if self._track.is_past_help(beside):
                 return leader
-            assert search is not None
-            targets = self._advice(graph).target
-            if targets is not None:
-                search.begin_by_targets(targets[0], stop)
+            stop = self._track.out_of_time(beside, time.perf_counter() + asked)
+            STOP.set(stop)
+            try:
+                with leader.annealing(_ADVICE_SECONDS):
+                    guess = Guess.of(self._advice(graph), graph)
+                self._bound = guess.bound
+                leader.follow(guess)
+            except NothingToReadError:
+                if leader.answer is None and not stop():
+                    with leader.annealing(0.0) as worker:
+                        while not (worker is None or worker.in_vain or leader.answer is not None or stop()):
+                            time.sleep(_POLL_SECONDS)
+                if leader.answer is None:
+                    raise
+            return leader
         except ReadingStoppedError:
             answered = self._track.is_past_help(beside)
             if leader is not None and leader.answer is not None and not answered:
@@ -290,7 +300,7 @@ class Lead:
             if leader is not None and leader.answer is not None:  # which was told
                 return leader
         finally:
-            STOP.set(before)
+            STOP.reset(before)
         return search
 
     def _advice(self, graph: CandidateGraph) -> Advice:

@@ -108,6 +108,12 @@ def leading(thought: Any, **more: Any) -> CpSolver:
     return solver
 
 
+@pytest.fixture
+def without_the_short_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lead, "_FIRST_SHARE", 0.0)
+
+
+@pytest.mark.usefixtures("without_the_short_turn")
 def test_a_scorer_with_nothing_to_say_leaves_the_lead_to_annealing(monkeypatch: pytest.MonkeyPatch) -> None:
     silence(monkeypatch)
     monkeypatch.setattr(lead, "_ADVICE_SECONDS", PATIENCE)  # it does not wait for as long
@@ -121,6 +127,39 @@ def test_a_scorer_with_nothing_to_say_leaves_the_lead_to_annealing(monkeypatch: 
     assert solver.race.winner == "learned"
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_short_turn_is_told_before_the_scorer_is_asked(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, asked = list[float](), list[int]()
+
+    class Heard(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        def on_solution_callback(self) -> None:
+            told.append(self.objective_value)
+
+    def think() -> None:
+        asked.append(len(told))
+        solver.stop_search()
+
+    silence(monkeypatch)
+    monkeypatch.setattr(lead, "_FIRST_SHARE", share)
+    monkeypatch.setattr(lead, "_ADVICE_SECONDS", PATIENCE)
+    solver = leading(think)
+    with bounded():
+        solver.solve(cover(), Heard())
+    assert [count > 0 for count in asked] == [share > 0]
+
+
+def test_a_scorer_is_not_asked_when_the_first_solution_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[None] = []
+    silence(monkeypatch)
+    solver = leading(lambda: asked.append(None))
+    solver.parameters.stop_after_first_solution = True
+    model = cover()
+    with bounded():
+        assert solver.solve(model) == cp_model.FEASIBLE
+    assert not asked
+
+
+@pytest.mark.usefixtures("without_the_short_turn")
 def test_what_was_told_while_a_scorer_thought_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[float] = []
 
@@ -134,6 +173,7 @@ def test_what_was_told_while_a_scorer_thought_is_not_lost(monkeypatch: pytest.Mo
         raise ScoreError("broken")
 
     silence(monkeypatch)
+    monkeypatch.setattr(lead, "_ADVICE_SECONDS", 0.0)
     solver = leading(think)
     solver.parameters.max_time_in_seconds = 4
     with bounded():
@@ -143,6 +183,7 @@ def test_what_was_told_while_a_scorer_thought_is_not_lost(monkeypatch: pytest.Mo
     assert isinstance(solver.race.error, ScoreError)
 
 
+@pytest.mark.usefixtures("without_the_short_turn")
 def test_a_worker_that_has_failed_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: AnnealingWorker) -> None:
         raise RuntimeError("broken")

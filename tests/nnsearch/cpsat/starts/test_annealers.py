@@ -88,6 +88,7 @@ def test_while_a_solution_is_being_checked_others_are_left_out(monkeypatch: pyte
             asked.append(cost)
             while not shown:
                 time.sleep(0.001)
+            time.sleep(0.02)  # longer than between two looks
 
     class Cost:
         def value_of(self, solution: list[int]) -> float:
