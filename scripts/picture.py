@@ -76,7 +76,8 @@ def draw(panels: Sequence[tuple[str, Mapping[str, Sequence[float]]]], path: Path
             middle = mean(rows[name])
             colour = BETTER if middle < 1 else WORSE
             axis.plot([1, middle], [place, place], color=colour, linewidth=6, alpha=0.35, solid_capstyle="butt")
-            axis.plot([math.exp(log) for log in rows[name]], [place] * len(rows[name]), ".", color=colour, markersize=3)
+            dots = sorted({float(f"{math.exp(log):.2g}") for log in rows[name]})  # those nearer to each other are one
+            axis.plot(dots, [place] * len(dots), ".", color=colour, markersize=3)
             axis.annotate(
                 f"{middle:.2f}".lstrip("0"), (1, place), (1.01, place), ("axes fraction", "data"), va="center"
             )
