@@ -46,7 +46,7 @@ class AnnealingWorker(threading.Thread):
         self.failed: BaseException | None = None
         self._annealers, self._incumbent, self._values = annealers, incumbent, values
         self._check, self._rest = check, after
-        self._seconds, self._is_first = _TURN_SECONDS, not begins_with_best
+        self._seconds, self._is_first = max(_TURN_SECONDS, annealers.turn), not begins_with_best
 
     @property
     def in_vain(self) -> bool:

@@ -282,10 +282,10 @@ class Lead:
                 self._bound = guess.bound
                 leader.follow(guess)
             except NothingToReadError:
-                if leader.answer is None and not stop():
-                    with leader.annealing(0.0) as worker:
-                        while not (worker is None or worker.in_vain or leader.answer is not None or stop()):
-                            time.sleep(_POLL_SECONDS)
+                over = self._track.out_of_time(beside)  # though the scorer may have had all of its time
+                with leader.annealing(0.0) as worker:
+                    while not (worker is None or worker.in_vain or leader.answer is not None or over()):
+                        time.sleep(_POLL_SECONDS)
                 if leader.answer is None:
                     raise
             return leader
