@@ -22,6 +22,7 @@ from nnsearch.cpsat.racing.sides import lead
 from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.annealing_worker import AnnealingWorker
 from nnsearch.errors import NothingToReadError, ScoreError
+from nnsearch.limits import STOP
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.plain_solver import plain_solver
 from nnsearch.scorers.scorer import Advice
@@ -157,6 +158,29 @@ def test_a_scorer_is_not_asked_when_the_first_solution_is_enough(monkeypatch: py
     with bounded():
         assert solver.solve(model) == cp_model.FEASIBLE
     assert not asked
+
+
+@pytest.mark.usefixtures("without_the_short_turn")
+def test_annealing_has_its_turns_though_the_scorer_had_all_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def think() -> None:
+        stop = STOP.get()
+        assert stop is not None
+        while not stop():
+            time.sleep(0.01)
+        raise NothingToReadError("not in time")
+
+    silence(monkeypatch)
+    monkeypatch.setattr(lead, "_ADVICE_SECONDS", PATIENCE)
+    monkeypatch.setattr(lead, "_ASKED_SHARE", 0.02)
+    solver = CpSolver(Thinker(think), options=RaceOptions(lead_after=0.0, lead_trial=0.0, head_start=0.0))
+    solver.parameters.num_workers = 2
+    solver.parameters.max_time_in_seconds = 4
+    model = cover()
+    with bounded():
+        assert solver.solve(model) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
+    assert solver.objective_value == best_of(model)
+    assert solver.race is not None
+    assert solver.race.contribution in ("start", "solution")
 
 
 @pytest.mark.usefixtures("without_the_short_turn")

@@ -161,6 +161,8 @@ def test_an_error_of_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
 class Scripted:
     """Annealers of whom each turn finds what the script says."""
 
+    turn = 0.1
+
     def __init__(self, *turns: list[list[int]] | Exception) -> None:
         self.asked: list[tuple[list[int], float | None, float]] = []
         self._turns = list(turns)
@@ -226,6 +228,13 @@ def test_a_worker_begins_with_a_guess_or_the_best(begins_with_best: bool, incumb
     script = Scripted([])
     run(worker_of(script, incumbent, begins_with_best=begins_with_best), script)
     assert script.asked[0][0] == ([0] * 11 + [1] if begins_with_best else [0] * 12)
+
+
+def test_the_first_turn_is_as_long_as_the_model_needs(incumbent: Incumbent) -> None:
+    script = Scripted([])
+    script.turn = 0.7
+    run(worker_of(script, incumbent), script)
+    assert script.asked[0][2] == 0.7
 
 
 def test_a_worker_keeps_its_error(incumbent: Incumbent) -> None:
