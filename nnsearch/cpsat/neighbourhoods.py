@@ -255,13 +255,13 @@ class NeighbourhoodSearch(Incumbent):
             if not begun:
                 is_refuted = step.status == cp_model.INFEASIBLE and count > 0
                 begun = self.answer is not None and not is_refuted
-                if not begun and count == 0:
-                    return
-                if not begun:
-                    shares[kind] *= how.widen
                 if begun:
                     self._patience = how.patience
-                elif step.status == cp_model.UNKNOWN:
+                    continue
+                if count == 0:
+                    return
+                shares[kind] *= how.widen
+                if step.status == cp_model.UNKNOWN:
                     self._patience *= 2
                 continue
             fruitless = 0 if step.better else fruitless + 1

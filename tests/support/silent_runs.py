@@ -25,6 +25,13 @@ class SilentRun(CpSatRun):
     def __init__(self, *arguments: object, **options: object) -> None:
         self.done, self.stopped = threading.Event(), False
 
+    @classmethod
+    def alone(cls) -> SilentRun:
+        """Return one that stands for another run than those of a race."""
+        cls.begun = 0
+        run: SilentRun = cls()
+        return run
+
     def stop(self) -> None:
         self.stopped = self.stopped or not self.done.is_set()
         self.done.set()

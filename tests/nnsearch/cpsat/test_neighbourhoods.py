@@ -139,6 +139,19 @@ def is_solution(model: cp_model.CpModel, values: Sequence[int]) -> bool:
     return plain_solver().solve(fixed) in SOLVED
 
 
+def beside_a_solution(how: Neighbourhoods) -> NeighbourhoodSearch:
+    """Return a search whose guess is that nothing is covered, and which knows the best solution."""
+    model = covering(3)
+    objective = read_objective(model.proto)
+    assert objective is not None
+    guess = everything(model, [0] * 15)
+    search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, plain_solver().parameters)
+    plain = plain_solver()
+    plain.solve(model)
+    search.note(plain.response_proto)
+    return search
+
+
 def everything(model: cp_model.CpModel, values: Sequence[int], confidence: bool = True) -> Guess:
     graph = CandidateGraph.from_model(model)
     return Guess.of(Oracle(values, confidence).prepare(graph).advise(np.ones((1, graph.num_candidates), bool)), graph)
@@ -249,18 +262,9 @@ class TestNeighbourhoods:
 
     def test_a_refuted_guess_is_mended_though_there_is_a_solution(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Which says nothing about the guess."""
-        model = covering(3)
-        objective = read_objective(model.proto)
-        assert objective is not None
-        SilentRun.begun = 0
-        mending = SilentRun()
+        mending = SilentRun.alone()
         monkeypatch.setattr(NeighbourhoodSearch, "_mend", lambda *_: mending)
-        guess, how = everything(model, [0] * 15), Neighbourhoods(fixed=1.0, widen=0.99)
-        search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, plain_solver().parameters)
-        plain = plain_solver()
-        plain.solve(model)
-        search.note(plain.response_proto)
-        steps = search.steps(lambda: False)
+        steps = beside_a_solution(Neighbourhoods(fixed=1.0, widen=0.99)).steps(lambda: False)
         assert [next(steps).status for _ in range(2)] == [cp_model.INFEASIBLE] * 2
         assert not mending.stopped
         del steps
@@ -269,26 +273,16 @@ class TestNeighbourhoods:
     def test_what_brings_nothing_in_its_time_does_not_make_the_next_ones_longer(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        model = covering(3)
-        objective = read_objective(model.proto)
-        assert objective is not None
         patience = list[float]()
 
         def solve(self: NeighbourhoodSearch, *_: object) -> Step:
             patience.append(self._patience)
             return Step(1, cp_model.UNKNOWN, len(patience) == 2, 0.0)
 
-        SilentRun.begun = 0
-        mending = SilentRun()
+        mending = SilentRun.alone()
         monkeypatch.setattr(NeighbourhoodSearch, "_mend", lambda *_: mending)
         monkeypatch.setattr(NeighbourhoodSearch, "_solve", solve)
-        how = Neighbourhoods(patience=0.5)
-        guess = everything(model, [0] * 15)
-        search = NeighbourhoodSearch(PreparedModel(model), objective, guess, how, plain_solver().parameters)
-        plain = plain_solver()
-        plain.solve(model)
-        search.note(plain.response_proto)
-        steps = search.steps(lambda: False)
+        steps = beside_a_solution(Neighbourhoods(patience=0.5)).steps(lambda: False)
         list(itertools.islice(steps, 3))
         del steps
         assert patience == [0.5] * 3
@@ -306,8 +300,7 @@ class TestNeighbourhoods:
             def reached(self, _: float | None) -> None:
                 pass
 
-        SilentRun.begun = 0
-        mending = SilentRun()
+        mending = SilentRun.alone()
         monkeypatch.setattr(NeighbourhoodSearch, "_mend", lambda *_: mending)
         monkeypatch.setattr("nnsearch.cpsat.neighbourhoods._ALONE_SECONDS", 0.0)
         if ahead:

@@ -282,10 +282,8 @@ class Lead:
                 self._bound = guess.bound
                 leader.follow(guess)
             except NothingToReadError:
-                over = self._track.out_of_time(beside)  # though the scorer may have had all of its time
-                with leader.annealing(0.0) as worker:
-                    while not (worker is None or worker.in_vain or leader.answer is not None or over()):
-                        time.sleep(_POLL_SECONDS)
+                if leader.answer is None:
+                    self._anneal_alone(leader, beside)
                 if leader.answer is None:
                     raise
             return leader
@@ -307,6 +305,13 @@ class Lead:
         """Return what the scorer thinks when everything is possible."""
         assert self._scorer is not None
         return self._scorer.prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=np.bool_))
+
+    def _anneal_alone(self, leader: NeighbourhoodSearch, beside: CpSatRun) -> None:
+        """Anneal until there is a solution, or some turns were in vain, though the scorer may have had all its time."""
+        over = self._track.out_of_time(beside)
+        with leader.annealing(0.0) as worker:
+            while not (worker is None or worker.in_vain or leader.answer is not None or over()):
+                time.sleep(_POLL_SECONDS)
 
     def _blind_search(self, model: PreparedModel, stop: Callable[[], bool]) -> NeighbourhoodSearch:
         """Return a search that waits for a guess, and does without if there is none and the model can be annealed."""

@@ -18,6 +18,7 @@ from benchmarks.instances.families import FAMILIES, Part, Scale
 from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.racing.options import RaceOptions
+from nnsearch.cpsat.racing.report import RaceReport
 from nnsearch.cpsat.racing.sides import lead
 from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.annealing_worker import AnnealingWorker
@@ -109,6 +110,17 @@ def leading(thought: Any, **more: Any) -> CpSolver:
     return solver
 
 
+def reaches_the_best(solver: CpSolver) -> RaceReport:
+    """Return how a race ended in which the best of a cover has to be found."""
+    solver.parameters.max_time_in_seconds = 4
+    model = cover()
+    with bounded():
+        assert solver.solve(model) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
+    assert solver.objective_value == best_of(model)
+    assert solver.race is not None
+    return solver.race
+
+
 @pytest.fixture
 def without_the_short_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lead, "_FIRST_SHARE", 0.0)
@@ -118,14 +130,7 @@ def without_the_short_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_scorer_with_nothing_to_say_leaves_the_lead_to_annealing(monkeypatch: pytest.MonkeyPatch) -> None:
     silence(monkeypatch)
     monkeypatch.setattr(lead, "_ADVICE_SECONDS", PATIENCE)  # it does not wait for as long
-    solver = leading(nothing_to_say)
-    solver.parameters.max_time_in_seconds = 4
-    model = cover()
-    with bounded():
-        assert solver.solve(model) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
-    assert solver.objective_value == best_of(model)
-    assert solver.race is not None
-    assert solver.race.winner == "learned"
+    assert reaches_the_best(leading(nothing_to_say)).winner == "learned"
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -174,13 +179,7 @@ def test_annealing_has_its_turns_though_the_scorer_had_all_of_its_time(monkeypat
     monkeypatch.setattr(lead, "_ASKED_SHARE", 0.02)
     solver = CpSolver(Thinker(think), options=RaceOptions(lead_after=0.0, lead_trial=0.0, head_start=0.0))
     solver.parameters.num_workers = 2
-    solver.parameters.max_time_in_seconds = 4
-    model = cover()
-    with bounded():
-        assert solver.solve(model) in (cp_model.FEASIBLE, cp_model.OPTIMAL)
-    assert solver.objective_value == best_of(model)
-    assert solver.race is not None
-    assert solver.race.contribution in ("start", "solution")
+    assert reaches_the_best(solver).contribution in ("start", "solution")
 
 
 @pytest.mark.usefixtures("without_the_short_turn")
