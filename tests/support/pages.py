@@ -31,7 +31,8 @@ SHORTER = (
     (r"(--(?:seconds|time-limit|limit) )\d+", r"\g<1>1"),
     (r"(--count )\d\d+", r"\g<1>4"),
     (r"(--seeds )1 2 3\b", r"\g<1>1"),
-    (r"(-m training fit --(?:models|cp-model) .*)", r"\1 --set train.steps=20"),
+    (r"(-m training fit --models .*)", r"\1 --set train.steps=10 --set network.rounds=1"),
+    (r"(-m training fit --cp-model .*)", r"\1 --set train.steps=10 --set network.blocks=1"),
     (r"(-m training fit docs/files/network.toml .*)", r"\1 --set train.presentations=2000"),
 )
 """What a test has less of than a reader: what is proved late would take all of a limit."""
