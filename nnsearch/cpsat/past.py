@@ -43,7 +43,8 @@ class Past:
 
     Args:
         location: path of a SQLite file, which is created, or URL of a database.
-        family: what the models are called; None takes each model's name, and the whole store where it has none.
+        family: what the models are called; None takes each model's name, and the whole store where it has none, or
+            where nothing of that name is near.
 
     Raises:
         ConfigError: the location is no path or text, or the family is no text.
@@ -66,7 +67,7 @@ class Past:
 
     def of(self, model: cp_model.CpModel) -> PastOf:
         """Return the past of a model that is to be solved."""
-        return PastOf(self._store, self._family or model.name or None, model, self._warn)
+        return PastOf(self._store, self._family, model, self._warn)
 
     def _warn(self, error: Exception) -> None:
         unexpected = not isinstance(error, HistoryError)
@@ -89,7 +90,8 @@ class PastOf:
         """Why there is no near solution, or no start."""
         self.keeps = False
         """Whether the model has a price for changes against the past."""
-        self._store, self._family, self._model, self._warn = store, family, model, warn
+        self._store, self._given, self._model, self._warn = store, family, model, warn
+        self._family = family or model.name or None
         self._prepared: PreparedModel | None = None
         self._annealers: Annealers | None = None
         self._is_asked = False
@@ -122,6 +124,8 @@ class PastOf:
         try:
             sketch, names = self._reading(stop)
             self.near = near_plan(self._store, self._family, names, sketch)
+            if self.near is None and self._given is None:  # a name may be that of one instance, or of one day
+                self.near = near_plan(self._store, None, names, sketch)
         except ReadingStoppedError:
             return
         except Exception as error:
@@ -264,8 +268,8 @@ class PastOf:
 
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""
-        other = PastOf(self._store, self._family, model, self._warn)
-        other.keeps = True
+        other = PastOf(self._store, self._given, model, self._warn)
+        other._family, other.keeps = self._family, True
         if self.near is not None:
             more = len(model.proto.variables) - len(self.near.plan.values)
             plan = Plan(np.pad(self.near.plan.values, (0, more)), np.pad(self.near.plan.known, (0, more)))

@@ -136,8 +136,8 @@ class Store:
 
         Args:
             solve: its ``number`` is not looked at.
-            model: a serialised CpModelProto without hint. An equal one is kept once, and one that resembles another of
-                the family as the difference.
+            model: a serialised CpModelProto without hint. An equal one is kept once, and one that resembles another as
+                the difference.
             sketch: a few uint64 that tell nearness, of no meaning here.
 
         Returns:
@@ -375,14 +375,11 @@ class Store:
         return len(numbers)
 
     def _latest_base(self, connection: Connection, family: str) -> tuple[int, bytes] | None:
-        """Return the number and content of the family's latest full model."""
-        latest = (
-            select(MODELS.c.number)
-            .where(MODELS.c.base.is_(None), MODELS.c.family == family)
-            .order_by(MODELS.c.number.desc())
-            .limit(1)
-        )
-        number = connection.execute(latest).scalar_one_or_none()
+        """Return the number and content of the latest full model, of the family where it has one."""
+        latest = select(MODELS.c.number).where(MODELS.c.base.is_(None)).order_by(MODELS.c.number.desc()).limit(1)
+        number = connection.execute(latest.where(MODELS.c.family == family)).scalar_one_or_none()
+        if number is None:
+            number = connection.execute(latest).scalar_one_or_none()
         if number is None:
             return None
         base = self._base

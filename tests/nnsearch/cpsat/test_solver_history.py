@@ -279,6 +279,20 @@ def test_only_the_family_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert solver.race.why == "the end came first; history gave nothing: nothing is near"
 
 
+def test_where_a_name_is_that_of_a_day_all_of_the_store_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plans.db"
+    yesterday, today, later = rows(8), rows(8), rows(8)
+    yesterday.name, today.name, later.name = "Monday", "Tuesday", "Monday"
+    with_history(path).solve(yesterday)
+    silence(monkeypatch, LostHint)
+    solver = with_history(path)
+    assert solver.solve(today) == cp_model.OPTIMAL
+    assert solver.race is not None
+    assert solver.race.why.startswith("solve 1 of the history led to the ")
+    assert solver.solve(later) == cp_model.OPTIMAL
+    assert solver.race.why.startswith("solve 1 of the history led to the "), "its own name comes first"
+
+
 def test_models_that_share_no_name_are_not_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plans.db"
     with_history(path).solve(packing(VALUES, names="y"))

@@ -132,6 +132,15 @@ def test_what_is_no_number_is_refused_or_nothing(store_location: str, number: fl
         assert same(kept, solve)
 
 
+@pytest.mark.parametrize("family", ["rosters", "day {}"])
+def test_models_that_resemble_each_other_take_little_room(family: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).bytes(100_000)
+    with Store(tmp_path / "plans.db") as store:
+        for i in range(10):
+            store.record(past_solve(i, family.format(i)), noise + bytes([i]), sketch_of(i))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3 * len(noise)
+
+
 def test_pruning_leaves_the_latest_of_each_family_and_what_they_need(store_location: str) -> None:
     with Store(store_location) as store:
         numbers = [
