@@ -203,6 +203,7 @@ class PastOf:
                 stop=stop,
                 beaten=beaten,
                 any_will_do=any_will_do,
+                annealers=lambda: self.annealers(parameters, stop),
             )
         except ReadingStoppedError:
             start = None

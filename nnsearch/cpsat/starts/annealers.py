@@ -15,6 +15,7 @@ from nnsearch.model.stopping import ReadingStoppedError
 _POLL_SECONDS = 0.01
 _REST = 4.0  # times what it took to make use of a solution, a check, until the next one is shown
 _SECONDS_FOR_A_VARIABLE, _LEAST_TURN = 25e-6, 0.1
+_MENDING_SECONDS = 1.0  # to cool down; a walk that is cold before it is at a solution seldom finds one
 _LOADING_SECONDS = 0.5  # to read the model once more, and to load machine code that has been made
 
 
@@ -75,6 +76,20 @@ class Annealers:
             for better in self.better(known, self._objective.value_of(known), turn, 1, stop):
                 known = better
                 yield known
+            turn *= 2
+
+    def mended(self, values: Sequence[int], stop: Callable[[], bool]) -> Iterator[list[int]]:
+        """Yield what one thread finds from values that may be no solution, in longer turns until one has led to any.
+
+        Args:
+            values: to begin with, of all variables, within their bounds.
+            stop: asked often; true ends it.
+        """
+        turn, found = max(_MENDING_SECONDS, self.turn), False
+        while not found and not stop():
+            for solution in self.better(values, None, turn, 1, stop):
+                found = True
+                yield solution
             turn *= 2
 
     def better(

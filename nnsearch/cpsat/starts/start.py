@@ -1,7 +1,8 @@
 """A complete feasible solution from a past one: the start that CP-SAT improves.
 
 The order of a past schedule is replayed, :mod:`nnsearch.cpsat.starts.replay`. Any other past solution is repaired by
-local search from its values, :mod:`nnsearch.cpsat.starts.local_search`, and replayed where that leads to nothing.
+local search from its values, :mod:`nnsearch.cpsat.starts.local_search`; where that leads to nothing, by annealing, if
+the model is an integer program, and then it is replayed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -18,16 +21,19 @@ from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.run import CpSatRun
+from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.local_search import local_search
 from nnsearch.cpsat.starts.replay import Order, Roles, fixed_search, set_order
 from nnsearch.history.matching import Plan
+from nnsearch.model.domains import bounds_of
 from nnsearch.model.objective import without_objective
 from nnsearch.model.prepared import PreparedModel
 from nnsearch.model.stopping import ReadingStoppedError, StopCheck
 
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
-_FIRST_SHARE, _LOCAL_SHARE = 0.7, 0.3  # of the time that is left, for a replay or local search that others come after
+_FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
+_LOCAL_SHARE, _BRIEF_SHARE = 0.3, 0.1  # for a local search, where it is mostly done by then; before annealing
 _BOLD_CONFLICTS = 300  # of a way that others come after
 _LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 
@@ -39,7 +45,7 @@ class Start:
     Attributes:
         solution: values of all variables, in the model's order.
         objective: of the solution, in the units of the model; None of a model without an objective.
-        order: the decisions that led to it; None where local search did.
+        order: the decisions that led to it; None where local search or annealing did.
     """
 
     solution: list[int]
@@ -57,12 +63,14 @@ def find_start(
     stop: Callable[[], bool] | None = None,
     beaten: Callable[[Start], bool] | None = None,
     any_will_do: bool = False,
+    annealers: Callable[[], Annealers | None] | None = None,
 ) -> Start | None:
     """Return a complete solution near a past one, or None if there was none in time.
 
     A model with intervals is replayed in up to three ways (see :class:`nnsearch.cpsat.starts.replay.Way`) until a start
     is about as good as the plan was, and the best start counts. Of any other model the start is the first solution of a
-    local search, or of a replay at the past values where that finds none; without an objective the replay comes first.
+    local search, of annealing where that finds none, or else of a replay at the past values; without an objective the
+    replay comes first.
 
     Args:
         model: the model.
@@ -71,32 +79,42 @@ def find_start(
         before: objective that the plan had.
         parameters: CP-SAT's, of which the seed and the limit of memory count.
         stop: asked often; true gives up.
-        beaten: tells of a solution whether a better one is known; then no other way is tried, and local search
-            goes on.
+        beaten: tells of a solution whether a better one is known; then no other way is tried, and local search or
+            annealing goes on.
         any_will_do: whether the first solution is enough.
+        annealers: returns what anneals the model, or None where nothing does; asked when it is their turn.
     """
     if not plan.known.any() or (model.domains.sizes == 0).any():
         return None
     best: Start | None = None
     is_schedule = any(kind == "interval" for _, kind, _ in model.others)
     roles = Roles.of(model, plan)
-    orders: list[Order | None] = [Order(roles, way) for way in roles.ways(is_schedule)]
+    ways = [
+        _Way(_FIRST_SHARE, False, partial(_replayed, model, Order(roles, way), parameters))
+        for way in roles.ways(is_schedule)
+    ]
     if not is_schedule:
+        mending = [_Way(_LOCAL_SHARE, True, partial(_mended, model, plan, parameters))]
+        if annealers is not None and model.objective is not None:
+            mending = [
+                mending[0]._replace(share=_BRIEF_SHARE),
+                _Way(1.0, True, partial(_annealed, model, plan, annealers)),
+            ]
         # Without an objective all is in the constraints, and those that leave little open are none for local search.
-        orders.insert(len(orders) if model.objective is None else 0, None)
-    for place, order in enumerate(orders, start=1):
+        ways = mending + ways if model.objective is not None else ways + mending
+    for place, way in enumerate(ways, start=1):
         enough = any_will_do or not is_schedule
         if best is not None and (enough or _is_about(model, best, before) or (beaten and beaten(best))):
             break
         now = time.perf_counter()
-        share = 1.0 if place == len(orders) else _LOCAL_SHARE if order is None else _FIRST_SHARE
+        share = 1.0 if place == len(ways) else way.share
         over = _over(now + (ends - now) * share, stop)
         if over():
             break
-        for start in _begun(model, plan, order, over, parameters):
+        for start in way.starts(over):
             if best is None or _better(model, start, best):
                 best = start
-            if order is not None or any_will_do or beaten is None or not beaten(start):
+            if not way.improves or any_will_do or beaten is None or not beaten(start):
                 break
     return best
 
@@ -134,14 +152,49 @@ def improved(
             yield better
 
 
-def _begun(
-    model: PreparedModel, plan: Plan, order: Order | None, over: Callable[[], bool], asked: cmh.SatParameters | None
+class _Way(NamedTuple):
+    """One way from a plan to a solution.
+
+    Attributes:
+        share: of the time that is left, if other ways come after it.
+        improves: whether better solutions come after the first one.
+        starts: returns the solutions as they come, given what is asked often to end.
+    """
+
+    share: float
+    improves: bool
+    starts: Callable[[Callable[[], bool]], Iterator[Start]]
+
+
+def _mended(
+    model: PreparedModel, plan: Plan, asked: cmh.SatParameters | None, over: Callable[[], bool]
 ) -> Iterator[Start]:
-    """Return the solutions of a local search from a plan as they come, or one in an order, of any objective."""
-    if order is None:
-        known = np.flatnonzero(plan.known)
-        copy = hinted(model.model, plan.values[known].tolist(), known.tolist())
-        return _solutions(model, copy, None, local_search(asked, len(model.names)), over)
+    """Return the solutions of a local search from a plan."""
+    known = np.flatnonzero(plan.known)
+    copy = hinted(model.model, plan.values[known].tolist(), known.tolist())
+    return _solutions(model, copy, None, local_search(asked, len(model.names)), over)
+
+
+def _annealed(
+    model: PreparedModel,
+    plan: Plan,
+    annealers: Callable[[], Annealers | None],
+    over: Callable[[], bool],
+) -> Iterator[Start]:
+    """Yield the solutions of annealing from a plan, in turns until one has led to any."""
+    found = annealers()
+    if found is None or model.objective is None:
+        return
+    low, high = bounds_of(model.domains)
+    values = np.clip(np.where(plan.known, plan.values, low), low, high).tolist()
+    for solution in found.mended(values, over):
+        yield Start(solution, model.objective.value_of(solution), None)
+
+
+def _replayed(
+    model: PreparedModel, order: Order, asked: cmh.SatParameters | None, over: Callable[[], bool]
+) -> Iterator[Start]:
+    """Return a solution in an order, of any objective."""
     parameters = fixed_search(asked)
     if order.way.bold:
         parameters.max_number_of_conflicts = _BOLD_CONFLICTS

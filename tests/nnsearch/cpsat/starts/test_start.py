@@ -14,8 +14,10 @@ from stand_ins import PATIENCE
 from stopping import bounded
 
 from benchmarks.instances.zoo import KINDS, Size, ZooModel, build
+from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.starts import start as start_module
+from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.local_search import local_search
 from nnsearch.cpsat.starts.replay import Order, Roles, Way
 from nnsearch.cpsat.starts.start import Start, find_start, improved
@@ -165,6 +167,24 @@ def test_no_other_way_is_tried_where_a_better_schedule_is_known(monkeypatch: pyt
     assert len(ways) == 4
 
 
+@pytest.mark.parametrize("anneals", [True, False])
+def test_where_local_search_finds_nothing_annealing_mends_or_else_a_replay(
+    anneals: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_module, "_mended", lambda *_: iter(()))
+    if anneals:
+        monkeypatch.setattr(start_module, "_replayed", lambda *_: iter(()))
+    model, plan = PreparedModel(packing([6, 5, 4, 3], 7)), packed([1, 1, 1, 1], 7)
+    ends = time.perf_counter() + PATIENCE
+    start = find_start(model, plan, ends, annealers=lambda: Annealers(model, 1) if anneals else None)
+    assert start is not None
+    assert (start.order is None) == anneals
+    solver = plain_solver()
+    solver.parameters.fix_variables_to_their_hinted_value = True
+    assert solver.solve(hinted(model.model, start.solution)) == cp_model.OPTIMAL
+    assert solver.objective_value == start.objective
+
+
 def test_local_search_goes_on_while_a_better_solution_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def one_by_one(*_: Any, **__: Any) -> Iterator[Start]:
         for objective in (7.0, 5.0, 4.0, 3.0):
@@ -275,11 +295,11 @@ def test_a_replay_decides_and_does_nothing_else(monkeypatch: pytest.MonkeyPatch)
 
 def test_whatever_the_hint_and_the_search_strategy_of_the_model() -> None:
     """CP-SAT follows a hint, even an empty one, before the order of its search."""
-    for hinted in (False, True):
+    for is_hinted in (False, True):
         model = cp_model.CpModel()
         x = [model.new_bool_var(f"x{i}") for i in range(9)]
         model.add_decision_strategy(x, cp_model.CHOOSE_FIRST, cp_model.SELECT_MIN_VALUE)
-        if hinted:
+        if is_hinted:
             model.add_hint(x[0], 0)
         start = start_of(PreparedModel(model), Plan(np.ones(9, dtype=np.int64), np.ones(9, dtype=bool)))
         assert start is not None
