@@ -58,7 +58,9 @@ def label(name: str) -> str:
 def draw(panels: Sequence[tuple[str, Mapping[str, Sequence[float]]]], path: Path) -> None:
     """Draw a panel for each measure, its rows from the best to the worst."""
     matplotlib.use("Agg")
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "nnsearch", "font.size": 9})
+    # One font, which comes with matplotlib: else each text names nine.
+    fonts = {"font.size": 9, "font.sans-serif": ["DejaVu Sans"]}
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "nnsearch", **fonts})
     from matplotlib import pyplot
 
     heights = [len(rows) for _, rows in panels]
