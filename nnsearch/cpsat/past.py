@@ -12,7 +12,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.starts.annealers import Annealers
+from nnsearch.cpsat.starts.annealers import Annealers, may_be_annealed
 from nnsearch.cpsat.starts.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
 from nnsearch.history.matching import Plan
@@ -43,8 +43,8 @@ class Past:
 
     Args:
         location: path of a SQLite file, which is created, or URL of a database.
-        family: what the models are called; None takes each model's name, and the whole store where it has none, or
-            where nothing of that name is near.
+        family: what the models are called; None takes each model's name, the whole store where it has none, and the
+            models that are much like it where nothing of that name is near.
 
     Raises:
         ConfigError: the location is no path or text, or the family is no text.
@@ -94,7 +94,7 @@ class PastOf:
         self._family = family or model.name or None
         self._prepared: PreparedModel | None = None
         self._annealers: Annealers | None = None
-        self._is_asked = False
+        self._has_looked = self._is_asked = False
         self._read: tuple[Hashes, tuple[str, ...]] | None = None
 
     def prepared(self, stop: Callable[[], bool] | None) -> PreparedModel:
@@ -116,7 +116,7 @@ class PastOf:
         Args:
             stop: asked often; true gives up.
         """
-        if self._store is None or self.near is not None:
+        if self._store is None or self._has_looked:
             return
         from nnsearch.history.near_plan import near_plan
 
@@ -124,8 +124,10 @@ class PastOf:
         try:
             sketch, names = self._reading(stop)
             self.near = near_plan(self._store, self._family, names, sketch)
-            if self.near is None and self._given is None:  # a name may be that of one instance, or of one day
-                self.near = near_plan(self._store, None, names, sketch)
+            if self.near is None and self._family is not None and self._given is None:
+                # The name may be that of one instance, or of one day.
+                self.near = near_plan(self._store, None, names, sketch, alike=True)
+            self._has_looked = True
         except ReadingStoppedError:
             return
         except Exception as error:
@@ -203,7 +205,7 @@ class PastOf:
                 stop=stop,
                 beaten=beaten,
                 any_will_do=any_will_do,
-                annealers=lambda: self.annealers(parameters, stop),
+                annealers=(lambda: self.annealers(parameters, stop)) if may_be_annealed(model) else None,
             )
         except ReadingStoppedError:
             start = None
@@ -270,7 +272,7 @@ class PastOf:
     def within(self, model: cp_model.CpModel) -> PastOf:
         """Return the same past for a model that has this one's variables first, and more of its own."""
         other = PastOf(self._store, self._given, model, self._warn)
-        other._family, other.keeps = self._family, True
+        other.keeps, other._has_looked = True, self._has_looked
         if self.near is not None:
             more = len(model.proto.variables) - len(self.near.plan.values)
             plan = Plan(np.pad(self.near.plan.values, (0, more)), np.pad(self.near.plan.known, (0, more)))

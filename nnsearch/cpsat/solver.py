@@ -47,8 +47,9 @@ class CpSolver(cp_model.CpSolver):
         history: store of past solves, a path of a file or a URL of a database. Each solve is kept there. One that finds
             a near one begins from its solution, made complete and feasible: CP-SAT starts at once, and again from that
             solution if it is better than what CP-SAT has by then. A store that cannot be used is a line of warning.
-        family: what the models of this solver are called in the store; else a model's name, else the whole store, as
-            where nothing of that name is near.
+        family: what the models of this solver are called in the store. By default that is the model's name, and all of
+            the store for a model without one. Where nothing of the model's name is near, models that are much like it
+            count, of the latest 200 solves.
         keep: what every change against the nearest past solution costs, in the units of the objective. It is a part of
             what is minimised, and of ``objective_value`` and the bound; the history keeps the model's own objective.
         keep_only: tells of a variable's name whether a change of it counts; by default all count but sums in the

@@ -117,7 +117,7 @@ class Store:
     def __init__(self, location: str | Path, *, make: bool = True) -> None:
         self._database = Database(location, make)
         self.name = self._database.name
-        self._base: tuple[int, bytes] | None = None  # the model that was last a base: the next one may well resemble it
+        self._base: _Base | None = None  # the model that was last a base: the next one may well resemble it
 
     def __enter__(self) -> Store:
         return self
@@ -165,7 +165,7 @@ class Store:
         with self._database.adding() as connection:
             row["model"] = _number_of(connection, MODELS, digest)
             if row["model"] is None:
-                if kept is None or not _is_there(connection, kept["base"]):  # removed in between
+                if kept is None or not _is_there(connection, kept["base"], base):  # removed in between
                     kept = _packed(model, None)
                 added = {"digest": digest, "family": solve.family, "size": len(model), **kept}
                 row["model"] = _added(connection, MODELS, added)
@@ -374,21 +374,32 @@ class Store:
             connection.execute(delete(SHAPES).where(unnamed))
         return len(numbers)
 
-    def _latest_base(self, connection: Connection, family: str) -> tuple[int, bytes] | None:
-        """Return the number and content of the latest full model, of the family where it has one."""
-        latest = select(MODELS.c.number).where(MODELS.c.base.is_(None)).order_by(MODELS.c.number.desc()).limit(1)
-        number = connection.execute(latest.where(MODELS.c.family == family)).scalar_one_or_none()
-        if number is None:
-            number = connection.execute(latest).scalar_one_or_none()
-        if number is None:
+    def _latest_base(self, connection: Connection, family: str) -> _Base | None:
+        """Return the latest full model, of the family where it has one; None if there is none that can be read."""
+        columns = select(MODELS.c.number, MODELS.c.digest).where(MODELS.c.base.is_(None))
+        latest = columns.order_by(MODELS.c.number.desc()).limit(1)
+        row = connection.execute(latest.where(MODELS.c.family == family)).one_or_none()
+        row = row or connection.execute(latest).one_or_none()
+        if row is None:
             return None
+        number, digest = _int(row.number), _bytes(row.digest)
         base = self._base
-        if base is None or base[0] != number:
-            row = connection.execute(
-                select(MODELS.c.digest, MODELS.c.size, MODELS.c.content).where(MODELS.c.number == number)
-            ).one()
-            base = self._base = (_int(number), _model_of(row.digest, row.size, row.content, None))
+        if base is None or (base.number, base.digest) != (number, digest):  # numbers of removed models come again
+            query = select(MODELS.c.size, MODELS.c.content).where(MODELS.c.number == number)
+            row = connection.execute(query).one()
+            try:
+                base = self._base = _Base(number, digest, _model_of(digest, row.size, row.content, None))
+            except ValueError:
+                return None  # it is damaged, which is told to whoever asks for it
         return base
+
+
+class _Base(NamedTuple):
+    """A model that others are kept as differences to."""
+
+    number: int
+    digest: bytes
+    content: bytes
 
 
 def _row_of(solve: PastSolve, model: bytes, sketch: npt.NDArray[np.uint64]) -> dict[str, Any]:
@@ -422,13 +433,13 @@ def _row_of(solve: PastSolve, model: bytes, sketch: npt.NDArray[np.uint64]) -> d
     }
 
 
-def _packed(model: bytes, base: tuple[int, bytes] | None) -> dict[str, Any]:
+def _packed(model: bytes, base: _Base | None) -> dict[str, Any]:
     """Return the columns of a model: the difference to another one if that is much smaller, else all of it."""
     whole = compress(model)
     if base is not None:
-        difference = compress(model, base[1])
+        difference = compress(model, base.content)
         if len(difference) < _MUCH_SMALLER * len(whole):
-            return {"base": base[0], "content": difference}
+            return {"base": base.number, "content": difference}
     return {"base": None, "content": whole}
 
 
@@ -443,9 +454,12 @@ def _number_of(connection: Connection, table: Table, digest: bytes) -> int | Non
     return connection.execute(select(table.c.number).where(table.c.digest == digest)).scalar_one_or_none()
 
 
-def _is_there(connection: Connection, base: int | None) -> bool:
-    query = select(MODELS.c.number).where(MODELS.c.number == base)
-    return base is None or connection.execute(query).one_or_none() is not None
+def _is_there(connection: Connection, number: int | None, base: _Base | None) -> bool:
+    """Tell whether the model of a number, if there is one, is still the base."""
+    if number is None or base is None:
+        return number is None
+    query = select(MODELS.c.number).where(MODELS.c.number == number, MODELS.c.digest == base.digest)
+    return connection.execute(query).one_or_none() is not None
 
 
 def _added(connection: Connection, table: Table, row: dict[str, Any]) -> int:

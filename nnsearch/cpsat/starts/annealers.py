@@ -19,6 +19,11 @@ _MENDING_SECONDS = 1.0  # to cool down; a walk that is cold before it is at a so
 _LOADING_SECONDS = 0.5  # to read the model once more, and to load machine code that has been made
 
 
+def may_be_annealed(model: PreparedModel) -> bool:
+    """Tell at once whether a model looks like an integer program with an objective."""
+    return model.objective is not None and all(kind in READ_IN_FULL for _, kind, _ in model.others)
+
+
 class Annealers:
     """Threads that look for better solutions, each by a walk of its own from the same one.
 
@@ -37,7 +42,7 @@ class Annealers:
     """
 
     def __init__(self, model: PreparedModel, seed: int, stop: Callable[[], bool] | None = None) -> None:
-        if model.objective is None or any(kind not in READ_IN_FULL for _, kind, _ in model.others):
+        if model.objective is None or not may_be_annealed(model):
             raise NothingToReadError("expected an integer program with an objective, got another model")
         self._objective = model.objective
         relaxation = Relaxation.of(model, stop=stop)

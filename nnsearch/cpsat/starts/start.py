@@ -1,8 +1,8 @@
 """A complete feasible solution from a past one: the start that CP-SAT improves.
 
 The order of a past schedule is replayed, :mod:`nnsearch.cpsat.starts.replay`. Any other past solution is repaired by
-local search from its values, :mod:`nnsearch.cpsat.starts.local_search`; where that leads to nothing, by annealing, if
-the model is an integer program, and then it is replayed.
+local search from its values, :mod:`nnsearch.cpsat.starts.local_search`; where that leads to nothing, it is annealed if
+the model is an integer program, and else replayed.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def find_start(
 
     A model with intervals is replayed in up to three ways (see :class:`nnsearch.cpsat.starts.replay.Way`) until a start
     is about as good as the plan was, and the best start counts. Of any other model the start is the first solution of a
-    local search, of annealing where that finds none, or else of a replay at the past values; without an objective the
-    replay comes first.
+    local search, or where that finds none, of annealing, or of a replay at the past values if nothing anneals the
+    model; without an objective the replay comes first.
 
     Args:
         model: the model.

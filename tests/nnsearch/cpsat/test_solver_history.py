@@ -27,6 +27,7 @@ from nnsearch.cpsat.racing import answers, track
 from nnsearch.cpsat.racing.standing import Standing
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
+from nnsearch.cpsat.starts import start
 from nnsearch.errors import ConfigError
 from nnsearch.history.line_up import LineUp
 from nnsearch.history.store import Store
@@ -291,6 +292,40 @@ def test_where_a_name_is_that_of_a_day_all_of_the_store_counts(tmp_path: Path, m
     assert solver.race.why.startswith("solve 1 of the history led to the ")
     assert solver.solve(later) == cp_model.OPTIMAL
     assert solver.race.why.startswith("solve 1 of the history led to the "), "its own name comes first"
+
+
+def test_where_nothing_is_near_a_store_is_asked_once_for_the_name_and_once_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked = tmp_path / "plans.db", list[str | None]()
+    with_history(path, family="loads").solve(packing(VALUES, names="y"))
+
+    def noted(store: Store, family: str | None, *more: Any) -> Any:
+        asked.append(family)
+        return sketches(store, family, *more)
+
+    sketches = Store.sketches
+    monkeypatch.setattr(Store, "sketches", noted)
+    for name, expected in (("Tuesday", ["Tuesday", None]), ("", [None])):
+        asked.clear()
+        model = packing(VALUES)
+        model.name = name
+        with_history(path, keep=1).solve(model)
+        assert asked == expected
+
+
+def test_a_past_solution_that_local_search_does_not_mend_is_annealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plans.db"
+    with_history(path).solve(packing(VALUES))
+    silence(monkeypatch, LostHint)
+    for other in ("_mended", "_replayed"):
+        monkeypatch.setattr(start, other, lambda *_: iter(()))
+    solver = with_history(path)
+    assert solver.solve(packing(VALUES, weight=4)) == cp_model.FEASIBLE
+    assert solver.race is not None
+    assert solver.race.why.startswith("solve 1 of the history led to the ")
 
 
 def test_models_that_share_no_name_are_not_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def keep(store: Store, model: PreparedModel, values: list[int]) -> None:
         solutions=(solution,),
     )
     store.record(solve, bytes_of(model), sketch(model))
+
+
+def test_models_that_share_names_and_little_else_are_not_alike(tmp_path: Path) -> None:
+    present = model_of([7] * 20)
+    with Store(tmp_path / "plans.db") as store:
+        keep(store, model_of([7] * 5 + [9] * 15), [5] * 20)
+        near = near_plan(store, None, names_of(present), sketch(present), alike=True)
+        assert near is not None
+        assert near.number == 1
+        other = cp_model.CpModel()
+        x = [other.new_bool_var(f"x{i}") for i in range(20)]
+        for one, two in itertools.pairwise(x):
+            other.add_implication(one, two)
+        asked = PreparedModel(other)
+        assert near_plan(store, None, names_of(asked), sketch(asked)) is not None
+        assert near_plan(store, None, names_of(asked), sketch(asked), alike=True) is None
 
 
 def test_the_nearest_of_equals_the_latest_and_none_that_shares_no_name(tmp_path: Path) -> None:

@@ -141,6 +141,19 @@ def test_models_that_resemble_each_other_take_little_room(family: str, tmp_path:
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3 * len(noise)
 
 
+def test_a_model_whose_number_comes_again_is_no_base(store_location: str) -> None:
+    noise = np.random.default_rng(0).bytes(20_000)
+    with Store(store_location) as store, Store(store_location) as other:
+        store.record(past_solve(0), noise[:10_000], sketch_of(0))
+        store.record(past_solve(1), noise[:10_000] + b"1", sketch_of(1))  # it knows its base by now
+        other.prune(keep=0, days=None)
+        other.record(past_solve(2), noise[10_000:], sketch_of(2))
+        model = noise[:10_000] + b"3"
+        number = store.record(past_solve(3), model, sketch_of(3))
+        assert store.model(number) == model
+        assert other.model(number) == model
+
+
 def test_pruning_leaves_the_latest_of_each_family_and_what_they_need(store_location: str) -> None:
     with Store(store_location) as store:
         numbers = [

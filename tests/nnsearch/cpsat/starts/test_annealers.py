@@ -77,6 +77,26 @@ def test_only_what_surpasses_an_objective_comes() -> None:
     assert list(found) == []
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_values_are_mended_in_longer_turns_until_one_has_led_to_a_solution(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = list[float]()
+
+    def better(_: object, values: list[int], reached: object, seconds: float, *__: object) -> Iterator[list[int]]:
+        assert (values, reached) == ([0], None)
+        taken.append(seconds)
+        if len(taken) == turns:
+            yield from ([1], [2])
+
+    monkeypatch.setattr(Annealers, "better", better)
+    annealers = Annealers(PreparedModel(drawn("set-cover")), 1)
+    assert list(annealers.mended([0], never)) == [[1], [2]]
+    assert taken == [taken[0] * 2**turn for turn in range(turns)]
+    assert len(list(annealers.mended([0], lambda: len(taken) > turns + 1))) == 0
+    assert len(taken) == turns + 2, "it ends when it is told to"
+
+
 def test_while_a_solution_is_being_checked_others_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last one comes at the end."""
     model = drawn("set-cover")
