@@ -31,6 +31,8 @@ SHORTER = (
     (r"(--(?:seconds|time-limit|limit) )\d+", r"\g<1>1"),
     (r"(--count )\d\d+", r"\g<1>4"),
     (r"(--seeds )1 2 3\b", r"\g<1>1"),
+    (r"(--instances )\d\b", r"\g<1>1"),
+    (r"(rostering write .*)", r"\1 --rosters 20"),
     (r"(-m training fit --models .*)", r"\1 --set train.steps=10 --set network.rounds=1"),
     (r"(-m training fit --cp-model .*)", r"\1 --set train.steps=10 --set network.blocks=1"),
     (r"(-m training fit docs/files/network.toml .*)", r"\1 --set train.presentations=2000"),
