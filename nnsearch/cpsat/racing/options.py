@@ -69,7 +69,7 @@ class RaceOptions:
     search: SearchOptions = field(default_factory=SearchOptions)
     search_failures: int = 40
     dives: Dives | None = field(default_factory=lambda: Dives(seconds=0.1))
-    start_seconds: float = 1.0
+    start_seconds: float = 1.5
     start_share: float = 0.1
     trial_seconds: float = 0.2
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)

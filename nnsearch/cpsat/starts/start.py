@@ -1,8 +1,8 @@
 """A complete feasible solution from a past one: the start that CP-SAT improves.
 
 The order of a past schedule is replayed, :mod:`nnsearch.cpsat.starts.replay`. Any other past solution is repaired by
-local search from its values, :mod:`nnsearch.cpsat.starts.local_search`; where that leads to nothing, it is annealed if
-the model is an integer program, and else replayed.
+local search from its values, :mod:`nnsearch.cpsat.starts.local_search`, or replayed where that leads to nothing, and
+annealed if nothing has come of either soon and the model is an integer program.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from nnsearch.model.stopping import ReadingStoppedError, StopCheck
 _POLL_SECONDS = 0.02
 _STALL_SECONDS = 0.1
 _FIRST_SHARE = 0.7  # of the time that is left, for a way that others come after
-_LOCAL_SHARE, _BRIEF_SHARE = 0.3, 0.1  # for a local search, where it is mostly done by then; before annealing
+_LOCAL_SHARE, _BRIEF_SHARE = 0.3, 0.15  # of a local search that others come after; of what comes before annealing
 _BOLD_CONFLICTS = 300  # of a way that others come after
 _LITTLE = 0.2  # of an objective; a plan that was moved to the left against the objective costs more
 
@@ -69,8 +69,8 @@ def find_start(
 
     A model with intervals is replayed in up to three ways (see :class:`nnsearch.cpsat.starts.replay.Way`) until a start
     is about as good as the plan was, and the best start counts. Of any other model the start is the first solution of a
-    local search, or where that finds none, of annealing, or of a replay at the past values if nothing anneals the
-    model; without an objective the replay comes first.
+    local search, where that finds none, of a replay at the past values, and then of annealing; without an objective
+    the replay comes first.
 
     Args:
         model: the model.
@@ -96,10 +96,8 @@ def find_start(
     if not is_schedule:
         mending = [_Way(_LOCAL_SHARE, True, partial(_mended, model, plan, parameters))]
         if annealers is not None and model.objective is not None:
-            mending = [
-                mending[0]._replace(share=_BRIEF_SHARE),
-                _Way(1.0, True, partial(_annealed, model, plan, annealers)),
-            ]
+            mending = [way._replace(share=_BRIEF_SHARE) for way in (*mending, *ways)]
+            ways = [_Way(1.0, True, partial(_annealed, model, plan, annealers))]
         # Without an objective all is in the constraints, and those that leave little open are none for local search.
         ways = mending + ways if model.objective is not None else ways + mending
     for place, way in enumerate(ways, start=1):
