@@ -51,17 +51,18 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             model.minimize(cp_model.LinearExpr.weighted_sum(taken, costs))
             prepared = PreparedModel(model)
             values = np.array([rng.randrange(2) for _ in taken], dtype=np.int64)
+            cost = float(np.dot(values, costs))
             solve = PastSolve(
                 family="covers",
                 created=time.time(),
                 status=Status.FEASIBLE,
-                objective=float(np.dot(values, costs)),
+                objective=cost,
                 bound=0.0,
                 seconds=1.0,
                 found_by="cp-sat",
                 parameters="",
                 names=names_of(prepared),
-                solutions=(PastSolution(values, float(np.dot(values, costs))),),
+                solutions=(PastSolution(values, cost),),
             )
             what = solve, bytes_of(prepared), sketch(prepared)
             begun = time.perf_counter()

@@ -12,7 +12,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 from ortools.sat.python import cp_model_helper as cmh
 
-from nnsearch.cpsat.starts.annealers import Annealers, may_be_annealed
+from nnsearch.cpsat.starts.annealers import Annealers
 from nnsearch.cpsat.starts.start import Start, find_start, improved
 from nnsearch.errors import ConfigError, HistoryError
 from nnsearch.history.matching import Plan
@@ -205,7 +205,7 @@ class PastOf:
                 stop=stop,
                 beaten=beaten,
                 any_will_do=any_will_do,
-                annealers=(lambda: self.annealers(parameters, stop)) if may_be_annealed(model) else None,
+                annealers=lambda: self.annealers(parameters, stop),
             )
         except ReadingStoppedError:
             start = None

@@ -45,8 +45,11 @@ def near_plan(
         HistoryError: the store cannot be read.
     """
     share, least = (_ALIKE_SHARE, _ALIKE_NEARNESS) if alike else (_LEAST_SHARE, 0.0)
-    estimates = [(nearness(sketch, past.sketch), past.number) for past in store.sketches(family)]
-    estimates = [(estimate, number) for estimate, number in estimates if estimate >= least]
+    estimates = [
+        (estimate, past.number)
+        for past in store.sketches(family)
+        if (estimate := nearness(sketch, past.sketch)) >= least
+    ]
     for estimate, number in sorted(estimates, key=lambda one: -(one[0] // _STEP)):  # stable: the latest come first
         solve = store.load(number)
         matched = match(solve.names, names)

@@ -165,7 +165,7 @@ class Store:
         with self._database.adding() as connection:
             row["model"] = _number_of(connection, MODELS, digest)
             if row["model"] is None:
-                if kept is None or not _is_there(connection, kept["base"], base):  # removed in between
+                if kept is None or not _is_there(connection, base):  # removed in between
                     kept = _packed(model, None)
                 added = {"digest": digest, "family": solve.family, "size": len(model), **kept}
                 row["model"] = _added(connection, MODELS, added)
@@ -454,12 +454,9 @@ def _number_of(connection: Connection, table: Table, digest: bytes) -> int | Non
     return connection.execute(select(table.c.number).where(table.c.digest == digest)).scalar_one_or_none()
 
 
-def _is_there(connection: Connection, number: int | None, base: _Base | None) -> bool:
-    """Tell whether the model of a number, if there is one, is still the base."""
-    if number is None or base is None:
-        return number is None
-    query = select(MODELS.c.number).where(MODELS.c.number == number, MODELS.c.digest == base.digest)
-    return connection.execute(query).one_or_none() is not None
+def _is_there(connection: Connection, base: _Base | None) -> bool:
+    """Tell whether a base, if there is one, is still in the store under its number."""
+    return base is None or _number_of(connection, MODELS, base.digest) == base.number
 
 
 def _added(connection: Connection, table: Table, row: dict[str, Any]) -> int:

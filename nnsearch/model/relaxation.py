@@ -28,8 +28,12 @@ FloatArray = npt.NDArray[np.float64]
 _UNBOUNDED = 2.0**53  # CP-SAT writes an open side as the end of int64
 _MOST_SLACK = 1e7  # a condition that takes more from a row leaves nothing within the precision of a solver
 _ROUNDING = 1e-9
-READ_IN_FULL = (None, "interval")
-"""Kinds of constraints, beside rows, of which a relaxation leaves nothing out."""
+_READ_IN_FULL = (None, "interval")
+
+
+def is_read_in_full(model: PreparedModel) -> bool:
+    """Tell at once whether all constraints are of kinds of which a relaxation leaves nothing out."""
+    return all(kind in _READ_IN_FULL for _, kind, _ in model.others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +175,7 @@ def _read(
     sums = sums.take(np.isfinite(sums.lower) | np.isfinite(sums.upper)).merged(len(lower))
     program = LinearProgram(lower, upper, cost, sums.lower, sums.upper, sums.sum, sums.column, sums.coefficient)
     in_one_range = all((lists.sizes == 2).all() for lists in (model.domains, linear.domain)) and len(allowed) <= 2
-    return program, complete and in_one_range and all(kind in READ_IN_FULL for _, kind, _ in model.others)
+    return program, complete and in_one_range and is_read_in_full(model)
 
 
 def _hulls(domains: Lists) -> tuple[FloatArray, FloatArray]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from nnsearch.annealing.annealing import Annealing
 from nnsearch.errors import CompilerError, NothingToReadError
 from nnsearch.model.prepared import PreparedModel
-from nnsearch.model.relaxation import READ_IN_FULL, Relaxation
+from nnsearch.model.relaxation import Relaxation, is_read_in_full
 from nnsearch.model.stopping import ReadingStoppedError
 
 _POLL_SECONDS = 0.01
@@ -17,11 +17,6 @@ _REST = 4.0  # times what it took to make use of a solution, a check, until the 
 _SECONDS_FOR_A_VARIABLE, _LEAST_TURN = 25e-6, 0.1
 _MENDING_SECONDS = 1.0  # to cool down; a walk that is cold before it is at a solution seldom finds one
 _LOADING_SECONDS = 0.5  # to read the model once more, and to load machine code that has been made
-
-
-def may_be_annealed(model: PreparedModel) -> bool:
-    """Tell at once whether a model looks like an integer program with an objective."""
-    return model.objective is not None and all(kind in READ_IN_FULL for _, kind, _ in model.others)
 
 
 class Annealers:
@@ -42,7 +37,7 @@ class Annealers:
     """
 
     def __init__(self, model: PreparedModel, seed: int, stop: Callable[[], bool] | None = None) -> None:
-        if model.objective is None or not may_be_annealed(model):
+        if model.objective is None or not is_read_in_full(model):
             raise NothingToReadError("expected an integer program with an objective, got another model")
         self._objective = model.objective
         relaxation = Relaxation.of(model, stop=stop)

@@ -28,6 +28,7 @@ from nnsearch.history.matching import Plan
 from nnsearch.model.domains import bounds_of
 from nnsearch.model.objective import without_objective
 from nnsearch.model.prepared import PreparedModel
+from nnsearch.model.relaxation import is_read_in_full
 from nnsearch.model.stopping import ReadingStoppedError, StopCheck
 
 _POLL_SECONDS = 0.02
@@ -82,24 +83,29 @@ def find_start(
         beaten: tells of a solution whether a better one is known; then no other way is tried, and local search or
             annealing goes on.
         any_will_do: whether the first solution is enough.
-        annealers: returns what anneals the model, or None where nothing does; asked when it is their turn.
+        annealers: returns what anneals the model, or None where nothing does; asked when it is their turn, and only
+            of what may be an integer program.
     """
     if not plan.known.any() or (model.domains.sizes == 0).any():
         return None
     best: Start | None = None
     is_schedule = any(kind == "interval" for _, kind, _ in model.others)
     roles = Roles.of(model, plan)
-    ways = [
+    replays = [
         _Way(_FIRST_SHARE, False, partial(_replayed, model, Order(roles, way), parameters))
         for way in roles.ways(is_schedule)
     ]
-    if not is_schedule:
-        mending = [_Way(_LOCAL_SHARE, True, partial(_mended, model, plan, parameters))]
-        if annealers is not None and model.objective is not None:
-            mending = [way._replace(share=_BRIEF_SHARE) for way in (*mending, *ways)]
-            ways = [_Way(1.0, True, partial(_annealed, model, plan, annealers))]
-        # Without an objective all is in the constraints, and those that leave little open are none for local search.
-        ways = mending + ways if model.objective is not None else ways + mending
+    mending = _Way(_LOCAL_SHARE, True, partial(_mended, model, plan, parameters))
+    if is_schedule:
+        ways = replays
+    elif model.objective is None:
+        # All is in the constraints, and those that leave little open are none for local search.
+        ways = [*replays, mending]
+    elif annealers is None or not is_read_in_full(model):
+        ways = [mending, *replays]
+    else:
+        brief = [way._replace(share=_BRIEF_SHARE) for way in (mending, *replays)]
+        ways = [*brief, _Way(_FIRST_SHARE, True, partial(_annealed, model, plan, annealers))]
     for place, way in enumerate(ways, start=1):
         enough = any_will_do or not is_schedule
         if best is not None and (enough or _is_about(model, best, before) or (beaten and beaten(best))):

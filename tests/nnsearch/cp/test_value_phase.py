@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import textwrap
+import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -499,12 +500,13 @@ def test_two_lines_plug_it_into_a_model(four_by_four: Path, as_given: type) -> N
     collector.Add(variables)
 
     phase = ValuePhase(solver, variables, as_given(four_by_four))
+    begun = time.perf_counter()
     assert solver.Solve(phase, [collector])
 
     solution = [collector.Value(0, variable) for variable in variables]
     assert completes(solution, np.zeros((4, 4), dtype=np.int64))
     assert phase.inference.calls > 1
-    assert 0 < phase.inference.seconds < 60
+    assert 0 < phase.inference.seconds < time.perf_counter() - begun
 
 
 def test_the_first_of_several_errors_is_raised_and_the_scorer_left_alone() -> None:

@@ -168,7 +168,7 @@ def test_no_other_way_is_tried_where_a_better_schedule_is_known(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("anneals", [True, False])
-def test_where_local_search_finds_nothing_annealing_mends_or_else_a_replay(
+def test_where_local_search_finds_nothing_a_replay_or_annealing_does(
     anneals: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start_module, "_mended", lambda *_: iter(()))
