@@ -278,7 +278,9 @@ def _answer(result: Any, program: LinearProgram) -> LinearAnswer:
     from ortools.math_opt import result_pb2, solution_pb2
 
     reason = result.termination.reason
-    if reason == result_pb2.TERMINATION_REASON_INFEASIBLE:
+    is_infeasible = reason == result_pb2.TERMINATION_REASON_INFEASIBLE
+    # GLOP's presolve may not tell which of the two it is.
+    if is_infeasible or (reason == result_pb2.TERMINATION_REASON_INFEASIBLE_OR_UNBOUNDED and _has_least_costs(program)):
         return _nothing(program, math.inf)
     if reason == result_pb2.TERMINATION_REASON_UNBOUNDED:
         return _nothing(program, -math.inf)
@@ -292,6 +294,12 @@ def _answer(result: Any, program: LinearProgram) -> LinearAnswer:
     answer.reduced_costs[named] = result.solutions[0].dual_solution.reduced_costs.values
     optimal = reason == result_pb2.TERMINATION_REASON_OPTIMAL
     return answer._replace(objective=primal.objective_value, optimal=optimal)
+
+
+def _has_least_costs(program: LinearProgram) -> bool:
+    """Tell whether bounds of columns alone keep the objective from being as low as one likes."""
+    best = np.where(program.cost > 0, program.lower, program.upper)
+    return bool(np.isfinite(best[program.cost != 0]).all())
 
 
 def _nothing(program: LinearProgram, objective: float) -> LinearAnswer:

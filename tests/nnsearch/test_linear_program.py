@@ -123,6 +123,13 @@ def test_what_has_no_term_and_no_cost_has_no_value() -> None:
     assert found.values[:2].tolist() == [0, 1]
 
 
+def test_what_presolve_takes_for_infeasible_or_unbounded_is_infeasible_where_costs_have_bounds() -> None:
+    rows = [[1, 0, -1, 0, -1, 0], [1, 0, 0, 0, 0, -1], [0, 0, -1, 0, 1, 0], [0, 0, 1, 0, -2, 0], [1, 0, 0, 0, 1, 0]]
+    found = solve_linear(program([0, 0, 0, 0, 0, -1], rows, [-1, 0, 0, 1, 0], np.inf, 0, [0, 0, 2, 1, 1, 1]), PATIENCE)
+    assert found.objective == np.inf
+    assert not found.optimal
+
+
 @pytest.mark.usefixtures("by_first_order")
 def test_it_says_nothing_of_what_it_takes_for_infeasible() -> None:
     found = solve_linear(program([1, 1], [[1, 1]], 3, 3), 5.0)
