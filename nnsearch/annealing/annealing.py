@@ -52,6 +52,7 @@ class Annealing:
             columns=program.columns.copy(),
             rows=program.rows.copy(),
             steps=program.steps.copy(),
+            pending=program.pending.copy(),
             best=program.best.copy(),
         )
         other._state = new_walk(other._program, seed)

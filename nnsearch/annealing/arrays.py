@@ -19,6 +19,7 @@ NOTHING = -1
 _LEAST_WEIGHT = 1e-3  # of what a row weighs at first
 _FIRST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.1, 10.0  # of the largest price
 _CHANCES = 4096
+_MOST_STEPS, _MOST_PENDING = 64, 256  # of a move: changes, and rows that they make worse
 _LARGEST = 2.0**50  # of a sum, so that all are exact in floating point
 _PRECISION = 1e-9  # of costs, as a share of the largest price
 
@@ -33,7 +34,7 @@ TERM = _record("coefficient", "other")
 STEP = _record("by", "column")
 STATE = _record(
     "temperature hottest uphill_rate current best precision",
-    "random steps tried uphill feasible violated size worst is_new",
+    "random steps tried uphill feasible violated size pending is_new",
 )
 
 Records = npt.NDArray[Any]
@@ -53,7 +54,8 @@ class Program(NamedTuple):
         of_columns: [E]. ``coefficient`` and row (``other``) of each term, by columns.
         of_rows: [E]. ``coefficient`` and column (``other``) of each term, by rows.
         free: int64[F], the columns that may change.
-        steps: [8]. The ``column`` and ``by`` how much it was changed, of the move that is tried.
+        steps: [64]. The ``column`` and ``by`` how much it was changed, of the move that is tried.
+        pending: int64[256]. Rows that it has made worse, the last ones first to be mended; those beyond are left out.
         best: float64[V], the best values that violate nothing.
         chances: float64[C], quantiles of the exponential distribution: ``-log`` of a number between 0 and 1.
     """
@@ -64,6 +66,7 @@ class Program(NamedTuple):
     of_rows: Records
     free: IntArray
     steps: Records
+    pending: IntArray
     best: npt.NDArray[np.float64]
     chances: npt.NDArray[np.float64]
 
@@ -125,8 +128,18 @@ def read_program(program: LinearProgram, stop: Callable[[], bool] | None = None)
     of_columns["coefficient"], of_columns["other"] = program.coefficient[by_column], program.row[by_column]
     of_rows["coefficient"], of_rows["other"] = program.coefficient, program.column
     chances = -np.log((np.arange(_CHANCES) + 0.5) / _CHANCES)
-    steps = np.zeros(8, dtype=STEP)
-    return Program(columns, rows, of_columns, of_rows, free, steps, np.zeros(num_columns), chances), payments
+    steps = np.zeros(_MOST_STEPS, dtype=STEP)
+    return Program(
+        columns,
+        rows,
+        of_columns,
+        of_rows,
+        free,
+        steps,
+        np.zeros(_MOST_PENDING, dtype=np.int64),
+        np.zeros(num_columns),
+        chances,
+    ), payments
 
 
 def new_walk(program: Program, seed: int) -> Records:

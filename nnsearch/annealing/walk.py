@@ -2,13 +2,13 @@
 
 numba takes a second to import and to get ready, so only what makes machine code of this imports it.
 
-A move changes a column, and with it the holder of its group; half of the moves that would be refused go on with a
-column of the row that they make worst, as ejection chains do (F. Glover, Ejection chains, reference structures and
-alternating path methods, 1996). A move is accepted as in S. Kirkpatrick, C. Gelatt, M. Vecchi, Optimization by
-simulated annealing, 1983, and the temperature follows a rate of acceptance that is told (J. Lam, J.-M. Delosme,
-Performance of a new annealing schedule, 1988): so nothing has to be known of what solutions cost. Rows may be violated
-on the way, at a weight that grows as long as they are (P. Morris, The breakout method, 1993), and shrinks while the
-walk is among solutions.
+A move changes a column, and with it the holder of its group. One that would be refused goes on with columns that mend
+the rows that it makes worse, as ejection chains do (F. Glover, Ejection chains, reference structures and alternating
+path methods, 1996): half of them do, half of these for more than one step, and so on. A move is accepted as in
+S. Kirkpatrick, C. Gelatt, M. Vecchi, Optimization by simulated annealing, 1983, and the temperature follows a rate of
+acceptance that is told (J. Lam, J.-M. Delosme, Performance of a new annealing schedule, 1988): so nothing has to be
+known of what solutions cost. Rows may be violated on the way, at a weight that grows as long as they are (P. Morris,
+The breakout method, 1993), and shrinks while the walk is among solutions.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
@@ -23,7 +23,9 @@ _HEAVIER = 1.1  # of a row that is violated
 _ALL_HEAVIER, _ALL_LIGHTER = 1.02, 0.98  # without a solution in a block; with few others
 _MOSTLY = 0.9  # of a block
 _LARGEST_WEIGHT = 1e9  # of the least
+_MOST_LINKS = 32  # of a chain
 _TRIES = 8  # for a column of a row
+_CHOICES, _EXCHANGES = 3, 4  # of which the best one mends a row; takes the place of one that mends a row
 _PRECISE = 1e-6
 
 
@@ -124,34 +126,34 @@ def _move(program, state):
     columns, steps = program.columns, program.steps
     column = program.free[below(state, len(program.free))]
     by = _change_at_random(columns[column], state)
-    state[0].size = 0
+    state[0].size = state[0].pending = 0
+    links = 1
+    while links < _MOST_LINKS and below(state, 2):
+        links *= 2
+    accepted = max(state[0].precision, state[0].temperature * program.chances[below(state, len(program.chances))])
+    state[0].tried += 1
     total = price = 0.0
-    for link in range(1 + below(state, 2)):
+    for link in range(links):
         if link:
             column, by = _repair(program, state)
             if column == NOTHING:
                 break
         group, other = columns[column].group, NOTHING
         if group != NOTHING:
-            other = _exchanged(program, state, column, by)
+            other = _exchanged(program, state, column, by, _EXCHANGES if link else 1)
             if other == column:
                 break
-        state[0].worst = NOTHING
         skipped = group if other != NOTHING else NOTHING
-        most, cost, weight = _change(program, state, column, by, 0.0, skipped)
+        cost, weight = _change(program, state, column, by, skipped)
         price += cost
         total += cost + weight
         if other != NOTHING:
-            most, cost, weight = _change(program, state, other, -by, most, skipped)
+            cost, weight = _change(program, state, other, -by, skipped)
             price += cost
             total += cost + weight
         if group != NOTHING:
             program.rows[group].holder = column if by > 0 else other
-        state[0].tried += 1
-        if (
-            total <= state[0].precision
-            or total < state[0].temperature * program.chances[below(state, len(program.chances))]
-        ):
+        if total <= accepted:
             state[0].uphill += total > state[0].precision
             state[0].current += price
             _note(program, state)
@@ -188,22 +190,55 @@ def _change_at_random(column, state):
 
 @jit
 def _repair(program, state):
-    """Return a column of the row that was made worst, and by how much to change it so that the row is better."""
-    if state[0].worst == NOTHING:
-        return NOTHING, 0.0
-    row = program.rows[state[0].worst]
-    first = row.first
-    count = program.rows[state[0].worst + 1].first - first
-    needed = row.low - row.activity if row.activity < row.low else row.high - row.activity
-    for _ in range(_TRIES):
-        term = program.of_rows[first + below(state, count)]
-        column = program.columns[term.other]
-        by = needed / term.coefficient
-        by = float(int(by + 0.999999)) if by > 0 else -float(int(0.999999 - by))
-        by = min(max(by, column.low - column.value), column.high - column.value)
-        if by != 0 and not _is_changed(program, state, term.other):
-            return term.other, by
+    """Return a column of the last row that was made worse and still is too bad, and by how much to change it.
+
+    It is the best of some at random. No column is a row that none can mend, or that there is no such row.
+    """
+    rows = program.rows
+    while state[0].pending:
+        state[0].pending -= 1
+        row = program.pending[state[0].pending]
+        if rows[row].activity < rows[row].low - _PRECISE:
+            needed = rows[row].low - rows[row].activity
+        elif rows[row].activity > rows[row].high + _PRECISE:
+            needed = rows[row].high - rows[row].activity
+        else:
+            continue
+        first = rows[row].first
+        count = rows[row + 1].first - first
+        chosen, chosen_by, least, found = NOTHING, 0.0, 1e300, 0
+        for _ in range(_TRIES):
+            term = program.of_rows[first + below(state, count)]
+            column = program.columns[term.other]
+            by = needed / term.coefficient
+            by = float(int(by + 0.999999)) if by > 0 else -float(int(0.999999 - by))
+            by = min(max(by, column.low - column.value), column.high - column.value)
+            if by != 0 and not _is_changed(program, state, term.other):
+                total = _worth(program, term.other, by, column.group)
+                if column.group != NOTHING and by > 0 and rows[column.group].holder != NOTHING:
+                    total += _worth(program, rows[column.group].holder, -by, column.group)
+                if total < least:
+                    chosen, chosen_by, least = term.other, by, total
+                found += 1
+                if found == _CHOICES:
+                    break
+        return chosen, chosen_by
     return NOTHING, 0.0
+
+
+@jit
+def _worth(program, column, by, skipped):
+    """Return what a change would cost and weigh, but for one row."""
+    total = program.columns[column].price * by
+    for place in range(program.columns[column].first, program.columns[column + 1].first):
+        term = program.of_columns[place]
+        if term.other != skipped:
+            row = program.rows[term.other]
+            before = row.activity
+            after = before + term.coefficient * by
+            total += row.below * (max(row.low - after, 0.0) - max(row.low - before, 0.0))
+            total += row.above * (max(after - row.high, 0.0) - max(before - row.high, 0.0))
+    return total
 
 
 @jit
@@ -215,8 +250,11 @@ def _is_changed(program, state, column):
 
 
 @jit
-def _exchanged(program, state, column, by):
-    """Return the column of a group that changes the other way; NOTHING is none, and the column itself that none can."""
+def _exchanged(program, state, column, by, choices):
+    """Return the column of a group that changes the other way; NOTHING is none, and the column itself that none can.
+
+    Where there is a choice, it is the best of some at random.
+    """
     columns, rows = program.columns, program.rows
     group = columns[column].group
     if by > 0:
@@ -225,16 +263,20 @@ def _exchanged(program, state, column, by):
     if rows[group].low < 0.5 and below(state, 2):
         return NOTHING
     first = rows[group].first
-    other = program.of_rows[first + below(state, rows[group + 1].first - first)].other
-    return column if columns[other].value >= columns[other].high else other
+    count = rows[group + 1].first - first
+    chosen, least = column, 1e300
+    for _ in range(choices):
+        other = program.of_rows[first + below(state, count)].other
+        if other != column and columns[other].value < columns[other].high:
+            total = _worth(program, other, -by, group)
+            if total < least:
+                chosen, least = other, total
+    return chosen
 
 
 @jit
-def _change(program, state, column, by, most, skipped):
-    """Change a column; return the largest cost of a row so far, what the change costs, and what it weighs beside.
-
-    The row of the largest cost is ``state.worst``, but for one that is skipped: that of an exchange in a group.
-    """
+def _change(program, state, column, by, skipped):
+    """Change a column; return what that costs and what it weighs beside. Rows that it makes worse are pending."""
     columns, rows = program.columns, program.rows
     cost, weight = columns[column].price * by, 0.0
     columns[column].value += by
@@ -246,26 +288,23 @@ def _change(program, state, column, by, most, skipped):
         after = row.activity
         missing = max(row.low - after, 0.0) - max(row.low - before, 0.0)
         over = max(after - row.high, 0.0) - max(before - row.high, 0.0)
-        worse = 0.0
         if missing != 0.0:
-            worse += row.below * missing
             if row.pays_below:
                 cost += row.below * missing
             else:
                 weight += row.below * missing
         if over != 0.0:
-            worse += row.above * over
             if row.pays_above:
                 cost += row.above * over
             else:
                 weight += row.above * over
-        if worse > most and term.other != skipped:
-            most = worse
-            state[0].worst = term.other
+        if (missing > 0.0 or over > 0.0) and term.other != skipped and state[0].pending < len(program.pending):
+            program.pending[state[0].pending] = term.other
+            state[0].pending += 1
     program.steps[state[0].size].column = column
     program.steps[state[0].size].by = by
     state[0].size += 1
-    return most, cost, weight
+    return cost, weight
 
 
 @jit
