@@ -63,7 +63,7 @@ class Annealing:
 
         Args:
             values: to begin with, of all columns; they may violate rows.
-            seconds: until it is cold, more than 0.
+            seconds: of a processor until it is cold, more than 0.
             stop: asked every few milliseconds; true ends it.
         """
         program, state = self._program, self._state
@@ -72,9 +72,9 @@ class Annealing:
         columns[self._payments.column] = 0.0
         np.clip(columns, program.columns["low"], program.columns["high"], out=columns)
         self._compiled.begin(program, state)
-        begun = time.perf_counter()
+        begun = time.thread_time()  # beside others it gets less of a processor, and would be cold before it is good
         while True:
-            passed = (time.perf_counter() - begun) / seconds
+            passed = (time.thread_time() - begun) / seconds
             if passed >= 1 or stop():
                 return
             state["uphill_rate"] = _HOT * (_COLD / _HOT) ** passed

@@ -153,9 +153,13 @@ class NeighbourhoodSearch(Incumbent):
             seconds: that it may take; a turn that is longer is left out.
             stop: asked often; true ends it.
         """
+        ends = time.perf_counter() + seconds
         if self._annealers is not None and self._annealers.turn <= seconds:
             values = self._guess.complete(*bounds_of(self._model.domains))
-            for solution in self._annealers.better(values, self.reached, self._annealers.turn, 1, stop):
+            turn = self._annealers.turn
+            for solution in self._annealers.better(
+                values, self.reached, turn, 1, lambda: stop() or time.perf_counter() >= ends
+            ):
                 self._check(solution, stop)
 
     @contextmanager

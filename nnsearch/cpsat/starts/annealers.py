@@ -28,7 +28,7 @@ class Annealers:
         stop: asked from time to time; true ends the reading.
 
     Attributes:
-        turn: seconds in which it mostly shows whether annealing is of use.
+        turn: seconds of a processor in which it mostly shows whether annealing is of use.
 
     Raises:
         CompilerError: there is no machine code; see :func:`nnsearch.compiled.loading.compiled`.
@@ -70,10 +70,14 @@ class Annealers:
             ends: when no turn may end later, of ``time.perf_counter``.
             stop: asked often; true ends it.
         """
+
+        def over() -> bool:
+            return stop() or time.perf_counter() >= ends
+
         turn, known, before = self.turn, list(solution), list[int]()
         while known is not before and not stop() and time.perf_counter() + turn <= ends:
             before = known
-            for better in self.better(known, self._objective.value_of(known), turn, 1, stop):
+            for better in self.better(known, self._objective.value_of(known), turn, 1, over):
                 known = better
                 yield known
             turn *= 2
@@ -100,7 +104,7 @@ class Annealers:
         Args:
             values: to begin with, of all variables.
             reached: an objective to surpass; None is any.
-            seconds: until all are cold, more than 0.
+            seconds: of a processor, for each, until all are cold; more than 0.
             workers: how many threads.
             stop: asked often; true ends it.
         """
