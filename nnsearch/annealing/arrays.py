@@ -19,7 +19,8 @@ NOTHING = -1
 _LEAST_WEIGHT = 1e-3  # of what a row weighs at first
 _FIRST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.1, 10.0  # of the largest price
 _CHANCES = 4096
-_MOST_STEPS, _MOST_PENDING = 64, 256  # of a move: changes, and rows that they make worse
+_MOST_STEPS, _MOST_PENDING = 1024, 1024  # of a move: changes, and rows that they make worse
+_HUB = 1.5  # times the mean strength
 _LARGEST = 2.0**50  # of a sum, so that all are exact in floating point
 _PRECISION = 1e-9  # of costs, as a share of the largest price
 
@@ -28,7 +29,7 @@ def _record(numbers: str, integers: str) -> np.dtype[np.void]:
     return np.dtype([(name, np.float64) for name in numbers.split()] + [(name, np.int64) for name in integers.split()])
 
 
-COLUMN = _record("value low high price", "first group")
+COLUMN = _record("value low high price", "first group moved")
 ROW = _record("activity low high below above least_weight", "first holder pays_below pays_above")
 TERM = _record("coefficient", "other")
 STEP = _record("by", "column")
@@ -46,7 +47,8 @@ class Program(NamedTuple):
 
     Attributes:
         columns: [V + 1]. ``value``, its bounds ``low`` and ``high``, its ``price`` for each unit; where its terms begin
-            (``first``); ``group``, the row in which one column at most is 1, or ``NOTHING``.
+            (``first``); ``group``, the row in which one column at most is 1, or ``NOTHING``; the move that has changed
+            it last (``moved``).
         rows: [R + 1]. ``activity``, the sum of its terms, and its bounds ``low`` and ``high``; what each unit ``below``
             and ``above`` them weighs, and ``least_weight``; where its terms begin (``first``); ``holder``, the column
             that is 1 in a group; whether what is missing or too much is paid for (``pays_below``, ``pays_above``), so
@@ -54,8 +56,9 @@ class Program(NamedTuple):
         of_columns: [E]. ``coefficient`` and row (``other``) of each term, by columns.
         of_rows: [E]. ``coefficient`` and column (``other``) of each term, by rows.
         free: int64[F], the columns that may change.
-        steps: [64]. The ``column`` and ``by`` how much it was changed, of the move that is tried.
-        pending: int64[256]. Rows that it has made worse, the last ones first to be mended; those beyond are left out.
+        hubs: int64[H], those of them on which many others hang.
+        steps: [1024]. The ``column`` and ``by`` how much it was changed, of the move that is tried.
+        pending: int64[1024]. Rows that it has made worse, the last ones first to be mended; those beyond are left out.
         best: float64[V], the best values that violate nothing.
         chances: float64[C], quantiles of the exponential distribution: ``-log`` of a number between 0 and 1.
     """
@@ -65,6 +68,7 @@ class Program(NamedTuple):
     of_columns: Records
     of_rows: Records
     free: IntArray
+    hubs: IntArray
     steps: Records
     pending: IntArray
     best: npt.NDArray[np.float64]
@@ -135,11 +139,22 @@ def read_program(program: LinearProgram, stop: Callable[[], bool] | None = None)
         of_columns,
         of_rows,
         free,
+        _hubs(program, free),
         steps,
         np.zeros(_MOST_PENDING, dtype=np.int64),
         np.zeros(num_columns),
         chances,
     ), payments
+
+
+def _hubs(program: LinearProgram, free: IntArray) -> IntArray:
+    """Return the columns that are stronger than most; to outweigh all others of a row is as strong as to be in many."""
+    size = np.abs(program.coefficient)
+    count = np.maximum(np.bincount(program.row, minlength=len(program.row_lower)), 1)
+    mean = np.bincount(program.row, size, len(count)) / count
+    share = size / np.where(mean > 0, mean, 1)[program.row]
+    strength = np.bincount(program.column, share, len(program.lower))[free]
+    return free[strength > _HUB * strength.mean()]
 
 
 def new_walk(program: Program, seed: int) -> Records:

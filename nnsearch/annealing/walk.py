@@ -4,7 +4,10 @@ numba takes a second to import and to get ready, so only what makes machine code
 
 A move changes a column, and with it the holder of its group. One that would be refused goes on with columns that mend
 the rows that it makes worse, as ejection chains do (F. Glover, Ejection chains, reference structures and alternating
-path methods, 1996): half of them do, half of these for more than one step, and so on. A move is accepted as in
+path methods, 1996): half of them do, half of these for more than one step, and so on. Where some columns outweigh the
+others in their rows, as a place that is open or closed does, some moves change such a hub: columns to which it gives
+room change where they gain by that, rows that it makes worse are mended, however many, and if that is refused, another
+hub changes the other way, too. A move is accepted as in
 S. Kirkpatrick, C. Gelatt, M. Vecchi, Optimization by simulated annealing, 1983, and the temperature follows a rate of
 acceptance that is told (J. Lam, J.-M. Delosme, Performance of a new annealing schedule, 1988): so nothing has to be
 known of what solutions cost. Rows may be violated on the way, at a weight that grows as long as they are (P. Morris,
@@ -24,8 +27,11 @@ _ALL_HEAVIER, _ALL_LIGHTER = 1.02, 0.98  # without a solution in a block; with f
 _MOSTLY = 0.9  # of a block
 _LARGEST_WEIGHT = 1e9  # of the least
 _MOST_LINKS = 32  # of a chain
-_TRIES = 8  # for a column of a row
-_CHOICES, _EXCHANGES = 3, 4  # of which the best one mends a row; takes the place of one that mends a row
+_TRIES, _TRIES_FOR_HUB = 8, 64  # for a column of a row
+_CHOICES = 3  # of which the best one mends a row
+_EXCHANGES, _EXCHANGES_FOR_HUB = 4, 64  # of which the best one takes the place of one that mends a row
+_HUB_AFTER = 64  # moves, on average
+_MOST_RESPONSES = 1024  # that are looked at
 _PRECISE = 1e-6
 
 
@@ -88,7 +94,10 @@ def try_moves(program, state, moves) -> int:
             _adapt(program, state)
         if state[0].violated == 0:
             state[0].feasible += 1
-        _move(program, state)
+        if len(program.hubs) and not below(state, _HUB_AFTER):
+            _move_hub(program, state)
+        else:
+            _move(program, state)
     if state[0].is_new:
         state[0].size = 0
         _keep(program, state)
@@ -122,52 +131,147 @@ def _adapt(program, state):
 
 @jit
 def _move(program, state):
-    """Try a move, and take it back if it is refused."""
-    columns, steps = program.columns, program.steps
-    column = program.free[below(state, len(program.free))]
-    by = _change_at_random(columns[column], state)
-    state[0].size = state[0].pending = 0
+    """Try to change a column, and take it back if that is refused."""
     links = 1
     while links < _MOST_LINKS and below(state, 2):
         links *= 2
-    accepted = max(state[0].precision, state[0].temperature * program.chances[below(state, len(program.chances))])
-    state[0].tried += 1
-    total = price = 0.0
-    for link in range(links):
-        if link:
-            column, by = _repair(program, state)
-            if column == NOTHING:
-                break
-        group, other = columns[column].group, NOTHING
-        if group != NOTHING:
-            other = _exchanged(program, state, column, by, _EXCHANGES if link else 1)
-            if other == column:
-                break
-        skipped = group if other != NOTHING else NOTHING
-        cost, weight = _change(program, state, column, by, skipped)
+    accepted = _begin_move(program, state)
+    column = program.free[below(state, len(program.free))]
+    by = _change_at_random(program.columns[column], state)
+    choices, price, total = 1, 0.0, 0.0
+    for _ in range(links):
+        if column == NOTHING:
+            break
+        is_possible, cost, weight = _step(program, state, column, by, choices)
+        if not is_possible:
+            break
         price += cost
         total += cost + weight
-        if other != NOTHING:
-            cost, weight = _change(program, state, other, -by, skipped)
+        if total <= accepted:
+            _accept(program, state, price, total)
+            return
+        column, by = _repair(program, state, _TRIES, 0)
+        choices = _EXCHANGES
+    _take_back(program, state)
+
+
+@jit
+def _move_hub(program, state):
+    """Try to change a hub with all that comes of it, and if that is refused, another one beside it the other way."""
+    accepted = _begin_move(program, state)
+    price = total = first = 0.0
+    for _ in range(2):
+        hub = column = program.hubs[below(state, len(program.hubs))]
+        by = _change_at_random(program.columns[column], state)
+        if by * first > 0 or _is_changed(program, state, column):
+            break
+        first = by
+        while column != NOTHING:
+            is_possible, cost, weight = _step(program, state, column, by, _EXCHANGES_FOR_HUB)
+            if not is_possible:
+                break
             price += cost
             total += cost + weight
-        if group != NOTHING:
-            program.rows[group].holder = column if by > 0 else other
-        if total <= accepted:
-            state[0].uphill += total > state[0].precision
-            state[0].current += price
-            _note(program, state)
-            return
+            if column == hub and total > accepted:
+                cost, weight = _respond(program, state, hub, by)
+                price += cost
+                total += cost + weight
+            if total <= accepted:
+                _accept(program, state, price, total)
+                return
+            column, by = _repair(program, state, _TRIES_FOR_HUB, 1)
+    _take_back(program, state)
+
+
+@jit
+def _begin_move(program, state):
+    """Begin a move; return how much it may cost and weigh at most to be accepted."""
+    state[0].size = state[0].pending = 0
+    state[0].tried += 1
+    return max(state[0].precision, state[0].temperature * program.chances[below(state, len(program.chances))])
+
+
+@jit
+def _accept(program, state, price, total):
+    """Note what a move that is accepted costs, and what it costs and weighs in total."""
+    state[0].uphill += total > state[0].precision
+    state[0].current += price
+    _note(program, state)
+
+
+@jit
+def _take_back(program, state):
+    """Take back all steps of a move."""
+    columns, rows = program.columns, program.rows
     while state[0].size:
         state[0].size -= 1
-        step = steps[state[0].size]
+        step = program.steps[state[0].size]
         _apply(program, state, step.column, -step.by)
         group = columns[step.column].group
         if group != NOTHING:
             if step.by < 0:
-                program.rows[group].holder = step.column
-            elif program.rows[group].holder == step.column:
-                program.rows[group].holder = NOTHING
+                rows[group].holder = step.column
+            elif rows[group].holder == step.column:
+                rows[group].holder = NOTHING
+
+
+@jit
+def _step(program, state, column, by, choices):
+    """Change a column, and where need be another one of its group the other way.
+
+    Return whether that is possible, what it costs and what it weighs beside.
+    """
+    group, other = program.columns[column].group, NOTHING
+    if group != NOTHING:
+        other = _exchanged(program, state, column, by, choices)
+    if other == column or state[0].size + 2 > len(program.steps):
+        return False, 0.0, 0.0
+    skipped = group if other != NOTHING else NOTHING
+    cost, weight = _change(program, state, column, by, skipped)
+    if other != NOTHING:
+        more, heavier = _change(program, state, other, -by, skipped)
+        cost += more
+        weight += heavier
+    if group != NOTHING:
+        program.rows[group].holder = column if by > 0 else other
+    return True, cost, weight
+
+
+@jit
+def _respond(program, state, hub, by):
+    """Change what gains by a change where a hub that has changed gives room; return the cost and the weight of that."""
+    columns, rows = program.columns, program.rows
+    cost = weight = 0.0
+    first = columns[hub].first
+    count = columns[hub + 1].first - first
+    offset, looked_at = below(state, count), 0
+    for place in range(count):
+        term = program.of_columns[first + (offset + place) % count]
+        row = rows[term.other]
+        is_freer = row.high < 1e300 if term.coefficient * by < 0 else row.low > -1e300
+        if not is_freer or _is_violated(row):
+            continue
+        for other in range(row.first, rows[term.other + 1].first):
+            looked_at += 1
+            if looked_at > _MOST_RESPONSES:
+                return cost, weight
+            column = program.of_rows[other].other
+            if columns[column].high - columns[column].low != 1 or _is_changed(program, state, column):
+                continue
+            change = 1.0 if columns[column].value <= columns[column].low else -1.0
+            group, holder = columns[column].group, NOTHING
+            if group != NOTHING:
+                holder = rows[group].holder
+                if change < 0 or (holder != NOTHING and _is_changed(program, state, holder)):
+                    continue
+            total = _worth(program, column, change, group)
+            if holder != NOTHING:
+                total += _worth(program, holder, -change, group)
+            if total < -state[0].precision:
+                _, more, heavier = _step(program, state, column, change, 1)
+                cost += more
+                weight += heavier
+    return cost, weight
 
 
 @jit
@@ -189,10 +293,11 @@ def _change_at_random(column, state):
 
 
 @jit
-def _repair(program, state):
+def _repair(program, state, tries, again):
     """Return a column of the last row that was made worse and still is too bad, and by how much to change it.
 
-    It is the best of some at random. No column is a row that none can mend, or that there is no such row.
+    It is the best of some at random. No column is a row that none can mend, or that there is no such row. A row that
+    comes again is repaired until nothing is too bad, else once.
     """
     rows = program.rows
     while state[0].pending:
@@ -204,10 +309,11 @@ def _repair(program, state):
             needed = rows[row].high - rows[row].activity
         else:
             continue
+        state[0].pending += again
         first = rows[row].first
         count = rows[row + 1].first - first
         chosen, chosen_by, least, found = NOTHING, 0.0, 1e300, 0
-        for _ in range(_TRIES):
+        for _ in range(tries):
             term = program.of_rows[first + below(state, count)]
             column = program.columns[term.other]
             by = needed / term.coefficient
@@ -243,17 +349,14 @@ def _worth(program, column, by, skipped):
 
 @jit
 def _is_changed(program, state, column):
-    for step in range(state[0].size):  # noqa: SIM110 - numba has no any
-        if program.steps[step].column == column:
-            return True
-    return False
+    return program.columns[column].moved == state[0].steps
 
 
 @jit
 def _exchanged(program, state, column, by, choices):
     """Return the column of a group that changes the other way; NOTHING is none, and the column itself that none can.
 
-    Where there is a choice, it is the best of some at random.
+    Where there is a choice, it is the best of all, or of some at random if there are more.
     """
     columns, rows = program.columns, program.rows
     group = columns[column].group
@@ -265,8 +368,8 @@ def _exchanged(program, state, column, by, choices):
     first = rows[group].first
     count = rows[group + 1].first - first
     chosen, least = column, 1e300
-    for _ in range(choices):
-        other = program.of_rows[first + below(state, count)].other
+    for choice in range(min(choices, count)):
+        other = program.of_rows[first + (choice if choices >= count else below(state, count))].other
         if other != column and columns[other].value < columns[other].high:
             total = _worth(program, other, -by, group)
             if total < least:
@@ -301,6 +404,7 @@ def _change(program, state, column, by, skipped):
         if (missing > 0.0 or over > 0.0) and term.other != skipped and state[0].pending < len(program.pending):
             program.pending[state[0].pending] = term.other
             state[0].pending += 1
+    columns[column].moved = state[0].steps
     program.steps[state[0].size].column = column
     program.steps[state[0].size].by = by
     state[0].size += 1

@@ -141,17 +141,18 @@ def _program(where):
         carray(_pointer(where[4]), where[5], TERM),
         carray(_pointer(where[6]), where[7], TERM),
         carray(_pointer(where[8]), where[9], _NUMBER),
-        carray(_pointer(where[10]), where[11], STEP),
-        carray(_pointer(where[12]), where[13], _NUMBER),
-        carray(_pointer(where[14]), where[15], _FLOAT),
+        carray(_pointer(where[10]), where[11], _NUMBER),
+        carray(_pointer(where[12]), where[13], STEP),
+        carray(_pointer(where[14]), where[15], _NUMBER),
         carray(_pointer(where[16]), where[17], _FLOAT),
+        carray(_pointer(where[18]), where[19], _FLOAT),
     )
 
 
 def _call(which, where, one, other):
     if which <= IMPROVE:
         return _call_moves(which, where, one, other)
-    program, state = _program(where), carray(_pointer(where[18]), where[19], WALK)
+    program, state = _program(where), carray(_pointer(where[20]), where[21], WALK)
     if which == BEGIN:
         walk.begin(program, state)
         return 0
