@@ -31,7 +31,7 @@ from nnsearch.scorers.network import Network
 from nnsearch.scorers.scorer import Advice
 
 _POLL_SECONDS = 0.01
-_ADVICE_SECONDS = 1.0  # in which most scorers have said what they think, which then leads to more than annealing
+_ADVICE_SECONDS = 0.3  # in which most scorers have said what they think, which then leads to more than annealing
 _FIRST_SHARE = 0.05  # of the time left, that annealing may take before the scorer is asked
 _ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lead
 _AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
