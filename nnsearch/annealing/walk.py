@@ -31,6 +31,7 @@ _TRIES, _TRIES_FOR_HUB = 8, 64  # for a column of a row
 _CHOICES = 3  # of which the best one mends a row
 _EXCHANGES, _EXCHANGES_FOR_HUB = 4, 64  # of which the best one takes the place of one that mends a row
 _HUB_AFTER = 64  # moves, on average
+_MOVES_OF_STEP = 4  # that take as long as a step that comes of a hub
 _MOST_RESPONSES = 1024  # that are looked at
 _PRECISE = 1e-6
 
@@ -49,6 +50,7 @@ def begin(program, state) -> None:
     state[0].violated = 0
     state[0].best = 1e300
     for column in range(len(columns) - 1):
+        columns[column].moved = 0
         if columns[column].group != NOTHING and columns[column].low > 0.5:
             rows[columns[column].group].holder = column
     for column in range(len(columns) - 1):
@@ -82,22 +84,24 @@ def try_moves(program, state, moves) -> int:
     Args:
         program: its values are changed.
         state: of the walk, changed: so it goes on where it has ended.
-        moves: how many.
+        moves: how many; that of a hub counts as many times as it takes longer.
 
     Returns:
         1 if there are better values than before, else 0.
     """
     before = state[0].best
-    for _ in range(moves):
+    done = 0
+    while done < moves:
         state[0].steps += 1
         if state[0].steps % _BLOCK == 0:
             _adapt(program, state)
         if state[0].violated == 0:
             state[0].feasible += 1
         if len(program.hubs) and not below(state, _HUB_AFTER):
-            _move_hub(program, state)
+            done += _move_hub(program, state)
         else:
             _move(program, state)
+            done += 1
     if state[0].is_new:
         state[0].size = 0
         _keep(program, state)
@@ -157,17 +161,23 @@ def _move(program, state):
 
 @jit
 def _move_hub(program, state):
-    """Try to change a hub with all that comes of it, and if that is refused, another one beside it the other way."""
+    """Try to change a hub with all that comes of it, and if that is refused, another one beside it the other way.
+
+    Return how many other moves take as long.
+    """
     accepted = _begin_move(program, state)
     price = total = first = 0.0
+    took = 0
     for _ in range(2):
         hub = column = program.hubs[below(state, len(program.hubs))]
         by = _change_at_random(program.columns[column], state)
         if by * first > 0 or _is_changed(program, state, column):
             break
         first = by
+        took += (program.columns[hub + 1].first - program.columns[hub].first) // 4
         while column != NOTHING:
             is_possible, cost, weight = _step(program, state, column, by, _EXCHANGES_FOR_HUB)
+            took += _MOVES_OF_STEP
             if not is_possible:
                 break
             price += cost
@@ -178,9 +188,10 @@ def _move_hub(program, state):
                 total += cost + weight
             if total <= accepted:
                 _accept(program, state, price, total)
-                return
+                return took
             column, by = _repair(program, state, _TRIES_FOR_HUB, 1)
     _take_back(program, state)
+    return took
 
 
 @jit
