@@ -193,7 +193,7 @@ def least_cost_of(location: LinearProgram) -> float:
     """Return the least cost of all sets of ten places, with the nearest one for each customer."""
     rent, far = location.cost[:10], location.cost[10:].reshape(-1, 10)
     subsets = itertools.chain.from_iterable(itertools.combinations(range(10), size) for size in range(1, 11))
-    return min(rent[list(some)].sum() + far[:, list(some)].min(axis=1).sum() for some in subsets)
+    return min(float(rent[list(some)].sum() + far[:, list(some)].min(axis=1).sum()) for some in subsets)
 
 
 @pytest.mark.parametrize("seed", range(5))
