@@ -35,7 +35,7 @@ TERM = _record("coefficient", "other")
 STEP = _record("by", "column")
 STATE = _record(
     "temperature hottest uphill_rate current best precision",
-    "random steps tried uphill feasible violated size pending is_new",
+    "random steps credit tried uphill feasible violated size pending is_new",
 )
 
 Records = npt.NDArray[Any]

@@ -30,7 +30,8 @@ _MOST_LINKS = 32  # of a chain
 _TRIES, _TRIES_FOR_HUB = 8, 64  # for a column of a row
 _CHOICES = 3  # of which the best one mends a row
 _EXCHANGES, _EXCHANGES_FOR_HUB = 4, 64  # of which the best one takes the place of one that mends a row
-_HUB_AFTER = 64  # moves, on average
+_HUB_AFTER = 64  # moves, on average, or more if hubs have had their time
+_CREDIT = 8  # times what other moves take may hubs take
 _MOVES_OF_STEP = 4  # that take as long as a step that comes of a hub
 _MOST_RESPONSES = 1024  # that are looked at
 _PRECISE = 1e-6
@@ -97,10 +98,13 @@ def try_moves(program, state, moves) -> int:
             _adapt(program, state)
         if state[0].violated == 0:
             state[0].feasible += 1
-        if len(program.hubs) and not below(state, _HUB_AFTER):
-            done += _move_hub(program, state)
+        if len(program.hubs) and state[0].credit > 0 and not below(state, _HUB_AFTER):
+            took = _move_hub(program, state)
+            state[0].credit -= took
+            done += took
         else:
             _move(program, state)
+            state[0].credit += _CREDIT
             done += 1
     if state[0].is_new:
         state[0].size = 0

@@ -211,6 +211,18 @@ def test_a_place_opens_or_closes_with_all_its_customers(seed: int, form: str) ->
     assert source.cost @ made.best == least_cost_of(source)
 
 
+def test_a_hub_in_very_many_rows_leaves_time_for_the_others() -> None:
+    """Without a bound, one of 64 moves would take all of the time."""
+    size = 20_000
+    rows = [(-INF, {0: -1.0, one: 1.0}, 0.0) for one in range(1, size + 1)]
+    source = program([(0, 1)] * (size + 1), [50] + [-1] * size, rows)
+    made, _, state = started(source)
+    assert made.hubs.tolist() == [0]
+    state["uphill_rate"] = 0.1
+    compiled().try_moves(made, state, 100_000)
+    assert 10_000 < state["steps"][0] < 100_000
+
+
 def test_moves_are_the_same_for_the_same_seed() -> None:
     source = program([(0, 1)] * 6, [-3, -1, -4, -1, -5, -9], [(-INF, dict.fromkeys(range(6), 1.0), 3.0)])
     ends = []
