@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pages import PAGES, RUN, SHOWN, languages_of, name_of, reasons_of, run_page
+from pages import PAGES, RUN, SHOWN, TUTORIALS, languages_of, name_of, reasons_of, run_page
 
 from nnsearch.inference.pretrained import pretrained_models
 
-WITH_CODE = [page for page in PAGES if set(languages_of(page)) & set(RUN)]
+WITH_CODE = [page for page in PAGES if page not in TUTORIALS and set(languages_of(page)) & set(RUN)]
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 RUN = ("python", "sh")
 SHOWN = ("output", "text", "toml", "json", "csv")
 """Languages of blocks that are there to be read."""

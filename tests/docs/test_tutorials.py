@@ -1,0 +1,18 @@
+"""The code of each tutorial runs from top to bottom. They take minutes: a file of their own runs beside other pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pages import TUTORIALS, name_of, run_page
+
+from nnsearch.inference.pretrained import pretrained_models
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=name_of)
+def test_the_code_of_a_tutorial_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # for files that an example writes
+    assert pretrained_models()
+    run_page(page)
