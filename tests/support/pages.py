@@ -33,6 +33,7 @@ SHORTER = (
     (r"(--count )\d\d+", r"\g<1>4"),
     (r"(--seeds )1 2 3\b", r"\g<1>1"),
     (r"(--instances )\d\b", r"\g<1>1"),
+    (r"(-m benchmarks family .*)", r"\1 --size tiny"),
     (r"(rostering write .*)", r"\1 --rosters 20"),
     (r"(-m training fit --models .*)", r"\1 --set train.steps=10 --set network.rounds=1"),
     (r"(-m training fit --cp-model .*)", r"\1 --set train.steps=10 --set network.blocks=1"),

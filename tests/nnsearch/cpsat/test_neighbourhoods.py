@@ -30,7 +30,7 @@ from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, S
 from nnsearch.cpsat.racing import track
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
-from nnsearch.cpsat.racing.sides import lead
+from nnsearch.cpsat.racing.sides import lead, trials
 from nnsearch.cpsat.racing.standing import Standing
 from nnsearch.cpsat.regions import Regions
 from nnsearch.cpsat.run import CpSatRun
@@ -672,12 +672,12 @@ class TestRace:
         assert solver.race is not None
         assert solver.race.contribution in ("start", "solution"), solver.race
 
-    @pytest.mark.parametrize(("again", "runs"), [(math.inf, 1), (lead._AGAIN, 2)])
+    @pytest.mark.parametrize(("again", "runs"), [(math.inf, 1), (trials._AGAIN, 2)])
     def test_cp_sat_that_has_no_solution_yet_begins_again_only_where_there_is_time(
         self, again: float, runs: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It may presolve for long, and would do so once more."""
-        monkeypatch.setattr(lead, "_AGAIN", again)
+        monkeypatch.setattr(trials, "_AGAIN", again)
         model = hard_covering()
         solver = self.solver(Oracle([1] * 121), neighbourhoods=Neighbourhoods(patience=0.1, fruitless=1))
 

@@ -10,12 +10,12 @@ import numpy as np
 from ortools.sat.python import cp_model_helper as cmh
 
 from nnsearch.cpsat.guess import Guess
-from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.neighbourhoods import NeighbourhoodSearch
 from nnsearch.cpsat.past import PastOf
 from nnsearch.cpsat.racing.answers import Answers
 from nnsearch.cpsat.racing.options import RaceOptions
 from nnsearch.cpsat.racing.sides.recall import Recall
+from nnsearch.cpsat.racing.sides.trials import Trials
 from nnsearch.cpsat.racing.standing import SOLVED
 from nnsearch.cpsat.run import CpSatRun
 from nnsearch.cpsat.schedules.search import ScheduleSearch
@@ -34,7 +34,6 @@ _POLL_SECONDS = 0.01
 _ADVICE_SECONDS = 0.3  # in which most scorers have said what they think, which then leads to more than annealing
 _FIRST_SHARE = 0.05  # of the time left, that annealing may take before the scorer is asked
 _ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lead
-_AGAIN = 2  # times as long as CP-SAT has had for no solution, so that to begin again is worth its while
 
 
 class Lead:
@@ -111,14 +110,8 @@ class Lead:
     ) -> cmh.CpSolverResponse:
         """Let a past schedule or a scorer that knows objectives lead a search of neighbourhoods beside CP-SAT.
 
-        A scorer's search begins when CP-SAT has had its chance, that of a past schedule at once. At the end of a trial
-        the one that is behind stops, but CP-SAT goes on for two more while it has no solution, or beside a past
-        schedule that is hardly better, and is not stopped at all where it has none and too little time to begin again.
-        Where CP-SAT stops, it begins again from the best solution after as long as the race has lasted by then, and
-        there is another trial. Beside the search of a schedule CP-SAT leaves it one of several workers then, and both
-        go on at the end of the trial unless the search is ahead. With one worker it ends if CP-SAT is ahead; other
-        searches end unless they are ahead, and CP-SAT that has begun again unless it is. A search whose scorer knows a
-        much worse bound than CP-SAT's first run ends at once, unless it began with a past solution.
+        A scorer's search begins when CP-SAT has had its chance, that of a past schedule at once; see
+        :class:`nnsearch.cpsat.racing.sides.trials.Trials` for what follows.
 
         Args:
             first: CP-SAT at work.
@@ -145,98 +138,84 @@ class Lead:
         # A past schedule does not leave CP-SAT a chance first.
         chance = self._options.lead_after if schedule is None or start is None else 0.0
         if search is None or self._track.wait_until(first, chance):
-            self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
-            if start is not None:
-                self._credit.withdraw("the end came first" if self._track.is_stopped() else "CP-SAT answered first")
-            self._track.wait(first)
-            known = start if search is None else search.answer
-            if known is not None and known is not start and self._track.leads:
-                self._credit.giver = "learned"
-            return (
-                self._answers.finish(first.response(), "cp-sat")
-                if known is None
-                else self._answers.better(first.response(), known)
-            )
-        left = self._track.time_left()
-        trial = max(self._options.lead_trial, self._options.start_share * left if math.isfinite(left) else 0.0)
-        shares = isinstance(search, ScheduleSearch)
-        run, ends, knows_more = first, time.perf_counter() + trial, False
-        patience = ends + 2 * trial  # for CP-SAT's presolve, or its proof of what history had at once
-
-        def over() -> bool:
-            nonlocal run, ends, knows_more
-            if search.answer is not None and self._standing.proves(search.answer):
-                run.stop()  # it may have the bound without the solution
-                return True
-            may_know = run is first and start is None
-            knows_more = knows_more or (may_know and self._standing.knows_more(self._bound, search.reached))
-            if knows_more:
-                return True
-            if time.perf_counter() >= ends and not self._track.is_over():
-                if not run.done.is_set():
-                    reached = search.reached
-                    behind = self._is_behind(search)
-                    if not self._standing.is_ahead(reached):
-                        if run is first or (behind and (not shares or self._track.workers == 1)):
-                            return True
-                        if shares:
-                            ends = time.perf_counter() + self._track.seconds()
-                            return False
-                    is_early = time.perf_counter() < patience
-                    is_near = start is not None and reached is not None and self._standing.is_near(reached)
-                    waits = is_early and (is_near or not self._standing.has_solution())
-                    if run is first and (waits or self._presolves_too_long()):
-                        ends = time.perf_counter() + trial
-                        return False
-                    run.stop()
-                    self._standing.note_bound(run.response())
-                    ends = time.perf_counter() + self._track.seconds()
-                elif run.stopped and (best := search.best) is not None:
-                    self._track.log("CP-SAT is tried again")
-                    run = self._track.start(hinted(self._track.model, best), spares_one=shares)
-                    ends = time.perf_counter() + trial
-            return self._track.is_over() or (run.done.is_set() and not run.stopped)
-
+            return self._without_search(first, start, None if search is None else search.answer)
+        trials = Trials(
+            search,
+            first,
+            start,
+            self._bound,
+            lambda: self._is_behind(search),
+            self._options,
+            self._track,
+            self._standing,
+        )
         leader = (
             f"learned search begins: {self._scorer.name}" if self._track.leads and self._scorer else "history leads: it"
         )
         self._track.log(f"{leader} has {search.size} {search.things} in order")
-        self._take_steps(search, over)
+        self._take_steps(search, trials.over)
         self._callbacks.follow = None
-        answer = search.answer
+        self._end_cp_sat(trials, search)
+        return self._outcome(trials, search, start)
+
+    def _without_search(
+        self, first: CpSatRun, start: cmh.CpSolverResponse | None, known: cmh.CpSolverResponse | None
+    ) -> cmh.CpSolverResponse:
+        """Leave the rest to CP-SAT, and return the better one of its answer and what is known by then."""
+        self._credit.nothing = self._credit.nothing or "CP-SAT answered first"
+        if start is not None:
+            self._credit.withdraw("the end came first" if self._track.is_stopped() else "CP-SAT answered first")
+        self._track.wait(first)
+        known = start if known is None else known
+        if known is None:
+            return self._answers.finish(first.response(), "cp-sat")
+        if known is not start and self._track.leads:
+            self._credit.giver = "learned"
+        return self._answers.better(first.response(), known)
+
+    def _end_cp_sat(self, trials: Trials, search: NeighbourhoodSearch | ScheduleSearch) -> None:
+        """Stop CP-SAT where the search, which has ended, leaves it nothing to do or has more; else wait for its end."""
+        answer, run = search.answer, trials.run
         if answer is not None and search.proved:
             run.stop()
             self._callbacks.pass_bound(answer.objective_value)
-        elif answer is not None and not knows_more:
-            if run is first and self._presolves_too_long():
+        elif answer is not None and not trials.knows_more:
+            if trials.is_first and trials.presolves_too_long():
                 self._track.wait(run, enough=lambda: self._standing.has_solution() or self._standing.proves(answer))
             reached = answer.objective_value
             is_better = self._standing.is_ahead(reached) and not self._standing.is_near(reached)
-            has_spared_one = shares and run is not first and self._track.workers > 1
+            has_spared_one = trials.shares and not trials.is_first and self._track.workers > 1
             if is_better or self._standing.proves(answer) or has_spared_one:
                 run.stop()  # the search had nothing more to try; CP-SAT goes on from the best, with all workers
-        if not run.stopped:
-            if run is first:
-                self._credit.withdraw("CP-SAT had as good a solution by itself")
-            self._track.wait(run)
-            if not self._track.leads:
-                self._credit.nothing = "history had a start before it began"
-            elif knows_more:
-                self._credit.nothing = "CP-SAT's bound was better than what it expected"
-            else:
-                self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
+        if run.stopped:
+            return
+        if trials.is_first:
+            self._credit.withdraw("CP-SAT had as good a solution by itself")
+        self._track.wait(run)
+        if not self._track.leads:
+            self._credit.nothing = "history had a start before it began"
+        elif trials.knows_more:
+            self._credit.nothing = "CP-SAT's bound was better than what it expected"
+        else:
+            self._credit.nothing = "CP-SAT was ahead" if self._standing.has_solution() else "it found no solution"
+
+    def _outcome(
+        self, trials: Trials, search: NeighbourhoodSearch | ScheduleSearch, start: cmh.CpSolverResponse | None
+    ) -> cmh.CpSolverResponse:
+        """Return the better one of what the search and CP-SAT have found, or hand it to CP-SAT where time is left."""
+        answer, run = search.answer, trials.run
         last = run.response()
         self._standing.note_bound(last)
         if answer is None:
             return self._answers.finish(last, "cp-sat")
         if self._track.leads and (start is None or self._standing.improves(answer, start)):
             self._credit.giver = "learned"
-        if run is not first or self._standing.improves(answer, last):
+        if not trials.is_first or self._standing.improves(answer, last):
             self._credit.give(answer.objective_value, search.found - self._track.started)
         is_cp_sats = answer.objective_value == self._followed
         if self._track.is_over() or self._standing.proves(answer) or not run.stopped:
             # Of the first run an equal solution is its own; a later one began with the best that was known.
-            own = run is first or is_cp_sats
+            own = trials.is_first or is_cp_sats
             return self._answers.better(last, answer, None if own else self._credit.giver)
         if last.status in SOLVED and self._standing.improves(last, answer):
             return self._answers.hand_over(last, "cp-sat")  # it was found after the search had ended
@@ -371,10 +350,6 @@ class Lead:
         else:
             self._credit.give_nothing("CP-SAT had a solution first")
         return self._answers.better(own, known)
-
-    def _presolves_too_long(self) -> bool:
-        """Tell whether CP-SAT has no solution yet, and could hardly presolve once more if it began again with one."""
-        return not self._standing.has_solution() and self._track.time_left() <= _AGAIN * self._track.seconds()
 
     def _begin_by_past(self, search: ScheduleSearch, past: PastOf, plan: Plan, stop: Callable[[], bool]) -> None:
         """Look for a schedule in a past order of tasks, and note whether it is better than CP-SAT's by now.
