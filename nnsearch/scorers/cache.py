@@ -7,15 +7,17 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nnsearch.encoding.encoder import FloatArray, State
 from nnsearch.errors import ConfigError
-from nnsearch.scorers.network import Network
+from nnsearch.model.graph import BoolArray, CandidateGraph
+from nnsearch.scorers.network import Network, PreparedNetwork
 from nnsearch.scorers.onnx import load_scorer
-from nnsearch.scorers.scorer import Scorer
+from nnsearch.scorers.scorer import Advice, Scorer
 
 _OVERHEAD = 300  # bytes of an entry beside its scores
 
@@ -79,6 +81,11 @@ class Cached(Network):
         self.purpose = network.purpose
         self.cache = ScoreCache() if cache is None else cache
 
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedCached:
+        """Read a model; see :meth:`nnsearch.scorers.scorer.Scorer.prepare`."""
+        prepared = self.network.prepare(graph, variables)
+        return PreparedCached(self, prepared.encoding, prepared)
+
     def score(self, states: Sequence[State]) -> list[FloatArray]:
         """Score states; only the new ones go to the network."""
         keys = [key_of(state) for state in states]
@@ -90,6 +97,17 @@ class Cached(Network):
                 self.cache.note(keys[place], fresh)
                 scores[place] = fresh
         return [one for one in scores if one is not None]
+
+
+@dataclass(frozen=True)
+class PreparedCached(PreparedNetwork):
+    """A scorer that has read a model, and whose scores are kept."""
+
+    prepared: PreparedNetwork
+
+    def advise(self, alive: BoolArray) -> Advice:
+        """Return all that the scorer says, asked anew: a search that is led asks once, and only scores are kept."""
+        return self.prepared.advise(alive)
 
 
 def cached(scorer: str | Path | Scorer, cache: ScoreCache | None = None) -> Cached:

@@ -129,3 +129,18 @@ def test_a_cache_that_two_scorers_share_tells_their_models_apart() -> None:
         for _ in range(2):
             np.testing.assert_array_equal(prepared.score(alive, InferenceCount()), expected)
         assert remembering.recalled == 1
+
+
+@pytest.mark.parametrize("scorer", ["lp", "automaton-rosters"])
+def test_what_a_scorer_says_beside_its_scores_is_handed_on(scorer: str) -> None:
+    model = cp_model.CpModel()
+    taken = [model.new_bool_var(f"x{i}") for i in range(6)]
+    amount = model.new_int_var(0, 1000, "amount")
+    model.add(sum((i + 2) * one for i, one in enumerate(taken)) + amount >= 300)
+    model.minimize(sum((7 * i + 30) * one for i, one in enumerate(taken)) + 5 * amount)
+    graph = CandidateGraph.from_model(model)
+    alive = np.ones((1, graph.num_candidates), dtype=bool)
+    plain, remembering = (one.prepare(graph).advise(alive) for one in (nnsearch.load_scorer(scorer), cached(scorer)))
+    assert plain.target is not None
+    for expected, got in zip(plain, remembering, strict=True):
+        np.testing.assert_array_equal(got, expected)

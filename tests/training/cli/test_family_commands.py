@@ -80,7 +80,7 @@ def test_from_models_to_a_network_that_solves_new_ones(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write(Path("loads"), *map(load, range(5)))
+    write(Path("loads"), *map(load, range(4)), cover(maximise=False))  # one network may learn from several families
     assert main(["fit", "--models", "loads", "--out", "run", *QUICK]) == 2
     assert "make them: python -m training solve --models loads --seconds 60" in capsys.readouterr().err
     assert "learn from them: python -m training fit --models loads\n" in solved(Path("loads"), capsys)
@@ -95,6 +95,7 @@ def test_from_models_to_a_network_that_solves_new_ones(
     solver.parameters.num_workers = 1
     assert solver.solve(load(7)) == cp_model.OPTIMAL
     assert solver.objective_value == result["objective_value"]
+    assert solver.solve(cover(maximise=True)) == cp_model.OPTIMAL
 
 
 def test_from_a_history_to_a_network(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
