@@ -46,6 +46,7 @@ _UNSURE, _REGION = 0, 1  # kinds of neighbourhoods, in turns
 _LONGER = 1.1
 _MENDING_SECONDS = 0.1  # in which a good guess is mended
 _GRACE_SECONDS = 0.05
+_MOST_REFUTED = 3  # shares of a guess, before it is left for a solution that there is
 _ALONE_SECONDS, _POLL_SECONDS = 0.5, 0.01  # for a first solution by local search, before anything else
 
 
@@ -233,7 +234,7 @@ class NeighbourhoodSearch(Incumbent):
     def _neighbourhoods(self, begun: bool, worker: AnnealingWorker | None, over: Callable[[], bool]) -> Iterator[Step]:
         """Search neighbourhoods of the guess until there is a solution, and then of the best one."""
         how = self._how
-        shares, fruitless, turn = [how.fixed, how.fixed], 0, 0
+        shares, fruitless, turn, refuted = [how.fixed, how.fixed], 0, 0, 0
         while not over():
             best = self.best
             if best is None and self._guess.is_blind:
@@ -257,8 +258,9 @@ class NeighbourhoodSearch(Incumbent):
             if over():
                 return
             if not begun:
-                is_refuted = step.status == cp_model.INFEASIBLE and count > 0
-                begun = self.answer is not None and not is_refuted
+                refuted += step.status == cp_model.INFEASIBLE
+                is_taken_back = step.status == cp_model.INFEASIBLE and refuted <= _MOST_REFUTED and count > 0
+                begun = self.answer is not None and not is_taken_back
                 if begun:
                     self._patience = how.patience
                     continue

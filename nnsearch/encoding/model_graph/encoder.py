@@ -25,6 +25,8 @@ from nnsearch.model.relaxation import Relaxation
 _log = logging.getLogger("nnsearch")
 
 _RELAXATION_SECONDS = 5.0
+_SAME = 1e-6  # a value of the relaxation is an integer
+_LAST = 100.0  # more than log-odds can differ by
 
 NEAR = 0.05
 """A target is near a value, both as places in the current domain, where they differ by this at most."""
@@ -136,6 +138,7 @@ class ModelGraphEncoding:
         self.items = Items.of(graph, model.domains)
         self.nodes = ModelNodes.of(model, graph, self.items)
         solved = _relaxed(model) if relaxed else Relaxed.nothing(graph.num_variables)
+        self._relaxed = solved.values
         self._item_features = ItemFeatures(self.items, model, solved)
         self._node_features = NodeFeatures(self.nodes, self.items, solved)
         self._edge_features = edge_features(self.nodes)
@@ -217,19 +220,29 @@ class ModelGraphEncoding:
         """Return float64[V], the values that quantities should be near, and float32[V], how sure that is.
 
         The confidence is the score of a quantity, that of the best candidate, and of a Boolean that of its better
-        value; 0, the log-odds of no idea, of variables that are not open.
+        value; 0, the log-odds of no idea, of variables that are not open. Where the linear relaxation has been read,
+        those of which it says another value, or a fraction, come last: what both say can mostly be true at once.
         """
         logits, places = np.split(scores, 2)
         target = np.full(self.graph.num_variables, np.nan)
-        kind, variable = self.items.kind[state.item], self.items.variable[state.item]
+        kind, variable, candidate = (
+            self.items.kind[state.item],
+            self.items.variable[state.item],
+            self.items.candidate[state.item],
+        )
         quantity = np.flatnonzero(kind == QUANTITY)
         low, high = state.low[quantity], state.high[quantity]
         target[variable[quantity]] = low + places[quantity] * (high - low)
         confidence = np.zeros(self.graph.num_variables, dtype=np.float32)
         confidence[variable[quantity]] = logits[quantity]
+        said = np.full(self.graph.num_variables, np.nan)
         booleans = np.flatnonzero(kind == BOOLEAN)
         confidence[variable[booleans]] = np.abs(logits[booleans])
+        said[variable[booleans]] = self.graph.values[candidate[booleans] - (logits[booleans] <= 0)]
         candidates = np.flatnonzero(kind == CANDIDATE)
         best = np.full(self.graph.num_variables, -np.inf, dtype=np.float32)
         np.maximum.at(best, variable[candidates], logits[candidates])
-        return target, np.where(best > -np.inf, best, confidence)
+        chosen = candidates[logits[candidates] == best[variable[candidates]]]
+        said[variable[chosen]] = self.graph.values[candidate[chosen]]
+        confidence = np.where(best > -np.inf, best, confidence)
+        return target, np.where(np.abs(said - self._relaxed) > _SAME, confidence - np.float32(_LAST), confidence)
