@@ -46,7 +46,7 @@ _UNSURE, _REGION = 0, 1  # kinds of neighbourhoods, in turns
 _LONGER = 1.1
 _MENDING_SECONDS = 0.1  # in which a good guess is mended
 _GRACE_SECONDS = 0.05
-_MOST_REFUTED = 3  # shares of a guess, before it is left for a solution that there is
+_MOST_TAKEN_BACK = 3  # times, of a guess that is refuted beside a solution
 _ALONE_SECONDS, _POLL_SECONDS = 0.5, 0.01  # for a first solution by local search, before anything else
 
 
@@ -258,9 +258,9 @@ class NeighbourhoodSearch(Incumbent):
             if over():
                 return
             if not begun:
-                refuted += step.status == cp_model.INFEASIBLE
-                is_taken_back = step.status == cp_model.INFEASIBLE and refuted <= _MOST_REFUTED and count > 0
-                begun = self.answer is not None and not is_taken_back
+                is_refuted = step.status == cp_model.INFEASIBLE and count > 0
+                refuted += is_refuted
+                begun = self.answer is not None and not (is_refuted and refuted <= _MOST_TAKEN_BACK)
                 if begun:
                     self._patience = how.patience
                     continue

@@ -225,11 +225,7 @@ class ModelGraphEncoding:
         """
         logits, places = np.split(scores, 2)
         target = np.full(self.graph.num_variables, np.nan)
-        kind, variable, candidate = (
-            self.items.kind[state.item],
-            self.items.variable[state.item],
-            self.items.candidate[state.item],
-        )
+        kind, variable = self.items.kind[state.item], self.items.variable[state.item]
         quantity = np.flatnonzero(kind == QUANTITY)
         low, high = state.low[quantity], state.high[quantity]
         target[variable[quantity]] = low + places[quantity] * (high - low)
@@ -238,11 +234,12 @@ class ModelGraphEncoding:
         said = np.full(self.graph.num_variables, np.nan)
         booleans = np.flatnonzero(kind == BOOLEAN)
         confidence[variable[booleans]] = np.abs(logits[booleans])
-        said[variable[booleans]] = self.graph.values[candidate[booleans] - (logits[booleans] <= 0)]
+        said[variable[booleans]] = logits[booleans] > 0
         candidates = np.flatnonzero(kind == CANDIDATE)
         best = np.full(self.graph.num_variables, -np.inf, dtype=np.float32)
         np.maximum.at(best, variable[candidates], logits[candidates])
         chosen = candidates[logits[candidates] == best[variable[candidates]]]
-        said[variable[chosen]] = self.graph.values[candidate[chosen]]
+        said[variable[chosen]] = self.items.value[state.item[chosen]]
         confidence = np.where(best > -np.inf, best, confidence)
-        return target, np.where(np.abs(said - self._relaxed) > _SAME, confidence - np.float32(_LAST), confidence)
+        confidence[np.abs(said - self._relaxed) > _SAME] -= _LAST
+        return target, confidence

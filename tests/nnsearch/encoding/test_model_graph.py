@@ -147,6 +147,28 @@ def test_scores_and_targets_come_back_to_candidates_and_variables() -> None:
     assert confidence.tolist() == [1, 2, 3, 7, 10, 11, 12]
 
 
+def test_what_the_relaxation_says_otherwise_comes_last() -> None:
+    model = cp_model.CpModel()
+    a, b, c, d = (model.new_bool_var(name) for name in "abcd")
+    x = model.new_int_var(0, 3, "x")
+    model.add(a + b >= 1)
+    model.add(3 * c + 2 * d >= 2)
+    model.add(x <= 2 + d)
+    model.minimize(2 * a + b + c + 4 * d - x)
+    encoding = ModelGraphEncoder(relaxed=True).prepare(CandidateGraph.from_model(model), None, "net")
+    state = encoding.encode(root(encoding))
+
+    def sure(*scores: float) -> list[float]:
+        answers = np.array([*scores, *[0.0] * len(scores)], dtype=np.float32)
+        return [float(one) for one in encoding.targets(state, answers)[1]]
+
+    # It says 0, 1, two thirds, 0 and 2.
+    assert sure(-5, 4, 3, -2, 0, 0, 7, 0) == [5, 4, 3 - 100, 2, 7]
+    assert sure(5, -4, -3, 2, 0, 7, 0, 0) == [5 - 100, 4 - 100, 3 - 100, 2 - 100, 7 - 100]
+    alone = read(model)
+    assert alone.targets(alone.encode(root(alone)), np.ones(16, dtype=np.float32))[1].tolist() == [1] * 5
+
+
 @given(models(), st.integers(0, 99))
 def test_any_model_encodes_and_no_open_item_is_lost(model: cp_model.CpModel, seed: int) -> None:
     graph = CandidateGraph.from_model(model)
