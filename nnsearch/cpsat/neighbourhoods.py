@@ -56,7 +56,8 @@ class Neighbourhoods:
 
     Args:
         fixed: Share of the guess that is fixed in the first neighbourhood.
-        widen: Share of what was fixed that stays fixed when it was refuted, or while there is no solution.
+        widen: Share of what was fixed that stays fixed when it was refuted, or while there is no solution; the square
+            of it when that is refuted, and so on.
         patience: Seconds without a better solution of its own after which a neighbourhood is left.
         fruitless: Neighbourhoods one after another that brought nothing, after which the search ends, unless annealing
             brings something.
@@ -234,7 +235,8 @@ class NeighbourhoodSearch(Incumbent):
     def _neighbourhoods(self, begun: bool, worker: AnnealingWorker | None, over: Callable[[], bool]) -> Iterator[Step]:
         """Search neighbourhoods of the guess until there is a solution, and then of the best one."""
         how = self._how
-        shares, fruitless, turn, refuted = [how.fixed, how.fixed], 0, 0, 0
+        shares, fruitless, turn = [how.fixed, how.fixed], 0, 0
+        kept, refuted = how.widen, 0
         while not over():
             best = self.best
             if best is None and self._guess.is_blind:
@@ -266,8 +268,10 @@ class NeighbourhoodSearch(Incumbent):
                     continue
                 if count == 0:
                     return
-                shares[kind] *= how.widen
-                if step.status == cp_model.UNKNOWN:
+                shares[kind] *= kept
+                if is_refuted:
+                    kept *= kept
+                else:
                     self._patience *= 2
                 continue
             fruitless = 0 if step.better else fruitless + 1
