@@ -2,13 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ortools.sat.python import cp_model
 from stand_ins import ROOT, network, saved
 
+from benchmarks.instances.families import FAMILIES, Part, Scale
+from nnsearch.cpsat.guess import Guess
 from nnsearch.errors import ModelFileError
 from nnsearch.inference import pretrained
 from nnsearch.inference.pretrained import find_model, models_dir, pretrained_models
-from nnsearch.scorers.onnx import OnnxScorer
+from nnsearch.model.graph import CandidateGraph
+from nnsearch.plain_solver import plain_solver
+from nnsearch.scorers.onnx import OnnxScorer, load_scorer
 
 
 @pytest.fixture
@@ -63,4 +69,22 @@ def test_the_published_networks_load(name: str) -> None:
     assert (scorer.name, scorer.metadata.num_variables, scorer.metadata.num_values) == (name, 100, 10)
     assert scorer.metadata.problem == "latin-square"
     assert 0 < scorer.metadata.training["validation_feasibility"] <= 1
-    assert (models_dir() / f"{name}.md").is_file(), "every network has a model card"
+
+
+def test_every_network_has_a_model_card() -> None:
+    assert [name for name in pretrained_models() if not (models_dir() / f"{name}.md").is_file()] == []
+
+
+@pytest.mark.parametrize("family", ["generalised-assignment", "shift-rosters"])
+def test_what_the_general_network_is_surest_of_is_mostly_right(family: str) -> None:
+    """Of new instances of a family that it learned from, and of one that it never saw."""
+    model = FAMILIES[family].build(Scale.TINY, Part.TEST, 1, 0).model
+    graph = CandidateGraph.from_model(model)
+    advice = load_scorer("linear").prepare(graph).advise(np.ones((1, graph.num_candidates), dtype=bool))
+    guess = Guess.of(advice, graph)
+    solver = plain_solver()
+    solver.parameters.num_workers = 1
+    assert solver.solve(model) == cp_model.OPTIMAL
+    best = np.array(solver.response_proto.solution)
+    surest = guess.variables[: len(guess.variables) // 2]
+    assert (best[surest] == guess.values[: len(surest)]).mean() > 0.8
