@@ -71,10 +71,6 @@ def test_the_published_networks_load(name: str) -> None:
     assert 0 < scorer.metadata.training["validation_feasibility"] <= 1
 
 
-def test_every_network_has_a_model_card() -> None:
-    assert [name for name in pretrained_models() if not (models_dir() / f"{name}.md").is_file()] == []
-
-
 @pytest.mark.parametrize("family", ["generalised-assignment", "shift-rosters"])
 def test_what_the_general_network_is_surest_of_is_mostly_right(family: str) -> None:
     """Of new instances of a family that it learned from, and of one that it never saw."""
