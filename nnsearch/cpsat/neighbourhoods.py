@@ -268,10 +268,11 @@ class NeighbourhoodSearch(Incumbent):
                     continue
                 if count == 0:
                     return
-                shares[kind] *= kept
                 if is_refuted:
+                    shares[kind] *= kept
                     kept *= kept
                 else:
+                    shares[kind] *= how.widen
                     self._patience *= 2
                 continue
             fruitless = 0 if step.better else fruitless + 1

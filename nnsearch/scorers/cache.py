@@ -15,7 +15,7 @@ import numpy as np
 from nnsearch.encoding.encoder import FloatArray, State
 from nnsearch.errors import ConfigError
 from nnsearch.model.graph import BoolArray, CandidateGraph
-from nnsearch.scorers.network import Network, PreparedNetwork
+from nnsearch.scorers.network import Network, PreparedDirect, PreparedNetwork
 from nnsearch.scorers.onnx import load_scorer
 from nnsearch.scorers.scorer import Advice, Scorer
 
@@ -81,10 +81,12 @@ class Cached(Network):
         self.purpose = network.purpose
         self.cache = ScoreCache() if cache is None else cache
 
-    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedCached:
+    def prepare(self, graph: CandidateGraph, variables: Sequence[int] | None = None) -> PreparedNetwork:
         """Read a model; see :meth:`nnsearch.scorers.scorer.Scorer.prepare`."""
         prepared = self.network.prepare(graph, variables)
-        return PreparedCached(self, prepared.encoding, prepared)
+        if isinstance(prepared, PreparedDirect | PreparedCached):
+            return PreparedCached(self, prepared.encoding, prepared)
+        return PreparedNetwork(self, prepared.encoding)
 
     def score(self, states: Sequence[State]) -> list[FloatArray]:
         """Score states; only the new ones go to the network."""
@@ -101,12 +103,12 @@ class Cached(Network):
 
 @dataclass(frozen=True)
 class PreparedCached(PreparedNetwork):
-    """A scorer that has read a model, and whose scores are kept."""
+    """A scorer that has read a model by itself, and whose scores are kept."""
 
     prepared: PreparedNetwork
 
     def advise(self, alive: BoolArray) -> Advice:
-        """Return all that the scorer says, asked anew: a search that is led asks once, and only scores are kept."""
+        """Return all that the scorer says, asked anew: what it says beside its scores is not kept."""
         return self.prepared.advise(alive)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pages import TUTORIALS, name_of, run_page
+from pages import RUN, TUTORIALS, languages_of, name_of, run_page
 
 from nnsearch.inference.pretrained import pretrained_models
 
@@ -15,4 +15,5 @@ from nnsearch.inference.pretrained import pretrained_models
 def test_the_code_of_a_tutorial_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # for files that an example writes
     assert pretrained_models()
+    assert set(languages_of(page)) & set(RUN)
     run_page(page)

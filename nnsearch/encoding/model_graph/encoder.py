@@ -25,8 +25,7 @@ from nnsearch.model.relaxation import Relaxation
 _log = logging.getLogger("nnsearch")
 
 _RELAXATION_SECONDS = 5.0
-_SAME = 1e-6  # a value of the relaxation is an integer
-_LAST = 100.0  # more than log-odds can differ by
+_SAME = 1e-6  # more between what a network and the relaxation say is a difference
 
 NEAR = 0.05
 """A target is near a value, both as places in the current domain, where they differ by this at most."""
@@ -221,7 +220,8 @@ class ModelGraphEncoding:
 
         The confidence is the score of a quantity, that of the best candidate, and of a Boolean that of its better
         value; 0, the log-odds of no idea, of variables that are not open. Where the linear relaxation has been read,
-        those of which it says another value, or a fraction, come last: what both say can mostly be true at once.
+        those but for quantities of which it says another value, or a fraction, come last: what both say can mostly be
+        true at once.
         """
         logits, places = np.split(scores, 2)
         target = np.full(self.graph.num_variables, np.nan)
@@ -241,5 +241,5 @@ class ModelGraphEncoding:
         chosen = candidates[logits[candidates] == best[variable[candidates]]]
         said[variable[chosen]] = self.items.value[state.item[chosen]]
         confidence = np.where(best > -np.inf, best, confidence)
-        confidence[np.abs(said - self._relaxed) > _SAME] -= _LAST
+        confidence[np.abs(said - self._relaxed) > _SAME] -= np.ptp(confidence) + 1  # below all others
         return target, confidence

@@ -163,8 +163,8 @@ def test_what_the_relaxation_says_otherwise_comes_last() -> None:
         return [float(one) for one in encoding.targets(state, answers)[1]]
 
     # It says 0, 1, two thirds, 0 and 2.
-    assert sure(-5, 4, 3, -2, 0, 0, 7, 0) == [5, 4, 3 - 100, 2, 7]
-    assert sure(5, -4, -3, 2, 0, 7, 0, 0) == [5 - 100, 4 - 100, 3 - 100, 2 - 100, 7 - 100]
+    assert sure(-5, 4, 3, -2, 0, 0, 7, 0) == [5, 4, 3 - 6, 2, 7]
+    assert sure(5, -4, -3, -200, 0, 7, 0, 0) == [5 - 198, 4 - 198, 3 - 198, 200, 7 - 198]
     alone = read(model)
     assert alone.targets(alone.encode(root(alone)), np.ones(16, dtype=np.float32))[1].tolist() == [1] * 5
 

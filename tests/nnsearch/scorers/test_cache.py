@@ -144,3 +144,17 @@ def test_what_a_scorer_says_beside_its_scores_is_handed_on(scorer: str) -> None:
     assert plain.target is not None
     for expected, got in zip(plain, remembering, strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_a_network_is_asked_for_advice_once() -> None:
+    model = cp_model.CpModel()
+    x = [model.new_bool_var(f"x{i}") for i in range(4)]
+    model.add(x[0] + 2 * x[1] + 3 * x[2] + 4 * x[3] >= 5)
+    model.minimize(sum((i + 1) * one for i, one in enumerate(x)))
+    graph = CandidateGraph.from_model(model)
+    remembering = cached("automaton-rosters")
+    prepared = remembering.prepare(graph)
+    alive = np.ones((1, graph.num_candidates), dtype=bool)
+    for _ in range(3):
+        assert prepared.advise(alive).target is not None
+    assert remembering.recalled == 2

@@ -37,7 +37,7 @@ _ASKED_SHARE = 0.25  # of the time left, in which a scorer has to say how to lea
 
 
 class Lead:
-    """The search of neighbourhoods beside CP-SAT, and the trials in which one of the two stops.
+    """The search of neighbourhoods beside CP-SAT, and what comes of it.
 
     Args:
         scorer: that leads; None, or another one, leaves the lead to a past schedule.
@@ -142,12 +142,12 @@ class Lead:
         trials = Trials(
             search,
             first,
-            start,
-            self._bound,
-            lambda: self._is_behind(search),
-            self._options,
-            self._track,
-            self._standing,
+            start=start,
+            bound=self._bound,
+            is_behind=lambda: self._is_behind(search),
+            options=self._options,
+            track=self._track,
+            standing=self._standing,
         )
         leader = (
             f"learned search begins: {self._scorer.name}" if self._track.leads and self._scorer else "history leads: it"

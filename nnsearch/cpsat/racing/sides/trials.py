@@ -51,6 +51,7 @@ class Trials:
         self,
         search: NeighbourhoodSearch | ScheduleSearch,
         first: CpSatRun,
+        *,
         start: cmh.CpSolverResponse | None,
         bound: float,
         is_behind: Callable[[], bool],
