@@ -235,8 +235,7 @@ class NeighbourhoodSearch(Incumbent):
     def _neighbourhoods(self, begun: bool, worker: AnnealingWorker | None, over: Callable[[], bool]) -> Iterator[Step]:
         """Search neighbourhoods of the guess until there is a solution, and then of the best one."""
         how = self._how
-        shares, fruitless, turn = [how.fixed, how.fixed], 0, 0
-        kept, refuted = how.widen, 0
+        shares, fruitless, turn, refuted = [how.fixed, how.fixed], 0, 0, 0
         while not over():
             best = self.best
             if best is None and self._guess.is_blind:
@@ -268,11 +267,8 @@ class NeighbourhoodSearch(Incumbent):
                     continue
                 if count == 0:
                     return
-                if is_refuted:
-                    shares[kind] *= kept
-                    kept *= kept
-                else:
-                    shares[kind] *= how.widen
+                shares[kind] *= how.widen ** (2 ** (refuted - 1) if is_refuted else 1)
+                if not is_refuted:
                     self._patience *= 2
                 continue
             fruitless = 0 if step.better else fruitless + 1

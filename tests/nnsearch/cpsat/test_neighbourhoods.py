@@ -26,7 +26,7 @@ from nnsearch.cpsat import CpSolver
 from nnsearch.cpsat.guess import Guess
 from nnsearch.cpsat.hinted import hinted
 from nnsearch.cpsat.incumbent import Listener
-from nnsearch.cpsat.neighbourhoods import _MOST_TAKEN_BACK, Neighbourhoods, NeighbourhoodSearch, Step
+from nnsearch.cpsat.neighbourhoods import Neighbourhoods, NeighbourhoodSearch, Step
 from nnsearch.cpsat.racing import track
 from nnsearch.cpsat.racing.callbacks import Callbacks
 from nnsearch.cpsat.racing.options import RaceOptions
@@ -275,7 +275,7 @@ class TestNeighbourhoods:
     ) -> None:
         monkeypatch.setattr(NeighbourhoodSearch, "_mend", lambda *_: SilentRun.alone())
         steps = beside_a_solution(Neighbourhoods(fixed=1.0, widen=0.999)).steps(lambda: False)
-        assert [next(steps).status for _ in range(_MOST_TAKEN_BACK + 1)] == [cp_model.INFEASIBLE] * 4
+        assert [next(steps).status for _ in range(4)] == [cp_model.INFEASIBLE] * 4
         assert next(steps).status == cp_model.OPTIMAL
 
     def test_what_brings_nothing_in_its_time_does_not_make_the_next_ones_longer(

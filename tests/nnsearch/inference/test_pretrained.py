@@ -69,6 +69,7 @@ def test_the_published_networks_load(name: str) -> None:
     assert (scorer.name, scorer.metadata.num_variables, scorer.metadata.num_values) == (name, 100, 10)
     assert scorer.metadata.problem == "latin-square"
     assert 0 < scorer.metadata.training["validation_feasibility"] <= 1
+    assert (models_dir() / f"{name}.md").is_file(), "every network has a model card"
 
 
 @pytest.mark.parametrize("family", ["generalised-assignment", "shift-rosters"])
